@@ -1,0 +1,1 @@
+"""The commands of `mscn`, one absl binary each."""

@@ -1,0 +1,153 @@
+"""What the commands share: flags, errors in one line, exit codes, the check for TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable, NoReturn
+
+from absl import app, flags
+
+from mscn_tf.runtime.errors import MscnError
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def run(
+    main: Callable[[list[str]], None], flag_errors: tuple[type[Exception], ...] = ()
+) -> NoReturn:
+    """Runs a command as an absl program and exits.
+
+    The docstring of `main`'s module and the flags it defines are what `--help` shows.
+
+    Args:
+      main: gets the program's name and the arguments that are no flags.
+      flag_errors: what else than `flags.Error` the command's flags raise on wrong values.
+
+    Exits with 0; with 2 and one line on stderr for a `MscnError` or a wrong flag; with 130 after
+    Ctrl-C.
+    """
+
+    def parse(argv: list[str]) -> list[str]:
+        try:
+            return _parse(argv, main.__module__)
+        except flags.Error as error:
+            raise MscnError(f"{error}; see {program()} --help") from error
+        except flag_errors as error:
+            raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
+
+    with errors_in_one_line():
+        app.run(main, argv=sys.argv, flags_parser=parse)
+    sys.exit(0)
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turns errors that a user can mend into a line on stderr and an exit code."""
+    try:
+        yield
+    except MscnError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print(f"{program()}: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def fail(message: str) -> NoReturn:
+    """Prints one line on stderr and exits with 2."""
+    print(f"{program()}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(USER_ERROR)
+
+
+def program() -> str:
+    """What the user typed to get here: "mscn encode"."""
+    return os.path.basename(sys.argv[0])
+
+
+def positional(argv: list[str], *names: str) -> list[str]:
+    """The arguments after the program's name; as many as `names`.
+
+    Raises:
+      MscnError: too few or too many.
+    """
+    given = argv[1:]
+    if len(given) != len(names):
+        wanted = " and ".join(names) or "no arguments"
+        raise MscnError(f"takes {wanted}, got {len(given)} arguments; see {program()} --help")
+    return given
+
+
+def check_writable(path: str) -> None:
+    """Finds out before the work whether a file could be written.
+
+    Raises:
+      MscnError: the folder is missing or not writable, or `path` is a folder.
+    """
+    if os.path.isdir(path):
+        raise MscnError(f"cannot write {path}: it is a folder; give a file name")
+    if os.path.exists(path) and not os.path.isfile(path):
+        return  # a device or a pipe
+    try:
+        with tempfile.TemporaryFile(dir=Path(path).resolve().parent):
+            pass
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise MscnError(f"cannot write {path}: {reason}; check the folder") from error
+
+
+def require_tensorflow() -> None:
+    """Finds out, without importing it, whether TensorFlow is installed.
+
+    Raises:
+      MscnError: it isn't.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MscnError(_needs("TensorFlow"))
+
+
+@contextlib.contextmanager
+def importing_tensorflow() -> Iterator[None]:
+    """Silences TensorFlow's start-up messages while the block imports it.
+
+    Raises:
+      MscnError: a part of the `train` extra is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "mscn_tf":
+            raise
+        raise MscnError(_needs(error.name)) from error
+
+
+def _needs(package: str) -> str:
+    return f"needs {package}: pip install 'mscn-tf[train]', with Python 3.9 to 3.11"
+
+
+def _parse(argv: list[str], module: str) -> list[str]:
+    """Parses flags, which may stand anywhere; returns what is left."""
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    if {"-h", "-help", "--help"}.intersection(own):
+        print(_help(module))
+        sys.exit(0)
+    flags.FLAGS.set_gnu_getopt(True)
+    return flags.FLAGS(argv)
+
+
+def _help(module: str) -> str:
+    # absl files the flags of a module that was started by itself under the program's name.
+    owner = sys.argv[0] if module == "__main__" else module
+    defined = flags.FLAGS.get_key_flags_for_module(owner)
+    width = max([len(flag.name) for flag in defined], default=0)
+    lines = [f"  --{flag.name:{width}}  {flag.help}" for flag in defined]
+    text = (sys.modules[module].__doc__ or "").strip()
+    return "\n".join([text, *(["", "Flags:", *lines] if lines else [])])

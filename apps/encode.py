@@ -1,0 +1,79 @@
+"""usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y] IN OUT.mscn
+
+Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
+[0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import atomic_write
+from mscn_tf.signals import images
+
+DEFAULT_QUALITY = 5.0
+
+CODEC = flags.DEFINE_string(
+    "codec", None, "codec: a name that `mscn codecs` lists, or a .mscnb file; default by size"
+)
+QUALITY = flags.DEFINE_float(
+    "quality", None, f"1 (smallest) to 10 (best), steps of 1/16; default {DEFAULT_QUALITY:g}"
+)
+BPP = flags.DEFINE_float("bpp", None, "bits a pixel that the file may take at most")
+PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded picture must reach")
+
+
+def main(argv: list[str]) -> None:
+    """The command: encodes, writes, then prints size and quality of what it wrote."""
+    source, target = cli.positional(argv, "IN", "OUT.mscn")
+    goal = _goal()
+    cli.require_tensorflow()
+    cli.check_writable(target)
+    pictures, names = images.read(source)
+    bundle = Bundle.load(CODEC.value or _default_codec(pictures))
+    with cli.importing_tensorflow():
+        from mscn_tf.codec import Codec
+    codec = Codec(bundle)
+    data = codec.encode(pictures, names=names, progress=sys.stderr.isatty(), **goal)
+    with atomic_write(target) as file:
+        file.write(data)
+    psnr = np.mean([images.psnr(*pair) for pair in zip(pictures, codec.decode_all(data))])
+    bpp = 8 * len(data) / sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    count = f"{len(pictures)} pictures, " if len(pictures) > 1 else ""
+    print(f"{target}: {count}{len(data):,} bytes, {bpp:.3f} bpp, {psnr:.2f} dB PSNR")
+
+
+def _goal() -> dict[str, float]:
+    """The one flag that says how much to spend."""
+    given = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None} or {
+        QUALITY.name: DEFAULT_QUALITY
+    }
+    if len(given) > 1:
+        raise MscnError(f"give one of {' and '.join('--' + name for name in given)}")
+    (name, value), *_ = given.items()
+    if name == QUALITY.name and not 1 <= value <= 10:
+        raise MscnError(f"--quality={value:g}: must be 1 to 10")
+    if not 0 < value < math.inf:
+        raise MscnError(f"--{name}={value:g}: must be more than 0")
+    return given
+
+
+def _default_codec(pictures: Sequence[np.ndarray]) -> str:
+    return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

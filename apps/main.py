@@ -1,0 +1,50 @@
+"""`mscn`: finds the command and hands over to it, importing nothing else."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+from mscn_tf import __version__
+from mscn_tf.apps import cli
+
+COMMANDS = {
+    "encode": "a picture, a folder of pictures or an .npy stack to a .mscn file",
+    "decode": "a .mscn file, or a part of it at any size, to pictures",
+    "info": "what a .mscn file holds and what its bytes are spent on",
+    "codecs": "the codecs that come with the package",
+    "train": "a new codec from a configuration",
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    arguments = sys.argv[1:]
+    sys.argv[0] = "mscn"
+    if not arguments:
+        cli.fail(f"give a command: {', '.join(COMMANDS)}; see mscn --help")
+    command = arguments[0]
+    if command in ("-h", "-help", "--help", "help"):
+        print(_help())
+    elif command in ("--version", "version"):
+        print(f"mscn {__version__}")
+    elif command in COMMANDS:
+        sys.argv = [f"mscn {command}", *arguments[1:]]
+        with cli.errors_in_one_line():
+            importlib.import_module(f"mscn_tf.apps.{command}").run()
+    else:
+        close = difflib.get_close_matches(command, COMMANDS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+        cli.fail(f"unknown command {command}; {hint}")
+
+
+def _help() -> str:
+    lines = [f"  {name:8}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        ["usage: mscn COMMAND ...", "", *lines, "", "mscn COMMAND --help tells more about each."]
+    )
+
+
+if __name__ == "__main__":
+    main()

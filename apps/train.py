@@ -1,0 +1,53 @@
+"""usage: mscn train --config=FILE.py --workdir=DIR [--config.FIELD=VALUE ...]
+
+Trains a codec, and goes on where an interrupted run in the same folder stopped. FILE.py defines
+get_config(); any field of what it returns can be set on the command line. Needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.errors import MscnError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs; made if need be")
+
+
+def main(argv: list[str]) -> None:
+    """The command: trains until the configuration's last step."""
+    cli.positional(argv)
+    config = flags.FLAGS["config"]
+    if config.value is None:
+        raise MscnError("give a configuration: --config=FILE.py")
+    path = config.config_filename.partition(":")[0]
+    if not os.path.isfile(path):  # the flag's own error waits for the first use of a field
+        raise MscnError(f"cannot read {path}: no such file; check --config")
+    if WORKDIR.value is None:
+        raise MscnError("give a folder for checkpoints: --workdir=DIR")
+    try:
+        os.makedirs(WORKDIR.value, exist_ok=True)
+    except OSError as error:
+        raise MscnError(
+            f"cannot make {WORKDIR.value}: {error.strerror}; check --workdir"
+        ) from error
+    with cli.importing_tensorflow():
+        from mscn_tf.training.train import train
+    train(config.value, WORKDIR.value)
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    with cli.errors_in_one_line():
+        cli.require_tensorflow()
+        with cli.importing_tensorflow():
+            from ml_collections import config_flags
+        config_flags.DEFINE_config_file("config", None, "configuration, a Python file")
+    # What a file that can't be read and a field that isn't there raise.
+    cli.run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""What leaves TensorFlow: ONNX decoders and codec bundles."""

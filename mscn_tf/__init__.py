@@ -1,0 +1,31 @@
+"""Compression of pictures and other signals with meta-learned sparse networks.
+
+`Codec` encodes and decodes where TensorFlow is installed, and decodes everywhere else:
+
+    codec = mscn_tf.Codec.load("photo")
+    data = codec.encode(picture, bpp=0.5)  # uint8 [H, W, 3] -> bytes
+    picture = codec.decode(data)
+
+Nothing heavy is imported before `Codec` is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mscn_tf.codec import Codec
+
+__version__ = "0.1.0"
+__all__ = ["Codec", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Codec":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if importlib.util.find_spec("tensorflow") is None:
+        from mscn_tf.runtime.codec import Codec
+    else:
+        from mscn_tf.codec import Codec
+    return Codec

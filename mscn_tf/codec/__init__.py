@@ -1,0 +1,1 @@
+"""Encoding: tiling, fitting, rate control."""

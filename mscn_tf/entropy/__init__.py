@@ -1,0 +1,1 @@
+"""Priors learned with tensorflow-compression, and their freezing into integer tables."""

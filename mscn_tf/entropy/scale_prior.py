@@ -1,0 +1,156 @@
+"""The learned entropy model of codes: one scale a coefficient, predicted from those before it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+from mscn_tf.entropy.quantisation import round_dead_zone
+
+# The scales that a frozen table exists for: exp(FIRST + SPACING * index), index < SCALES.
+LOG_SCALE_FIRST = -3.2
+LOG_SCALE_SPACING = 0.12
+SCALES = 72
+CONTEXT_UNIT = 0.1  # many contexts add up: their weights must move slower than the rest
+DEAD_ZONE = 0.2  # where the scales, on which a symbol's own dead zone rests, aren't known yet
+LEVELS = 10  # quality 1 .. LEVELS; between two of them everything is interpolated
+
+
+class Coded(NamedTuple):
+    """A batch of codes as a decoder will see it."""
+
+    symbols: tf.Tensor  # [B, M], whole numbers
+    code: tf.Tensor  # [B, M], dequantised
+    bits: tf.Tensor  # [B], estimated
+
+
+def coefficient_bands(code_size: int, bands: int) -> np.ndarray:
+    """Splits coefficients, in falling order of variance, into bands of growing size: ``[M]``."""
+    edges = np.unique(np.round(np.geomspace(4, code_size, bands)).astype(int))[:-1]
+    return np.searchsorted(edges, np.arange(code_size), side="right").astype(np.uint8)
+
+
+@keras.saving.register_keras_serializable(package="mscn_tf")
+class ScalePrior(keras.layers.Layer):
+    """Quantises codes and models their symbols.
+
+    A symbol follows a zero-mean mixture of two normals (tfc's ``NoisyNormalMixture``, the mass
+    between s - 1/2 and s + 1/2) whose log scale is ``base[q, i] + sum_j context[i, j] log2(1 +
+    |s_j|)``: j runs over the coefficients in earlier bands, which a decoder already has. So each
+    signal's energy sets its own scales and no side information is sent. Steps, bases and
+    contexts are learned; quality interpolates steps and bases between ten levels.
+
+    Args:
+      code_size: M.
+      bands: the number of bands, coded one after the other.
+      coarsest_step: quantiser step at quality 1, in units of the code.
+      finest_step: quantiser step at quality 10.
+      rate_weight: lambda / step^2, what a bit costs in squared error. It sets the dead zone of
+        each symbol: as wide as the bits saved by a zero are worth.
+    """
+
+    def __init__(
+        self,
+        code_size: int,
+        bands: int = 16,
+        coarsest_step: float = 1.6,
+        finest_step: float = 0.08,
+        rate_weight: float = 0.11,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.code_size = code_size
+        self.bands = bands
+        self.coarsest_step = coarsest_step
+        self.finest_step = finest_step
+        self.rate_weight = rate_weight
+
+    @property
+    def nominal_steps(self) -> np.ndarray:
+        """``[10]``: the quantiser step at each whole quality before training."""
+        return np.geomspace(self.coarsest_step, self.finest_step, LEVELS)
+
+    def build(self, input_shape: Any = None) -> None:
+        size = self.code_size
+        self.band = coefficient_bands(size, self.bands)
+        # mask[j, i]: coefficient i may look at coefficient j.
+        self.context_mask = (self.band[:, None] < self.band[None, :]).astype(np.float32)
+        steps = np.log(self.nominal_steps).astype(np.float32)[:, None]
+
+        def weight(name: str, shape: list[int], value: Any = "zeros") -> tf.Variable:
+            return self.add_weight(name=name, shape=shape, initializer=value)
+
+        self.log_step = tf.Variable(np.tile(steps, [1, size]), trainable=False, name="log_step")
+        self.base = weight("base", [LEVELS, size])
+        self.context = weight("context", [size, size])
+        self.mixture = weight("mixture", [2])
+        self.spread = weight("spread", [2], keras.initializers.Constant([[-0.5, 0.4]]))
+        # How far towards zero the mean of a symbol's interval lies, for |s| = 1 and above.
+        self.centroid = weight("centroid", [SCALES, 2], keras.initializers.Constant(-0.05))
+        super().build(input_shape)
+
+    def _at_quality(self, table: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Interpolates ``[10, M]`` at each signal's quality: ``[B, M]``."""
+        position = quality - 1.0
+        lower = tf.clip_by_value(tf.floor(position), 0.0, LEVELS - 2.0)
+        share = (position - lower)[:, None]
+        row = tf.cast(lower, tf.int32)
+        return (1.0 - share) * tf.gather(table, row) + share * tf.gather(table, row + 1)
+
+    def step(self, quality: tf.Tensor) -> tf.Tensor:
+        """Quantiser steps ``[B, M]`` at qualities ``[B]``."""
+        return tf.exp(self._at_quality(self.log_step, quality))
+
+    def log_scales(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Log scale of every symbol's distribution, ``[B, M]``, in units of the step."""
+        magnitude = tf.math.log1p(tf.abs(symbols)) / math.log(2.0)
+        shift = tf.matmul(magnitude, CONTEXT_UNIT * self.context * self.context_mask)
+        return tf.clip_by_value(
+            self._at_quality(self.base, quality) + shift,
+            LOG_SCALE_FIRST,
+            LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1),
+        )
+
+    def distribution(self, log_scales: tf.Tensor) -> tfc.NoisyNormalMixture:
+        """The distribution of symbols whose log scales are given."""
+        scale = tf.exp(log_scales[..., None] + self.spread)
+        return tfc.NoisyNormalMixture(
+            loc=tf.zeros_like(scale),
+            scale=scale,
+            weight=tf.broadcast_to(tf.nn.softmax(self.mixture), tf.shape(scale)),
+        )
+
+    def quantise(self, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Rounds ``[B, M]`` codes in units of the step, where rate and distortion meet.
+
+        One against zero: ``v^2 - (v - 1)^2 = 2 v - 1`` must exceed ``rate_weight`` times the bits
+        that a one costs more, at the scales that plain dead-zone rounding gives.
+        """
+        scales = self.log_scales(round_dead_zone(scaled, DEAD_ZONE), quality)
+        distribution = self.distribution(scales)
+        one, zero = tf.ones_like(scales), tf.zeros_like(scales)
+        bits = (distribution.log_prob(zero) - distribution.log_prob(one)) / math.log(2.0)
+        dead_zone = tf.clip_by_value(0.5 * self.rate_weight * bits, 0.0, 0.45)
+        return round_dead_zone(scaled, tf.stop_gradient(dead_zone))
+
+    def call(self, code: tf.Tensor, quality: tf.Tensor) -> Coded:
+        """Quantises ``[B, M]`` codes at qualities ``[B]``; straight-through gradients."""
+        step = self.step(quality)
+        symbols = self.quantise(code / step, quality)
+        log_scales = self.log_scales(symbols, quality)
+        bits = -tf.reduce_sum(self.distribution(log_scales).log_prob(symbols), 1) / math.log(2.0)
+        index = tf.cast(tf.round((log_scales - LOG_SCALE_FIRST) / LOG_SCALE_SPACING), tf.int32)
+        magnitude = tf.abs(symbols)
+        inwards = tf.where(
+            magnitude > 1.5, tf.gather(self.centroid[:, 1], index), tf.gather(self.centroid[:, 0], index)
+        )
+        return Coded(symbols, step * (symbols - tf.sign(symbols) * inwards), bits)
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("code_size", "bands", "coarsest_step", "finest_step", "rate_weight")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,1 @@
+"""Metrics, baseline codecs, rate-distortion curves."""

@@ -1,0 +1,1 @@
+"""The inner loop: fitting one signal's code in a few MetaSGD steps."""

@@ -1,0 +1,89 @@
+"""A whole `basis` codec while it is trained: network, entropy model and inner loop together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.entropy.scale_prior import Coded, ScalePrior
+from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.networks.basis import BasisNetwork
+
+
+class Fit(NamedTuple):
+    """What the codec makes of a batch of tiles."""
+
+    fitted_error: tf.Tensor  # [B], squared error of the codes before quantisation
+    coded: Coded
+    values: tf.Tensor  # [B, edge, edge, C]: what a decoder gives, unclipped
+    squared_error: tf.Tensor  # [B], summed over a tile
+
+
+def pixel_centres(count: int) -> np.ndarray:
+    """``[count]`` coordinates of pixel centres in [-1, 1]."""
+    return ((np.arange(count) + 0.5) * 2 / count - 1).astype(np.float32)
+
+
+class BasisCodec(tf.Module):
+    """Fits codes to tiles by MetaSGD, quantises them and estimates their bits.
+
+    Args:
+      config: the ``model`` part of a config: ``network`` and ``prior`` hold the arguments of
+        ``BasisNetwork`` and ``ScalePrior``; ``steps`` is the number of inner steps,
+        ``first_order`` cuts their gradients from the outer graph, ``codes_fixed`` takes the
+        quantised codes as given in the outer gradient, in place of straight-through rounding.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        super().__init__(name="basis_codec")
+        self.network = BasisNetwork(**config.network, name="network")
+        self.prior = ScalePrior(config.network.code_size, **config.prior, name="prior")
+        self.network.build(None)
+        self.prior.build(None)
+        self.steps = config.steps
+        self.first_order = config.first_order
+        self.codes_fixed = config.codes_fixed
+        # On the training grid the cosines are orthonormal: 1/2 makes the first step the exact
+        # least-squares analysis of the linear part. Later ones must mind the network's curvature.
+        sizes = np.full([config.steps, config.network.code_size], 0.3, np.float32)
+        sizes[0] = 0.5
+        self.step_sizes = tf.Variable(sizes, name="step_sizes")
+        self.grid = tf.constant(pixel_centres(config.network.edge))[None]
+
+    def synthesise(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Codes ``[B, M]`` to tiles ``[B, edge, edge, C]``."""
+        return self.network(code, self.grid, self.grid, quality)
+
+    def squared_error(self, tiles: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """``[B]``, summed over each tile."""
+        return tf.reduce_sum(tf.square(self.synthesise(code, quality) - tiles), [1, 2, 3])
+
+    def fit_code(self, tiles: tf.Tensor, quality: tf.Tensor, steps: int | None = None) -> tf.Tensor:
+        """The inner loop: ``[B, M]``, not quantised.
+
+        At a code of zero the gradient of the linear part is minus twice the inner products with
+        its basis, so the first step is taken in closed form; the others see the whole network.
+        """
+        linear = 2.0 * self.step_sizes[0] * self.network.analyse(tiles)
+        fitted = inner_loop(
+            lambda adapted: self.squared_error(tiles, adapted["code"], quality),
+            {"code": linear},
+            {"code": self.step_sizes[1:]},
+            (self.steps if steps is None else steps) - 1,
+            self.first_order,
+        )
+        return fitted["code"]
+
+    def fit(self, tiles: tf.Tensor, quality: tf.Tensor, steps: int | None = None) -> Fit:
+        """Tiles ``[B, edge, edge, C]`` in [0, 1] at qualities ``[B]`` to codes and back."""
+        code = self.fit_code(tiles, quality, steps)
+        fitted_error = self.squared_error(tiles, code, quality)
+        if self.codes_fixed:
+            code = tf.stop_gradient(code)
+        coded = self.prior(code, quality)
+        values = self.synthesise(coded.code, quality)
+        squared_error = tf.reduce_sum(tf.square(values - tiles), [1, 2, 3])
+        return Fit(fitted_error, coded, values, squared_error)

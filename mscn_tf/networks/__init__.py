@@ -1,0 +1,1 @@
+"""What represents a signal: coordinate embeddings, SIREN layers and modulations, in Keras."""

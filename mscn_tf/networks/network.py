@@ -1,0 +1,140 @@
+"""The network that represents signals: f(x; theta0 + what the code says)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mscn_tf.networks.embeddings import Embedding
+from mscn_tf.networks.modulations import Adapted, Modulation, code_of
+from mscn_tf.networks.siren import SirenLayer
+
+
+@keras.saving.register_keras_serializable(package="mscn_tf")
+class ModulatedSiren(keras.Model):
+    """A SIREN (Sitzmann et al. 2020) shared by all signals, modulated by each signal's code.
+
+    There is no loop over signals: what a layer shares is one product ``[B N, in] x [in, out]``,
+    what is a signal's own a batched product ``[B, N, in] x [B, in, out]``.
+
+    Args:
+      width: units of each hidden layer.
+      depth: number of hidden (sine) layers; a linear output layer follows.
+      out_channels: number of values a coordinate, C.
+      modulation: what codes do to the layers, built for this network's sizes
+        (`mscn_tf.networks.modulations.network_sizes`).
+      embedding: applied to the coordinates; ``None``: they are used as they are.
+      w0: frequency of the sines of the hidden layers.
+      first_w0: that of the first layer; ``None``: the same.
+      offset: added to the outputs, so that values nominally in [0, 1] start in their middle.
+      seed: seed of the initial weights; ``None`` for fresh ones every time.
+
+    Raises:
+      ValueError: if the modulation was built for a network of other sizes (the first entry of the
+        sizes, which depends on the coordinates, is checked when the network is first used).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        out_channels: int,
+        modulation: Modulation,
+        embedding: Embedding | None = None,
+        w0: float = 30.0,
+        first_w0: float | None = None,
+        offset: float = 0.5,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.width = width
+        self.depth = depth
+        self.out_channels = out_channels
+        self.modulation = modulation
+        self.embedding = embedding
+        self.w0 = w0
+        self.first_w0 = first_w0
+        self.offset = offset
+        self.seed = seed
+        units = (*[width] * depth, out_channels)
+        self._check_sizes((modulation.sizes[0], *units))
+        self.siren_layers = [
+            SirenLayer(
+                count,
+                w0=first_w0 if i == 0 and first_w0 is not None else w0,
+                is_first=i == 0,
+                is_last=i == depth,
+                seed=None if seed is None else seed + 2 * i,
+                dtype=self.dtype,
+                name=f"siren_{i}",
+            )
+            for i, count in enumerate(units)
+        ]
+
+    def build(self, input_shape: Any) -> None:
+        """Makes all weights, given the shape of the coordinates, ``[N, d]`` or ``[B, N, d]``."""
+        coordinate_size = input_shape[-1]
+        size = coordinate_size
+        if self.embedding is not None:
+            self.embedding.build(tf.TensorShape([None, coordinate_size]))
+            size = self.embedding.output_size(coordinate_size)
+        self._check_sizes((size, *self.modulation.sizes[1:]))
+        for layer, inputs in zip(self.siren_layers, self.modulation.sizes):
+            layer.build(tf.TensorShape([None, inputs]))
+        self.modulation.build(tf.TensorShape([None, self.modulation.code_size]))
+        # Not Model.build, which would call the network with coordinates alone. Layer.build keeps
+        # the shape, so that a file's copy can be built before its weights are read.
+        keras.layers.Layer.build(self, input_shape)
+
+    def call(self, coordinates: tf.Tensor, code: Adapted) -> tf.Tensor:
+        """Evaluates each signal at its coordinates.
+
+        Args:
+          coordinates: ``[N, d]`` (the same for every signal) or ``[B, N, d]``, nominally in
+            [-1, 1].
+          code: what the modulation takes: codes ``[B, M]``, or a dictionary with ``"code"`` and,
+            for a gated modulation, ``"log_alpha"`` and ``"noise"``.
+
+        Returns:
+          ``[B, N, C]``, nominally in [0, 1], unclipped.
+        """
+        hidden = coordinates if self.embedding is None else self.embedding(coordinates)
+        for layer, update in zip(self.siren_layers, self.modulation(code)):
+            hidden = layer(hidden, update)
+        if hidden.shape.rank == 2:  # Nothing was a signal's own.
+            shape = tf.concat([tf.shape(code_of(code))[:1], tf.shape(hidden)], 0)
+            hidden = tf.broadcast_to(hidden, shape)
+        return hidden + self.offset
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "width": self.width,
+            "depth": self.depth,
+            "out_channels": self.out_channels,
+            "modulation": serialize(self.modulation),
+            "embedding": self.embedding and serialize(self.embedding),
+            "w0": self.w0,
+            "first_w0": self.first_w0,
+            "offset": self.offset,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ModulatedSiren:
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {name: config[name] for name in ("modulation", "embedding") if config[name]}
+        parts = {name: deserialize(part, custom_objects) for name, part in parts.items()}
+        return cls(**{**config, **parts})
+
+    def _check_sizes(self, sizes: tuple[int, ...]) -> None:
+        if self.modulation.sizes != sizes:
+            raise ValueError(
+                f"the modulation was built for a network of sizes {self.modulation.sizes}, "
+                f"this one has {sizes}: build it with network_sizes(...)"
+            )

@@ -1,0 +1,196 @@
+"""The codec bundle: decoder, entropy model and weights in one file, found by name or by id."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import PathLike, read_bytes
+from mscn_tf.runtime.prior import Prior
+
+FORMAT, VERSION = "mscn-bundle", 1
+SUFFIX = ".mscnb"
+MANIFEST, DECODER = "manifest.json", "decoder.onnx"
+COMMENT = b"mscn-bundle "  # then the id in hexadecimal: tells bundles apart without hashing
+MAX_BYTES = 2**29  # of all members, inflated
+SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
+
+_NUMBERS = ("tile_edge", "channels", "code_size")
+
+
+def content_id(members: Mapping[str, bytes]) -> bytes:
+    """32 bytes: SHA-256 over name, a zero byte and SHA-256 of each member, in order of names."""
+    total = hashlib.sha256()
+    for name in sorted(members):
+        total.update(name.encode() + b"\0" + hashlib.sha256(members[name]).digest())
+    return total.digest()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A codec without its code.
+
+    Attributes:
+      id: 32 bytes, `content_id` of the members; a `.mscn` file names the first 8.
+      manifest: `name`, `modality`, `tile_edge`, `channels`, `code_size`, `qualities`, ...
+      members: contents by name: `manifest.json`, `decoder.onnx`, `prior/*.npy`,
+        `weights/*.npy`.
+    """
+
+    id: bytes
+    manifest: Mapping[str, Any]
+    members: Mapping[str, bytes]
+
+    @property
+    def name(self) -> str:
+        """The name in the manifest."""
+        return self.manifest["name"]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of the bundles that come with the package."""
+        return sorted(path.stem for path in SHIPPED.glob("*" + SUFFIX))
+
+    @classmethod
+    def load(cls, name_or_path: PathLike) -> Bundle:
+        """Bundle that comes with the package under this name, or else the file at this path.
+
+        Raises:
+          MscnError: there is neither, or the file is not a whole bundle.
+        """
+        text = os.fspath(name_or_path)
+        if text in cls.names():
+            path = SHIPPED / (text + SUFFIX)
+        elif text.endswith(SUFFIX) or os.path.dirname(text) or os.path.exists(text):
+            path = Path(text)
+        else:
+            known = ", ".join(cls.names()) or "none"
+            raise MscnError(
+                f"no codec named {text}; known: {known}; or give the path of a {SUFFIX} file"
+            )
+        return cls.from_bytes(read_bytes(path), str(path))
+
+    @classmethod
+    def find(cls, start: bytes) -> Bundle | None:
+        """The bundle that comes with the package and whose id begins with these bytes, or None."""
+        for name in cls.names():
+            try:
+                with zipfile.ZipFile(SHIPPED / (name + SUFFIX)) as archive:
+                    comment = archive.comment
+            except (OSError, zipfile.BadZipFile):
+                continue
+            if comment.startswith(COMMENT + start.hex().encode()):
+                return cls.load(name)
+        return None
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "bundle") -> Bundle:
+        """Reads a bundle file and checks it against the id that it carries.
+
+        Raises:
+          MscnError: not a bundle, of another version, or damaged.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                comment = archive.comment
+                if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                    raise MscnError(f"{name}: over {MAX_BYTES} bytes inflated; not a codec bundle")
+                members = {info.filename: archive.read(info) for info in archive.infolist()}
+            manifest = json.loads(members[MANIFEST])
+            if manifest.get("format") != FORMAT:
+                raise MscnError(f"{name}: not a codec bundle; give a {SUFFIX} file")
+            if manifest.get("version") != VERSION:
+                raise MscnError(
+                    f"{name}: bundle version {manifest.get('version')}, this program reads "
+                    f"{VERSION}; update mscn-tf"
+                )
+            fits = isinstance(manifest["name"], str) and isinstance(manifest["modality"], str)
+            if not fits or not all(isinstance(manifest[key], int) for key in _NUMBERS):
+                raise MscnError(f"{name}: the manifest has values of the wrong kind")
+        except MscnError:
+            raise
+        except (  # what zipfile and json raise on files that are something else, or damaged
+            zipfile.BadZipFile,
+            zlib.error,
+            AttributeError,
+            EOFError,
+            KeyError,
+            NotImplementedError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise MscnError(
+                f"{name}: not a codec bundle, or damaged ({error}); get a fresh {SUFFIX} file"
+            ) from error
+        identity = content_id(members)
+        if comment != COMMENT + identity.hex().encode():
+            raise MscnError(f"{name}: damaged (its content is not what its id says); get it again")
+        return cls(identity, manifest, members)
+
+    def arrays(self, folder: str) -> dict[str, np.ndarray]:
+        """Arrays of the members `folder/NAME.npy`, by NAME.
+
+        Raises:
+          MscnError: a member is not an array.
+        """
+        arrays = {}
+        for member, content in self.members.items():
+            if not member.startswith(folder + "/") or not member.endswith(".npy"):
+                continue
+            try:
+                array = np.load(io.BytesIO(content), allow_pickle=False)
+            except (EOFError, MemoryError, SyntaxError, TypeError, ValueError) as error:
+                raise MscnError(f"bundle {self.name}: {member} is no array ({error})") from error
+            arrays[member[len(folder) + 1 : -4]] = array
+        return arrays
+
+    @cached_property
+    def prior(self) -> Prior:
+        """The entropy model.
+
+        Raises:
+          MscnError: its arrays do not fit together.
+        """
+        prior = Prior(self.arrays("prior"))
+        if prior.coefficients != self.manifest["code_size"]:
+            raise MscnError(
+                f"bundle {self.name}: {prior.coefficients} coefficients in the prior, "
+                f"{self.manifest['code_size']} in the manifest"
+            )
+        return prior
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """float64 arrays of the decoder's weights by name.
+
+        Integer arrays `weights/NAME.npy` are multiplied by `weights/NAME.step.npy`, one step for
+        each entry of the last axis.
+
+        Raises:
+          MscnError: an array is damaged or lacks its steps.
+        """
+        stored = self.arrays("weights")
+        weights = {}
+        for name, array in stored.items():
+            if name.endswith(".step"):
+                continue
+            values = array.astype(np.float64)
+            if array.dtype.kind in "iu":
+                step = stored.get(name + ".step", np.empty(0))
+                if step.shape != array.shape[-1:]:
+                    raise MscnError(f"bundle {self.name}: weights {name} lack their steps")
+                values *= step
+            weights[name] = np.ascontiguousarray(values)
+        return weights

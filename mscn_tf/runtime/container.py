@@ -1,0 +1,470 @@
+"""The `.mscn` container: header, table, blocks.
+
+`FIELDS` describes every field once; the reader, the writer and the table in docs/format.md come
+from it. The container knows nothing about the entropy model: a block is bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Callable
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+
+MAGIC = b"MSCN"
+VERSION = 1
+MODALITIES = ("image",)
+
+SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES = 1, 2, 4, 8
+_ALL_FLAGS = SAME_SHAPE | SAME_QUALITY | SAME_CHANNELS | NAMES
+_FLAG_NAMES = {1: "SAME_SHAPE", 2: "SAME_QUALITY", 4: "SAME_CHANNELS", 8: "NAMES"}
+
+# Limits a reader checks before it allocates anything.
+MAX_SIDE = 2**20  # height or width
+MAX_PIXELS = 2**28  # of one item
+MAX_ITEMS = 2**24
+MAX_TILES_PER_BLOCK = 4096
+MAX_NAME_BYTES = 2**26  # all names, uncompressed
+_MAX_LENGTH = 2**40
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of header or table.
+
+    Attributes:
+      name: as in docs/format.md.
+      kind: key of `_KINDS`, how a value is written.
+      meaning: one phrase.
+      low, high: inclusive limits of an integer value.
+      per: "file" (one value), "item" or "block" (a column of that many values).
+      once: flag; where it is set, the column holds a single value that counts for all.
+      when: flag; the field is there only where it is set.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    low: int = 0
+    high: int = 255
+    per: str = "file"
+    once: int = 0
+    when: int = 0
+
+
+FIELDS = (
+    Field("magic", "bytes4", 'the letters "MSCN"'),
+    Field("version", "u8", "of this format", VERSION, VERSION),
+    Field("flags", "u8", "sum of the flags below", 0, _ALL_FLAGS),
+    Field("bundle_id", "bytes8", "first 8 bytes of the codec bundle's id"),
+    Field("modality", "u8", "0: image", 0, len(MODALITIES) - 1),
+    Field("tile_edge", "u8", "height and width of a tile in pixels", 1),
+    Field("code_channels", "u8", "channels of a tile", 1),
+    Field("items", "varint", "number of pictures", 1, MAX_ITEMS),
+    Field("tiles_per_block", "varint", "in every block but the last", 1, MAX_TILES_PER_BLOCK),
+    Field("shapes", "shape", "height, width in pixels", 1, MAX_SIDE, per="item", once=SAME_SHAPE),
+    Field("q16", "u8", "quality times 16", 16, 160, per="item", once=SAME_QUALITY),
+    Field("channels", "u8", "of the original: 1 grey, 3 RGB", 1, 3, per="item", once=SAME_CHANNELS),
+    Field("names", "names", "names of the items", when=NAMES),
+    Field("block_bytes", "varint", "length of each block's payload", 0, _MAX_LENGTH, per="block"),
+    Field("header_crc", "u32", "CRC-32 of every byte before this field", 0, 2**32 - 1),
+)
+
+
+class _Reader:
+    """Cursor over `data` that refuses to run past its end."""
+
+    def __init__(self, data: bytes, source: str):
+        self.data, self.at, self.source = data, 0, source
+
+    @property
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def damaged(self, what: str) -> MscnError:
+        return MscnError(f"{self.source}: damaged or cut short ({what}); get a fresh copy")
+
+    def take(self, count: int) -> bytes:
+        if count > self.left:
+            raise self.damaged(f"ends at byte {len(self.data)}")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if byte == 0 and shift:
+                    raise self.damaged("padded number")  # one spelling for every value
+                return value
+            shift += 7
+            if shift > 56:
+                raise self.damaged("number too long")
+
+    def names(self) -> list[str]:
+        packed = self.take(self.varint())
+        inflater = zlib.decompressobj()
+        try:
+            text = inflater.decompress(packed, MAX_NAME_BYTES + 1)
+            if len(text) > MAX_NAME_BYTES or not inflater.eof or inflater.unused_data:
+                raise self.damaged("names")
+            names = text.decode().split("\n")
+        except (zlib.error, UnicodeDecodeError) as error:
+            raise self.damaged("names") from error
+        if not all(map(_is_name, names)):
+            raise self.damaged("names")
+        return names
+
+
+def varint(value: int) -> bytes:
+    """LEB128: groups of 7 bits, lowest first, the high bit set on all but the last byte."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _is_name(name: str) -> bool:
+    return not any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
+
+
+def _pack_names(names: Sequence[str]) -> bytes:
+    packed = zlib.compress("\n".join(names).encode(), 9)
+    return varint(len(packed)) + packed
+
+
+# kind -> (read one value, write one value, words for docs/format.md)
+_KINDS: dict[str, tuple[Callable[[_Reader], Any], Callable[[Any], bytes], str]] = {
+    "bytes4": (lambda r: r.take(4), bytes, "4 bytes"),
+    "bytes8": (lambda r: r.take(8), bytes, "8 bytes"),
+    "u8": (lambda r: r.take(1)[0], lambda v: bytes((v,)), "u8"),
+    "u32": (
+        lambda r: int.from_bytes(r.take(4), "little"),
+        lambda v: v.to_bytes(4, "little"),
+        "u32, little-endian",
+    ),
+    "varint": (_Reader.varint, varint, "varint"),
+    "shape": (
+        lambda r: (r.varint(), r.varint()),
+        lambda v: varint(v[0]) + varint(v[1]),
+        "two varints",
+    ),
+    "names": (_Reader.names, _pack_names, "varint n, then n bytes of zlib data"),
+}
+
+
+def _problem(spec: Field, value: Any) -> str | None:
+    """What is wrong with one value of a field, or None."""
+    if spec.kind == "shape":
+        height, width = value
+        if not (spec.low <= height <= spec.high and spec.low <= width <= spec.high):
+            return f"size {width}x{height} is outside 1 to {spec.high} pixels a side"
+        if height * width > MAX_PIXELS:
+            return f"size {width}x{height} is over the limit of {MAX_PIXELS} pixels an item"
+    elif spec.name == "channels" and value == 2:
+        return "channels is 2, not 1 or 3"
+    elif spec.kind in ("u8", "u32", "varint") and not spec.low <= value <= spec.high:
+        return f"{spec.name} is {value}, outside {spec.low} to {spec.high}"
+    return None
+
+
+def grid(shape: tuple[int, int], edge: int) -> tuple[int, int]:
+    """Rows and columns of tiles that cover a picture of (height, width) pixels."""
+    return -(-shape[0] // edge), -(-shape[1] // edge)
+
+
+@dataclass
+class Container:
+    """One `.mscn` file: a single picture is an archive of one item.
+
+    Attributes:
+      bundle_id: 8 bytes.
+      modality: 0 (image).
+      tile_edge: pixels, 1 to 255.
+      code_channels: channels of a tile, 1 to 255.
+      shapes: (height, width) in pixels of each item.
+      q16: quality times 16 of each item, 16 to 160.
+      channels: 1 or 3, of each item's original.
+      names: one for each item, or None. Labels, not paths: who writes files by them checks them.
+      tiles_per_block: 1 to 4096.
+      blocks: entropy-coded payloads; block k holds tiles [k * tiles_per_block, ...) of the tiles
+        of all items, each item's in row-major order, one item after the other.
+      source: what error messages call this file.
+    """
+
+    bundle_id: bytes
+    modality: int
+    tile_edge: int
+    code_channels: int
+    shapes: list[tuple[int, int]]
+    q16: list[int]
+    channels: list[int]
+    names: list[str] | None
+    tiles_per_block: int
+    blocks: list[bytes]
+    source: str = field(default="input", compare=False)
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.shapes)
+
+    @cached_property
+    def first_tiles(self) -> np.ndarray:
+        """int64 [items + 1]: index of each item's first tile; the last entry counts all tiles."""
+        sides = np.array(self.shapes, np.int64).reshape(-1, 2)
+        tiles = np.prod(-(-sides // self.tile_edge), axis=1)
+        return np.concatenate(([0], np.cumsum(tiles)))
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles of all items."""
+        return int(self.first_tiles[-1])
+
+    def check_item(self, item: int) -> int:
+        """`item` itself, counted from 0.
+
+        Raises:
+          MscnError: there is no such item.
+        """
+        if not 0 <= item < self.items:
+            raise MscnError(
+                f"{self.source}: no item {item}; it holds {self.items}, "
+                f"numbered 0 to {self.items - 1}"
+            )
+        return item
+
+    def tiles_of(self, item: int) -> range:
+        """Indices of an item's tiles.
+
+        Raises:
+          MscnError: there is no such item.
+        """
+        self.check_item(item)
+        return range(int(self.first_tiles[item]), int(self.first_tiles[item + 1]))
+
+    def tiles_in(self, block: int) -> range:
+        """Indices of the tiles in a block."""
+        start = block * self.tiles_per_block
+        return range(start, min(start + self.tiles_per_block, self.tiles))
+
+    def q16_of(self, tiles: range) -> np.ndarray:
+        """int64 [len(tiles)]: quality times 16 of a range of tiles."""
+        owner = np.searchsorted(self.first_tiles, np.arange(tiles.start, tiles.stop), "right") - 1
+        low, high = int(owner[0]), int(owner[-1]) + 1
+        return np.array(self.q16[low:high], np.int64)[owner - low]
+
+    def _check(self) -> None:
+        columns = (self.q16, self.channels) + (() if self.names is None else (self.names,))
+        if any(len(column) != self.items for column in columns):
+            raise MscnError("shapes, q16, channels and names need one entry for each item")
+        if len(self.bundle_id) != 8:
+            raise MscnError(f"bundle_id has {len(self.bundle_id)} bytes, not 8")
+        if self.names is not None:
+            for name in self.names:
+                if not _is_name(name):
+                    raise MscnError(f"name {name!r} has control characters; rename the item")
+                try:
+                    name.encode()
+                except UnicodeEncodeError as error:
+                    raise MscnError(f"name {name!r} is not Unicode text; rename it") from error
+            if len("\n".join(self.names).encode()) > MAX_NAME_BYTES:
+                raise MscnError("names are too long together; shorten them")
+
+    def _values(self) -> dict[str, Any]:
+        flags = 0
+        for flag, column in (
+            (SAME_SHAPE, self.shapes),
+            (SAME_QUALITY, self.q16),
+            (SAME_CHANNELS, self.channels),
+        ):
+            if len(set(column)) == 1:
+                flags |= flag
+        return {
+            "magic": MAGIC,
+            "version": VERSION,
+            "flags": flags | (NAMES if self.names is not None else 0),
+            "bundle_id": self.bundle_id,
+            "modality": self.modality,
+            "tile_edge": self.tile_edge,
+            "code_channels": self.code_channels,
+            "items": self.items,
+            "tiles_per_block": self.tiles_per_block,
+            "shapes": self.shapes,
+            "q16": self.q16,
+            "channels": self.channels,
+            "names": self.names,
+            "block_bytes": [len(block) for block in self.blocks],
+        }
+
+    def _head(self) -> dict[str, bytes]:
+        """Encoded fields by name, in order.
+
+        Raises:
+          MscnError: a value is outside its limits.
+        """
+        self._check()
+        values, head = self._values(), {}
+        for spec in FIELDS[:-1]:
+            if spec.when and not values["flags"] & spec.when:
+                continue
+            column = [values[spec.name]] if spec.per == "file" else values[spec.name]
+            if values["flags"] & spec.once:
+                column = column[:1]
+            for value in column:
+                problem = _problem(spec, value)
+                if problem:
+                    raise MscnError(f"cannot write a .mscn file: {problem}")
+            write = _KINDS[spec.kind][1]
+            head[spec.name] = b"".join(map(write, column))
+        if len(self.blocks) != -(-self.tiles // self.tiles_per_block):
+            raise MscnError(f"{len(self.blocks)} blocks do not hold {self.tiles} tiles")
+        head["header_crc"] = _crc(b"".join(head.values()))
+        return head
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+          MscnError: a value is outside the format's limits.
+        """
+        parts = list(self._head().values())
+        for block in self.blocks:
+            parts += (block, _crc(block))
+        return b"".join(parts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "input") -> Container:
+        """Reads and checks a whole file.
+
+        Args:
+          data: the file's bytes.
+          name: what error messages call it.
+
+        Raises:
+          MscnError: not a `.mscn` file, of another version, damaged, cut short, or declaring sizes
+            over the format's limits or out of proportion to its length.
+        """
+        data = bytes(data)
+        reader = _Reader(data, name)
+        if data[:4] != MAGIC:
+            raise MscnError(f"{name}: not a .mscn file; give one that mscn encode has written")
+        values: dict[str, Any] = {}
+        for spec in FIELDS:
+            if spec.when and not values["flags"] & spec.when:
+                continue
+            checked = reader.at
+            if spec.per == "file" or values.get("flags", 0) & spec.once:
+                count = 1
+            elif spec.per == "item":
+                count = values["items"]
+            else:
+                count = _count_blocks(values)
+                if 5 * count + 4 > reader.left:  # its length and its CRC-32
+                    raise reader.damaged(f"too short for {count} blocks")
+            if count > reader.left:
+                raise reader.damaged(f"too short for {count} entries of {spec.name}")
+            read = _KINDS[spec.kind][0]
+            column = (
+                list(reader.take(count))
+                if spec.kind == "u8"
+                else [read(reader) for _ in range(count)]
+            )
+            for value in set(column) if spec.per != "file" and spec.kind != "shape" else column:
+                problem = _problem(spec, value)
+                if problem and spec.name == "version":
+                    raise MscnError(
+                        f"{name}: format version {value}, this program reads {VERSION}; "
+                        "update mscn-tf"
+                    )
+                if problem:
+                    raise reader.damaged(problem)
+            values[spec.name] = column[0] if spec.per == "file" else column
+        if zlib.crc32(data[:checked]) != values["header_crc"]:
+            raise reader.damaged("header checksum")
+        items = values["items"]
+        if values.get("names") is not None and len(values["names"]) != items:
+            raise reader.damaged(f"{len(values['names'])} names for {items} items")
+        blocks = _read_blocks(reader, values["block_bytes"])
+        for column_name in ("shapes", "q16", "channels"):
+            if len(values[column_name]) != items:
+                values[column_name] = values[column_name] * items
+        return cls(
+            bundle_id=values["bundle_id"],
+            modality=values["modality"],
+            tile_edge=values["tile_edge"],
+            code_channels=values["code_channels"],
+            shapes=values["shapes"],
+            q16=values["q16"],
+            channels=values["channels"],
+            names=values.get("names"),
+            tiles_per_block=values["tiles_per_block"],
+            blocks=blocks,
+            source=name,
+        )
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the file by purpose; they add up to its length.
+
+        `header`: what every file has once; `side`: per-item columns, names, block lengths and
+        block checksums; `payload`: entropy-coded symbols.
+        """
+        head = self._head()
+        once = [spec.name for spec in FIELDS if spec.per == "file" and not spec.when]
+        header = sum(len(head[name]) for name in once)
+        side = sum(map(len, head.values())) - header + 4 * len(self.blocks)
+        return {"header": header, "side": side, "payload": sum(map(len, self.blocks))}
+
+
+def _crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
+def _count_blocks(values: dict[str, Any]) -> int:
+    tiles = 0
+    for shape in values["shapes"]:
+        rows, columns = grid(shape, values["tile_edge"])
+        tiles += rows * columns
+    if len(values["shapes"]) != values["items"]:
+        tiles *= values["items"]
+    return -(-tiles // values["tiles_per_block"])
+
+
+def _read_blocks(reader: _Reader, lengths: list[int]) -> list[bytes]:
+    declared = sum(lengths) + 4 * len(lengths)
+    if declared != reader.left:
+        raise reader.damaged(f"{reader.left} bytes of blocks, {declared} declared")
+    blocks = []
+    for index, length in enumerate(lengths):
+        block = reader.take(length)
+        if reader.take(4) != _crc(block):
+            raise reader.damaged(f"checksum of block {index}")
+        blocks.append(block)
+    return blocks
+
+
+def field_table() -> str:
+    """The table of fields in docs/format.md, as Markdown."""
+    lines = ["| field | written as | how often | limits | meaning |", "|---|---|---|---|---|"]
+    for spec in FIELDS:
+        often = {"file": "once", "item": "per item", "block": "per block"}[spec.per]
+        if spec.once:
+            often += f"; once if {_FLAG_NAMES[spec.once]}"
+        if spec.when:
+            often = f"only if {_FLAG_NAMES[spec.when]}"
+        numeric = spec.kind in ("u8", "varint", "shape") and spec.name != "flags"
+        limits = f"{spec.low} to {spec.high}" if numeric and spec.high > spec.low else ""
+        if numeric and spec.high == spec.low:
+            limits = str(spec.low)
+        words = _KINDS[spec.kind][2]
+        lines.append(f"| `{spec.name}` | {words} | {often} | {limits} | {spec.meaning} |")
+    return "\n".join(lines) + "\n"

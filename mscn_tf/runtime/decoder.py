@@ -1,0 +1,76 @@
+"""The network that turns codes into pixel values, run by ONNX Runtime in float64.
+
+In double precision results differ between machines by some 1e-15, so that 8-bit pixels agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mscn_tf.runtime.bundle import DECODER
+from mscn_tf.runtime.errors import MscnError
+
+if TYPE_CHECKING:
+    from mscn_tf.runtime.bundle import Bundle
+
+_INPUTS = ("code", "rows", "cols", "quality")
+
+
+class Decoder:
+    """Decoder of a bundle.
+
+    Raises:
+      MscnError: the bundle has no decoder that ONNX Runtime can run, or lacks its weights.
+    """
+
+    def __init__(self, bundle: Bundle):
+        import onnxruntime  # half a second that listing a file must not pay
+
+        self._name = bundle.name
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only; they arrive as exceptions anyhow
+        # Threads that spin between runs take the cores from the entropy decoder.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                bundle.members[DECODER], options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions share no base class of their own
+            raise MscnError(f"bundle {bundle.name}: unusable decoder ({_line(error)})") from error
+        names = [entry.name for entry in self._session.get_inputs()]
+        weights = bundle.weights()
+        missing = [name for name in names if name not in _INPUTS and name not in weights]
+        if missing or not set(_INPUTS[:3]) <= set(names):
+            raise MscnError(f"bundle {bundle.name}: the decoder's inputs {names} are not all there")
+        self._weights = {name: weights[name] for name in names if name in weights}
+        self._names = [name for name in _INPUTS if name in names]
+
+    def __call__(
+        self, code: np.ndarray, rows: np.ndarray, cols: np.ndarray, quality: np.ndarray
+    ) -> np.ndarray:
+        """Values at the points of B grids.
+
+        Args:
+          code: float64 [B, M], dequantised.
+          rows: float64 [B, h], vertical coordinates; a tile spans -1 to 1.
+          cols: float64 [B, w], horizontal coordinates.
+          quality: float64 [B], 1 to 10.
+
+        Returns:
+          float64 [B, h, w, C], nominally 0 to 1, not clipped.
+
+        Raises:
+          MscnError: ONNX Runtime fails.
+        """
+        given = dict(zip(_INPUTS, (code, rows, cols, quality)))
+        feed = {name: np.ascontiguousarray(given[name], np.float64) for name in self._names}
+        try:
+            return self._session.run(["values"], {**feed, **self._weights})[0]
+        except Exception as error:
+            raise MscnError(f"bundle {self._name}: decoder fails ({_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,63 @@
+"""Reading and writing whole files, with errors a user can act on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from typing import BinaryIO, Union
+
+from mscn_tf.runtime.errors import MscnError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """Contents of the file `path`.
+
+    Raises:
+      MscnError: the file is missing, a folder, or not readable.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        raise MscnError(f"cannot read {path}: {_reason(error)}; check the path") from error
+
+
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
+    """Binary file that appears at `path` complete or not at all.
+
+    The bytes go to a temporary name in the same folder, which replaces `path` when the block ends
+    and is removed when it raises. Devices and pipes (`/dev/stdout`) are written directly.
+
+    Raises:
+      MscnError: the folder is missing or not writable, `path` is a folder, or the disk is full.
+    """
+    if "\0" in os.fspath(path):
+        raise MscnError(f"cannot write {path!r}: a NUL character in the path; check it")
+    if os.path.isdir(path):
+        raise MscnError(f"cannot write {path}: it is a folder; give a file name")
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as file:
+                yield file
+            return
+        target = os.path.realpath(path)  # write through a symbolic link, not over it
+        temporary = os.path.join(os.path.dirname(target), f".mscn-{secrets.token_hex(8)}.tmp")
+        try:
+            with open(temporary, "xb") as file:
+                yield file
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise MscnError(f"cannot write {path}: {_reason(error)}; check folder and space") from error

@@ -1,0 +1,1 @@
+"""What is compressed: signals, their modalities and data sets."""

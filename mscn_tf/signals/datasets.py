@@ -1,0 +1,95 @@
+"""Training sets: tiles of pictures, drawn by step number so that a resumed run sees the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mscn_tf.runtime.errors import MscnError
+
+
+def load_pictures(pattern: str, edge: int) -> list[np.ndarray]:
+    """Loads the RGB pictures that a glob pattern names.
+
+    A picture of which every row of pixels is a whole tile (``edge * edge`` wide: the sheets that
+    CIFAR-10 is kept in here) is taken as a stack of tiles.
+
+    Args:
+      pattern: a glob, e.g. ``data/train/*.jpg``.
+      edge: tile edge in pixels.
+
+    Returns:
+      Arrays ``[H, W, 3]`` uint8, or ``[N, edge, edge, 3]`` for each sheet.
+
+    Raises:
+      MscnError: nothing matches, or a picture is smaller than one tile.
+    """
+    root = Path(pattern).anchor or "."
+    paths = sorted(Path(root).glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
+    if not paths:
+        raise MscnError(f"{pattern}: no training picture matches; set config.data.train")
+    pictures = []
+    for path in paths:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        if pixels.shape[1] == edge * edge:
+            pixels = pixels.reshape(-1, edge, edge, 3)
+        elif min(pixels.shape[:2]) < edge:
+            raise MscnError(f"{path}: smaller than one {edge}x{edge} tile; leave it out")
+        pictures.append(pixels)
+    return pictures
+
+
+class TileSampler:
+    """Random tiles of a set of pictures; ``draw(n, step)`` always gives the same tiles.
+
+    Args:
+      pictures: as ``load_pictures`` returns them.
+      edge: tile edge in pixels.
+      seed: of the generator, together with each call's step.
+      flips: mirror tiles at random, left to right.
+      scales: also cut tiles from pictures shrunk by these whole factors (1: as they are).
+    """
+
+    def __init__(
+        self,
+        pictures: list[np.ndarray],
+        edge: int,
+        seed: int,
+        flips: bool = True,
+        scales: tuple[int, ...] = (1,),
+    ):
+        self.edge, self.seed, self.flips = edge, seed, flips
+        self.stacks = [p for p in pictures if p.ndim == 4]
+        self.pictures = [
+            np.asarray(Image.fromarray(p).reduce(scale))
+            for p in pictures
+            if p.ndim == 3
+            for scale in scales
+            if min(p.shape[:2]) // scale >= edge
+        ]
+        if self.stacks:
+            self.stack = np.concatenate(self.stacks)
+        elif not self.pictures:
+            raise MscnError("the training set holds no tile")
+        areas = np.array([p.shape[0] * p.shape[1] for p in self.pictures], float)
+        self.shares = areas / areas.sum() if len(areas) else areas
+
+    def draw(self, count: int, step: int) -> np.ndarray:
+        """``[count, edge, edge, 3]`` float32 in [0, 1]."""
+        random = np.random.default_rng([self.seed, step])
+        edge = self.edge
+        if self.stacks:
+            tiles = self.stack[random.integers(0, len(self.stack), count)]
+        else:
+            tiles = np.empty((count, edge, edge, 3), np.uint8)
+            for i, k in enumerate(random.choice(len(self.pictures), count, p=self.shares)):
+                picture = self.pictures[k]
+                top = random.integers(0, picture.shape[0] - edge + 1)
+                left = random.integers(0, picture.shape[1] - edge + 1)
+                tiles[i] = picture[top : top + edge, left : left + edge]
+        if self.flips:
+            flipped = random.random(count) < 0.5
+            tiles = np.where(flipped[:, None, None, None], tiles[:, :, ::-1], tiles)
+        return tiles.astype(np.float32) / 255.0

@@ -1,0 +1,294 @@
+"""Pictures in files: single ones, folders of them, and `.npy` stacks.
+
+In memory a picture is uint8 [H, W, C], C 1 (grey) or 3 (RGB).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mscn_tf.runtime.container import MAX_PIXELS
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import PathLike, atomic_write
+
+# Pillow's readers for other formats run external programs or take any file for their own.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 .j2k".split()
+)
+# What is added to `Image.save`: no loss where the format can do without, little where it can't.
+_SAVE = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+
+
+def read(path: PathLike) -> tuple[list[np.ndarray], Optional[list[str]]]:
+    """Pictures of a file, a folder or an `.npy` stack, and their names where it is a folder.
+
+    Raises:
+      MscnError: there is nothing there to encode, or something that can't be.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_folder(path)
+    if path.suffix.lower() == ".npy":
+        return list(read_stack(path)), None
+    return [read_picture(path)], None
+
+
+def read_picture(path: PathLike) -> np.ndarray:
+    """uint8 [H, W, C]: one picture, turned upright as its EXIF orientation says.
+
+    Raises:
+      MscnError: missing, empty, damaged, no picture, too large, with several frames, or of a kind
+        that the codecs don't keep: transparency, more than 8 bits a channel, CMYK.
+    """
+    _check_readable(path)
+    try:
+        with _no_pixel_limit(), Image.open(path, formats=_FORMATS) as picture:
+            _check(picture, path)
+            return _pixels(ImageOps.exif_transpose(picture))
+    except MscnError:
+        raise
+    except UnidentifiedImageError as error:
+        raise MscnError(f"{path}: not a picture; give a PNG, JPEG, WebP or TIFF file") from error
+    except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
+        raise MscnError(f"{path}: damaged or cut short ({error}); get a fresh copy") from error
+
+
+def read_folder(path: PathLike) -> tuple[list[np.ndarray], list[str]]:
+    """The pictures that lie in a folder and their file names, in the names' order.
+
+    Files whose names don't end like a picture's, hidden files and folders within are left out.
+
+    Raises:
+      MscnError: there is none, or one can't be read.
+    """
+    try:
+        entries = sorted(Path(path).iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise MscnError(f"cannot read {path}: {error.strerror}; check the path") from error
+    files = [
+        entry
+        for entry in entries
+        if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+    ]
+    if not files:
+        raise MscnError(f"{path}: no picture in this folder; give one with PNG or JPEG files")
+    return [read_picture(file) for file in files], [file.name for file in files]
+
+
+def read_stack(path: PathLike) -> np.ndarray:
+    """uint8 [N, H, W, C] from an `.npy` file.
+
+    The file holds [N, H, W, C] or, grey, [N, H, W]; uint8, or floats in [0, 1].
+
+    Raises:
+      MscnError: missing, damaged, or of another shape, type or range.
+    """
+    _check_readable(path)
+    try:
+        stack = np.load(path, allow_pickle=False)
+    except Exception as error:  # damaged headers raise all kinds of errors
+        raise MscnError(f"{path}: not an array that NumPy can read ({error})") from error
+    if stack.ndim == 3 and stack.shape[2] in (3, 4):
+        height, width, channels = stack.shape
+        raise MscnError(
+            f"{path}: shape {stack.shape} looks like one picture; "
+            f"save it as (1, {height}, {width}, {channels})"
+        )
+    if stack.ndim == 3:
+        stack = stack[..., None]
+    if stack.ndim != 4 or stack.shape[3] not in (1, 3) or 0 in stack.shape:
+        raise MscnError(
+            f"{path}: shape {stack.shape} is no stack of pictures; save it as [N, H, W, 3] RGB "
+            "or [N, H, W] grey"
+        )
+    if stack.dtype == np.uint8:
+        return stack
+    if stack.dtype.kind != "f":
+        raise MscnError(f"{path}: {stack.dtype} values; save them as uint8, or floats in [0, 1]")
+    if not np.isfinite(stack).all():
+        raise MscnError(f"{path}: NaN or infinite values; replace them")
+    if stack.min() < 0 or stack.max() > 1:
+        raise MscnError(
+            f"{path}: floats from {stack.min():g} to {stack.max():g}; scale them to [0, 1] "
+            "or save them as uint8"
+        )
+    return np.rint(stack * 255.0).astype(np.uint8)
+
+
+def check_format(path: PathLike) -> str:
+    """Pillow's name of the format that a file name ends in.
+
+    Raises:
+      MscnError: Pillow writes no such format.
+    """
+    suffix = Path(path).suffix.lower()
+    kind = Image.registered_extensions().get(suffix)
+    if kind not in Image.SAVE or suffix not in SUFFIXES:
+        raise MscnError(f"{path}: no picture type to write; let it end in .png, for instance")
+    return kind
+
+
+def write_picture(path: PathLike, picture: np.ndarray) -> None:
+    """Writes uint8 [H, W, C] in the format that the name ends in.
+
+    Raises:
+      MscnError: an unknown format, or the file can't be written.
+    """
+    kind = check_format(path)
+    with atomic_write(path) as file:
+        try:
+            Image.fromarray(_squeezed(picture)).save(file, kind, **_SAVE.get(kind, {}))
+        except (ValueError, KeyError) as error:
+            raise MscnError(f"{path}: {kind} can't hold this picture ({error})") from error
+
+
+def write_stack(path: PathLike, pictures: Sequence[np.ndarray]) -> None:
+    """Writes pictures of one shape as uint8 [N, H, W, C], or [N, H, W] where they are grey.
+
+    Raises:
+      MscnError: their shapes differ, or the file can't be written.
+    """
+    if len({picture.shape for picture in pictures}) > 1:
+        raise MscnError(f"{path}: the pictures differ in size; decode them to a folder")
+    with atomic_write(path) as file:
+        np.save(file, np.stack([_squeezed(picture) for picture in pictures]))
+
+
+def write_folder(path: PathLike, pictures: Iterable[np.ndarray], names: Sequence[str]) -> list[str]:
+    """Writes PNG files into a folder, which is made if need be: all of them or none.
+
+    Args:
+      path: the folder.
+      pictures: uint8 [H, W, C] each.
+      names: one for each; see `file_names`.
+
+    Returns:
+      The file names.
+
+    Raises:
+      MscnError: the folder or a file can't be written.
+    """
+    path = Path(path)
+    files = file_names(names)
+    try:
+        made = not path.exists()
+        # In the same folder, so that finished files can be moved.
+        temporary = Path(tempfile.mkdtemp(prefix=".mscn-", dir=path.parent if made else path))
+        try:
+            for file, picture in zip(files, pictures):
+                write_picture(temporary / file, picture)
+            path.mkdir(exist_ok=True)
+            for file in files:
+                os.replace(temporary / file, path / file)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise MscnError(f"cannot write {path}: {error.strerror}; check folder and space") from error
+    return files
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Safe, different `.png` file names like the given ones, which may come from a stranger."""
+    taken: set[str] = set()
+    files = []
+    for index, name in enumerate(names):
+        stem = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name)
+        if Path(stem).suffix.lower() in SUFFIXES:
+            stem = Path(stem).stem
+        # 60 characters are at most 240 bytes: short of the 255 that file systems allow.
+        stem = stem.strip(" .")[:60].rstrip(" .") or f"{index:06d}"
+        file, count = stem, 1
+        while file.lower() in taken:
+            count += 1
+            file = f"{stem}-{count}"
+        taken.add(file.lower())
+        files.append(f"{file}.png")
+    return files
+
+
+def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of uint8 pictures of one shape; infinite if equal."""
+    if original.shape != decoded.shape:
+        raise ValueError(f"shapes differ: {original.shape} and {decoded.shape}")
+    error = 0
+    for rows in range(0, len(original), 256):  # int32 copies of parts only: pictures may be large
+        part = slice(rows, rows + 256)
+        difference = original[part].astype(np.int32) - decoded[part]
+        error += int(np.sum(difference * difference, dtype=np.int64))
+    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 * original.size / error))
+
+
+def _check_readable(path: PathLike) -> None:
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise MscnError(f"cannot read {path}: {reason}; check the path") from error
+    if empty:
+        raise MscnError(f"{path}: the file is empty; get a fresh copy")
+
+
+@contextlib.contextmanager
+def _no_pixel_limit() -> Iterator[None]:
+    """Lifts Pillow's limit, for which `_check` has one of its own, and silences its warnings."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check(picture: Image.Image, path: PathLike) -> None:
+    """Raises MscnError, before anything is decoded, where the codecs would lose something."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise MscnError(
+            f"{path}: {width}x{height} pixels are over the limit of {MAX_PIXELS}; cut it up"
+        )
+    # A phone's "MPO" is a JPEG with previews or depth behind it.
+    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
+        raise MscnError(f"{path}: {picture.n_frames} frames; save one of them as a picture")
+    if picture.mode not in ("1", "L", "P", "RGB", "LA", "PA", "RGBA") or _has_16_bits(picture):
+        deep = picture.mode[0] in "IF" or _has_16_bits(picture)
+        kind = "more than 8 bits a channel" if deep else f"{picture.mode} colours"
+        raise MscnError(f"{path}: {kind}; convert it to 8-bit RGB or grey")
+    if picture.has_transparency_data:
+        lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
+        if lowest < 255:
+            raise MscnError(f"{path}: transparent pixels; flatten it onto a background")
+
+
+def _has_16_bits(picture: Image.Image) -> bool:
+    """Whether Pillow would cut the values of an "RGB" picture to 8 bits without a word."""
+    for tile in picture.tile:
+        given = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        for value in given:
+            if isinstance(value, str) and ";16" in value:
+                return True
+            if picture.format == "PPM" and isinstance(value, int) and value > 255:
+                return True
+    return False
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+    pixels = np.array(picture if picture.mode == mode else picture.convert(mode))
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _squeezed(picture: np.ndarray) -> np.ndarray:
+    return picture[..., 0] if picture.shape[-1] == 1 else picture

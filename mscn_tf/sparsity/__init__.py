@@ -1,0 +1,1 @@
+"""Hard-concrete gates, their L0 penalties, and gated modulations."""

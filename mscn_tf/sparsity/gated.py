@@ -1,0 +1,199 @@
+"""Gates on a modulation: sparse updates, or a sparse network, adapted for every signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.networks.modulations import (
+    Adapted,
+    LatentModulation,
+    Modulation,
+    ShiftModulation,
+    WeightModulation,
+    code_of,
+    split_shifts,
+    split_units,
+    split_weights,
+)
+from mscn_tf.networks.siren import LayerUpdate
+from mscn_tf.sparsity.hard_concrete import HardConcrete
+
+GRANULARITIES = ("unstructured", "modulation", "group")
+TARGETS = ("delta", "all")
+
+
+@keras.saving.register_keras_serializable(package="mscn_tf")
+class GatedModulation(Modulation):
+    """A modulation with hard-concrete gates (Schwarz & Teh 2022, eq. 8).
+
+    Both the code (delta) and the gates' parameters (phi, here ``log_alpha``) are adapted to each
+    signal; their starting points, 0 and phi0, and the step sizes are meta-learned. What is adapted
+    is a dictionary, which goes through the inner loop and into the network as it is:
+
+    - ``"code"`` ``[B, M]``;
+    - ``"log_alpha"`` ``[B, G]``; without it, phi0;
+    - ``"noise"`` ``[B, G]``, not adapted: uniform in (0, 1), one sample of the gates. Without it
+      the gates are deterministic, as when encoding.
+
+    A plain code ``[B, M]`` gets the deterministic gates of phi0.
+
+    The target says what the gates multiply:
+
+    - ``"delta"``: theta0 + z * delta. The gates act on the code, so the code is sparse; with all
+      gates closed what remains is the shared network.
+    - ``"all"``: z * (theta0 + delta). The gates act on the network's own parameters through
+      `LayerUpdate`'s gates; with all of them closed the network is zero (its offset remains).
+
+    The granularity says what shares a gate:
+
+    ================  ================================  =======================================
+    granularity       target "delta"                    target "all"
+    ================  ================================  =======================================
+    "unstructured"    each element of the code          each weight and bias
+    "modulation"      each shift, or latent element     the (modulated) bias of each hidden unit
+    "group"           a unit's weights and bias, or     a unit's incoming weights and bias, the
+                      its shift                         output units' too
+    ================  ================================  =======================================
+
+    Args:
+      modulation: the modulation to gate.
+      granularity: one of `GRANULARITIES`.
+      target: one of `TARGETS`.
+      initial_open: probability with which a sampled gate isn't 0 at the start.
+
+    Raises:
+      ValueError: for an unknown granularity or target, or a granularity that the modulation's code
+        doesn't have.
+    """
+
+    def __init__(
+        self,
+        modulation: Modulation,
+        granularity: str = "unstructured",
+        target: str = "delta",
+        initial_open: float = 0.9,
+        **kwargs: Any,
+    ):
+        super().__init__(modulation.sizes, **kwargs)
+        for name, value, known in (
+            ("granularity", granularity, GRANULARITIES),
+            ("target", target, TARGETS),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        self.modulation = modulation
+        self.granularity = granularity
+        self.target = target
+        self.initial_open = initial_open
+        # Gate of each gated element: of the code, or of the network's parameters.
+        self.groups = self._gated_layout().code_groups(granularity)
+        self.group_sizes = np.bincount(self.groups)
+        self.gates = HardConcrete(len(self.group_sizes), initial_open, dtype=self.dtype)
+
+    @property
+    def code_size(self) -> int:
+        return self.modulation.code_size
+
+    @property
+    def gate_count(self) -> int:
+        """G, the number of gates."""
+        return self.gates.count
+
+    @property
+    def gated_size(self) -> int:
+        """Number of elements under the gates, the largest value of the L0 norms."""
+        return len(self.groups)
+
+    def build(self, input_shape: Any) -> None:
+        self.modulation.build(tf.TensorShape([None, self.code_size]))
+        super().build(input_shape)
+
+    def initial(self, batch: int) -> dict[str, tf.Tensor]:
+        """Where the inner loop starts: a code of zeros and phi0, differentiable in phi0."""
+        return {**self.modulation.initial(batch), "log_alpha": self.gates.initial(batch)}
+
+    def noise(self, batch: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One sample's noise, ``{"noise": [batch, G]}``, a function of ``seed`` (int ``[2]``)."""
+        return {"noise": self.gates.noise(batch, seed)}
+
+    def call(self, inputs: Adapted) -> list[LayerUpdate]:
+        """The update of each layer for a batch of adapted parameters."""
+        if self.target == "delta":
+            return self.modulation(self.gated_code(inputs))
+        updates = self.modulation(code_of(inputs))
+        gates = self._gates_of_layers(self.gate_values(inputs))
+        return [
+            update._replace(kernel_gate=kernel_gate, bias_gate=bias_gate)
+            for update, (kernel_gate, bias_gate) in zip(updates, gates)
+        ]
+
+    def gate_values(self, inputs: Adapted) -> tf.Tensor:
+        """Gates z ``[B, G]``: sampled if the inputs hold noise, else deterministic."""
+        noise = inputs.get("noise") if isinstance(inputs, Mapping) else None
+        return self.gates(self._log_alpha(inputs), noise)
+
+    def gated_code(self, inputs: Adapted) -> tf.Tensor:
+        """z * delta ``[B, M]``, the code that is stored; the plain modulation decodes it.
+
+        Raises:
+          ValueError: for target ``"all"``, whose gates aren't on the code.
+        """
+        if self.target != "delta":
+            raise ValueError("only gates of target 'delta' act on the code")
+        gates = self.gate_values(inputs)
+        if self.gate_count < self.code_size:
+            gates = tf.gather(gates, self.groups, axis=1)
+        return gates * code_of(inputs)
+
+    def expected_l0(self, inputs: Adapted) -> tf.Tensor:
+        """Expected number of gated elements that aren't zero, ``[B]``."""
+        return self.gates.expected_l0(self._log_alpha(inputs), self.group_sizes)
+
+    def actual_l0(self, inputs: Adapted) -> tf.Tensor:
+        """Number of gated elements that the deterministic gates leave, ``[B]``."""
+        return self.gates.actual_l0(self._log_alpha(inputs), self.group_sizes)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["sizes"]
+        return {
+            **config,
+            "modulation": keras.saving.serialize_keras_object(self.modulation),
+            "granularity": self.granularity,
+            "target": self.target,
+            "initial_open": self.initial_open,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> GatedModulation:
+        modulation = keras.saving.deserialize_keras_object(config["modulation"])
+        return cls(**{**config, "modulation": modulation})
+
+    def _gated_layout(self) -> Modulation:
+        """The modulation whose code is laid out as what the gates multiply."""
+        if self.target == "delta":
+            return self.modulation
+        if self.granularity != "modulation":
+            return WeightModulation(self.sizes)
+        if not isinstance(self.modulation, (ShiftModulation, LatentModulation)):
+            kind = type(self.modulation).__name__
+            raise ValueError(f"{kind} has no gates of granularity 'modulation'")
+        return ShiftModulation(self.sizes)
+
+    def _gates_of_layers(self, gates: tf.Tensor) -> list[tuple[Any, Any]]:
+        """Gates of kernel and bias of each layer, as `LayerUpdate` wants them."""
+        if self.granularity == "unstructured":
+            return split_weights(gates, self.sizes)
+        if self.granularity == "group":
+            return [(unit[:, None, :], unit) for unit in split_units(gates, self.sizes)]
+        return [(None, unit) for unit in split_shifts(gates, self.sizes)]
+
+    def _log_alpha(self, inputs: Adapted) -> tf.Tensor:
+        if isinstance(inputs, Mapping) and "log_alpha" in inputs:
+            return inputs["log_alpha"]
+        return self.gates.initial(tf.shape(code_of(inputs))[0])

@@ -1,0 +1,1 @@
+"""The outer loop: meta-learning a codec over many signals."""

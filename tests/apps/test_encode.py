@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mscn_tf.signals import images
+
+
+@pytest.fixture
+def inputs(folder, png):
+    """Files and folders that can't be encoded, each named for what is wrong with it."""
+    path = folder.path
+    (path / "text.png").write_text("This is no picture.\n")
+    (path / "empty.png").write_bytes(b"")
+    (path / "cut.png").write_bytes((path / png).read_bytes()[:-200])
+    (path / "nothing").mkdir()
+    (path / "notes").mkdir()
+    (path / "notes" / "readme.txt").write_text("nothing to see")
+    (path / "mixed").mkdir()
+    Image.new("RGB", (40, 40)).save(path / "mixed" / "a.png")
+    (path / "mixed" / "b.png").write_text("This is no picture.\n")
+    nan = np.zeros((2, 32, 32, 3), np.float32)
+    nan[1, 2, 3, 0] = np.nan
+    np.save(path / "nan.npy", nan)
+    np.save(path / "range.npy", np.full((1, 32, 32, 3), 255.0))
+    np.save(path / "int.npy", np.zeros((1, 32, 32, 3), np.int64))
+    np.save(path / "objects.npy", np.array([{}, None]), allow_pickle=True)
+    np.save(path / "flat.npy", np.zeros(5, np.uint8))
+    np.save(path / "none.npy", np.zeros((0, 32, 32, 3), np.uint8))
+    (path / "text.npy").write_text("This is no array.\n")
+    (path / "empty.npy").write_bytes(b"")
+    Image.new("RGBA", (8, 8), (9, 9, 9, 99)).save(path / "alpha.png")
+    Image.new("CMYK", (8, 8)).save(path / "cmyk.jpg")
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(path / "deep.png")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("text.png", "not a picture"),
+        ("empty.png", "empty"),
+        ("cut.png", "cut short"),
+        ("missing.png", "No such file"),
+        ("nothing", "no picture in this folder"),
+        ("notes", "no picture in this folder"),
+        ("mixed", "b.png"),
+        ("nan.npy", "NaN"),
+        ("range.npy", "[0, 1]"),
+        ("int.npy", "uint8"),
+        ("objects.npy", "not an array"),
+        ("flat.npy", "stack"),
+        ("none.npy", "stack"),
+        ("text.npy", "not an array"),
+        ("empty.npy", "empty"),
+        ("alpha.png", "transparent"),
+        ("cmyk.jpg", "CMYK"),
+        ("deep.png", "8 bits"),
+    ],
+)
+def test_refuses_input(folder, inputs, source, says):
+    line = folder.refuses("encode", source, "out.mscn")
+    assert says in line
+    assert source in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--bpp=-1"], "--bpp=-1"),
+        (["--bpp=0"], "--bpp=0"),
+        (["--bpp=nan"], "--bpp=nan"),
+        (["--bpp=much"], "bpp"),
+        (["--psnr=-3"], "--psnr=-3"),
+        (["--psnr=inf"], "--psnr=inf"),
+        (["--quality=0"], "1 to 10"),
+        (["--quality=11"], "1 to 10"),
+        (["--quality=5", "--bpp=1"], "one of"),
+        (["--codec=nosuch"], "no codec named nosuch"),
+        (["--codec=nosuch.mscnb"], "nosuch.mscnb"),
+        (["--codec=in.png"], "not a codec bundle"),
+        (["--colour=red"], "colour"),
+        (["third"], "got 3 arguments"),
+    ],
+)
+def test_refuses_flags(folder, png, arguments, says):
+    assert says in folder.refuses("encode", png, "out.mscn", *arguments)
+
+
+@pytest.mark.parametrize("target", ["missing/out.mscn", ".", "/proc/out.mscn", "in.png/out.mscn"])
+def test_refuses_output(folder, png, target):
+    assert "cannot write" in folder.refuses("encode", png, target)
+
+
+# From here on with the codecs that come with the package.
+
+
+def test_picture_there_and_back(folder, picture, png):
+    said = folder.mscn("encode", "--quality=8", png, "out.mscn").stdout
+    size = (folder.path / "out.mscn").stat().st_size
+    numbers = re.fullmatch(r"out.mscn: ([\d,]+) bytes, ([\d.]+) bpp, ([\d.]+) dB PSNR\n", said)
+    assert int(numbers[1].replace(",", "")) == size
+    assert float(numbers[2]) == pytest.approx(8 * size / 1024, abs=1e-3)
+    folder.mscn("decode", "out.mscn", "back.png")
+    back = images.read_picture(folder.path / "back.png")
+    assert float(numbers[3]) == pytest.approx(images.psnr(picture, back), abs=0.01)
+    assert float(numbers[3]) > 28
+
+
+def test_stack_within_a_rate(folder, picture):
+    np.save(folder.path / "in.npy", np.stack([picture, picture[::-1], picture[:, ::-1]]))
+    folder.mscn("encode", "--bpp=1.5", "in.npy", "out.mscn")
+    assert (folder.path / "out.mscn").stat().st_size * 8 <= 1.5 * 3 * 1024
+    folder.mscn("decode", "out.mscn", "back.npy")
+    assert np.load(folder.path / "back.npy").shape == (3, 32, 32, 3)
+
+
+def test_folder_with_grey_and_odd_sizes(folder, picture):
+    (folder.path / "in").mkdir()
+    Image.fromarray(picture[:31, :17]).save(folder.path / "in" / "b.png")
+    Image.fromarray(picture[..., 0]).resize((70, 41)).save(folder.path / "in" / "a.png")
+    (folder.path / "in" / "readme.txt").write_text("left out")
+    folder.mscn("encode", "--psnr=28", "in", "out.mscn")
+    folder.mscn("decode", "out.mscn", "back")
+    grey, colour = (images.read_picture(folder.path / "back" / name) for name in ("a.png", "b.png"))
+    assert grey.shape == (41, 70, 1)
+    assert colour.shape == (31, 17, 3)
+    assert images.psnr(picture[:31, :17], colour) >= 27.5
+
+
+def test_codecs(folder):
+    text = folder.mscn("codecs").stdout
+    assert "thumb32" in text
+    assert "photo" in text
