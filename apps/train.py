@@ -1,6 +1,7 @@
 """usage: mscn train --config=FILE.py --workdir=DIR [--config.FIELD=VALUE ...]
 
-Trains a codec, and goes on where an interrupted run in the same folder stopped. FILE.py defines
+Trains a codec and writes its bundle, DIR/NAME.mscnb; goes on where an interrupted run in the same
+folder stopped. FILE.py defines
 get_config(); any field of what it returns can be set on the command line. Needs TensorFlow.
 """
 
@@ -11,6 +12,7 @@ import os
 from absl import flags
 
 from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import SUFFIX
 from mscn_tf.runtime.errors import MscnError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs; made if need be")
@@ -34,8 +36,12 @@ def main(argv: list[str]) -> None:
             f"cannot make {WORKDIR.value}: {error.strerror}; check --workdir"
         ) from error
     with cli.importing_tensorflow():
-        from mscn_tf.training.train import train
-    train(config.value, WORKDIR.value)
+        from mscn_tf.export.codec_bundle import write_codec_bundle
+        from mscn_tf.training.train import freeze_trained, read_record, train
+    trainer = train(config.value, WORKDIR.value)
+    path = os.path.join(WORKDIR.value, config.value.name + SUFFIX)
+    write_codec_bundle(path, trainer, freeze_trained(trainer), read_record(WORKDIR.value))
+    print(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
 
 
 def run() -> None:

@@ -37,8 +37,8 @@ def write_bundle(
       manifest: `name`, `modality` ("image"), `tile_edge`, `channels`, `code_size`, `qualities`
         and whatever else is worth recording; must be fit for JSON.
       members: contents by name: `decoder.onnx` (bytes), `prior/NAME` and `weights/NAME` (arrays;
-        `.npy` is appended where it is missing). Integer weights need `weights/NAME.step`, float
-        [size of the last axis].
+        `.npy` is appended where it is missing). Integer weights need `weights/NAME.step`, float,
+        broadcastable to them.
 
     Raises:
       MscnError: the members make no bundle that can be loaded, or `path` cannot be written.

@@ -93,8 +93,12 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
         # Symmetric: a sign carries no information, so both halves share their counts.
         magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
         counts = np.concatenate(
-            [magnitudes[support:0:-1] / 2, magnitudes[:1], magnitudes[1 : support + 1] / 2,
-             magnitudes[support + 1 :]]
+            [
+                magnitudes[support:0:-1] / 2,
+                magnitudes[:1],
+                magnitudes[1 : support + 1] / 2,
+                magnitudes[support + 1 :],
+            ]
         )
         counts = counts + _PSEUDO_COUNT * _learned_probabilities(prior, t, support)
         tables.append(_whole_frequencies(counts / counts.sum()))

@@ -94,7 +94,7 @@ class ScalePrior(keras.layers.Layer):
         self.centroid = weight("centroid", [SCALES, 2], keras.initializers.Constant(-0.05))
         super().build(input_shape)
 
-    def _at_quality(self, table: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+    def at_quality(self, table: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Interpolates ``[10, M]`` at each signal's quality: ``[B, M]``."""
         position = quality - 1.0
         lower = tf.clip_by_value(tf.floor(position), 0.0, LEVELS - 2.0)
@@ -104,14 +104,14 @@ class ScalePrior(keras.layers.Layer):
 
     def step(self, quality: tf.Tensor) -> tf.Tensor:
         """Quantiser steps ``[B, M]`` at qualities ``[B]``."""
-        return tf.exp(self._at_quality(self.log_step, quality))
+        return tf.exp(self.at_quality(self.log_step, quality))
 
     def log_scales(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Log scale of every symbol's distribution, ``[B, M]``, in units of the step."""
         magnitude = tf.math.log1p(tf.abs(symbols)) / math.log(2.0)
         shift = tf.matmul(magnitude, CONTEXT_UNIT * self.context * self.context_mask)
         return tf.clip_by_value(
-            self._at_quality(self.base, quality) + shift,
+            self.at_quality(self.base, quality) + shift,
             LOG_SCALE_FIRST,
             LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1),
         )
@@ -147,7 +147,9 @@ class ScalePrior(keras.layers.Layer):
         index = tf.cast(tf.round((log_scales - LOG_SCALE_FIRST) / LOG_SCALE_SPACING), tf.int32)
         magnitude = tf.abs(symbols)
         inwards = tf.where(
-            magnitude > 1.5, tf.gather(self.centroid[:, 1], index), tf.gather(self.centroid[:, 0], index)
+            magnitude > 1.5,
+            tf.gather(self.centroid[:, 1], index),
+            tf.gather(self.centroid[:, 0], index),
         )
         return Coded(symbols, step * (symbols - tf.sign(symbols) * inwards), bits)
 

@@ -1,4 +1,4 @@
-"""The `basis` network: a learned linear basis over cosine features, and a small sine network on top.
+"""The `basis` network: a learned linear basis over cosine features, and a small sine network.
 
 A signal's code ``y`` changes only the last layer of a fixed cosine feature network, linearly:
 ``delta = A y``. That part alone is a transform codec with a learned transform, defined at every
@@ -9,12 +9,12 @@ are linear in the same code (the last layer starts at zero, so training starts a
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-
 
 _SINGLE_WEIGHTS = (
     "mean",
@@ -223,6 +223,8 @@ class BasisNetwork(keras.layers.Layer):
         return linear + tf.reshape(residual, tf.shape(linear))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("edge channels code_size features feature_frequencies feature_code_size "
-                 "width depth coordinate_frequencies")
+        names = (
+            "edge channels code_size features feature_frequencies feature_code_size "
+            "width depth coordinate_frequencies"
+        )
         return {**super().get_config(), **{name: getattr(self, name) for name in names.split()}}

@@ -175,8 +175,8 @@ class Bundle:
     def weights(self) -> dict[str, np.ndarray]:
         """float64 arrays of the decoder's weights by name.
 
-        Integer arrays `weights/NAME.npy` are multiplied by `weights/NAME.step.npy`, one step for
-        each entry of the last axis.
+        Integer arrays `weights/NAME.npy` are multiplied by `weights/NAME.step.npy`, which numpy
+        can broadcast to their shape.
 
         Raises:
           MscnError: an array is damaged or lacks its steps.
@@ -189,8 +189,11 @@ class Bundle:
             values = array.astype(np.float64)
             if array.dtype.kind in "iu":
                 step = stored.get(name + ".step", np.empty(0))
-                if step.shape != array.shape[-1:]:
-                    raise MscnError(f"bundle {self.name}: weights {name} lack their steps")
-                values *= step
+                try:
+                    values *= step
+                except ValueError as error:
+                    raise MscnError(
+                        f"bundle {self.name}: weights {name} lack their steps"
+                    ) from error
             weights[name] = np.ascontiguousarray(values)
         return weights

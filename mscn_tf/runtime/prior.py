@@ -23,6 +23,7 @@ LEVELS = 10  # integer qualities 1 to 10, stored as 16 to 160
 LARGEST_SYMBOL = 2**31 - 1
 _EXACT = 2**53  # integers below are exact in float64
 _ESCAPE_BYTES = 5
+_DEAD_ZONE = 0.2  # of the rounding that a symbol's own dead zone is found from
 
 _INTEGERS = {"band": 1, "base": 2, "context": 2, "magnitude": 1, "support": 1, "frequencies": 1}
 _REALS = {"centroid": 2, "log_step": 2}
@@ -210,6 +211,28 @@ class Prior:
             start, stop = self._starts[table : table + 2]
             model = self._models[table] = _table(self._frequencies[start:stop])
         return model
+
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, rate_weight: float) -> np.ndarray:
+        """int32 [N, M]: codes rounded where rate and distortion meet.
+
+        A one is chosen over a zero where the squared error that it saves, `2 v - 1` in steps, is
+        worth more than the bits that it costs; larger symbols keep the same distance from their
+        lower neighbour. The bits are those at the scales that plain rounding would give.
+
+        Args:
+          codes: float [N, M].
+          q16: integers [N], quality times 16.
+          rate_weight: squared error that a bit is worth, in steps squared; 0 rounds plainly.
+        """
+        scaled = codes / self.steps(q16)
+        if not np.isfinite(scaled).all():
+            raise MscnError("a code is not finite")
+        size = np.minimum(np.abs(scaled), LARGEST_SYMBOL)
+        plain = np.copysign(np.floor(size + 0.5 - _DEAD_ZONE), scaled).astype(np.int32)
+        zero = self._starts[:-1] + self._support
+        extra = self._cost[zero + 1] - self._cost[zero]  # where the support is 0: the escape's
+        dead_zone = np.clip(0.5 * rate_weight * extra, 0.0, 0.45)[self.indices(plain, q16)]
+        return np.copysign(np.floor(size + 0.5 - dead_zone), scaled).astype(np.int32)
 
     def encode(self, symbols: np.ndarray, q16: np.ndarray) -> bytes:
         """Codes a block of tiles.

@@ -15,7 +15,6 @@ from mscn_tf.entropy.scale_prior import (
 )
 from mscn_tf.fitting.basis_codec import BasisCodec
 
-
 FEATURE_NORM = 4.0
 
 

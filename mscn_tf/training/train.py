@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from tqdm import tqdm
 
 from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.prior import Prior
 from mscn_tf.signals.datasets import TileSampler, load_pictures
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
+from mscn_tf.training.evaluate import CodecMeasure, Frozen
 
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
@@ -62,7 +66,7 @@ class Trainer:
             self.codec.trainable_variables, config.optimizer.average
         )
         self.update = tf.function(self._update, jit_compile=config.xla)
-        self.evaluate_tiles = tf.function(self._evaluate, reduce_retracing=True)
+        self.measure = CodecMeasure(self.codec)
 
     def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
         schedule = tf.keras.optimizers.schedules.CosineDecay(
@@ -81,8 +85,8 @@ class Trainer:
         tiles = tf.constant(tiles[:256])
         for level in range(LEVELS):
             quality = tf.fill([len(tiles)], level + 1.0)
-            bits, squared_error, _ = self.evaluate_tiles(tiles, quality)
-            cost = bits + squared_error / self._trade_off(quality)
+            fit = self.codec.fit(tiles, quality)
+            cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
             self.reference_cost[level].assign(tf.reduce_mean(cost))
         self.average.reset()
 
@@ -104,7 +108,7 @@ class Trainer:
 
     def _cost(self, tiles: tf.Tensor, quality: tf.Tensor) -> tuple[tf.Tensor, ...]:
         fit = self.codec.fit(tiles, quality)
-        reference = self.codec.prior._at_quality(self.reference_cost[:, None], quality)[:, 0]
+        reference = self.codec.prior.at_quality(self.reference_cost[:, None], quality)[:, 0]
         cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
         fitted = fit.fitted_error / self._trade_off(quality)
         return cost / reference, fitted / reference, fit.coded.bits, fit.squared_error
@@ -131,28 +135,23 @@ class Trainer:
             "squared_error": tf.reduce_mean(squared_error),
         }
 
-    def _evaluate(self, tiles: tf.Tensor, quality: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Bits, squared error and PSNR (8-bit, clipped) of each tile."""
-        fit = self.codec.fit(tiles, quality)
-        pixels = tf.round(tf.clip_by_value(fit.values, 0.0, 1.0) * 255.0)
-        error = tf.reduce_mean(tf.square(pixels - tf.round(tiles * 255.0)), [1, 2, 3])
-        psnr = 10 * tf.math.log(255.0**2 / tf.maximum(error, 1e-3)) / np.log(10)
-        return fit.coded.bits, fit.squared_error, psnr
 
-
-def evaluate(trainer: Trainer, tiles: np.ndarray, qualities: list[float]) -> list[dict[str, float]]:
-    """Estimated rate and PSNR of held-out tiles, with averaged weights where there are any."""
-    rows = []
-    pixels = tiles.shape[1] * tiles.shape[2]
+def evaluate(
+    trainer: Trainer, tiles: np.ndarray, qualities: Sequence[float]
+) -> list[dict[str, float]]:
+    """Real bytes and PSNR of held-out tiles, with averaged weights where there are any."""
     with trainer.average.swapped_in():
-        for quality in qualities:
-            parts = [
-                trainer.evaluate_tiles(tf.constant(part), tf.fill([len(part)], float(quality)))
-                for part in np.array_split(tiles, -(-len(tiles) // 128))
-            ]
-            bits, _, psnr = (np.concatenate(column) for column in zip(*parts))
-            rows.append({"quality": quality, "bpp": bits.mean() / pixels, "psnr": psnr.mean()})
-    return rows
+        drawn = trainer.sampler.draw(trainer.config.freeze_tiles // 4, START_STEP + 1)
+        prior = Prior(trainer.measure.freeze(drawn, trainer.config.seed).arrays)
+        rows = [(q, *trainer.measure.rate_and_psnr(prior, tiles, q)) for q in qualities]
+    return [dict(zip(("quality", "bpp", "psnr"), row)) for row in rows]
+
+
+def freeze_trained(trainer: Trainer) -> Frozen:
+    """The finished entropy model."""
+    drawn = trainer.sampler.draw(trainer.config.freeze_tiles, START_STEP + 1)
+    with trainer.average.swapped_in():
+        return trainer.measure.freeze(drawn, trainer.config.seed)
 
 
 def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> Trainer:
@@ -186,7 +185,13 @@ def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) ->
         checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
     )
     if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint).assert_consumed()
+        try:
+            checkpoint.restore(manager.latest_checkpoint).assert_consumed()
+        except (AssertionError, ValueError) as error:
+            raise MscnError(
+                f"{workdir}: its checkpoint is of another model than this config; "
+                "give a new --workdir"
+            ) from error
         logging.info("resumed at step %d", int(trainer.step))
     else:
         trainer.start()
@@ -252,6 +257,15 @@ def _record(workdir: Path, config: ml_collections.ConfigDict) -> None:
         "tensorflow": tf.__version__,
     }
     (workdir / "record.json").write_text(json.dumps(record, indent=2, sort_keys=True))
+
+
+def read_record(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+    """How a run was made: its config, versions, and CPU seconds over all its parts."""
+    workdir = Path(workdir)
+    record = json.loads((workdir / "record.json").read_text())
+    lines = (workdir / "cpu_seconds.csv").read_text().splitlines()
+    record["cpu_seconds"] = round(sum(float(line.split(",")[1]) for line in lines))
+    return record
 
 
 def _record_time(workdir: Path, step: int, seconds: float) -> None:

@@ -1,0 +1,40 @@
+"""Decoders as ONNX graphs."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf2onnx
+
+from mscn_tf.networks.basis import BasisNetwork
+
+OPSET = 15
+
+
+def decoder_graph(network: BasisNetwork) -> bytes:
+    """The network as an ONNX graph in float64, its weights among the inputs.
+
+    In double precision, values differ between machines by so little that 8-bit pixels agree; and
+    with the weights outside, a bundle holds them once, in whatever precision it likes.
+
+    Returns:
+      A serialised model of opset ``OPSET``: inputs ``code`` [B, M], ``rows`` [B, h], ``cols``
+      [B, w], ``quality`` [B] and one input for each weight by its name; output ``values``
+      [B, h, w, C].
+    """
+    shapes = {
+        "code": [None, network.code_size],
+        "rows": [None, None],
+        "cols": [None, None],
+        "quality": [None],
+        **{name: weight.shape for name, weight in network.named_weights().items()},
+    }
+    signature = [tf.TensorSpec(shape, tf.float64, name) for name, shape in shapes.items()]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def decode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        code, rows, cols, quality, *weights = tensors
+        named = dict(zip(list(shapes)[4:], weights))
+        return {"values": network.synthesise(named, code, rows, cols, quality)}
+
+    model, _ = tf2onnx.convert.from_function(decode, input_signature=signature, opset=OPSET)
+    return model.SerializeToString()

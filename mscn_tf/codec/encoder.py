@@ -1,0 +1,64 @@
+"""Fits codes to tiles with a bundle's network."""
+
+from __future__ import annotations
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.fitting.basis_codec import BasisCodec
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+
+BATCH = 64
+
+
+class Encoder:
+    """The inner loop of a trained codec, with the weights of its bundle.
+
+    Raises:
+      MscnError: the bundle can only decode.
+    """
+
+    def __init__(self, bundle: Bundle):
+        if "model" not in bundle.manifest or "rate_weight" not in bundle.manifest:
+            raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
+        self._prior = bundle.prior
+        self._rate_weight = bundle.manifest["rate_weight"]
+        codec = BasisCodec(ml_collections.ConfigDict(bundle.manifest["model"]))
+        weights = bundle.weights()
+        try:
+            codec.step_sizes.assign(weights["step_sizes"])
+            for name, variable in codec.network.named_weights().items():
+                variable.assign(weights[name])
+        except (KeyError, ValueError) as error:
+            raise MscnError(
+                f"bundle {bundle.name}: its weights do not fit its model ({error})"
+            ) from error
+        edge, channels = codec.network.edge, codec.network.channels
+        self._fit = tf.function(
+            codec.fit_code,
+            input_signature=[
+                tf.TensorSpec([None, edge, edge, channels]),
+                tf.TensorSpec([None]),
+            ],
+        )
+
+    def symbols(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
+        """Quantised codes of tiles.
+
+        Args:
+          tiles: uint8 ``[N, edge, edge, C]``.
+          q16: integers ``[N]``, quality times 16.
+
+        Returns:
+          int32 ``[N, M]``.
+        """
+        symbols = np.empty([len(tiles), self._prior.coefficients], np.int32)
+        for at in range(0, len(tiles), BATCH):
+            part = slice(at, at + BATCH)
+            codes = self._fit(
+                tiles[part].astype(np.float32) / 255, q16[part].astype(np.float32) / 16
+            )
+            symbols[part] = self._prior.quantise(codes.numpy(), q16[part], self._rate_weight)
+        return symbols
