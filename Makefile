@@ -5,8 +5,10 @@
 
 BIN := .venv/bin
 READY := .venv/ready
-TORCH := .venv/torch
+BENCH := .venv/bench
 # uv is used where it is installed and runs; pip does the same more slowly.
+# The pictures that rate and distortion are measured on.
+KODAK ?= $(wildcard ../shared/data/kodak_dev/*.png)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 INSTALL = $(if $(UV),uv pip install -q -p $(BIN)/python,$(BIN)/python -m pip install -q)
 
@@ -62,12 +64,13 @@ test: lint
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -n 2 -m slow
 
-$(TORCH): $(READY)
-	@$(BIN)/python -m pip install -q torch==2.13.0
+$(BENCH): $(READY)
+	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 bjontegaard==1.3.0
 	@touch $@
 
-bench: $(TORCH)
+bench: $(BENCH)
 	@$(BIN)/python benchmarks/encode_vs_coinpp.py
+	@$(BIN)/python benchmarks/kodak_vs_jpeg.py $(KODAK)
 
 clean:
 	rm -rf .venv build dist *.egg-info
