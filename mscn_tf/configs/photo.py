@@ -9,7 +9,7 @@ def get_config() -> ConfigDict:
         dict(
             name="photo",
             seed=0,
-            steps=3000,
+            steps=2000,
             batch=64,
             start_tiles=40000,  # that the closed-form start is computed from
             freeze_tiles=8192,  # that the final frequency tables are counted on

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
+
+from mscn_tf.networks.embeddings import cosine_features
 
 _SINGLE_WEIGHTS = (
     "mean",
@@ -26,26 +27,6 @@ _SINGLE_WEIGHTS = (
     "out_kernel",
     "out_bias",
 )
-
-
-def cosine_features(coordinates: tf.Tensor, frequencies: int, points: int) -> tf.Tensor:
-    """Cosines ``cos(pi k (x + 1) / 2)``, orthonormal on the grid of ``points`` pixel centres.
-
-    On that grid this is the DCT-II; between and beyond its points it is the same function.
-
-    Args:
-      coordinates: ``[..., n]``, any real, nominally in [-1, 1].
-      frequencies: how many cosines, k = 0 .. frequencies - 1.
-      points: size of the grid on which the features are orthonormal.
-
-    Returns:
-      ``[..., n, frequencies]`` in the dtype of ``coordinates``.
-    """
-    k = np.arange(frequencies)
-    scale = np.where(k == 0, 1.0, math.sqrt(2.0)) / math.sqrt(points)
-    phase = (coordinates[..., None] + 1.0) * tf.constant(k * math.pi / 2, coordinates.dtype)
-    # A sine, since every consumer of an exported decoder has one in every precision.
-    return tf.sin(phase + math.pi / 2) * tf.constant(scale, coordinates.dtype)
 
 
 def separable_product(coefficients: tf.Tensor, rows: tf.Tensor, cols: tf.Tensor) -> tf.Tensor:

@@ -210,6 +210,54 @@ class LatentModulation(Modulation):
         return {**super().get_config(), **config}
 
 
+@keras.saving.register_keras_serializable(package="mscn_tf")
+class BasisModulation(Modulation):
+    """A learned linear basis over the last layer's weights: ``delta = A y``.
+
+    On a network without hidden layers and with cosines for an embedding this is a transform codec
+    with a learned transform; `mscn_tf.networks.basis.BasisNetwork` is the fast form of that for
+    separable grids, with a small network on top.
+
+    Args:
+      sizes: sizes of the network's layers, ``(in, hidden, ..., out)``.
+      basis_size: M, the size of the code.
+      seed: seed of the initial basis, normal with rows of unit norm on average; ``None`` for a
+        fresh one every time.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], basis_size: int, seed: int | None = None, **kwargs: Any
+    ):
+        super().__init__(sizes, **kwargs)
+        self.basis_size = basis_size
+        self.seed = seed
+
+    @property
+    def code_size(self) -> int:
+        return self.basis_size
+
+    def build(self, input_shape: Any) -> None:
+        inputs, outputs = self.sizes[-2:]
+        deviation = 1 / math.sqrt(inputs * outputs)
+        self.basis = self.add_weight(
+            name="basis",
+            shape=[self.basis_size, inputs * outputs],
+            initializer=keras.initializers.RandomNormal(stddev=deviation, seed=self.seed),
+        )
+        super().build(input_shape)
+
+    def layer_updates(self, code: tf.Tensor) -> list[LayerUpdate]:
+        kernel = tf.reshape(tf.matmul(code, self.basis), [-1, *self.sizes[-2:]])
+        return [LayerUpdate()] * (len(self.sizes) - 2) + [LayerUpdate(kernel=kernel)]
+
+    def code_groups(self, granularity: str) -> np.ndarray:
+        # An element of the code is a modulation, but belongs to no unit.
+        return super().code_groups("unstructured" if granularity == "modulation" else granularity)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "basis_size": self.basis_size, "seed": self.seed}
+
+
 def code_of(inputs: Adapted) -> tf.Tensor:
     """The code ``[B, M]`` among the adapted parameters."""
     return inputs["code"] if isinstance(inputs, Mapping) else inputs

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.networks.embeddings import NerfFrequencies
 from mscn_tf.networks.modulations import (
+    BasisModulation,
     LatentModulation,
     ShiftModulation,
     WeightModulation,
@@ -16,7 +17,12 @@ from mscn_tf.networks.modulations import (
 from tests.harness import check_layer, flat
 
 SIZES = (2, 4, 3, 1)
-KINDS = [WeightModulation, ShiftModulation, lambda sizes: LatentModulation(sizes, 5, seed=0)]
+KINDS = [
+    WeightModulation,
+    ShiftModulation,
+    lambda sizes: LatentModulation(sizes, 5, seed=0),
+    lambda sizes: BasisModulation(sizes, 5, seed=0),
+]
 some_sizes = st.lists(st.integers(1, 6), min_size=3, max_size=5).map(tuple)
 
 
@@ -64,6 +70,15 @@ def test_latent_maps_linearly_to_shifts():
     code = codes(3, 5)
     shifts = np.hstack([u.bias for u in modulation(code)[:2]])
     np.testing.assert_allclose(shifts, code @ modulation.get_weights()[0], rtol=1e-5, atol=1e-6)
+
+
+def test_basis_maps_linearly_to_the_last_kernel():
+    modulation = BasisModulation(SIZES, 5, seed=0)
+    code = codes(3, 5)
+    *earlier, last = modulation(code)
+    assert flat(earlier) == []
+    expected = (code @ modulation.get_weights()[0]).reshape(3, 3, 1)
+    np.testing.assert_allclose(last.kernel, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_code_may_come_in_a_dictionary():

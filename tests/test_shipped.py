@@ -1,0 +1,51 @@
+"""What the shipped bundles promise, on real pictures and in real bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mscn_tf.codec import Codec
+from mscn_tf.runtime.bundle import SHIPPED, Bundle
+from mscn_tf.signals import images
+
+ROOT = Path(__file__).resolve().parents[1]
+CIFAR = ROOT.parent / "shared" / "data" / "cifar10" / "test_first500.png"
+
+
+@pytest.mark.parametrize("name", ["thumb32", "photo"])
+def test_bundles_say_how_they_were_made(name):
+    bundle = Bundle.load(name)
+    training = bundle.manifest["training"]
+    assert training["config"]["name"] == name
+    assert {"seed", "steps"} <= set(training["config"])
+    assert training["cpu_seconds"] > 0
+    assert (SHIPPED / f"{name}.mscnb").stat().st_size < 12e6
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason="needs the CIFAR-10 test pictures in ../shared")
+@pytest.mark.parametrize("bpp, psnr", [(1.0, 28.3), (0.5, 25.0)])
+def test_thumbnails_reach_their_curve(bpp, psnr):
+    pictures = np.asarray(Image.open(CIFAR)).reshape(500, 32, 32, 3)
+    codec = Codec.load("thumb32")
+    data = codec.encode(pictures, bpp=bpp)
+    assert 8 * len(data) <= bpp * pictures.size / 3
+    decoded = codec.decode_all(data)
+    assert np.mean([images.psnr(*pair) for pair in zip(pictures, decoded)]) >= psnr
+
+
+def test_photo_beats_jpeg_at_the_same_bytes():
+    picture = images.read_picture(ROOT / "demo" / "kodim.png")
+    codec = Codec.load("photo")
+    data = codec.encode(picture, bpp=0.3)
+    best = 0.0
+    for quality in range(1, 60):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
+        if len(buffer.getvalue()) <= len(data):
+            best = max(best, images.psnr(picture, np.asarray(Image.open(buffer))))
+    assert images.psnr(picture, codec.decode(data)) > best
