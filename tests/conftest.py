@@ -2,8 +2,17 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # No deadlines: machines are busy. On CI the same cases every time, so that red means a change.
 settings.register_profile("mscn", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("mscn")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A trained codec and its bundle (`tests.tiny.Tiny`)."""
+    from tests.tiny import make  # TensorFlow, which most tests do without
+
+    return make(tmp_path_factory.mktemp("tiny"))

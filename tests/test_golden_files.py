@@ -22,8 +22,8 @@ def newest_other_python() -> str | None:
     """The newest Python on the PATH, if newer than this one."""
     for minor in range(20, sys.version_info.minor, -1):
         program = shutil.which(f"python3.{minor}")
-        works = program and subprocess.run([program, "-c", "import venv, ensurepip"]).returncode == 0
-        if works:
+        check = [program, "-c", "import venv, ensurepip"]
+        if program and subprocess.run(check, stderr=subprocess.DEVNULL).returncode == 0:
             return program
     return None
 

@@ -28,7 +28,7 @@ def test_bundles_say_how_they_were_made(name):
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="needs the CIFAR-10 test pictures in ../shared")
-@pytest.mark.parametrize("bpp, psnr", [(1.0, 28.3), (0.5, 25.0)])
+@pytest.mark.parametrize(("bpp", "psnr"), [(1.0, 28.3), (0.5, 25.0)])
 def test_thumbnails_reach_their_curve(bpp, psnr):
     pictures = np.asarray(Image.open(CIFAR)).reshape(500, 32, 32, 3)
     codec = Codec.load("thumb32")

@@ -34,13 +34,14 @@ def _whole_frequencies(probabilities: np.ndarray) -> np.ndarray:
     return frequencies
 
 
-def _learned_probabilities(prior: ScalePrior, index: int, support: int) -> np.ndarray:
-    """Probabilities of -support .. support and of all beyond: ``[2 * support + 2]``."""
-    log_scale = LOG_SCALE_FIRST + LOG_SCALE_SPACING * index
-    symbols = tf.range(-support, support + 1, dtype=tf.float32)
-    inside = prior.distribution(tf.fill(symbols.shape, log_scale)).prob(symbols).numpy()
-    inside = inside.astype(np.float64)
-    return np.append(inside, max(1.0 - inside.sum(), 1e-9))
+def _learned_probabilities(prior: ScalePrior, supports: np.ndarray) -> list[np.ndarray]:
+    """For each table the probabilities of -support .. support and of all beyond."""
+    counts = 2 * supports + 1
+    log_scales = np.repeat(LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES), counts)
+    symbols = np.concatenate([np.arange(-s, s + 1) for s in supports])
+    inside = prior.distribution(tf.constant(log_scales, tf.float32)).prob(symbols.astype("f4"))
+    inside = np.split(inside.numpy().astype(np.float64), np.cumsum(counts)[:-1])
+    return [np.append(table, max(1.0 - table.sum(), 1e-9)) for table in inside]
 
 
 def frozen_arrays(prior: ScalePrior, frequencies: list[np.ndarray] | None = None) -> dict:
@@ -53,9 +54,7 @@ def frozen_arrays(prior: ScalePrior, frequencies: list[np.ndarray] | None = None
     """
     supports = _supports()
     if frequencies is None:
-        frequencies = [
-            _whole_frequencies(_learned_probabilities(prior, t, s)) for t, s in enumerate(supports)
-        ]
+        frequencies = [_whole_frequencies(p) for p in _learned_probabilities(prior, supports)]
     one = 1 << FRACTION
     context = (prior.context.numpy() * prior.context_mask).T.astype(np.float64)
     context *= CONTEXT_UNIT * one / _MAGNITUDE_UNIT / LOG_SCALE_SPACING
@@ -88,7 +87,7 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
     bounds = np.searchsorted(index.ravel()[order], np.arange(SCALES + 1))
     ordered = symbols.ravel()[order]
     tables = []
-    for t, support in enumerate(supports):
+    for t, (support, learned) in enumerate(zip(supports, _learned_probabilities(prior, supports))):
         found = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
         # Symmetric: a sign carries no information, so both halves share their counts.
         magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
@@ -100,6 +99,6 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
                 magnitudes[support + 1 :],
             ]
         )
-        counts = counts + _PSEUDO_COUNT * _learned_probabilities(prior, t, support)
+        counts = counts + _PSEUDO_COUNT * learned
         tables.append(_whole_frequencies(counts / counts.sum()))
     return frozen_arrays(prior, tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +25,18 @@ def load_pictures(pattern: str, edge: int) -> list[np.ndarray]:
       Arrays ``[H, W, 3]`` uint8, or ``[N, edge, edge, 3]`` for each sheet.
 
     Raises:
-      MscnError: nothing matches, or a picture is smaller than one tile.
+      MscnError: nothing matches, or a file is no picture or smaller than one tile.
     """
-    root = Path(pattern).anchor or "."
-    paths = sorted(Path(root).glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
+    paths = sorted(map(Path, glob.glob(pattern, recursive=True)))
     if not paths:
         raise MscnError(f"{pattern}: no training picture matches; set config.data.train")
     pictures = []
     for path in paths:
-        pixels = np.asarray(Image.open(path).convert("RGB"))
+        try:
+            with Image.open(path) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
+            raise MscnError(f"{path}: not a picture, or damaged ({error}); leave it out") from error
         if pixels.shape[1] == edge * edge:
             pixels = pixels.reshape(-1, edge, edge, 3)
         elif min(pixels.shape[:2]) < edge:
