@@ -54,13 +54,13 @@ class Codec(runtime.Codec):
           pictures: uint8 ``[H, W, C]``, C 1 (grey) or 3 (RGB), or a sequence of such pictures
             or a stack ``[N, H, W, C]``.
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
-          bpp: bits a pixel that the whole file may take; the best quality within is chosen.
-          psnr: mean PSNR in dB to reach; the smallest file that does is chosen.
+          bpp: bits a pixel that the whole file may take; a search finds the quality.
+          psnr: mean PSNR in dB to reach; a search finds the quality.
           names: of the pictures, kept in the file.
           progress: shows a bar on standard error.
 
         Returns:
-          The same bytes for the same arguments.
+          The same bytes for the same arguments on the same machine.
 
         Raises:
           MscnError: not such pictures, or the target can't be met.

@@ -30,7 +30,7 @@ class Coded(NamedTuple):
 
 
 def coefficient_bands(code_size: int, bands: int) -> np.ndarray:
-    """Splits coefficients, in falling order of variance, into bands of growing size: ``[M]``."""
+    """Splits coefficients, in falling order of variance, into bands, mostly growing: ``[M]``."""
     edges = np.unique(np.round(np.geomspace(4, code_size, bands)).astype(int))[:-1]
     return np.searchsorted(edges, np.arange(code_size), side="right").astype(np.uint8)
 
@@ -40,10 +40,10 @@ class ScalePrior(keras.layers.Layer):
     """Quantises codes and models their symbols.
 
     A symbol follows a zero-mean mixture of two normals (tfc's ``NoisyNormalMixture``, the mass
-    between s - 1/2 and s + 1/2) whose log scale is ``base[q, i] + sum_j context[i, j] log2(1 +
-    |s_j|)``: j runs over the coefficients in earlier bands, which a decoder already has. So each
-    signal's energy sets its own scales and no side information is sent. Steps, bases and
-    contexts are learned; quality interpolates steps and bases between ten levels.
+    between s - 1/2 and s + 1/2) whose log scale is ``base[q, i] + 0.1 sum_j context[j, i] log2(1
+    + |s_j|)``: j runs over the coefficients in earlier bands, which a decoder already has. So each
+    signal's energy sets its own scales and no side information is sent. Bases, contexts, mixture
+    and centroids are learned, steps are not; quality interpolates steps (geometrically) and bases.
 
     Args:
       code_size: M.
@@ -72,7 +72,7 @@ class ScalePrior(keras.layers.Layer):
 
     @property
     def nominal_steps(self) -> np.ndarray:
-        """``[10]``: the quantiser step at each whole quality before training."""
+        """``[10]``: the quantiser step at each whole quality; not trained."""
         return np.geomspace(self.coarsest_step, self.finest_step, LEVELS)
 
     def build(self, input_shape: Any = None) -> None:

@@ -48,7 +48,7 @@ def separable_product(coefficients: tf.Tensor, rows: tf.Tensor, cols: tf.Tensor)
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
 class BasisNetwork(keras.layers.Layer):
-    """Codes to values on a separable grid of any coordinates (DESIGN: the `basis` modulation).
+    """Codes to values on a separable grid of any coordinates (docs/method.md).
 
     Args:
       edge: pixels along the side of a training tile; also the number of cosines an axis.
@@ -122,7 +122,7 @@ class BasisNetwork(keras.layers.Layer):
         return named
 
     def analyse(self, tiles: tf.Tensor) -> tf.Tensor:
-        """Inner products of tiles with the basis: the least-squares code of the linear part.
+        """Inner products of tiles with the basis: least squares while its rows are orthonormal.
 
         Args:
           tiles: ``[B, edge, edge, C]``.

@@ -29,7 +29,9 @@ def load_pictures(pattern: str, edge: int) -> list[np.ndarray]:
     """
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))
     if not paths:
-        raise MscnError(f"{pattern}: no training picture matches; set config.data.train")
+        raise MscnError(
+            f"{pattern}: no picture matches; set config.data.train and config.data.validation"
+        )
     pictures = []
     for path in paths:
         try:

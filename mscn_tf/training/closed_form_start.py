@@ -1,4 +1,4 @@
-"""The closed-form start of a `basis` codec: a KLT codec, before any training (DESIGN 5.2)."""
+"""The closed-form start of a `basis` codec: a KLT codec, before any training (docs/method.md)."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class CodecMeasure:
         return Frozen(freeze(prior, symbols, q16), codes.std(0) + 1e-6)
 
     def rate_and_psnr(self, prior: Prior, tiles: np.ndarray, quality: float) -> tuple[float, float]:
-        """Bits a pixel, range-coded in blocks, and mean PSNR of tiles in [0, 1]."""
+        """Bits a pixel of range-coded blocks, without headers, and mean PSNR of [0, 1] tiles."""
         q16 = np.full(len(tiles), round(16 * quality))
         rate_weight = self.codec.prior.rate_weight
         symbols = prior.quantise(self.codes(tiles, q16), q16, rate_weight)

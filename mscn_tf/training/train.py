@@ -34,9 +34,9 @@ class Trainer:
     """State and step of one training run.
 
     The loss of a tile is its rate-distortion cost in bits, ``rate + squared error / lambda(q)``,
-    over what the closed-form start costs at that quality, so that every quality counts alike.
-    Quality is drawn uniformly for each tile; ``lambda(q)`` is the
-    prior's ``rate_weight * step(q)^2``.
+    over what the closed-form start costs at that quality, so that every quality counts alike;
+    plus ``fitted_weight`` times the distortion of its code before quantisation. Quality is drawn
+    uniformly for each tile; ``lambda(q)`` is the prior's ``rate_weight * step(q)^2``.
 
     Args:
       config: see ``mscn_tf/configs``.
@@ -161,7 +161,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) ->
     started again gives the same losses as one that never was.
 
     Raises:
-      MscnError: the training set is missing.
+      MscnError: the training set is missing, or the checkpoint is of another model.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint is on disk.
     """
     workdir = Path(workdir)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -66,7 +64,8 @@ def coded():
 
 def test_round_trips():
     quality = np.array([1.0, 5.3, 10.0], "f4")
-    check_layer(ScalePrior(6, bands=3), np.random.default_rng(0).normal(size=(3, 6)), quality)
+    code = np.random.default_rng(0).normal(size=(3, 6)).astype("f4")
+    check_layer(ScalePrior(6, bands=3), code, quality)
 
 
 @given(st.integers(4, 3000), st.integers(2, 20))
@@ -116,10 +115,9 @@ def test_distribution(log_scale):
     prior = make_prior()
     s = np.arange(-6, 7)
     weights = np.exp(prior.mixture) / np.exp(prior.mixture).sum()
-    expected = sum(
-        w * np.diff(scipy.stats.norm.cdf([s - 0.5, s + 0.5], scale=np.exp(log_scale + spread)), axis=0)[0]
-        for w, spread in zip(weights, prior.spread.numpy())
-    )
+    scales = np.exp(log_scale + prior.spread.numpy())
+    below, above = (scipy.stats.norm.cdf(s[:, None] + end, scale=scales) for end in (-0.5, 0.5))
+    expected = (above - below) @ weights
     probabilities = prior.distribution(tf.fill([13], log_scale)).prob(s.astype("f4"))
     np.testing.assert_allclose(probabilities, expected, rtol=1e-3, atol=1e-6)
 
@@ -159,11 +157,10 @@ def test_both_quantise_alike(coded):
     assert np.abs(symbols - other).max() <= 1
     assert np.abs(symbols).sum() > 1000
     dequantised = frozen.dequantise(symbols, q16)
-    np.testing.assert_allclose(
-        np.where(differ, 0, dequantised),
-        np.where(differ, 0, found.code),
-        atol=0.02 * math.exp(prior.log_step.numpy().max()),
-    )
+    # Between neighbouring scales the centroids differ by up to 0.05 steps.
+    difference = np.where(differ, 0, dequantised - found.code) / frozen.steps(q16)
+    assert np.abs(difference).max() < 0.0501
+    assert np.mean(np.abs(difference) > 1e-4) < 0.1
 
 
 def test_dequantised_codes(coded):

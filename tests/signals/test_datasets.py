@@ -52,7 +52,7 @@ def test_a_sheet_is_a_stack_of_tiles(tmp_path):
 def test_nothing_to_load(tmp_path, monkeypatch, pattern):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "a.png", numbered(9, 9))
-    with pytest.raises(MscnError, match="no training picture matches; set config"):
+    with pytest.raises(MscnError, match="no picture matches; set config"):
         load_pictures(pattern.format(tmp_path), EDGE)
 
 

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mscn_tf.codec.tiling import tile_pictures, to_tiles
+
+
+def numbered(height, width, channels):
+    values = np.arange(height * width * channels) * 7 % 251
+    return values.reshape(height, width, channels).astype(np.uint8)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([1, 3]), st.integers(1, 9))
+def test_tiles_put_together_are_the_picture(height, width, channels, edge):
+    picture = numbered(height, width, channels)
+    tiles = to_tiles(picture, edge)
+    rows, cols = -(-height // edge), -(-width // edge)
+    assert tiles.shape == (rows * cols, edge, edge, channels)
+    assert tiles.dtype == np.uint8
+    whole = tiles.reshape(rows, cols, edge, edge, channels).swapaxes(1, 2)
+    whole = whole.reshape(rows * edge, cols * edge, channels)
+    np.testing.assert_array_equal(whole[:height, :width], picture)
+    # What fills up is the mirror image of what is there.
+    for i in range(height, min(2 * height, rows * edge)):
+        np.testing.assert_array_equal(whole[i, :width], picture[2 * height - 1 - i])
+    for j in range(width, min(2 * width, cols * edge)):
+        np.testing.assert_array_equal(whole[:height, j], picture[:, 2 * width - 1 - j])
+
+
+def test_a_single_pixel_fills_its_tile():
+    tiles = to_tiles(np.full((1, 1, 3), 77, np.uint8), 8)
+    np.testing.assert_array_equal(tiles, np.full((1, 8, 8, 3), 77))
+
+
+@pytest.mark.parametrize("grey_first", [False, True])
+def test_pictures_one_after_the_other(grey_first):
+    pictures = [numbered(9, 5, 1), numbered(4, 4, 3)][:: 1 if grey_first else -1]
+    tiles = tile_pictures(pictures, 4, 3)
+    parts = [np.repeat(to_tiles(p, 4), 3 // p.shape[2], axis=3) for p in pictures]
+    np.testing.assert_array_equal(tiles, np.concatenate(parts))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from mscn_tf.fitting.basis_codec import BasisCodec, pixel_centres
+
+EDGE, M, B = 4, 10, 5
+QUALITY = np.linspace(1, 10, B, dtype="f4")
+
+
+def make(**kwargs):
+    network = dict(
+        edge=EDGE, channels=3, code_size=M, features=3, feature_frequencies=3, width=6, depth=2
+    )
+    prior = dict(bands=3, coarsest_step=0.3, finest_step=0.02, rate_weight=0.11)
+    settings = dict(steps=2, first_order=False, codes_fixed=False, network=network, prior=prior)
+    codec = BasisCodec(ConfigDict({**settings, **kwargs}))
+    random = np.random.default_rng(0)
+    basis = codec.network.basis
+    basis.assign(np.linalg.qr(random.normal(size=basis.shape[::-1]))[0].T)
+    codec.network.mean[0, 0].assign([2.0] * 3)  # half of what the tiles' mean needs
+    codec.network.feature_basis.assign(0.5 * random.normal(size=codec.network.feature_basis.shape))
+    codec.network.out_kernel.assign(0.05 * random.normal(size=[6, 3]))
+    return codec
+
+
+def tiles(seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, (B, EDGE, EDGE, 3)).astype("f4")
+
+
+def test_pixel_centres():
+    np.testing.assert_array_equal(pixel_centres(4), [-0.75, -0.25, 0.25, 0.75])
+
+
+def test_the_first_step_is_least_squares():
+    """As one step of gradient descent from zero is, where the sine network is silent."""
+    codec = make()
+    codec.network.out_kernel.assign(tf.zeros([6, 3]))
+    code = codec.fit_code(tiles(), QUALITY, steps=1)
+    np.testing.assert_allclose(code, codec.network.analyse(tiles()), atol=1e-5)
+    zero = tf.zeros([B, M])
+    with tf.GradientTape() as tape:
+        tape.watch(zero)
+        loss = codec.squared_error(tiles(), zero, QUALITY)
+    np.testing.assert_allclose(-0.5 * tape.gradient(loss, zero), code, atol=1e-5)
+    # Nothing is left to gain.
+    np.testing.assert_allclose(codec.fit_code(tiles(), QUALITY, steps=4), code, atol=1e-4)
+
+
+def test_more_steps_fit_better():
+    codec = make()
+    errors = [
+        np.sum(codec.squared_error(tiles(), codec.fit_code(tiles(), QUALITY, steps), QUALITY))
+        for steps in (1, 2, 8)
+    ]
+    assert errors[0] > errors[1] > errors[2]
+    default = codec.fit_code(tiles(), QUALITY)
+    np.testing.assert_array_equal(default, codec.fit_code(tiles(), QUALITY, steps=2))
+
+
+def test_a_tile_does_not_depend_on_its_batch():
+    codec = make()
+    together = codec.fit(tiles(), QUALITY)
+    for b in range(B):
+        alone = codec.fit(tiles()[b : b + 1], QUALITY[b : b + 1])
+        np.testing.assert_allclose(alone.values[0], together.values[b], atol=1e-5)
+        np.testing.assert_array_equal(alone.coded.symbols[0], together.coded.symbols[b])
+
+
+def test_fit_says_what_a_decoder_gets():
+    codec = make()
+    fit = codec.fit(tiles(), QUALITY)
+    np.testing.assert_array_equal(fit.coded.symbols, np.rint(fit.coded.symbols))
+    np.testing.assert_array_equal(fit.values, codec.synthesise(fit.coded.code, QUALITY))
+    error = np.sum((fit.values - tiles()) ** 2, (1, 2, 3))
+    np.testing.assert_allclose(fit.squared_error, error, rtol=1e-5)
+    code = codec.fit_code(tiles(), QUALITY)
+    np.testing.assert_allclose(
+        fit.fitted_error, codec.squared_error(tiles(), code, QUALITY), rtol=1e-5
+    )
+    assert np.all(fit.fitted_error <= fit.squared_error + 1e-5)
+    assert np.all(fit.coded.bits > 0)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_codes_may_be_fixed_in_the_outer_gradient(fixed):
+    """Then the error reaches the synthesis, but not the inner loop that made the code."""
+    codec = make(codes_fixed=fixed)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(codec.fit(tiles(), QUALITY).squared_error)
+    sizes, kernel = tape.gradient(total, [codec.step_sizes, codec.network.out_kernel])
+    assert np.any(kernel)
+    assert (sizes is None) == fixed
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(codec.fit(tiles(), QUALITY).fitted_error)
+    assert np.all(np.any(tape.gradient(total, codec.step_sizes), axis=1))

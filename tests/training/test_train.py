@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mscn_tf.codec import Codec
+from mscn_tf.entropy.scale_prior import LEVELS
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.signals import datasets
+from mscn_tf.signals.images import psnr
+from mscn_tf.training import train as training
+from mscn_tf.training.train import START_STEP, Trainer, evaluate, freeze_trained, read_record
+from tests import tiny as small
+
+KILLED = """
+import os, signal
+from tests import tiny
+from mscn_tf.training import train
+draw = train.TileSampler.draw
+
+def dying(self, count, step):
+    if step == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return draw(self, count, step)
+
+train.TileSampler.draw = dying
+train.train(tiny.get_config({folder!r}), {workdir!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def validation(tiny):
+    """The tiles that the training run evaluated on."""
+    pictures = datasets.load_pictures(tiny.config.data.validation, 8)
+    sampler = datasets.TileSampler(pictures, 8, tiny.config.seed, flips=False)
+    return sampler.draw(tiny.config.validation_tiles, START_STEP)
+
+
+@pytest.fixture(scope="module")
+def start(tiny):
+    """A trainer at the closed-form start of the same run."""
+    trainer = Trainer(tiny.config, tiny.trainer.sampler)
+    trainer.start()
+    return trainer
+
+
+def cost(trainer, tiles, quality):
+    """Mean rate-distortion cost in bits, from its definition."""
+    with trainer.average.swapped_in():
+        fit = trainer.codec.fit(tiles, tf.fill([len(tiles)], quality))
+    prior = trainer.codec.prior
+    nominal = np.geomspace(prior.coarsest_step, prior.finest_step, LEVELS)
+    step = np.exp(np.interp(quality, np.arange(1, LEVELS + 1), np.log(nominal)))
+    return float(np.mean(fit.coded.bits + fit.squared_error / (prior.rate_weight * step**2)))
+
+
+def test_the_loss_is_one_at_the_start(start):
+    tiles = start.sampler.draw(3000, START_STEP)[:256]
+    for level in (0, 4, 9):
+        expected = cost(start, tiles, level + 1.0)
+        np.testing.assert_allclose(start.reference_cost[level], expected, rtol=1e-4)
+
+
+def test_training_lowers_the_loss(tiny, start, validation):
+    gains = [
+        cost(tiny.trainer, validation, q) / cost(start, validation, q) for q in (2.0, 4.5, 7.0, 9.5)
+    ]
+    assert np.mean(gains) < 0.98
+    assert int(tiny.trainer.step) == small.STEPS
+
+
+def test_batches_span_all_qualities(tiny):
+    for step in (0, 7):
+        tiles, quality = tiny.trainer.batch(step)
+        assert tiles.shape == (8, 8, 8, 3)
+        np.testing.assert_array_equal(np.sort(np.floor((quality - 1) / 9 * 8)), np.arange(8))
+        again = tiny.trainer.batch(step)
+        np.testing.assert_array_equal(tiles, again[0])
+        np.testing.assert_array_equal(quality, again[1])
+    assert np.any(tiny.trainer.batch(0)[1] != tiny.trainer.batch(7)[1])
+
+
+def test_the_basis_keeps_its_scale(tiny):
+    norms = np.linalg.norm(tiny.trainer.codec.network.basis, axis=1)
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+
+
+def test_what_is_logged(tiny):
+    found = small.scalars(tiny.workdir)
+    assert sorted(found["train/loss"]) == list(range(1, small.STEPS + 1))
+    for name in ("bpp", "psnr"):
+        assert sorted(found[f"quality 3/{name}"]) == [6, 12]
+        assert found[f"quality 3/{name}"][12] < found[f"quality 8/{name}"][12]
+
+
+def test_evaluation_is_repeatable_and_leaves_weights_alone(tiny, validation):
+    before = [v.numpy() for v in tiny.trainer.codec.variables]
+    rows = evaluate(tiny.trainer, validation, (3.0, 8.0))
+    found = small.scalars(tiny.workdir)
+    for row in rows:
+        for name in ("bpp", "psnr"):
+            logged = found[f"quality {row['quality']:g}/{name}"][small.STEPS]
+            np.testing.assert_allclose(row[name], logged, rtol=1e-6)
+    for value, variable in zip(before, tiny.trainer.codec.variables):
+        np.testing.assert_array_equal(value, variable)
+
+
+def test_evaluation_says_what_files_take(tiny, validation):
+    """The bundle, its weights in whole numbers, gives the same on the same tiles."""
+    codec = Codec.load(tiny.bundle)
+    pictures = np.rint(validation * 255).astype(np.uint8)
+    for row in evaluate(tiny.trainer, validation, (3.0, 8.0)):
+        data = codec.encode(pictures, quality=row["quality"])
+        payload = codec.info(data)["bytes"]["payload"]
+        np.testing.assert_allclose(8 * payload / (len(pictures) * 64), row["bpp"], rtol=0.05)
+        reached = np.mean([psnr(*pair) for pair in zip(pictures, codec.decode_all(data))])
+        np.testing.assert_allclose(reached, row["psnr"], atol=0.1)
+
+
+def test_frozen_is_a_prior(tiny):
+    frozen = freeze_trained(tiny.trainer)
+    assert Prior(frozen.arrays).coefficients == 32
+    assert frozen.code_scale.shape == (32,)
+    assert np.all(frozen.code_scale > 0)
+
+
+def test_record(tiny):
+    record = read_record(tiny.workdir)
+    assert record["config"]["model"]["network"]["code_size"] == 32
+    assert record["tensorflow"] == tf.__version__
+    assert record["cpu_seconds"] >= 0
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatch, capfd):
+    """Killed at step 8 of 12, three after a checkpoint; then Ctrl-C at step 10; then finished."""
+    workdir = tmp_path / "run"
+    program = KILLED.format(step=8, folder=str(tiny.folder), workdir=str(workdir))
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert b"step 8  train" in killed.stdout
+    assert tf.train.latest_checkpoint(str(workdir / "checkpoints")).endswith("-5")
+
+    draw = datasets.TileSampler.draw
+
+    def interrupted(self, count, step):
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw(self, count, step)
+
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.TileSampler, "draw", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(tiny.config, workdir)
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert tf.train.latest_checkpoint(str(workdir / "checkpoints")).endswith("-10")
+    assert "step 6  train" in capfd.readouterr().out
+
+    trainer = training.train(tiny.config, workdir)
+    assert "step 11  train" in capfd.readouterr().out
+    assert small.scalars(workdir) == small.scalars(tiny.workdir)
+    pairs = zip(trainer.codec.variables, tiny.trainer.codec.variables)
+    averages = zip(trainer.average.shadows, tiny.trainer.average.shadows)
+    for one, two in [*pairs, *averages]:
+        np.testing.assert_array_equal(one, two)
+    # Finished: nothing is left to do.
+    again = training.train(tiny.config, workdir)
+    assert "train" not in capfd.readouterr().out
+    np.testing.assert_array_equal(again.codec.step_sizes, trainer.codec.step_sizes)
+
+
+@pytest.mark.parametrize(
+    "change", [{"width": 9}, {"depth": 1}, {"depth": 3}, {"code_size": 24}, {"features": 5}]
+)
+def test_the_checkpoint_of_another_model(tiny, tmp_path, change):
+    shutil.copytree(tiny.workdir / "checkpoints", tmp_path / "checkpoints")
+    config = tiny.config
+    config.model.network.update(change)
+    with pytest.raises(MscnError, match="checkpoint is of another model.*new --workdir") as raised:
+        training.train(config, tmp_path)
+    assert "\n" not in str(raised.value)
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_missing_pictures(tiny, tmp_path, part):
+    config = tiny.config
+    config.data[part] = f"{tmp_path}/nothing/*.png"
+    with pytest.raises(MscnError, match=rf"nothing/\*\.png: no picture.*config\.data\.{part}"):
+        training.train(config, tmp_path)
