@@ -19,14 +19,10 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
 from mscn_tf.signals import images
 
-DEFAULT_QUALITY = 5.0
-
 CODEC = flags.DEFINE_string(
     "codec", None, "codec: a name that `mscn codecs` lists, or a .mscnb file; default by size"
 )
-QUALITY = flags.DEFINE_float(
-    "quality", None, f"1 (smallest) to 10 (best), steps of 1/16; default {DEFAULT_QUALITY:g}"
-)
+QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that the file may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded picture must reach")
 
@@ -53,16 +49,14 @@ def main(argv: list[str]) -> None:
 
 def _goal() -> dict[str, float]:
     """The one flag that says how much to spend."""
-    given = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None} or {
-        QUALITY.name: DEFAULT_QUALITY
-    }
+    given = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
     if len(given) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in given)}")
-    (name, value), *_ = given.items()
-    if name == QUALITY.name and not 1 <= value <= 10:
-        raise MscnError(f"--quality={value:g}: must be 1 to 10")
-    if not 0 < value < math.inf:
-        raise MscnError(f"--{name}={value:g}: must be more than 0")
+    for name, value in given.items():
+        if name == QUALITY.name and not 1 <= value <= 10:
+            raise MscnError(f"--quality={value:g}: must be 1 to 10")
+        if not 0 < value < math.inf:
+            raise MscnError(f"--{name}={value:g}: must be more than 0")
     return given
 
 

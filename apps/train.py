@@ -1,8 +1,8 @@
 """usage: mscn train --config=FILE.py --workdir=DIR [--config.FIELD=VALUE ...]
 
 Trains a codec and writes its bundle, DIR/NAME.mscnb; goes on where an interrupted run in the same
-folder stopped. FILE.py defines
-get_config(); any field of what it returns can be set on the command line. Needs TensorFlow.
+folder stopped. FILE.py defines get_config(); any field of what it returns can be set on the
+command line. Needs TensorFlow.
 """
 
 from __future__ import annotations

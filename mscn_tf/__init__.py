@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from mscn_tf.codec import Codec
 
 __version__ = "0.1.0"
+_ENCODING = ("tensorflow", "tensorflow_compression", "ml_collections")
 __all__ = ["Codec", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name != "Codec":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if importlib.util.find_spec("tensorflow") is None:
-        from mscn_tf.runtime.codec import Codec
-    else:
+    if all(importlib.util.find_spec(package) for package in _ENCODING):
         from mscn_tf.codec import Codec
+    else:
+        from mscn_tf.runtime.codec import Codec
     return Codec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from tqdm import tqdm
@@ -90,75 +90,90 @@ class Codec(runtime.Codec):
                 np.concatenate(parts), shapes, [q16] * len(shapes), channels, names, TILES_PER_BLOCK
             )
 
-        with bar:
-            if bpp is not None:
-                return self._within_rate(bpp, pictures, tiles, encode_at)
-            if psnr is not None:
-                return self._reaching_psnr(psnr, pictures, tiles, encode_at)
-            return encode_at(_to_q16(DEFAULT_QUALITY if quality is None else quality))
-
-    def _within_rate(
-        self,
-        bpp: float,
-        pictures: list[np.ndarray],
-        tiles: np.ndarray,
-        encode_at: Callable[[int], bytes],
-    ) -> bytes:
-        _check_positive("bpp", bpp)
-        pixels = sum(p.shape[0] * p.shape[1] for p in pictures)
         sample = _sample(tiles)
         scale = len(tiles) / len(sample)
-        blocks = -(-len(tiles) // TILES_PER_BLOCK)
 
-        def too_large(q16: int) -> bool:
+        def estimated_bits(q16: int) -> float:
             qualities = np.full(len(sample), q16)
             symbols = self.encoder.symbols(sample, qualities)
-            payload = scale * self.prior.bits(symbols, qualities).sum()
-            return payload + 8 * (30 + 6 * blocks) > bpp * pixels
+            return scale * self.prior.bits(symbols, qualities).sum()
 
-        q16 = _search(too_large) - 1
-        data = encode_at(max(q16, _LOWEST))
-        while 8 * len(data) > bpp * pixels:
-            q16 -= 1
-            if q16 < _LOWEST:
-                raise MscnError(
-                    f"bpp={bpp:g} is out of reach: the smallest file has "
-                    f"{8 * len(data) / pixels:.4f}; raise it, or shrink the picture"
-                )
-            data = encode_at(q16)
-        return data
-
-    def _reaching_psnr(
-        self,
-        psnr: float,
-        pictures: list[np.ndarray],
-        tiles: np.ndarray,
-        encode_at: Callable[[int], bytes],
-    ) -> bytes:
-        _check_positive("psnr", psnr)
-        sample = _sample(tiles)
-        shapes = [sample.shape[1:3]] * len(sample)
-
-        def good_enough(q16: int) -> bool:
+        def estimated_psnr(q16: int) -> float:
             symbols = self.encoder.symbols(sample, np.full(len(sample), q16))
-            data = self.pack(symbols, shapes, [q16] * len(sample), [3] * len(sample))
+            tile = [sample.shape[1:3]] * len(sample)
+            data = self.pack(symbols, tile, [q16] * len(tile), [sample.shape[3]] * len(tile))
             decoded = np.stack(list(self.decode_all(data)))
-            if len(pictures) == len(tiles):  # a picture is a tile: the mean of their PSNRs
-                return np.mean([images.psnr(*pair) for pair in zip(sample, decoded)]) >= psnr
-            return images.psnr(sample, decoded) >= psnr
+            if len(pictures) < len(tiles):
+                return images.psnr(sample, decoded)
+            return float(np.mean([images.psnr(*pair) for pair in zip(sample, decoded)]))
 
-        q16 = min(_search(good_enough), _HIGHEST)
-        while True:
+        def measured_psnr(data: bytes) -> float:
+            decoded = self.decode_all(data)
+            return float(np.mean([images.psnr(*pair) for pair in zip(pictures, decoded)]))
+
+        with bar:
+            if bpp is not None:
+                _check_positive("bpp", bpp)
+                pixels = sum(height * width for height, width in shapes)
+                # The first quality whose file is too large: the one below it is wanted.
+                limit = np.nextafter(bpp * pixels, np.inf)
+                found = _Target(limit, encode_at, lambda data: 8 * len(data), estimated_bits)
+                if found.below is None:
+                    raise MscnError(
+                        f"bpp={bpp:g} is out of reach: the smallest file takes "
+                        f"{8 * len(found.above) / pixels:.4f}; raise it, or shrink the picture"
+                    )
+                return found.below
+            if psnr is not None:
+                _check_positive("psnr", psnr)
+                found = _Target(psnr, encode_at, measured_psnr, estimated_psnr)
+                if found.above is None:
+                    raise MscnError(
+                        f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
+                        f"{measured_psnr(found.below):.2f} dB; lower it"
+                    )
+                return found.above
+            return encode_at(_to_q16(DEFAULT_QUALITY if quality is None else quality))
+
+
+class _Target:
+    """The two neighbouring qualities between which a file's measure reaches a target.
+
+    An estimate leads to them, put right by every file that is measured, so that a few files do.
+
+    Args:
+      target: value of ``measure`` to reach; it grows with quality.
+      encode_at: sixteenths of quality to a file.
+      measure: of a file.
+      estimate: of what ``measure`` will be at some sixteenths of quality, but for a constant.
+
+    Attributes:
+      below: the best file that falls short of the target, or None if even the lowest doesn't.
+      above: the first file that reaches it, or None if even the highest doesn't.
+    """
+
+    def __init__(
+        self,
+        target: float,
+        encode_at: Callable[[int], bytes],
+        measure: Callable[[bytes], float],
+        estimate: Callable[[int], float],
+    ):
+        estimate = lru_cache(maxsize=None)(estimate)
+        self.below = self.above = None
+        low, high, correction = _LOWEST - 1, _HIGHEST + 1, 0.0
+        while high - low > 1:
+            wanted = target - correction
+            q16 = _search(lambda q16, wanted=wanted: estimate(q16) >= wanted)
+            # Of the pair that decides, the half that isn't known yet.
+            q16 = min(max(q16 if q16 < high else high - 1, low + 1), high - 1)
             data = encode_at(q16)
-            reached = np.mean([images.psnr(*pair) for pair in zip(pictures, self.decode_all(data))])
-            if reached >= psnr:
-                return data
-            if q16 == _HIGHEST:
-                raise MscnError(
-                    f"psnr={psnr:g} is out of reach: quality {LEVELS} gives {reached:.2f} dB; "
-                    "lower it"
-                )
-            q16 += 1
+            value = measure(data)
+            correction = value - estimate(q16)
+            if value >= target:
+                high, self.above = q16, data
+            else:
+                low, self.below = q16, data
 
 
 def _search(reached: Callable[[int], bool]) -> int:

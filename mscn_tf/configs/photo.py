@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
             model=dict(
                 steps=2,
                 first_order=False,
-                codes_fixed=True,
+                rounding="fixed",  # or "straight_through", "noise": see docs/training.md
                 network=dict(
                     edge=32,
                     channels=3,
@@ -44,6 +44,7 @@ def get_config() -> ConfigDict:
             data=dict(
                 train="../shared/data/bsds500/t*/*.jpg",
                 validation="../shared/data/bsds500/val/*.jpg",
+                sheets=False,  # pictures of which every row of pixels is a tile
                 flips=True,
                 scales=(1, 2),
             ),

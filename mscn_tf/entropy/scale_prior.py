@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from mscn_tf.entropy.quantisation import round_dead_zone
+from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
 
 # The scales that a frozen table exists for: exp(FIRST + SPACING * index), index < SCALES.
 LOG_SCALE_FIRST = -3.2
@@ -138,10 +138,18 @@ class ScalePrior(keras.layers.Layer):
         dead_zone = tf.clip_by_value(0.5 * self.rate_weight * bits, 0.0, 0.45)
         return round_dead_zone(scaled, tf.stop_gradient(dead_zone))
 
-    def call(self, code: tf.Tensor, quality: tf.Tensor) -> Coded:
-        """Quantises ``[B, M]`` codes at qualities ``[B]``; straight-through gradients."""
+    def call(
+        self, code: tf.Tensor, quality: tf.Tensor, noise_seed: tf.Tensor | None = None
+    ) -> Coded:
+        """Quantises ``[B, M]`` codes at qualities ``[B]``, with straight-through gradients.
+
+        With a ``noise_seed``, ``[2]`` int32, uniform noise stands in for the rounding.
+        """
         step = self.step(quality)
-        symbols = self.quantise(code / step, quality)
+        if noise_seed is None:
+            symbols = self.quantise(code / step, quality)
+        else:
+            symbols = add_uniform_noise(code / step, noise_seed)
         log_scales = self.log_scales(symbols, quality)
         bits = -tf.reduce_sum(self.distribution(log_scales).log_prob(symbols), 1) / math.log(2.0)
         index = tf.cast(tf.round((log_scales - LOG_SCALE_FIRST) / LOG_SCALE_SPACING), tf.int32)

@@ -11,6 +11,9 @@ import tensorflow as tf
 from mscn_tf.entropy.scale_prior import Coded, ScalePrior
 from mscn_tf.fitting.inner_loop import inner_loop
 from mscn_tf.networks.basis import BasisNetwork
+from mscn_tf.runtime.errors import MscnError
+
+ROUNDINGS = ("fixed", "straight_through", "noise")
 
 
 class Fit(NamedTuple):
@@ -33,8 +36,12 @@ class BasisCodec(tf.Module):
     Args:
       config: the ``model`` part of a config: ``network`` and ``prior`` hold the arguments of
         ``BasisNetwork`` and ``ScalePrior``; ``steps`` is the number of inner steps,
-        ``first_order`` cuts their gradients from the outer graph, ``codes_fixed`` takes the
-        quantised codes as given in the outer gradient, in place of straight-through rounding.
+        ``first_order`` cuts their gradients from the outer graph; ``rounding`` is how outer
+        gradients see quantisation: ``"fixed"`` (quantised codes are given), ``"straight_through"``
+        or ``"noise"`` (uniform noise in place of rounding).
+
+    Raises:
+      MscnError: there is no such ``rounding``.
     """
 
     def __init__(self, config: ml_collections.ConfigDict):
@@ -45,7 +52,11 @@ class BasisCodec(tf.Module):
         self.prior.build(None)
         self.steps = config.steps
         self.first_order = config.first_order
-        self.codes_fixed = config.codes_fixed
+        if config.rounding not in ROUNDINGS:
+            raise MscnError(
+                f"model.rounding={config.rounding}: must be one of {', '.join(ROUNDINGS)}"
+            )
+        self.rounding = config.rounding
         # On the training grid the cosines are orthonormal: 1/2 makes the first step the exact
         # least-squares analysis of the linear part. Later ones must mind the network's curvature.
         sizes = np.full([config.steps, config.network.code_size], 0.3, np.float32)
@@ -77,13 +88,16 @@ class BasisCodec(tf.Module):
         )
         return fitted["code"]
 
-    def fit(self, tiles: tf.Tensor, quality: tf.Tensor, steps: int | None = None) -> Fit:
-        """Tiles ``[B, edge, edge, C]`` in [0, 1] at qualities ``[B]`` to codes and back."""
-        code = self.fit_code(tiles, quality, steps)
+    def fit(self, tiles: tf.Tensor, quality: tf.Tensor, seed: tf.Tensor) -> Fit:
+        """Tiles ``[B, edge, edge, C]`` in [0, 1] at qualities ``[B]`` to codes and back.
+
+        ``seed``, ``[2]`` int32, is that of the noise, where ``rounding`` is noise.
+        """
+        code = self.fit_code(tiles, quality)
         fitted_error = self.squared_error(tiles, code, quality)
-        if self.codes_fixed:
+        if self.rounding == "fixed":
             code = tf.stop_gradient(code)
-        coded = self.prior(code, quality)
+        coded = self.prior(code, quality, seed if self.rounding == "noise" else None)
         values = self.synthesise(coded.code, quality)
         squared_error = tf.reduce_sum(tf.square(values - tiles), [1, 2, 3])
         return Fit(fitted_error, coded, values, squared_error)

@@ -217,7 +217,8 @@ class Prior:
 
         A one is chosen over a zero where the squared error that it saves, `2 v - 1` in steps, is
         worth more than the bits that it costs; larger symbols keep the same distance from their
-        lower neighbour. The bits are those at the scales that plain rounding would give.
+        lower neighbour. The bits are those at the scales that rounding with one
+        dead zone for all would give.
 
         Args:
           codes: float [N, M].

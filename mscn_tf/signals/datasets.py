@@ -11,18 +11,17 @@ from PIL import Image
 from mscn_tf.runtime.errors import MscnError
 
 
-def load_pictures(pattern: str, edge: int) -> list[np.ndarray]:
+def load_pictures(pattern: str, edge: int, sheets: bool = False) -> list[np.ndarray]:
     """Loads the RGB pictures that a glob pattern names.
-
-    A picture of which every row of pixels is a whole tile (``edge * edge`` wide: the sheets that
-    CIFAR-10 is kept in here) is taken as a stack of tiles.
 
     Args:
       pattern: a glob, e.g. ``data/train/*.jpg``.
       edge: tile edge in pixels.
+      sheets: every picture is a sheet of tiles, ``edge * edge`` wide: each of its rows of pixels
+        is one tile.
 
     Returns:
-      Arrays ``[H, W, 3]`` uint8, or ``[N, edge, edge, 3]`` for each sheet.
+      Arrays ``[H, W, 3]`` uint8, or with ``sheets`` ``[N, edge, edge, 3]``.
 
     Raises:
       MscnError: nothing matches, or a file is no picture or smaller than one tile.
@@ -39,7 +38,12 @@ def load_pictures(pattern: str, edge: int) -> list[np.ndarray]:
                 pixels = np.asarray(picture.convert("RGB"))
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
             raise MscnError(f"{path}: not a picture, or damaged ({error}); leave it out") from error
-        if pixels.shape[1] == edge * edge:
+        if sheets:
+            if pixels.shape[1] != edge * edge:
+                raise MscnError(
+                    f"{path}: a sheet of {edge}x{edge} tiles is {edge * edge} pixels wide, not "
+                    f"{pixels.shape[1]}; unset config.data.sheets"
+                )
             pixels = pixels.reshape(-1, edge, edge, 3)
         elif min(pixels.shape[:2]) < edge:
             raise MscnError(f"{path}: smaller than one {edge}x{edge} tile; leave it out")

@@ -85,7 +85,7 @@ class Trainer:
         tiles = tf.constant(tiles[:256])
         for level in range(LEVELS):
             quality = tf.fill([len(tiles)], level + 1.0)
-            fit = self.codec.fit(tiles, quality)
+            fit = self.codec.fit(tiles, quality, self._seed())
             cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
             self.reference_cost[level].assign(tf.reduce_mean(cost))
         self.average.reset()
@@ -98,6 +98,9 @@ class Trainer:
         quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
         return self.sampler.draw(size, step), quality.astype(np.float32)
 
+    def _seed(self) -> tf.Tensor:
+        return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
+
     def _trade_off(self, quality: tf.Tensor) -> tf.Tensor:
         """lambda ``[B]``: squared error that one bit must save."""
         prior = self.codec.prior
@@ -107,7 +110,7 @@ class Trainer:
         return prior.rate_weight * tf.square(step)
 
     def _cost(self, tiles: tf.Tensor, quality: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        fit = self.codec.fit(tiles, quality)
+        fit = self.codec.fit(tiles, quality, self._seed())
         reference = self.codec.prior.at_quality(self.reference_cost[:, None], quality)[:, 0]
         cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
         fitted = fit.fitted_error / self._trade_off(quality)
@@ -169,9 +172,15 @@ def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) ->
     edge = config.model.network.edge
     data = config.data
     sampler = TileSampler(
-        load_pictures(data.train, edge), edge, config.seed, data.flips, tuple(data.scales)
+        load_pictures(data.train, edge, data.sheets),
+        edge,
+        config.seed,
+        data.flips,
+        tuple(data.scales),
     )
-    held_out = TileSampler(load_pictures(data.validation, edge), edge, config.seed, flips=False)
+    held_out = TileSampler(
+        load_pictures(data.validation, edge, data.sheets), edge, config.seed, flips=False
+    )
     validation = held_out.draw(config.validation_tiles, START_STEP)
     trainer = Trainer(config, sampler)
     checkpoint = tf.train.Checkpoint(

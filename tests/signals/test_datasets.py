@@ -118,8 +118,9 @@ def test_draws_depend_on_seed_and_step_alone(sheet):
 def test_sheet_tiles_come_whole_and_flipped():
     stack = np.random.default_rng(0).integers(0, 256, (5, EDGE, EDGE, 3), dtype=np.uint8)
     known = {tile.tobytes(): i for i, tile in enumerate(stack)}
-    known.update({np.ascontiguousarray(tile[:, ::-1]).tobytes(): 5 + i for tile, i in
-                  zip(stack, range(5))})
+    known.update(
+        {np.ascontiguousarray(tile[:, ::-1]).tobytes(): 5 + i for tile, i in zip(stack, range(5))}
+    )
     drawn = TileSampler([stack[:2], stack[2:]], EDGE, seed=0).draw(300, 0)
     found = [known[np.rint(tile * 255).astype(np.uint8).tobytes()] for tile in drawn]
     assert set(found) == set(range(10))

@@ -15,9 +15,15 @@ EDGE, M = 8, 32
 def started():
     """A codec after the start, and the tiles that it was given."""
     pictures = [tiny.picture(88, 120, seed) for seed in range(10)]
-    tiles = np.concatenate(
-        [p.reshape(11, EDGE, 15, EDGE, 3).swapaxes(1, 2).reshape(-1, EDGE, EDGE, 3) for p in pictures]
-    ).astype("f4") / 255
+    tiles = (
+        np.concatenate(
+            [
+                p.reshape(11, EDGE, 15, EDGE, 3).swapaxes(1, 2).reshape(-1, EDGE, EDGE, 3)
+                for p in pictures
+            ]
+        ).astype("f4")
+        / 255
+    )
     codec = BasisCodec(tiny.get_config("").model)
     start_from_principal_components(codec, tiles, 0)
     return codec, tiles

@@ -186,7 +186,7 @@ def test_the_checkpoint_of_another_model(tiny, tmp_path, change):
     shutil.copytree(tiny.workdir / "checkpoints", tmp_path / "checkpoints")
     config = tiny.config
     config.model.network.update(change)
-    with pytest.raises(MscnError, match="checkpoint is of another model.*new --workdir") as raised:
+    with pytest.raises(MscnError, match=r"checkpoint is of another model.*new --workdir") as raised:
         training.train(config, tmp_path)
     assert "\n" not in str(raised.value)
     assert str(tmp_path) in str(raised.value)
