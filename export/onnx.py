@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import tensorflow as tf
 import tf2onnx
 
@@ -36,5 +38,10 @@ def decoder_graph(network: BasisNetwork) -> bytes:
         named = dict(zip(list(shapes)[4:], weights))
         return {"values": network.synthesise(named, code, rows, cols, quality)}
 
-    model, _ = tf2onnx.convert.from_function(decode, input_signature=signature, opset=OPSET)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # tf2onnx tells of every pass, partly on the root logger
+    try:
+        model, _ = tf2onnx.convert.from_function(decode, input_signature=signature, opset=OPSET)
+    finally:
+        logging.disable(before)
     return model.SerializeToString()

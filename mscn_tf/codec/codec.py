@@ -84,7 +84,9 @@ class Codec(runtime.Codec):
             parts = []
             for at in range(0, len(tiles), _PROGRESS_TILES):
                 part = tiles[at : at + _PROGRESS_TILES]
-                parts.append(self.encoder.symbols(part, np.full(len(part), q16)))
+                qualities = np.full(len(part), q16)
+                codes = self.encoder.codes(part, qualities)
+                parts.append(self.encoder.quantise(codes, qualities))
                 bar.update(len(part))
             return self.pack(
                 np.concatenate(parts), shapes, [q16] * len(shapes), channels, names, TILES_PER_BLOCK
@@ -93,13 +95,19 @@ class Codec(runtime.Codec):
         sample = _sample(tiles)
         scale = len(tiles) / len(sample)
 
+        @lru_cache(maxsize=None)
+        def sample_codes() -> np.ndarray:
+            # Codes hardly depend on the quality that they are fitted for: one fit does for all
+            # estimates.
+            return self.encoder.codes(sample, np.full(len(sample), _to_q16(DEFAULT_QUALITY)))
+
         def estimated_bits(q16: int) -> float:
             qualities = np.full(len(sample), q16)
-            symbols = self.encoder.symbols(sample, qualities)
+            symbols = self.encoder.quantise(sample_codes(), qualities)
             return scale * self.prior.bits(symbols, qualities).sum()
 
         def estimated_psnr(q16: int) -> float:
-            symbols = self.encoder.symbols(sample, np.full(len(sample), q16))
+            symbols = self.encoder.quantise(sample_codes(), np.full(len(sample), q16))
             tile = [sample.shape[1:3]] * len(sample)
             data = self.pack(symbols, tile, [q16] * len(tile), [sample.shape[3]] * len(tile))
             decoded = np.stack(list(self.decode_all(data)))

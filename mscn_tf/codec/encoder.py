@@ -44,21 +44,23 @@ class Encoder:
             ],
         )
 
-    def symbols(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
-        """Quantised codes of tiles.
+    def codes(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
+        """Fitted codes of tiles, not quantised.
 
         Args:
           tiles: uint8 ``[N, edge, edge, C]``.
           q16: integers ``[N]``, quality times 16.
 
         Returns:
-          int32 ``[N, M]``.
+          float32 ``[N, M]``.
         """
-        symbols = np.empty([len(tiles), self._prior.coefficients], np.int32)
+        codes = np.empty([len(tiles), self._prior.coefficients], np.float32)
         for at in range(0, len(tiles), BATCH):
             part = slice(at, at + BATCH)
-            codes = self._fit(
-                tiles[part].astype(np.float32) / 255, q16[part].astype(np.float32) / 16
-            )
-            symbols[part] = self._prior.quantise(codes.numpy(), q16[part], self._rate_weight)
-        return symbols
+            pixels = tiles[part].astype(np.float32) / 255
+            codes[part] = self._fit(pixels, q16[part].astype(np.float32) / 16)
+        return codes
+
+    def quantise(self, codes: np.ndarray, q16: np.ndarray) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes."""
+        return self._prior.quantise(codes, q16, self._rate_weight)

@@ -33,6 +33,8 @@ class Decoder:
         options.log_severity_level = 3  # errors only; they arrive as exceptions anyhow
         # Threads that spin between runs take the cores from the entropy decoder.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Further optimisations fold factors into matrix products, in single precision.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
             self._session = onnxruntime.InferenceSession(
                 bundle.members[DECODER], options, providers=["CPUExecutionProvider"]

@@ -193,6 +193,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) ->
     manager = tf.train.CheckpointManager(
         checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
     )
+    checkpoint.save_counter  # noqa: B018 made now: else a failed restore warns that it isn't there
     if manager.latest_checkpoint:
         try:
             checkpoint.restore(manager.latest_checkpoint).assert_consumed()

@@ -20,5 +20,5 @@ def get_config() -> ConfigDict:
         width=16,
     )
     config.model.prior.bands = 6
-    config.data.update(dict(train="demo/kodim.png", validation="demo/kodim.png"))
+    config.data.update(dict(train="demo/kodim.png", validation="demo/kodim.png", sheets=False))
     return config

@@ -56,26 +56,29 @@ def start(tiny):
 def cost(trainer, tiles, quality):
     """Mean rate-distortion cost in bits, from its definition."""
     with trainer.average.swapped_in():
-        fit = trainer.codec.fit(tiles, tf.fill([len(tiles)], quality))
+        fit = trainer.codec.fit(tiles, tf.fill([len(tiles)], quality), [0, 0])
     prior = trainer.codec.prior
     nominal = np.geomspace(prior.coarsest_step, prior.finest_step, LEVELS)
     step = np.exp(np.interp(quality, np.arange(1, LEVELS + 1), np.log(nominal)))
     return float(np.mean(fit.coded.bits + fit.squared_error / (prior.rate_weight * step**2)))
 
 
-def test_the_loss_is_one_at_the_start(start):
+def test_the_loss_is_one_at_the_start_and_falls(start):
     tiles = start.sampler.draw(3000, START_STEP)[:256]
     for level in (0, 4, 9):
         expected = cost(start, tiles, level + 1.0)
         np.testing.assert_allclose(start.reference_cost[level], expected, rtol=1e-4)
 
+    tiles, quality = start.batch(0)
+    losses = [float(start.update(tiles, quality)["loss"]) for _ in range(15)]
+    assert losses[-1] < 0.95 * losses[0]
+    assert int(start.step) == 15
 
-def test_training_lowers_the_loss(tiny, start, validation):
-    gains = [
-        cost(tiny.trainer, validation, q) / cost(start, validation, q) for q in (2.0, 4.5, 7.0, 9.5)
-    ]
-    assert np.mean(gains) < 0.98
-    assert int(tiny.trainer.step) == small.STEPS
+
+def saved_step(workdir):
+    """The step of the newest checkpoint."""
+    path = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
+    return tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")
 
 
 def test_batches_span_all_qualities(tiny):
@@ -148,7 +151,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatc
     killed = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert b"step 8  train" in killed.stdout
-    assert tf.train.latest_checkpoint(str(workdir / "checkpoints")).endswith("-5")
+    assert saved_step(workdir) == 5
 
     draw = datasets.TileSampler.draw
 
@@ -163,7 +166,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             training.train(tiny.config, workdir)
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    assert tf.train.latest_checkpoint(str(workdir / "checkpoints")).endswith("-10")
+    assert saved_step(workdir) == 10
     assert "step 6  train" in capfd.readouterr().out
 
     trainer = training.train(tiny.config, workdir)
