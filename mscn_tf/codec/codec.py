@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from tqdm import tqdm
@@ -95,7 +95,7 @@ class Codec(runtime.Codec):
         sample = _sample(tiles)
         scale = len(tiles) / len(sample)
 
-        @lru_cache(maxsize=None)
+        @cache
         def sample_codes() -> np.ndarray:
             # Codes hardly depend on the quality that they are fitted for: one fit does for all
             # estimates.

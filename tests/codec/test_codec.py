@@ -134,7 +134,7 @@ def test_the_lowest_rate_that_is_reached(codec):
     original = picture(40, 40, 1)
     smallest = codec.encode(original, quality=1)
     assert len(codec.encode(original, bpp=rate(smallest, original))) == len(smallest)
-    with pytest.raises(MscnError, match=r"bpp=.* is out of reach: the smallest file has"):
+    with pytest.raises(MscnError, match=r"bpp=.* is out of reach: the smallest file takes"):
         codec.encode(original, bpp=rate(smallest[1:], original))
 
 
