@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 from tqdm import tqdm
@@ -167,7 +167,7 @@ class _Target:
         measure: Callable[[bytes], float],
         estimate: Callable[[int], float],
     ):
-        estimate = lru_cache(maxsize=None)(estimate)
+        estimate = cache(estimate)
         self.below = self.above = None
         low, high, correction = _LOWEST - 1, _HIGHEST + 1, 0.0
         while high - low > 1:

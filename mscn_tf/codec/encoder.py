@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import ml_collections
 import numpy as np
 import tensorflow as tf
@@ -36,13 +38,16 @@ class Encoder:
                 f"bundle {bundle.name}: its weights do not fit its model ({error})"
             ) from error
         edge, channels = codec.network.edge, codec.network.channels
-        self._fit = tf.function(
-            codec.fit_code,
-            input_signature=[
-                tf.TensorSpec([None, edge, edge, channels]),
-                tf.TensorSpec([None]),
-            ],
-        )
+        fit = tf.function(codec.fit_code, autograph=False)
+
+        # Graphs of a fixed size run faster than one of any size, so there are two: for one tile, and for many.
+        @cache
+        def fit_many(batch: int) -> tf.types.experimental.ConcreteFunction:
+            return fit.get_concrete_function(
+                tf.TensorSpec([batch, edge, edge, channels]), tf.TensorSpec([batch])
+            )
+
+        self._fit = fit_many
 
     def codes(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """Fitted codes of tiles, not quantised.
@@ -55,10 +60,17 @@ class Encoder:
           float32 ``[N, M]``.
         """
         codes = np.empty([len(tiles), self._prior.coefficients], np.float32)
-        for at in range(0, len(tiles), BATCH):
-            part = slice(at, at + BATCH)
-            pixels = tiles[part].astype(np.float32) / 255
-            codes[part] = self._fit(pixels, q16[part].astype(np.float32) / 16)
+        batch = BATCH if len(tiles) > 1 else 1
+        fit = self._fit(batch)
+        pixels = np.zeros([batch, *tiles.shape[1:]], np.float32)
+        quality = np.ones([batch], np.float32)
+        for at in range(0, len(tiles), batch):
+            part = slice(at, at + batch)
+            count = len(tiles[part])
+            pixels[:count] = tiles[part] / np.float32(255)
+            quality[:count] = q16[part] / 16
+            fitted = fit(tf.constant(pixels), tf.constant(quality))
+            codes[part] = fitted.numpy()[:count]
         return codes
 
     def quantise(self, codes: np.ndarray, q16: np.ndarray) -> np.ndarray:

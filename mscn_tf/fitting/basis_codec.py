@@ -62,11 +62,12 @@ class BasisCodec(tf.Module):
         sizes = np.full([config.steps, config.network.code_size], 0.3, np.float32)
         sizes[0] = 0.5
         self.step_sizes = tf.Variable(sizes, name="step_sizes")
-        self.grid = tf.constant(pixel_centres(config.network.edge))[None]
+        self.grid = pixel_centres(config.network.edge)[None]
 
     def synthesise(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Codes ``[B, M]`` to tiles ``[B, edge, edge, C]``."""
-        return self.network(code, self.grid, self.grid, quality)
+        grid = tf.constant(self.grid)  # made here, so that a graph folds what depends on it alone
+        return self.network(code, grid, grid, quality)
 
     def squared_error(self, tiles: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """``[B]``, summed over each tile."""

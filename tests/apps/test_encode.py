@@ -127,7 +127,9 @@ def test_folder_with_grey_and_odd_sizes(folder, picture):
     grey, colour = (images.read_picture(folder.path / "back" / name) for name in ("a.png", "b.png"))
     assert grey.shape == (41, 70, 1)
     assert colour.shape == (31, 17, 3)
-    assert images.psnr(picture[:31, :17], colour) >= 27.5
+    originals = (images.read_picture(folder.path / "in" / name) for name in ("a.png", "b.png"))
+    reached = [images.psnr(*pair) for pair in zip(originals, (grey, colour))]
+    assert sum(reached) / 2 >= 28  # of an archive, the mean
 
 
 def test_codecs(folder):

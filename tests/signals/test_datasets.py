@@ -43,9 +43,19 @@ def test_loads_what_the_pattern_names_in_order(tmp_path, monkeypatch):
 
 def test_a_sheet_is_a_stack_of_tiles(tmp_path):
     tiles = np.random.default_rng(0).integers(0, 256, (7, EDGE, EDGE, 3), dtype=np.uint8)
-    save(tmp_path / "sheet.png", tiles.reshape(7, EDGE * EDGE, 3))
-    (loaded,) = load_pictures(str(tmp_path / "sheet.png"), EDGE)
+    sheet = tiles.reshape(7, EDGE * EDGE, 3)
+    save(tmp_path / "sheet.png", sheet)
+    (loaded,) = load_pictures(str(tmp_path / "sheet.png"), EDGE, sheets=True)
     np.testing.assert_array_equal(loaded, tiles)
+    # A picture that only happens to be as wide stays a picture.
+    (loaded,) = load_pictures(str(tmp_path / "sheet.png"), EDGE)
+    np.testing.assert_array_equal(loaded, sheet)
+
+
+def test_a_sheet_of_another_width_is_named(tmp_path):
+    save(tmp_path / "a.png", numbered(9, EDGE * EDGE + 1))
+    with pytest.raises(MscnError, match=r"a\.png: a sheet of 4x4 tiles is 16 pixels wide, not 17"):
+        load_pictures(f"{tmp_path}/*.png", EDGE, sheets=True)
 
 
 @pytest.mark.parametrize("pattern", ["", "{}/nothing/*.png", "nothing.png", "{}/*.jpg"])
