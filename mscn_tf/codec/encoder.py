@@ -40,7 +40,7 @@ class Encoder:
         edge, channels = codec.network.edge, codec.network.channels
         fit = tf.function(codec.fit_code, autograph=False)
 
-        # Graphs of a fixed size run faster than one of any size, so there are two: for one tile, and for many.
+        # Graphs of a fixed size run faster, so there are two: for one tile, and for many.
         @cache
         def fit_many(batch: int) -> tf.types.experimental.ConcreteFunction:
             return fit.get_concrete_function(
