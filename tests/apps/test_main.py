@@ -92,7 +92,13 @@ def test_part_of_the_train_extra_missing():
 def test_ctrl_c(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = subprocess.Popen([str(MSCN), "info", str(pipe)], stderr=subprocess.PIPE, text=True)
+    command = subprocess.Popen(
+        [str(MSCN), "info", str(pipe)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background hands down an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     with open(pipe, "wb"):  # returns when the command has opened it, too; it then waits for data
         command.send_signal(signal.SIGINT)
         _, stderr = command.communicate(timeout=60)
