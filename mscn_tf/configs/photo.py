@@ -2,56 +2,20 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.configs import thumb32
+
 
 def get_config() -> ConfigDict:
-    """The shipped bundle's training."""
-    return ConfigDict(
+    """The shipped bundle's training: as `thumb32`, on tiles of photographs."""
+    config = thumb32.get_config()
+    config.update(dict(name="photo", steps=2000, start_tiles=40000))
+    config.model.prior.update(dict(coarsest_step=1.2, finest_step=0.05))
+    config.data.update(
         dict(
-            name="photo",
-            seed=0,
-            steps=2000,
-            batch=64,
-            start_tiles=40000,  # that the closed-form start is computed from
-            freeze_tiles=8192,  # that the final frequency tables are counted on
-            fitted_weight=0.5,  # of the codes' error before quantisation
-            xla=False,  # on two CPU cores a plain graph is 3-4 times faster
-            model=dict(
-                steps=2,
-                first_order=False,
-                rounding="fixed",  # or "straight_through", "noise": see docs/training.md
-                network=dict(
-                    edge=32,
-                    channels=3,
-                    code_size=1024,
-                    features=24,
-                    feature_frequencies=16,
-                    feature_code_size=512,
-                    width=64,
-                    depth=2,
-                    coordinate_frequencies=4,
-                ),
-                prior=dict(bands=16, coarsest_step=1.2, finest_step=0.05, rate_weight=0.11),
-            ),
-            optimizer=dict(
-                rate=1.5e-3,
-                transform_rate=5e-5,
-                step_size_rate=3e-4,
-                warmup=50,
-                clip=1.0,
-                beta_2=0.99,
-                average=0.0,
-            ),
-            data=dict(
-                train="../shared/data/bsds500/t*/*.jpg",
-                validation="../shared/data/bsds500/val/*.jpg",
-                sheets=False,  # pictures of which every row of pixels is a tile
-                flips=True,
-                scales=(1, 2),
-            ),
-            validation_tiles=256,
-            evaluate_qualities=(2.0, 4.0, 6.0, 8.0),
-            log_every=50,
-            evaluate_every=500,
-            checkpoint_every=250,
+            train="../shared/data/bsds500/t*/*.jpg",
+            validation="../shared/data/bsds500/val/*.jpg",
+            sheets=False,
+            scales=(1, 2),
         )
     )
+    return config
