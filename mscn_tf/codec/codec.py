@@ -98,8 +98,8 @@ class Codec(runtime.Codec):
         @cache
         def sample_codes() -> np.ndarray:
             # Codes hardly depend on the quality that they are fitted for: one fit does for all
-            # estimates.
-            return self.encoder.codes(sample, np.full(len(sample), _to_q16(DEFAULT_QUALITY)))
+            # estimates, that for the highest, which leaves out no elements.
+            return self.encoder.codes(sample, np.full(len(sample), _HIGHEST))
 
         def estimated_bits(q16: int) -> float:
             qualities = np.full(len(sample), q16)

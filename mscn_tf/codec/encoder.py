@@ -13,6 +13,8 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 
 BATCH = 64
+_PARTS = 8  # of a code: its leading elements are counted in so many steps
+_LEFT_OUT = 0.003  # of all symbols that aren't zero may lie in elements that aren't fitted
 
 
 class Encoder:
@@ -27,27 +29,58 @@ class Encoder:
             raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
         self._prior = bundle.prior
         self._rate_weight = bundle.manifest["rate_weight"]
-        codec = BasisCodec(ml_collections.ConfigDict(bundle.manifest["model"]))
+        model = ml_collections.ConfigDict(bundle.manifest["model"])
+        whole = BasisCodec(model)
         weights = bundle.weights()
         try:
-            codec.step_sizes.assign(weights["step_sizes"])
-            for name, variable in codec.network.named_weights().items():
+            whole.step_sizes.assign(weights["step_sizes"])
+            for name, variable in whole.network.named_weights().items():
                 variable.assign(weights[name])
         except (KeyError, ValueError) as error:
             raise MscnError(
                 f"bundle {bundle.name}: its weights do not fit its model ({error})"
             ) from error
-        edge, channels = codec.network.edge, codec.network.channels
-        fit = tf.function(codec.fit_code, autograph=False)
+        edge, channels = whole.network.edge, whole.network.channels
+
+        @cache
+        def shortened(size: int) -> BasisCodec:
+            if size == self._prior.coefficients:
+                return whole
+            model.network.code_size = size
+            part = BasisCodec(model)
+            part.step_sizes.assign(whole.step_sizes[:, :size])
+            known = whole.network.named_weights()
+            for name, variable in part.network.named_weights().items():
+                variable.assign(known[name][: variable.shape[0]])  # a row for each code element
+            return part
 
         # Graphs of a fixed size run faster, so there are two: for one tile, and for many.
         @cache
-        def fit_many(batch: int) -> tf.types.experimental.ConcreteFunction:
-            return fit.get_concrete_function(
+        def fit_many(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
+            codec = shortened(size)
+
+            # Binding defaulted arguments to a graph is slow: this has none.
+            def fit(tiles: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+                return codec.fit_code(tiles, quality)
+
+            return tf.function(fit, autograph=False).get_concrete_function(
                 tf.TensorSpec([batch, edge, edge, channels]), tf.TensorSpec([batch])
             )
 
         self._fit = fit_many
+        self._leading = cache(self.leading)
+
+    def leading(self, q16: int) -> int:
+        """How many elements of a code are fitted at a quality; all others stay zero.
+
+        Elements come in falling order of variance. The last ones would soak up error in the fit
+        only to be rounded to zero, so leaving them out saves both time and bits.
+        """
+        activity = self._prior.activity(q16)
+        rest = np.cumsum(activity[::-1])[::-1]  # of an element and all after it
+        needed = np.count_nonzero(rest > _LEFT_OUT * rest[0])
+        part = -(-self._prior.coefficients // _PARTS)
+        return min(-(-needed // part) * part, self._prior.coefficients)
 
     def codes(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """Fitted codes of tiles, not quantised.
@@ -59,9 +92,10 @@ class Encoder:
         Returns:
           float32 ``[N, M]``.
         """
-        codes = np.empty([len(tiles), self._prior.coefficients], np.float32)
+        codes = np.zeros([len(tiles), self._prior.coefficients], np.float32)
         batch = BATCH if len(tiles) > 1 else 1
-        fit = self._fit(batch)
+        size = self._leading(int(q16.max()))
+        fit = self._fit(size, batch)
         pixels = np.zeros([batch, *tiles.shape[1:]], np.float32)
         quality = np.ones([batch], np.float32)
         for at in range(0, len(tiles), batch):
@@ -70,7 +104,7 @@ class Encoder:
             pixels[:count] = tiles[part] / np.float32(255)
             quality[:count] = q16[part] / 16
             fitted = fit(tf.constant(pixels), tf.constant(quality))
-            codes[part] = fitted.numpy()[:count]
+            codes[part, :size] = fitted.numpy()[:count]
         return codes
 
     def quantise(self, codes: np.ndarray, q16: np.ndarray) -> np.ndarray:

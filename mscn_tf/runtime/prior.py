@@ -104,6 +104,8 @@ class Prior:
 
         edges = np.flatnonzero(np.diff(band)) + 1
         self._bands = list(zip([0, *edges.tolist()], [*edges.tolist(), self.coefficients]))
+        groups = self.tables * np.searchsorted(edges, np.arange(self.coefficients), "right")
+        self._first_group = groups.astype(np.min_scalar_type(groups[-1] + self.tables))
         # What a zero adds goes into `base`, so that only non-zero symbols cost work.
         self._base = given["base"]
         self._zeros = magnitude[0] * context.sum(axis=1)
@@ -165,17 +167,33 @@ class Prior:
         base, which = self._interpolated(self._base, q16)
         return (base // 16 + self._zeros).astype(np.float64)[which]
 
-    def _add_context(self, index: np.ndarray, symbols: np.ndarray, start: int) -> None:
-        """Adds to the last columns of `index` what `symbols`, of columns from `start`, mean."""
-        stop = start + symbols.shape[1]
+    def activity(self, q16: int) -> np.ndarray:
+        """float64 [M]: roughly the chance that a symbol isn't zero at quality `q16 / 16`.
+
+        Found band after band, as if each symbol's magnitude were the mean of its table.
+        """
+        symbols = np.arange(len(self._frequencies)) - np.repeat(
+            self._starts[:-1] + self._support, np.diff(self._starts)
+        )
+        share = self._frequencies * 2.0**-FREQUENCY_BITS
+        magnitude = self._magnitude[np.minimum(np.abs(symbols), len(self._magnitude) - 1)]
+        mean = np.add.reduceat(share * magnitude, self._starts[:-1])
+        index = self._start(np.array([q16]))
+        for start, stop in self._bands:
+            known = self._rounded(index[:, start:stop])
+            index[:, stop:] += mean[known] @ self._context[start:stop, stop:]
+        return 1 - share[self._starts[:-1] + self._support][self._rounded(index[0])]
+
+    def _add_context(self, index: np.ndarray, symbols: np.ndarray, start: int, later: int) -> None:
+        """Adds what `symbols`, of columns from `start`, mean to `index` from column `later`."""
         active = np.flatnonzero(symbols.any(axis=0))
-        if stop == self.coefficients or not len(active):
+        if later == self.coefficients or not len(active):
             return
         magnitude = self._magnitude[
             np.minimum(np.abs(symbols[:, active]), len(self._magnitude) - 1)
         ]
         # Exact in any order of summation: all are integers below 2^53.
-        index[:, stop:] += magnitude @ self._context[start + active, stop:]
+        index[:, later:] += magnitude @ self._context[start + active, later:]
 
     def _rounded(self, index: np.ndarray) -> np.ndarray:
         rounded = np.floor((index + 2.0 ** (FRACTION - 1)) * 2.0**-FRACTION)
@@ -190,8 +208,7 @@ class Prior:
         """
         symbols = self._checked(symbols, q16)
         index = self._start(q16)
-        for start, stop in self._bands:
-            self._add_context(index, symbols[:, start:stop], start)
+        self._add_context(index, symbols, 0, 0)
         return self._rounded(index)
 
     def _checked(self, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
@@ -235,6 +252,12 @@ class Prior:
         dead_zone = np.clip(0.5 * rate_weight * extra, 0.0, 0.45)[self.indices(plain, q16)]
         return np.copysign(np.floor(size + 0.5 - dead_zone), scaled).astype(np.int32)
 
+    def _letters(self, symbols: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int32 [N, M]: places of symbols in their tables; bool [N, M]: which are escapes."""
+        support = self._support[index]
+        escaped = np.abs(symbols) > support
+        return np.where(escaped, 2 * support + 1, symbols + support).astype(np.int32), escaped
+
     def encode(self, symbols: np.ndarray, q16: np.ndarray) -> bytes:
         """Codes a block of tiles.
 
@@ -245,26 +268,23 @@ class Prior:
         Raises:
           MscnError: shapes, dtypes or ranges are wrong.
         """
-        symbols = self._checked(symbols, q16)
         index = self.indices(symbols, q16)
-        encoder = _coder.RangeEncoder()
-        for start, stop in self._bands:
-            flat = index[:, start:stop].ravel()
-            order = np.argsort(flat, kind="stable")
-            values = symbols[:, start:stop].ravel()[order]
-            support = self._support[flat[order]].astype(np.int32)
-            escaped = np.abs(values) > support
-            letters = np.where(escaped, 2 * support + 1, values + support)
-            counts = np.bincount(flat)
-            at = 0
-            for table in np.flatnonzero(counts):
-                end = at + int(counts[table])
-                encoder.encode(letters[at:end], self._model(table))
-                if escaped[at:end].any():
-                    for value in values[at:end][escaped[at:end]]:
-                        tail = _escape_bytes(int(value), int(self._support[table]))
-                        encoder.encode(np.frombuffer(tail, np.uint8).astype(np.int32), self._byte)
-                at = end
+        letters, escaped = self._letters(symbols, index)
+        # Band after band, in each of them table after table.
+        group = (self._first_group + index).ravel()
+        order = np.argsort(group, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(group[order])) + 1, len(order)).tolist()
+        letters, tables = letters.ravel()[order], index.ravel()[order]
+        escapes = np.flatnonzero(escaped.ravel()[order])[::-1].tolist()
+        encoder, at = _coder.RangeEncoder(), 0
+        for end in ends:
+            table = tables[at]
+            encoder.encode(letters[at:end], self._model(table))
+            while escapes and escapes[-1] < end:
+                value = int(symbols.flat[order[escapes.pop()]])
+                tail = _escape_bytes(value, int(self._support[table]))
+                encoder.encode(np.frombuffer(tail, np.uint8).astype(np.int32), self._byte)
+            at = end
         return _seal(encoder)
 
     def decode(self, payload: bytes, q16: np.ndarray) -> np.ndarray:
@@ -291,7 +311,7 @@ class Prior:
             values[order] = coded
             values = values.reshape(len(symbols), stop - start)
             symbols[:, start:stop] = values
-            self._add_context(index, values, start)
+            self._add_context(index, values, start, stop)
         return symbols
 
     def _decode_group(self, decoder: _coder.RangeDecoder, table: int, out: np.ndarray) -> None:
@@ -319,14 +339,11 @@ class Prior:
 
     def bits(self, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """float64 [N, M]: what each symbol costs by the tables, in bits (arguments of `encode`)."""
-        symbols = self._checked(symbols, q16)
         index = self.indices(symbols, q16)
-        support = self._support[index]
-        escaped = np.abs(symbols) > support
-        letters = np.where(escaped, 2 * support + 1, symbols + support)
+        letters, escaped = self._letters(symbols, index)
         cost = self._cost[self._starts[index] + letters]
         for row, column in zip(*np.nonzero(escaped)):
-            tail = _escape_bytes(int(symbols[row, column]), int(support[row, column]))
+            tail = _escape_bytes(int(symbols[row, column]), int(self._support[index[row, column]]))
             cost[row, column] += 8 * len(tail)
         return cost
 

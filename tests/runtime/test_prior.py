@@ -1,3 +1,4 @@
+import contextlib
 import time
 import tracemalloc
 
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import LARGEST_SYMBOL, Prior
 
@@ -91,6 +93,22 @@ def test_garbage_costs_bounded_memory(prior, byte):
     assert time.perf_counter() - begin < 5
     assert tracemalloc.get_traced_memory()[1] < 2**23
     tracemalloc.stop()
+
+
+def test_activity_is_the_share_of_symbols_that_are_not_zero():
+    """Of symbols drawn from the model itself: what random bytes decode to."""
+    prior = Bundle.load("thumb32").prior
+    random = np.random.default_rng(0)
+    for q16 in (40, 80, 104):
+        drawn = []
+        for _ in range(100):
+            with contextlib.suppress(MscnError):  # not all bytes are a code
+                drawn.append(prior.decode(random.bytes(1000), np.full(2, q16)))
+        measured, activity = (np.concatenate(drawn) != 0).mean(axis=0), prior.activity(q16)
+        assert len(drawn) > 50
+        assert activity.shape == measured.shape
+        assert activity.sum() == pytest.approx(measured.sum(), rel=0.2)
+        assert np.abs(activity - measured).max() < 0.2
 
 
 def index_by_definition(arrays, symbols, q16):
