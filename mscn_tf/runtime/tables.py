@@ -1,0 +1,238 @@
+"""Frequency tables of whole numbers, and range coding with them.
+
+Range coding is Martin 1979, as in Bamler's `constriction`; docs/format.md says all that a second
+decoder needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import constriction
+import numpy as np
+
+from mscn_tf.runtime.container import varint
+from mscn_tf.runtime.errors import MscnError
+
+FREQUENCY_BITS = 16  # a table's frequencies add up to 2^16
+LARGEST_SYMBOL = 2**31 - 1
+_ESCAPE_BYTES = 5
+_Model = constriction.stream.model.Model
+RangeEncoder = constriction.stream.queue.RangeEncoder
+RangeDecoder = constriction.stream.queue.RangeDecoder
+
+
+def _model(frequencies: np.ndarray) -> _Model:
+    """Model whose probabilities are exactly `frequencies / 2^16`.
+
+    constriction rounds to multiples of 2^-24: it gives each of n symbols 1, shares the other
+    2^24 - n in proportion to the weights, and rounds the cumulative sums down. Weights that add up
+    to 2^24 - n are therefore taken as they are.
+    """
+    weights = frequencies.astype(np.float64) * 2.0 ** (24 - FREQUENCY_BITS) - 1.0
+    return constriction.stream.model.Categorical(weights, perfect=False)
+
+
+def seal(encoder: RangeEncoder) -> bytes:
+    """Shortest bytes inside the coder's final interval, trailing zeros left out.
+
+    constriction writes whole 32-bit words; this saves 2 or 3 bytes a block.
+    """
+    emitted, (low, span) = encoder.pos()
+    words = encoder.get_compressed()[:emitted].astype(">u4").tobytes()
+    prefix = int.from_bytes(words, "big")
+    if low + 2**32 - 1 >= 2**64:  # get_compressed() has carried into the words
+        prefix -= 1
+    for zeros in range(64, -1, -8):
+        point = -(-low >> zeros) << zeros  # rounded up
+        if point < low + span:
+            break
+    return ((prefix << 64) + point).to_bytes(len(words) + 8, "big").rstrip(b"\0")
+
+
+def unseal(payload: bytes) -> RangeDecoder:
+    """A decoder of what `seal` gave."""
+    words = np.frombuffer(payload + bytes(-len(payload) % 4), ">u4").astype(np.uint32)
+    return RangeDecoder(words)
+
+
+def _escape_bytes(value: int, support: int) -> bytes:
+    """LEB128 of 2 * (|s| - support - 1), plus 1 where s is negative."""
+    return varint(2 * (abs(value) - support - 1) + (value < 0))
+
+
+class Tables:
+    """T tables of frequencies for symbols of either sign; what they cost; what they stand for.
+
+    Args:
+      arrays: by name,
+        support: integers [T]; table t codes -support[t] to support[t] and an escape.
+        frequencies: integers [sum(2 * support + 2)], tables one after the other, symbols rising,
+          the escape last; each entry at least 1, each table's sum 2^16.
+        centroid: float [T, 2], what |s| = 1 and |s| >= 2 lose on the way back, in steps.
+
+    Attributes:
+      count: T.
+
+    Raises:
+      MscnError: the arrays do not fit together.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]):
+        self._support = checked_array(arrays, "support", 1)
+        self._frequencies = checked_array(arrays, "frequencies", 1)
+        self._centroid = checked_array(arrays, "centroid", 2, "f")
+        support, frequencies = self._support, self._frequencies
+        self.count = len(support)
+        if self._centroid.shape != (self.count, 2):
+            raise MscnError(f"prior: centroid has shape {self._centroid.shape}")
+        if support.min() < 0 or support.max() > 2 ** (FREQUENCY_BITS - 1) - 1:
+            raise MscnError("prior: support is out of range")
+        ends = np.cumsum(2 * support + 2)
+        if ends[-1] != len(frequencies):
+            raise MscnError("prior: frequencies do not match support")
+        totals = np.add.reduceat(frequencies, ends - (2 * support + 2))
+        if frequencies.min() < 1 or np.any(totals != 2**FREQUENCY_BITS):
+            raise MscnError("prior: a table's frequencies do not add up to 65536, all at least 1")
+        self._starts = np.concatenate(([0], ends))
+        self._cost = FREQUENCY_BITS - np.log2(frequencies)
+        self._models: list[_Model | None] = [None] * self.count
+        self._byte = _model(np.full(256, 256))
+
+    @property
+    def zero_share(self) -> np.ndarray:
+        """float64 [T]: probability of a zero."""
+        return self._frequencies[self._starts[:-1] + self._support] * 2.0**-FREQUENCY_BITS
+
+    def mean(self, of: np.ndarray) -> np.ndarray:
+        """float64 [T]: expectation of `of[min(|s|, len(of) - 1)]`."""
+        symbols = np.arange(len(self._frequencies)) - np.repeat(
+            self._starts[:-1] + self._support, np.diff(self._starts)
+        )
+        values = self._frequencies * of[np.minimum(np.abs(symbols), len(of) - 1)]
+        return np.add.reduceat(values, self._starts[:-1]) * 2.0**-FREQUENCY_BITS
+
+    def _letters(self, symbols: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int32, places of symbols in their tables; bool, which are escapes."""
+        support = self._support[index]
+        escaped = np.abs(symbols) > support
+        return np.where(escaped, 2 * support + 1, symbols + support).astype(np.int32), escaped
+
+    def _get(self, table: int) -> _Model:
+        model = self._models[table]
+        if model is None:
+            start, stop = self._starts[table : table + 2]
+            model = self._models[table] = _model(self._frequencies[start:stop])
+        return model
+
+    def encode(
+        self,
+        encoder: RangeEncoder,
+        symbols: np.ndarray,
+        index: np.ndarray,
+        group: np.ndarray | None = None,
+    ) -> None:
+        """Codes symbols, group after group and in each of them table after table.
+
+        Args:
+          encoder: what they go to.
+          symbols: integers [n], within +-(2^31 - 1).
+          index: integers [n], their tables.
+          group: integers [n] that rise with the table in each group; default `index`.
+        """
+        order = np.argsort(index if group is None else group, kind="stable")
+        letters, escaped = self._letters(symbols, index)
+        letters, tables = letters[order], index[order]
+        changes = np.diff(tables if group is None else group[order])
+        ends = np.append(np.flatnonzero(changes) + 1, len(order)).tolist()
+        escapes = np.flatnonzero(escaped[order])[::-1].tolist()
+        at = 0
+        for end in ends if len(order) else []:
+            table = tables[at]
+            encoder.encode(letters[at:end], self._get(table))
+            while escapes and escapes[-1] < end:
+                value = int(symbols[order[escapes.pop()]])
+                tail = _escape_bytes(value, int(self._support[table]))
+                encoder.encode(np.frombuffer(tail, np.uint8).astype(np.int32), self._byte)
+            at = end
+
+    def decode(self, decoder: RangeDecoder, index: np.ndarray) -> np.ndarray:
+        """int32 [n]: the symbols of one group that `encode` coded with the same `index`.
+
+        Raises:
+          MscnError: the data cannot be decoded.
+        """
+        order = np.argsort(index, kind="stable")
+        counts = np.bincount(index, minlength=1)
+        coded = np.empty(len(index), np.int32)
+        at = 0
+        for table in np.flatnonzero(counts):
+            end = at + int(counts[table])
+            self._decode_run(decoder, table, coded[at:end])
+            at = end
+        symbols = np.empty_like(coded)
+        symbols[order] = coded
+        return symbols
+
+    def _decode_run(self, decoder: RangeDecoder, table: int, out: np.ndarray) -> None:
+        support = int(self._support[table])
+        try:
+            out[:] = decoder.decode(self._get(table), len(out))
+            escaped = np.flatnonzero(out == 2 * support + 1)
+            out -= support
+            for position in escaped:
+                out[position] = self._decode_escape(decoder, support)
+        except (AssertionError, ValueError) as error:  # what constriction raises on bad data
+            raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
+
+    def _decode_escape(self, decoder: RangeDecoder, support: int) -> int:
+        number = 0
+        for place in range(_ESCAPE_BYTES):
+            byte = int(decoder.decode(self._byte))
+            number |= (byte & 0x7F) << (7 * place)
+            if byte < 0x80:
+                value = support + 1 + (number >> 1)
+                if value > LARGEST_SYMBOL:
+                    break
+                return -value if number & 1 else value
+        raise ValueError("a symbol is too large")
+
+    def bits(self, symbols: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """float64, what each symbol costs by the tables, in bits; shapes alike."""
+        letters, escaped = self._letters(symbols, index)
+        cost = self._cost[self._starts[index] + letters]
+        for at in zip(*np.nonzero(escaped)):
+            tail = _escape_bytes(int(symbols[at]), int(self._support[index[at]]))
+            cost[at] += 8 * len(tail)
+        return cost
+
+    def one_over_zero(self) -> np.ndarray:
+        """float64 [T]: bits that a one costs more than a zero."""
+        zero = self._starts[:-1] + self._support
+        return self._cost[zero + 1] - self._cost[zero]  # where the support is 0: the escape's
+
+    def dequantise(self, symbols: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """float64, in steps: sign(s) * (|s| - centroid[t, min(|s|, 2) - 1]); shapes alike."""
+        values = np.zeros(symbols.shape)
+        used = np.nonzero(symbols)
+        size = np.abs(symbols[used])
+        shift = self._centroid[index[used], np.minimum(size, 2) - 1]
+        values[used] = np.sign(symbols[used]) * (size - shift)
+        return values
+
+
+def checked_array(
+    arrays: Mapping[str, np.ndarray], name: str, rank: int, kinds: str = "iu"
+) -> np.ndarray:
+    """The array of that name as int64 or float64.
+
+    Raises:
+      MscnError: it is missing, empty, of another rank or kind, or not finite.
+    """
+    array = np.asarray(arrays.get(name, ""))
+    if array.dtype.kind not in kinds or array.ndim != rank or array.size == 0:
+        raise MscnError(f"prior: array {name} is missing or of the wrong kind")
+    array = array.astype(np.float64 if kinds == "f" else np.int64)
+    if kinds == "f" and not np.isfinite(array).all():
+        raise MscnError(f"prior: {name} is not finite")
+    return array
