@@ -37,10 +37,11 @@ def main(argv: list[str]) -> None:
         ) from error
     with cli.importing_tensorflow():
         from mscn_tf.export.codec_bundle import write_codec_bundle
-        from mscn_tf.training.train import freeze_trained, read_record, train
+        from mscn_tf.training.loop import read_record
+        from mscn_tf.training.train import train
     trainer = train(config.value, WORKDIR.value)
     path = os.path.join(WORKDIR.value, config.value.name + SUFFIX)
-    write_codec_bundle(path, trainer, freeze_trained(trainer), read_record(WORKDIR.value))
+    write_codec_bundle(path, trainer, trainer.freeze(), read_record(WORKDIR.value))
     print(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.runtime.bundle import COMMENT, FORMAT, MANIFEST, VERSION, Bundle, content_id
+from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 
@@ -34,8 +35,8 @@ def write_bundle(
 
     Args:
       path: where to; the suffix is `.mscnb` by custom.
-      manifest: `name`, `modality` ("image"), `tile_edge`, `channels`, `code_size`, `qualities`
-        and whatever else is worth recording; must be fit for JSON.
+      manifest: `name`, `modality` ("image"), `tile_edge`, `channels`, `qualities`, for a
+        tile codec `code_size`, and whatever else is worth recording; must be fit for JSON.
       members: contents by name: `decoder.onnx` (bytes), `prior/NAME` and `weights/NAME` (arrays;
         `.npy` is appended where it is missing). Integer weights need `weights/NAME.step`, float,
         broadcastable to them.
@@ -64,7 +65,7 @@ def write_bundle(
     data = buffer.getvalue()
 
     bundle = Bundle.from_bytes(data, str(path))  # what cannot be read is not written
-    bundle.prior  # noqa: B018
+    Codec(bundle).scheme  # noqa: B018
     bundle.weights()
     with atomic_write(path) as file:
         file.write(data)

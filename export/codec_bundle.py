@@ -11,8 +11,10 @@ from mscn_tf.export.bundle import write_bundle
 from mscn_tf.export.onnx import decoder_graph
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.training.basis import BasisTrainer
 from mscn_tf.training.evaluate import Frozen
-from mscn_tf.training.train import Trainer
+from mscn_tf.training.loop import Trainer
+from mscn_tf.training.pyramid import PyramidTrainer
 
 # Root mean square errors that storing the weights as whole numbers may add: to values of nominal
 # range 1 (58 dB PSNR), and to the features that the sine network sees.
@@ -51,35 +53,66 @@ def _weight_members(network: BasisNetwork, scale: np.ndarray) -> dict[str, np.nd
     return members
 
 
-def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Frozen, record: Any) -> bytes:
-    """Writes a trained codec's bundle and returns its id.
-
-    Args:
-      path: where to; ends in ``.mscnb``.
-      trainer: trained; its averaged weights are taken where it keeps them.
-      frozen: its entropy model, frozen.
-      record: how it was trained; goes into the manifest as ``training``.
-
-    Raises:
-      MscnError: the file can't be written.
-    """
-    codec, config = trainer.codec, trainer.config
+def _basis_members(trainer: BasisTrainer, frozen: Frozen) -> dict[str, Any]:
+    codec = trainer.codec
     with trainer.average.swapped_in():
-        members = {
+        return {
             "decoder.onnx": decoder_graph(codec.network),
             "weights/step_sizes": codec.step_sizes.numpy(),
             **_weight_members(codec.network, frozen.code_scale),
             **{f"prior/{name}": array for name, array in frozen.arrays.items()},
         }
+
+
+def _basis_manifest(trainer: BasisTrainer) -> dict[str, Any]:
+    network = trainer.codec.network
+    return {
+        "tile_edge": network.edge,
+        "channels": network.channels,
+        "code_size": network.code_size,
+        "rate_weight": trainer.codec.prior.rate_weight,
+    }
+
+
+def _pyramid_members(trainer: PyramidTrainer, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    whole = {}
+    for name, array in arrays.items():
+        if array.dtype.kind == "i":  # the smallest kind that holds them all
+            low, high = int(array.min()), int(array.max())
+            array = array.astype(np.min_scalar_type(min(low, -high - 1)))
+        whole[f"prior/{name}"] = array
+    return {"weights/colour": trainer.colour, **whole}
+
+
+def _pyramid_manifest(trainer: PyramidTrainer) -> dict[str, Any]:
+    model = trainer.config.model
+    return {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
+
+
+def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: Any) -> bytes:
+    """Writes a trained codec's bundle and returns its id.
+
+    Args:
+      path: where to; ends in ``.mscnb``.
+      trainer: trained; its averaged weights are taken where it keeps them.
+      frozen: what its ``freeze`` gave.
+      record: how it was trained; goes into the manifest as ``training``.
+
+    Raises:
+      MscnError: the file can't be written.
+    """
+    if isinstance(trainer, PyramidTrainer):
+        members, own = _pyramid_members(trainer, frozen), _pyramid_manifest(trainer)
+    else:
+        members, own = _basis_members(trainer, frozen), _basis_manifest(trainer)
+    config = trainer.config
     manifest = {
         "name": config.name,
+        "codec": config.codec,
         "modality": "image",
-        "tile_edge": codec.network.edge,
-        "channels": codec.network.channels,
-        "code_size": codec.network.code_size,
         "qualities": list(range(1, LEVELS + 1)),
-        "rate_weight": codec.prior.rate_weight,
         "model": config.model.to_dict(),
         "training": record,
+        **own,
     }
     return write_bundle(path, manifest, members)

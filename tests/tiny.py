@@ -85,13 +85,14 @@ class Tiny:
 def make(folder: Path) -> Tiny:
     """Trains the codec and writes its bundle."""
     from mscn_tf.export.codec_bundle import write_codec_bundle
-    from mscn_tf.training.train import freeze_trained, read_record, train
+    from mscn_tf.training.loop import read_record
+    from mscn_tf.training.train import train
 
     write_pictures(folder)
     workdir = folder / "run"
     trainer = train(get_config(str(folder)), workdir)
     bundle = folder / "tiny.mscnb"
-    write_codec_bundle(bundle, trainer, freeze_trained(trainer), read_record(workdir))
+    write_codec_bundle(bundle, trainer, trainer.freeze(), read_record(workdir))
     return Tiny(folder, workdir, trainer, bundle)
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
+from typing import Union
 
 import numpy as np
 from tqdm import tqdm
 
 from mscn_tf.codec.encoder import Encoder
-from mscn_tf.codec.tiling import tile_pictures
+from mscn_tf.codec.pyramid_encoding import PyramidEncoding
+from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
 from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.signals import images
 
-TILES_PER_BLOCK = 64
 DEFAULT_QUALITY = 5.0
 _LOWEST, _HIGHEST = 16, 16 * LEVELS
-_PROGRESS_TILES = 256
-# Rate is searched on so many tiles, spread over the pictures, before everything is encoded.
-_SAMPLE_TILES = 512
+_CLOSE = 0.99  # of a wanted rate is close enough
+_THRIFT = (1.1, 1.2, 1.35)
+Encoding = Union[TileEncoding, PyramidEncoding]
 
 
 class Codec(runtime.Codec):
@@ -45,6 +47,7 @@ class Codec(runtime.Codec):
         quality: float | None = None,
         bpp: float | None = None,
         psnr: float | None = None,
+        size: int | None = None,
         names: Sequence[str] | None = None,
         progress: bool = False,
     ) -> bytes:
@@ -56,6 +59,7 @@ class Codec(runtime.Codec):
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
           bpp: bits a pixel that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
+          size: bytes that the whole file may take; a search finds the quality.
           names: of the pictures, kept in the file.
           progress: shows a bar on standard error.
 
@@ -66,82 +70,65 @@ class Codec(runtime.Codec):
           MscnError: not such pictures, or the target can't be met.
         """
         pictures = _checked(pictures)
-        if sum(given is not None for given in (quality, bpp, psnr)) > 1:
-            raise MscnError("give one of quality, bpp and psnr")
+        if sum(given is not None for given in (quality, bpp, psnr, size)) > 1:
+            raise MscnError("give one of quality, bpp, psnr and size")
         if names is not None and len(names) != len(pictures):
             raise MscnError(f"{len(names)} names for {len(pictures)} pictures")
-        tiles = tile_pictures(
-            pictures, self.bundle.manifest["tile_edge"], self.bundle.manifest["channels"]
-        )
-        bar = tqdm(
-            total=len(tiles), unit="tile", disable=not progress, file=sys.stderr, leave=False
-        )
-        shapes = [picture.shape[:2] for picture in pictures]
-        channels = [picture.shape[2] for picture in pictures]
+        with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
+            if isinstance(self.scheme, Pyramids):
+                encoding = PyramidEncoding(self, pictures, names, bar)
+            else:
+                encoding = TileEncoding(self, self.encoder, pictures, names, bar)
+            pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+            if bpp is not None:
+                _check_positive("bpp", bpp)
+                return self._within(encoding, bpp * pixels, f"bpp={bpp:g}", pixels)
+            if size is not None:
+                _check_positive("bytes", size)
+                return self._within(encoding, 8.0 * size, f"bytes={size:g}", pixels)
+            if psnr is not None:
+                _check_positive("psnr", psnr)
+                return self._reaching(encoding, psnr, pictures)
+            return encoding.file(_to_q16(DEFAULT_QUALITY if quality is None else quality))
 
-        def encode_at(q16: int) -> bytes:
-            bar.reset()
-            parts = []
-            for at in range(0, len(tiles), _PROGRESS_TILES):
-                part = tiles[at : at + _PROGRESS_TILES]
-                qualities = np.full(len(part), q16)
-                codes = self.encoder.codes(part, qualities)
-                parts.append(self.encoder.quantise(codes, qualities))
-                bar.update(len(part))
-            return self.pack(
-                np.concatenate(parts), shapes, [q16] * len(shapes), channels, names, TILES_PER_BLOCK
+    def _within(self, encoding: Encoding, bits: float, wish: str, pixels: int) -> bytes:
+        """The best file of at most so many bits."""
+        # The first quality whose file is too large: the one below it is wanted.
+        found = _Target(
+            float(np.log(np.nextafter(bits, np.inf))),
+            encoding.file,
+            lambda data: float(np.log(8 * len(data))),
+            lambda q16: float(np.log(max(encoding.estimated_bits(q16), 1.0))),
+        )
+        best = found.below
+        if best is None:
+            raise MscnError(
+                f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
+                f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
             )
+        # Between two qualities: the higher one with bits a little dearer.
+        for thrift in _THRIFT if found.above is not None else ():
+            if 8 * len(best) >= _CLOSE * bits:
+                break
+            data = encoding.file(found.high, thrift)
+            if len(best) < len(data) and 8 * len(data) <= bits:
+                best = data
+        return best
 
-        sample = _sample(tiles)
-        scale = len(tiles) / len(sample)
+    def _reaching(self, encoding: Encoding, psnr: float, pictures: Sequence[np.ndarray]) -> bytes:
+        """The smallest file of at least so many dB."""
 
-        @cache
-        def sample_codes() -> np.ndarray:
-            # Codes hardly depend on the quality that they are fitted for: one fit does for all
-            # estimates, that for the highest, which leaves out no elements.
-            return self.encoder.codes(sample, np.full(len(sample), _HIGHEST))
-
-        def estimated_bits(q16: int) -> float:
-            qualities = np.full(len(sample), q16)
-            symbols = self.encoder.quantise(sample_codes(), qualities)
-            return scale * self.prior.bits(symbols, qualities).sum()
-
-        def estimated_psnr(q16: int) -> float:
-            symbols = self.encoder.quantise(sample_codes(), np.full(len(sample), q16))
-            tile = [sample.shape[1:3]] * len(sample)
-            data = self.pack(symbols, tile, [q16] * len(tile), [sample.shape[3]] * len(tile))
-            decoded = np.stack(list(self.decode_all(data)))
-            if len(pictures) < len(tiles):
-                return images.psnr(sample, decoded)
-            return float(np.mean([images.psnr(*pair) for pair in zip(sample, decoded)]))
-
-        def measured_psnr(data: bytes) -> float:
+        def measured(data: bytes) -> float:
             decoded = self.decode_all(data)
             return float(np.mean([images.psnr(*pair) for pair in zip(pictures, decoded)]))
 
-        with bar:
-            if bpp is not None:
-                _check_positive("bpp", bpp)
-                pixels = sum(height * width for height, width in shapes)
-                # The first quality whose file is too large: the one below it is wanted.
-                limit = np.nextafter(bpp * pixels, np.inf)
-                found = _Target(limit, encode_at, lambda data: 8 * len(data), estimated_bits)
-                if found.below is None:
-                    raise MscnError(
-                        f"bpp={bpp:g} is out of reach: the smallest file takes "
-                        f"{8 * len(found.above) / pixels:.4f}; raise it, or shrink the picture"
-                    )
-                return found.below
-            if psnr is not None:
-                _check_positive("psnr", psnr)
-                found = _Target(psnr, encode_at, measured_psnr, estimated_psnr)
-                if found.above is None:
-                    raise MscnError(
-                        f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
-                        f"{measured_psnr(found.below):.2f} dB; lower it"
-                    )
-                return found.above
-            return encode_at(_to_q16(DEFAULT_QUALITY if quality is None else quality))
+        found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
+        if found.above is None:
+            raise MscnError(
+                f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
+                f"{measured(found.below):.2f} dB; lower it"
+            )
+        return found.above
 
 
 class _Target:
@@ -158,6 +145,7 @@ class _Target:
     Attributes:
       below: the best file that falls short of the target, or None if even the lowest doesn't.
       above: the first file that reaches it, or None if even the highest doesn't.
+      high: its quality in sixteenths.
     """
 
     def __init__(
@@ -182,6 +170,7 @@ class _Target:
                 high, self.above = q16, data
             else:
                 low, self.below = q16, data
+        self.high = high
 
 
 def _search(reached: Callable[[int], bool]) -> int:
@@ -197,13 +186,6 @@ def _search(reached: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return low
-
-
-def _sample(tiles: np.ndarray) -> np.ndarray:
-    """At most ``_SAMPLE_TILES`` tiles, evenly spread."""
-    if len(tiles) <= _SAMPLE_TILES:
-        return tiles
-    return tiles[np.linspace(0, len(tiles) - 1, _SAMPLE_TILES).round().astype(int)]
 
 
 def _to_q16(quality: float) -> int:

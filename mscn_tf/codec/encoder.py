@@ -25,7 +25,7 @@ class Encoder:
     """
 
     def __init__(self, bundle: Bundle):
-        if "model" not in bundle.manifest or "rate_weight" not in bundle.manifest:
+        if not {"model", "rate_weight"} <= set(bundle.manifest):
             raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
         self._prior = bundle.prior
         self._rate_weight = bundle.manifest["rate_weight"]
@@ -107,6 +107,6 @@ class Encoder:
             codes[part, :size] = fitted.numpy()[:count]
         return codes
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes."""
-        return self._prior.quantise(codes, q16, self._rate_weight)
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
+        return self._prior.quantise(codes, q16, thrift * self._rate_weight)

@@ -1,21 +1,38 @@
-"""`photo`: pictures of any size, in tiles of 32x32; trained on BSDS500."""
+"""`photo`: pictures of any size, as wavelet pyramids; trained on BSDS500."""
 
 from ml_collections import ConfigDict
 
-from mscn_tf.configs import thumb32
-
 
 def get_config() -> ConfigDict:
-    """The shipped bundle's training: as `thumb32`, on tiles of photographs."""
-    config = thumb32.get_config()
-    config.update(dict(name="photo", steps=2000, start_tiles=40000))
-    config.model.prior.update(dict(coarsest_step=1.2, finest_step=0.05))
-    config.data.update(
+    """The shipped bundle's training."""
+    return ConfigDict(
         dict(
-            train="../shared/data/bsds500/t*/*.jpg",
-            validation="../shared/data/bsds500/val/*.jpg",
-            sheets=False,
-            scales=(1, 2),
+            name="photo",
+            codec="pyramid",
+            seed=0,
+            steps=12000,
+            batch=12,  # patches of one level each
+            patch=32,  # coefficients along each side, even
+            freeze_pictures=80,  # that the final frequency tables are counted on
+            xla=False,
+            model=dict(
+                levels=7,
+                tile_edge=1024,
+                coarsest_step=1.6,  # of the quantiser, values being 0 to 1
+                finest_step=0.016,
+                rate_weight=0.1,  # squared error that a bit is worth, in steps squared
+                context=dict(hidden=32, last=16),
+            ),
+            optimizer=dict(rate=6e-3, clip=1.0, beta_2=0.99),
+            data=dict(
+                train="../shared/data/bsds500/t*/*.jpg",
+                validation="../shared/data/bsds500/val/*.jpg",
+                scales=(1.0, 0.6),
+            ),
+            validation_pictures=4,
+            evaluate_qualities=(2.0, 4.0, 6.0, 8.0),
+            log_every=100,
+            evaluate_every=4000,
+            checkpoint_every=500,
         )
     )
-    return config

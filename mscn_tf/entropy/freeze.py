@@ -12,7 +12,8 @@ from mscn_tf.entropy.scale_prior import (
     SCALES,
     ScalePrior,
 )
-from mscn_tf.runtime.prior import FRACTION, FREQUENCY_BITS, Prior
+from mscn_tf.runtime.prior import FRACTION, Prior
+from mscn_tf.runtime.tables import FREQUENCY_BITS
 
 _MAGNITUDE_UNIT = 16  # fixed-point steps of log2(1 + |s|)
 _MAGNITUDES = 256
@@ -44,17 +45,18 @@ def _learned_probabilities(prior: ScalePrior, supports: np.ndarray) -> list[np.n
     return [np.append(table, max(1.0 - table.sum(), 1e-9)) for table in inside]
 
 
-def frozen_arrays(prior: ScalePrior, frequencies: list[np.ndarray] | None = None) -> dict:
+def frozen_arrays(prior: ScalePrior, frequencies: np.ndarray | None = None) -> dict:
     """The arrays of ``runtime.prior.Prior``.
 
     Args:
       prior: trained.
-      frequencies: one table a scale index, ``[2 * support + 2]``; by default those of the
-        learned distribution.
+      frequencies: one table a scale index, ``2 * support + 2`` each, one after the other; by
+        default those of the learned distribution.
     """
     supports = _supports()
     if frequencies is None:
-        frequencies = [_whole_frequencies(p) for p in _learned_probabilities(prior, supports)]
+        learned = _learned_probabilities(prior, supports)
+        frequencies = np.concatenate([_whole_frequencies(p) for p in learned])
     one = 1 << FRACTION
     context = (prior.context.numpy() * prior.context_mask).T.astype(np.float64)
     context *= CONTEXT_UNIT * one / _MAGNITUDE_UNIT / LOG_SCALE_SPACING
@@ -67,7 +69,7 @@ def frozen_arrays(prior: ScalePrior, frequencies: list[np.ndarray] | None = None
             np.int32
         ),
         "support": supports.astype(np.int32),
-        "frequencies": np.concatenate(frequencies).astype(np.uint32),
+        "frequencies": frequencies.astype(np.uint32),
         "centroid": prior.centroid.numpy().astype(np.float64),
         "log_step": prior.log_step.numpy().astype(np.float64),
     }
@@ -83,11 +85,27 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
     """
     supports = _supports()
     index = Prior(frozen_arrays(prior)).indices(symbols, q16)
-    order = np.argsort(index, axis=None, kind="stable")
-    bounds = np.searchsorted(index.ravel()[order], np.arange(SCALES + 1))
-    ordered = symbols.ravel()[order]
+    learned = _learned_probabilities(prior, supports)
+    frequencies = pooled_frequencies(learned, supports, symbols.ravel(), index.ravel())
+    return frozen_arrays(prior, frequencies)
+
+
+def pooled_frequencies(
+    learned: list[np.ndarray], supports: np.ndarray, symbols: np.ndarray, index: np.ndarray
+) -> np.ndarray:
+    """Tables one after the other, counted on symbols, the learned ones a pseudo-count beside them.
+
+    Args:
+      learned: for each table the probabilities of -support ... support and of all beyond.
+      supports: ``[T]``.
+      symbols: integers ``[n]``.
+      index: integers ``[n]``, their tables.
+    """
+    order = np.argsort(index, kind="stable")
+    bounds = np.searchsorted(index[order], np.arange(len(supports) + 1))
+    ordered = symbols[order]
     tables = []
-    for t, (support, learned) in enumerate(zip(supports, _learned_probabilities(prior, supports))):
+    for t, (support, expected) in enumerate(zip(supports, learned)):
         found = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
         # Symmetric: a sign carries no information, so both halves share their counts.
         magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
@@ -99,6 +117,6 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
                 magnitudes[support + 1 :],
             ]
         )
-        counts = counts + _PSEUDO_COUNT * learned
+        counts = counts + _PSEUDO_COUNT * expected
         tables.append(_whole_frequencies(counts / counts.sum()))
-    return frozen_arrays(prior, tables)
+    return np.concatenate(tables)

@@ -27,7 +27,7 @@ COMMENT = b"mscn-bundle "  # then the id in hexadecimal: tells bundles apart wit
 MAX_BYTES = 2**29  # of all members, inflated
 SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
 
-_NUMBERS = ("tile_edge", "channels", "code_size")
+_NUMBERS = ("tile_edge", "channels")
 
 
 def content_id(members: Mapping[str, bytes]) -> bytes:
@@ -44,9 +44,10 @@ class Bundle:
 
     Attributes:
       id: 32 bytes, `content_id` of the members; a `.mscn` file names the first 8.
-      manifest: `name`, `modality`, `tile_edge`, `channels`, `code_size`, `qualities`, ...
-      members: contents by name: `manifest.json`, `decoder.onnx`, `prior/*.npy`,
-        `weights/*.npy`.
+      manifest: `name`, `codec` (`basis` where it isn't there, or `pyramid`), `modality`,
+        `tile_edge`, `channels`, `qualities`, ...
+      members: contents by name: `manifest.json`, `prior/*.npy`, `weights/*.npy`, and of a tile
+        codec `decoder.onnx`.
     """
 
     id: bytes
@@ -159,16 +160,16 @@ class Bundle:
 
     @cached_property
     def prior(self) -> Prior:
-        """The entropy model.
+        """The entropy model of a tile codec.
 
         Raises:
           MscnError: its arrays do not fit together.
         """
         prior = Prior(self.arrays("prior"))
-        if prior.coefficients != self.manifest["code_size"]:
+        if prior.coefficients != self.manifest.get("code_size"):
             raise MscnError(
                 f"bundle {self.name}: {prior.coefficients} coefficients in the prior, "
-                f"{self.manifest['code_size']} in the manifest"
+                f"{self.manifest.get('code_size')} in the manifest"
             )
         return prior
 

@@ -63,7 +63,7 @@ FIELDS = (
     Field("flags", "u8", "sum of the flags below", 0, _ALL_FLAGS),
     Field("bundle_id", "bytes8", "first 8 bytes of the codec bundle's id"),
     Field("modality", "u8", "0: image", 0, len(MODALITIES) - 1),
-    Field("tile_edge", "u8", "height and width of a tile in pixels", 1),
+    Field("tile_edge", "varint", "height and width of a tile in pixels", 1, MAX_SIDE),
     Field("code_channels", "u8", "channels of a tile", 1),
     Field("items", "varint", "number of pictures", 1, MAX_ITEMS),
     Field("tiles_per_block", "varint", "in every block but the last", 1, MAX_TILES_PER_BLOCK),
@@ -189,7 +189,7 @@ class Container:
     Attributes:
       bundle_id: 8 bytes.
       modality: 0 (image).
-      tile_edge: pixels, 1 to 255.
+      tile_edge: pixels, 1 to 2^20.
       code_channels: channels of a tile, 1 to 255.
       shapes: (height, width) in pixels of each item.
       q16: quality times 16 of each item, 16 to 160.

@@ -206,6 +206,7 @@ class Tables:
             cost[at] += 8 * len(tail)
         return cost
 
+    @property
     def one_over_zero(self) -> np.ndarray:
         """float64 [T]: bits that a one costs more than a zero."""
         zero = self._starts[:-1] + self._support

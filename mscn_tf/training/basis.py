@@ -1,36 +1,27 @@
-"""The outer loop: meta-learns a codec over a training set, resumable to the bit."""
+"""The outer loop of basis codecs: meta-learns network, step sizes and entropy model together."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import signal
-import sys
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import ml_collections
 import numpy as np
 import tensorflow as tf
-from absl import logging
-from tqdm import tqdm
 
 from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
-from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import Prior
-from mscn_tf.signals.datasets import TileSampler, load_pictures
+from mscn_tf.signals.datasets import TileSampler
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
+from mscn_tf.training.loop import Row, Trainer
 
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
 
-class Trainer:
+class BasisTrainer(Trainer):
     """State and step of one training run.
 
     The loss of a tile is its rate-distortion cost in bits, ``rate + squared error / lambda(q)``,
@@ -41,13 +32,15 @@ class Trainer:
     Args:
       config: see ``mscn_tf/configs``.
       sampler: the training tiles.
+      validation: held-out tiles ``[N, edge, edge, C]`` in [0, 1].
     """
 
-    def __init__(self, config: ml_collections.ConfigDict, sampler: TileSampler):
-        self.config, self.sampler = config, sampler
-        tf.keras.utils.set_random_seed(config.seed)
+    def __init__(
+        self, config: ml_collections.ConfigDict, sampler: TileSampler, validation: np.ndarray
+    ):
+        super().__init__(config)
+        self.sampler, self.validation = sampler, validation
         self.codec = BasisCodec(config.model)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.reference_cost = tf.Variable(tf.ones([LEVELS]), trainable=False, name="reference")
         network = self.codec.network
         transform = [network.mean, network.basis, network.feature_basis]
@@ -65,7 +58,7 @@ class Trainer:
         self.average = ExponentialMovingAverage(
             self.codec.trainable_variables, config.optimizer.average
         )
-        self.update = tf.function(self._update, jit_compile=config.xla)
+        self._compiled = tf.function(self._update, jit_compile=config.xla)
         self.measure = CodecMeasure(self.codec)
 
     def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
@@ -97,6 +90,27 @@ class Trainer:
         # Stratified: each batch spans all qualities.
         quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
         return self.sampler.draw(size, step), quality.astype(np.float32)
+
+    def checkpointed(self) -> dict[str, Any]:
+        return {
+            "codec": self.codec,
+            "reference_cost": self.reference_cost,
+            "optimizers": [optimizer for _, optimizer in self.groups],
+            "average": self.average,
+        }
+
+    def update(self, step: int) -> dict[str, tf.Tensor]:
+        return self._compiled(*map(tf.constant, self.batch(step)))
+
+    def evaluate(self) -> list[Row]:
+        rows = evaluate(self, self.validation, self.config.evaluate_qualities)
+        return [(f"quality {row.pop('quality'):g}", row) for row in rows]
+
+    def freeze(self) -> Frozen:
+        """The finished entropy model."""
+        drawn = self.sampler.draw(self.config.freeze_tiles, START_STEP + 1)
+        with self.average.swapped_in():
+            return self.measure.freeze(drawn, self.config.seed)
 
     def _seed(self) -> tf.Tensor:
         return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
@@ -140,7 +154,7 @@ class Trainer:
 
 
 def evaluate(
-    trainer: Trainer, tiles: np.ndarray, qualities: Sequence[float]
+    trainer: BasisTrainer, tiles: np.ndarray, qualities: Sequence[float]
 ) -> list[dict[str, float]]:
     """Real bytes and PSNR of held-out tiles, with averaged weights where there are any."""
     with trainer.average.swapped_in():
@@ -148,137 +162,3 @@ def evaluate(
         prior = Prior(trainer.measure.freeze(drawn, trainer.config.seed).arrays)
         rows = [(q, *trainer.measure.rate_and_psnr(prior, tiles, q)) for q in qualities]
     return [dict(zip(("quality", "bpp", "psnr"), row)) for row in rows]
-
-
-def freeze_trained(trainer: Trainer) -> Frozen:
-    """The finished entropy model."""
-    drawn = trainer.sampler.draw(trainer.config.freeze_tiles, START_STEP + 1)
-    with trainer.average.swapped_in():
-        return trainer.measure.freeze(drawn, trainer.config.seed)
-
-
-def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> Trainer:
-    """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
-
-    Ctrl-C and SIGTERM write a checkpoint first. A run that was stopped, by kill -9 too, and
-    started again gives the same losses as one that never was.
-
-    Raises:
-      MscnError: the training set is missing, or the checkpoint is of another model.
-      KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint is on disk.
-    """
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    edge = config.model.network.edge
-    data = config.data
-    sampler = TileSampler(
-        load_pictures(data.train, edge, data.sheets),
-        edge,
-        config.seed,
-        data.flips,
-        tuple(data.scales),
-    )
-    held_out = TileSampler(
-        load_pictures(data.validation, edge, data.sheets), edge, config.seed, flips=False
-    )
-    validation = held_out.draw(config.validation_tiles, START_STEP)
-    trainer = Trainer(config, sampler)
-    checkpoint = tf.train.Checkpoint(
-        codec=trainer.codec,
-        step=trainer.step,
-        reference_cost=trainer.reference_cost,
-        optimizers=[optimizer for _, optimizer in trainer.groups],
-        average=trainer.average,
-    )
-    manager = tf.train.CheckpointManager(
-        checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
-    )
-    checkpoint.save_counter  # noqa: B018 made now: else a failed restore warns that it isn't there
-    if manager.latest_checkpoint:
-        try:
-            checkpoint.restore(manager.latest_checkpoint).assert_consumed()
-        except (AssertionError, ValueError) as error:
-            raise MscnError(
-                f"{workdir}: its checkpoint is of another model than this config; "
-                "give a new --workdir"
-            ) from error
-        logging.info("resumed at step %d", int(trainer.step))
-    else:
-        trainer.start()
-    summaries = tf.summary.create_file_writer(str(workdir / "summaries"))
-    _record(workdir, config)
-
-    stop = []
-    handlers = {
-        number: signal.signal(number, lambda *_: stop.append(True))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    first = int(trainer.step)
-    bar = tqdm(total=config.steps, initial=first, unit="step", disable=not sys.stderr.isatty())
-    began, losses = time.process_time(), []
-    try:
-        for step in range(first, config.steps):
-            tiles, quality = trainer.batch(step)
-            metrics = trainer.update(tf.constant(tiles), tf.constant(quality))
-            losses.append(metrics)
-            bar.update()
-            done = step + 1
-            last = done == config.steps or bool(stop)
-            if done % config.log_every == 0 or last:
-                mean = {k: float(np.mean([m[k] for m in losses])) for k in metrics}
-                losses.clear()
-                _report(summaries, bar, done, "train", mean)
-            if done % config.evaluate_every == 0 or done == config.steps:
-                for row in evaluate(trainer, validation, config.evaluate_qualities):
-                    label = f"quality {row.pop('quality'):g}"
-                    _report(summaries, bar, done, label, row)
-            if done % config.checkpoint_every == 0 or last:
-                manager.save()
-                _record_time(workdir, done, time.process_time() - began)
-                began = time.process_time()
-            if stop:
-                raise KeyboardInterrupt
-    finally:
-        bar.close()
-        summaries.close()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return trainer
-
-
-def _report(
-    writer: tf.summary.SummaryWriter, bar: tqdm, step: int, label: str, values: dict[str, float]
-) -> None:
-    with writer.as_default(step=step):
-        for name, value in values.items():
-            tf.summary.scalar(f"{label}/{name}", value)
-    text = f"step {step}  {label}  " + "  ".join(f"{k} {v:.4f}" for k, v in values.items())
-    if bar.disable:
-        print(text, flush=True)
-    else:
-        bar.write(text)
-
-
-def _record(workdir: Path, config: ml_collections.ConfigDict) -> None:
-    """Writes what the run was started with beside its checkpoints."""
-    record: dict[str, Any] = {
-        "config": json.loads(config.to_json_best_effort()),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-    }
-    (workdir / "record.json").write_text(json.dumps(record, indent=2, sort_keys=True))
-
-
-def read_record(workdir: str | os.PathLike[str]) -> dict[str, Any]:
-    """How a run was made: its config, versions, and CPU seconds over all its parts."""
-    workdir = Path(workdir)
-    record = json.loads((workdir / "record.json").read_text())
-    lines = (workdir / "cpu_seconds.csv").read_text().splitlines()
-    record["cpu_seconds"] = round(sum(float(line.split(",")[1]) for line in lines))
-    return record
-
-
-def _record_time(workdir: Path, step: int, seconds: float) -> None:
-    """Appends the CPU seconds since the last checkpoint, over interruptions."""
-    with open(workdir / "cpu_seconds.csv", "a") as log:
-        log.write(f"{step},{seconds:.1f}\n")

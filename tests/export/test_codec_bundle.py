@@ -7,7 +7,8 @@ import tensorflow as tf
 from mscn_tf.export.codec_bundle import write_codec_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.training.train import START_STEP, freeze_trained, read_record
+from mscn_tf.training.basis import START_STEP
+from mscn_tf.training.loop import read_record
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def bundle(tiny):
 
 @pytest.fixture(scope="module")
 def frozen(tiny):
-    return freeze_trained(tiny.trainer)
+    return tiny.trainer.freeze()
 
 
 def test_manifest(tiny, bundle):

@@ -136,7 +136,7 @@ class Synthetic:
         container = self.codec._open(data, "test")
         _height, width = container.shapes[item]
         q16 = np.full(len(container.tiles_of(item)), container.q16[item])
-        codes = self.codec.prior.dequantise(self.codec.decode_symbols(data, item), q16)
+        codes = self.codec.scheme.prior.dequantise(self.codec.decode_symbols(data, item), q16)
         out = np.empty((len(rows), len(cols), CHANNELS))
         for i, v in enumerate(rows):
             for j, u in enumerate(cols):

@@ -154,7 +154,7 @@ def test_a_decoder_written_from_the_documentation_agrees(synthetic, prior_arrays
 
 def test_carries_and_endings(prior_arrays, synthetic):
     """Many short payloads: every way in which the last words can end and carry."""
-    prior, rng = synthetic.codec.prior, np.random.default_rng(5)
+    prior, rng = synthetic.codec.scheme.prior, np.random.default_rng(5)
     saved = 0
     for _ in range(40):
         symbols = np.rint(rng.laplace(0, rng.uniform(0.1, 9), (1, 48))).astype(np.int32)

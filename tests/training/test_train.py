@@ -18,7 +18,8 @@ from mscn_tf.runtime.prior import Prior
 from mscn_tf.signals import datasets
 from mscn_tf.signals.images import psnr
 from mscn_tf.training import train as training
-from mscn_tf.training.train import START_STEP, Trainer, evaluate, freeze_trained, read_record
+from mscn_tf.training.basis import START_STEP, BasisTrainer, evaluate
+from mscn_tf.training.loop import read_record
 from tests import tiny as small
 
 KILLED = """
@@ -48,7 +49,7 @@ def validation(tiny):
 @pytest.fixture(scope="module")
 def start(tiny):
     """A trainer at the closed-form start of the same run."""
-    trainer = Trainer(tiny.config, tiny.trainer.sampler)
+    trainer = BasisTrainer(tiny.config, tiny.trainer.sampler, tiny.trainer.validation)
     trainer.start()
     return trainer
 
@@ -57,7 +58,7 @@ def cost(trainer, tiles, quality):
     """Mean rate-distortion cost in bits, from its definition."""
     with trainer.average.swapped_in():
         fit = trainer.codec.fit(tiles, tf.fill([len(tiles)], quality), [0, 0])
-    prior = trainer.codec.prior
+    prior = trainer.codec.scheme.prior
     nominal = np.geomspace(prior.coarsest_step, prior.finest_step, LEVELS)
     step = np.exp(np.interp(quality, np.arange(1, LEVELS + 1), np.log(nominal)))
     return float(np.mean(fit.coded.bits + fit.squared_error / (prior.rate_weight * step**2)))
@@ -130,7 +131,7 @@ def test_evaluation_says_what_files_take(tiny, validation):
 
 
 def test_frozen_is_a_prior(tiny):
-    frozen = freeze_trained(tiny.trainer)
+    frozen = tiny.trainer.freeze()
     assert Prior(frozen.arrays).coefficients == 32
     assert frozen.code_scale.shape == (32,)
     assert np.all(frozen.code_scale > 0)

@@ -1,0 +1,86 @@
+"""Pictures on their way into a file of wavelet pyramids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.wavelet import analyse
+
+_SAMPLE = 2**18  # coefficients of a picture that estimates look at
+_DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
+_BITS_OF_ONE = 6.0  # about what a coefficient that isn't zero costs
+
+
+class PyramidEncoding:
+    """Chooses symbols, at any quality, and estimates what that gives.
+
+    Args:
+      codec: whose files are wanted.
+      pictures: uint8 ``[H, W, C]`` each.
+      names: of the pictures, or None.
+      bar: shows progress, in tiles.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        pictures: Sequence[np.ndarray],
+        names: Sequence[str] | None,
+        bar: tqdm,
+    ):
+        self._codec, self._pictures, self._names, self._bar = codec, pictures, names, bar
+        scheme = codec.scheme
+        self._pyramids = [
+            analyse(to_channels(picture, scheme.colour), scheme.prior.levels)
+            for picture in pictures
+        ]
+        self._tiles = sum(len(scheme.places(picture.shape[:2])) for picture in pictures)
+        self._samples = []  # magnitudes of each picture, and how many each stands for
+        for pyramid in self._pyramids:
+            flat = np.concatenate([np.abs(detail).ravel() for detail in pyramid.details])
+            every = -(-len(flat) // _SAMPLE)
+            self._samples.append((flat[::every], every))
+
+    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
+        self._bar.reset(self._tiles)
+        scheme = self._codec.scheme
+        rate_weight = thrift * self._codec.bundle.manifest["rate_weight"]
+        symbols = []
+        for picture, pyramid in zip(self._pictures, self._pyramids):
+            shape = picture.shape[:2]
+            for place in scheme.places(shape):
+                part, size = scheme.tile(pyramid, shape, *place), scheme.tile_shape(shape, *place)
+                symbols.append(quantise(scheme.prior, part, *size, q16, rate_weight).symbols)
+                self._bar.update()
+        return self._codec.pack(
+            symbols,
+            [picture.shape[:2] for picture in self._pictures],
+            [q16] * len(self._pictures),
+            [picture.shape[2] for picture in self._pictures],
+            self._names,
+        )
+
+    def estimated_bits(self, q16: int) -> float:
+        """About what ``file`` takes, but for a constant factor."""
+        step = self._codec.scheme.prior.step(q16)
+        total = 1.0
+        for sizes, every in self._samples:
+            used = sizes[sizes >= (1 - _DEAD_ZONE) * step]
+            total += every * (_BITS_OF_ONE * len(used) + 1.5 * np.log2(used / step + 1).sum())
+        return total
+
+    def estimated_psnr(self, q16: int) -> float:
+        """About what ``file`` reaches, in dB, but for a constant."""
+        step = self._codec.scheme.prior.step(q16)
+        found = []
+        for picture, (sizes, every) in zip(self._pictures, self._samples):
+            error = sizes - step * np.floor(sizes / step + 0.5 - _DEAD_ZONE)
+            values = 3 * picture.shape[0] * picture.shape[1]
+            found.append(-10 * np.log10(max(every * np.sum(error**2) / values, 1e-9)))
+        return float(np.mean(found))

@@ -1,0 +1,237 @@
+"""Files whose pictures are wavelet pyramids: from blocks to pixels.
+
+A picture is one wavelet transform. For coding alone it is cut into large tiles, each a block of
+its own, so that a region of a huge picture costs no more than the blocks around it. Coarse levels
+come first in a block: a small version of a picture is decoded without the fine ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.container import Container, grid
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.view import View, to_bytes
+from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise
+
+_STRIP = 1024  # rows of the source that are made at once: what bounds the memory
+_TAP = 4  # synthesis looks so many coefficients around at each level
+
+
+class Pyramids:
+    """How files of a pyramid codec become pictures.
+
+    Args:
+      bundle: with ``prior/*`` and ``weights/colour`` [C, C] (orthonormal rows: pixels, less 1/2,
+        to coded channels).
+
+    Raises:
+      MscnError: the bundle lacks something.
+    """
+
+    tiles_per_block = 1
+
+    def __init__(self, bundle: Bundle):
+        self.bundle = bundle
+        self.edge = bundle.manifest["tile_edge"]
+        self.prior = PyramidPrior(bundle.arrays("prior"))
+        channels = bundle.manifest["channels"]
+        self.colour = bundle.weights().get("colour", np.empty(0))
+        if self.colour.shape != (channels, channels) or self.prior.channels != channels:
+            raise MscnError(f"bundle {bundle.name}: its arrays disagree on the channels")
+        if self.edge % 2**self.prior.levels:
+            raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
+
+    def blocks(self, container: Container, symbols: Sequence[Pyramid]) -> list[bytes]:
+        """The blocks of a file that lacks them, from int32 pyramids, one for each tile.
+
+        Raises:
+          MscnError: the symbols do not fit the file's items.
+        """
+        if len(symbols) != container.tiles or len(container.q16) != container.items:
+            raise MscnError(
+                f"{len(symbols)} pyramids and {len(container.q16)} qualities do not fit "
+                f"{container.items} items of {container.tiles} tiles"
+            )
+        todo = iter(symbols)
+        return [
+            self.prior.encode(next(todo), *self.tile_shape(shape, row, column), q16)
+            for shape, q16 in zip(container.shapes, container.q16)
+            for row, column in self.places(shape)
+        ]
+
+    def reader(self, container: Container) -> _Reader:
+        """What decodes items of a file."""
+        return _Reader(self, container)
+
+    def tile(self, pyramid: Pyramid, shape: tuple[int, int], row: int, column: int) -> Pyramid:
+        """The part of a picture's coefficients that lies in one of its tiles."""
+        height, width = self.tile_shape(shape, row, column)
+        *fine, coarse = sizes(height, width, self.prior.levels)
+
+        def part(array: np.ndarray, level: int, h: int, w: int) -> np.ndarray:
+            y, x = row * self.edge >> level, column * self.edge >> level
+            return array[..., y : y + h, x : x + w]
+
+        details = [
+            part(detail, level + 1, -(-h // 2), -(-w // 2))
+            for level, (detail, (h, w)) in enumerate(zip(pyramid.details, fine))
+        ]
+        return Pyramid(part(pyramid.coarse, self.prior.levels, *coarse), details)
+
+    def places(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+        """Row and column of each tile of a picture, row-major."""
+        rows, columns = grid(shape, self.edge)
+        return list(itertools.product(range(rows), range(columns)))
+
+    def tile_shape(self, shape: tuple[int, int], row: int, column: int) -> tuple[int, int]:
+        """(height, width) of a tile of a picture."""
+        return tuple(
+            min(self.edge, side - at * self.edge) for side, at in zip(shape, (row, column))
+        )
+
+    def values(self, channels: np.ndarray) -> np.ndarray:
+        """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
+        return np.moveaxis(np.tensordot(self.colour, channels, (0, 0)), 0, -1) + 0.5
+
+
+def _positions(offset: int, extent: int, out: int, skip: int) -> np.ndarray:
+    """Centres of `out` equal parts of [offset, offset + extent), in samples of a skipped level."""
+    return (offset + (np.arange(out) + 0.5) * (extent / out) - 0.5) / 2**skip
+
+
+def _span(positions: np.ndarray, side: int, skip: int) -> tuple[int, int]:
+    """Source pixels [first, last), first a whole sample, that interpolation touches."""
+    first = max(int(np.floor(positions[0])) - 1, 0) << skip
+    last = min((int(np.floor(positions[-1])) + 3) << skip, side)
+    return first, last
+
+
+def _sample(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolates along an axis by cubic convolution (Keys 1981); edges repeat."""
+    lower = np.floor(positions)
+    if np.array_equal(lower, positions):
+        return np.take(values, lower.astype(np.int64), axis)
+    t = positions - lower
+    weights = (
+        ((-0.5 * t + 1) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1,
+        ((-1.5 * t + 2) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    )
+    total = 0.0
+    for number, weight in enumerate(weights):
+        at = np.clip(lower.astype(np.int64) + number - 1, 0, values.shape[axis] - 1)
+        total = total + np.take(values, at, axis) * np.expand_dims(
+            weight, [other for other in range(values.ndim) if other != axis]
+        )
+    return total
+
+
+class _Reader:
+    """Decodes items of a file."""
+
+    def __init__(self, pyramids: Pyramids, container: Container):
+        self._pyramids, self._container = pyramids, container
+
+    def symbols(self, item: int) -> list[Pyramid]:
+        """An item's quantised coefficients, int32, one pyramid for each tile."""
+        tiles = _ItemTiles(self._pyramids, self._container, item, 0)
+        places = self._pyramids.places(self._container.shapes[item])
+        return [tiles.tile(row, column).symbols for row, column in places]
+
+    def render(self, views: Sequence[View]) -> list[np.ndarray]:
+        """uint8 ``[H, W, C]`` for each view."""
+        return [self._render(view) for view in views]
+
+    def _render(self, view: View) -> np.ndarray:
+        container = self._container
+        shape = container.shapes[view.item]
+        (x, y, w, h), (out_h, out_w) = view.region, view.shape
+        shrink = min(h / out_h, w / out_w)
+        skip = int(np.clip(np.floor(np.log2(shrink)), 0, self._pyramids.prior.levels))
+        out = np.empty((out_h, out_w, container.channels[view.item]), np.uint8)
+        tiles = _ItemTiles(self._pyramids, container, view.item, skip)
+        columns = _positions(x, w, out_w, skip)
+        left, right = _span(columns, shape[1], skip)
+        count = max(1, int(_STRIP * out_h / h))
+        for top in range(0, out_h, count):
+            rows = _positions(y, h, out_h, skip)[top : top + count]
+            first, last = _span(rows, shape[0], skip)
+            values = tiles.values(first, last, left, right)
+            values = _sample(
+                _sample(values, rows - (first >> skip), 0), columns - (left >> skip), 1
+            )
+            out[top : top + count] = to_bytes(values, out.shape[-1])
+        return out
+
+
+class _ItemTiles:
+    """Decoded tiles of one item; keeps those that neighbouring strips share."""
+
+    def __init__(self, pyramids: Pyramids, container: Container, item: int, skip: int):
+        self._pyramids, self._container, self._item = pyramids, container, item
+        self._skip = skip
+        self._kept: dict[tuple[int, int], Coded] = {}
+
+    def tile(self, row: int, column: int) -> Coded:
+        """One decoded tile."""
+        if (row, column) not in self._kept:
+            pyramids, container, item = self._pyramids, self._container, self._item
+            shape, q16 = container.shapes[item], container.q16[item]
+            number = container.tiles_of(item).start
+            number += row * grid(shape, pyramids.edge)[1] + column
+            height, width = pyramids.tile_shape(shape, row, column)
+            try:
+                self._kept[row, column] = pyramids.prior.decode(
+                    container.blocks[number], height, width, q16, self._skip
+                )
+            except MscnError as error:
+                raise MscnError(f"{container.source}: {error}") from error
+        return self._kept[row, column]
+
+    def joined(self, rows: range, columns: range, of: Callable[[Coded], Pyramid]) -> Pyramid:
+        """What is made of the tiles in some rows and columns, put together."""
+        tiles = [[of(self.tile(row, column)) for column in columns] for row in rows]
+
+        def join(part: Callable[[Pyramid], np.ndarray]) -> np.ndarray:
+            lines = [np.concatenate([part(tile) for tile in line], axis=-1) for line in tiles]
+            return np.concatenate(lines, axis=-2)
+
+        details = [
+            join(lambda tile, level=level: tile.details[level])
+            for level in range(self._pyramids.prior.levels)
+        ]
+        return Pyramid(join(lambda tile: tile.coarse), details)
+
+    def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+        """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
+        pyramids, skip = self._pyramids, self._skip
+        edge, shape = pyramids.edge, self._container.shapes[self._item]
+        reach = _TAP << pyramids.prior.levels
+        first_row, first_column = (max(low - reach, 0) // edge for low in (top, left))
+        last_row, last_column = (
+            -(-min(high + reach, side) // edge) for high, side in zip((bottom, right), shape)
+        )
+        self._kept = {place: tile for place, tile in self._kept.items() if place[0] >= first_row}
+        q16 = self._container.q16[self._item]
+        pyramid = self.joined(
+            range(first_row, last_row),
+            range(first_column, last_column),
+            lambda coded: pyramids.prior.dequantise(coded, q16),
+        )
+        y, x = first_row * edge, first_column * edge
+        height = min(last_row * edge, shape[0]) - y
+        width = min(last_column * edge, shape[1]) - x
+        channels = synthesise(pyramid, height, width, skip) / 2**skip
+        part = channels[
+            :,
+            (top - y) >> skip : -(-(bottom - y) >> skip),
+            (left - x) >> skip : -(-(right - x) >> skip),
+        ]
+        return pyramids.values(part)

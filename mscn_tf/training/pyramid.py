@@ -1,0 +1,222 @@
+"""The outer loop of pyramid codecs: learns what wavelet coefficients of pictures cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from mscn_tf.entropy.pyramid_context import (
+    QUALITIES,
+    PyramidContext,
+    coarse_indices,
+    freeze_context,
+    learned_tables,
+    measured_tables,
+    see_magnitudes,
+)
+from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.wavelet import analyse, synthesise
+from mscn_tf.signals.datasets import load_pictures
+from mscn_tf.training.loop import Trainer
+
+_MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
+
+
+def colour_transform(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Principal axes of the pixels' colours: ``[3, 3]``, rows orthonormal, brightest first."""
+    pixels = np.concatenate([picture[::5, ::5].reshape(-1, 3) for picture in pictures]) / 255.0
+    _, axes = np.linalg.eigh(np.cov(pixels.T))
+    axes = axes[:, ::-1].T
+    return axes * np.sign(axes.sum(1))[:, None]
+
+
+def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> np.ndarray:
+    """float32 ``[edge + 2 margin, edge + 2 margin, B]``, zero where the level ends."""
+    out = np.zeros((edge + 2 * margin, edge + 2 * margin, details.shape[2]), np.float32)
+    low = [max(at - margin, 0) for at in corner]
+    part = details[low[0] : corner[0] + edge + margin, low[1] : corner[1] + edge + margin]
+    y, x = (first - at + margin for first, at in zip(low, corner))
+    out[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return out
+
+
+def _rounded(values: np.ndarray, dead_zone: float) -> np.ndarray:
+    return np.copysign(np.floor(np.abs(values) + 0.5 - dead_zone), values)
+
+
+class PyramidTrainer(Trainer):
+    """Learns the entropy model of a pyramid codec; the transform needs no learning.
+
+    A step draws patches of coefficients of single levels, quantises them at random qualities and
+    dead zones, and lowers the bits that the model takes for them. A patch counts as much as its
+    level's share of a picture, and each quality alike, bits growing about as 1 / step.
+
+    Args:
+      config: see ``mscn_tf/configs/photo.py``.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        super().__init__(config)
+        model, data = config.model, config.data
+        self.levels = model.levels
+        self.context = PyramidContext(model.levels, 3, **model.context)
+        self.context.build()
+        self.log_step = np.linspace(
+            np.log(model.coarsest_step), np.log(model.finest_step), QUALITIES
+        )
+        self.pictures = load_pictures(data.train, 2)
+        self.held_out = load_pictures(data.validation, 2)[: config.validation_pictures]
+        self.colour = colour_transform(self.pictures)
+        self.details = [
+            details for picture in self.pictures for details in self._scaled_details(picture)
+        ]
+        schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
+        self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
+        self.optimizer.build(self.context.trainable_variables)
+        share = 2.0 ** -np.arange(self.levels)  # coarse levels more often than their size
+        self._level_share = share / share.sum()
+        self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
+        self._update = tf.function(self._compiled, jit_compile=config.xla)
+
+    def checkpointed(self) -> dict[str, tf.Module]:
+        return {"context": self.context, "optimizer": self.optimizer}
+
+    def _scaled_details(self, picture: np.ndarray) -> list[list[np.ndarray]]:
+        """Details of a picture at every training scale, float16 ``[h, w, 9]``, finest first."""
+        found = []
+        for scale in self.config.data.scales:
+            size = [max(2, round(side * scale)) for side in picture.shape[1::-1]]
+            image = Image.fromarray(picture)
+            image = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
+            pyramid = analyse(to_channels(np.asarray(image), self.colour), self.levels)
+            found.append(
+                [
+                    np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
+                    for d in pyramid.details
+                ]
+            )
+        return found
+
+    def step_of(self, quality: float) -> float:
+        """Quantiser step at a quality."""
+        return float(np.exp(np.interp(quality, np.arange(1, QUALITIES + 1), self.log_step)))
+
+    def batch(self, step: int) -> tuple[np.ndarray, ...]:
+        """What one outer step sees: magnitudes, parents, symbols, levels, qualities."""
+        random = np.random.default_rng([self.config.seed, step])
+        size, edge = self.config.batch, self.config.patch
+        bands = self.context.bands
+        magnitudes = np.zeros((size, edge + 4, edge + 4, bands), np.float32)
+        parents = np.zeros((size, edge // 2 + 2, edge // 2 + 2, bands), np.float32)
+        symbols = np.zeros((size, edge, edge, bands), np.float32)
+        levels = random.choice(self.levels, size, p=self._level_share).astype(np.int32)
+        quality = 1 + (QUALITIES - 1) * (random.permutation(size) + random.random(size)) / size
+        for i, level in enumerate(levels):
+            details = self.details[random.integers(len(self.details))]
+            corner = [
+                2 * random.integers(max(0, side - edge) // 2 + 1)
+                for side in details[level].shape[:2]
+            ]
+            step, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
+            known = _rounded(_cut(details[level], corner, edge, 2) / step, dead_zone)
+            magnitudes[i] = see_magnitudes(known)
+            symbols[i] = known[2:-2, 2:-2]
+            if level + 1 < self.levels:
+                half = [at // 2 for at in corner]
+                above = _cut(details[level + 1], half, edge // 2, 1)
+                parents[i] = see_magnitudes(_rounded(above / step, dead_zone))
+        return magnitudes, parents, symbols, levels, quality.astype(np.float32)
+
+    def _compiled(
+        self,
+        magnitudes: tf.Tensor,
+        parents: tf.Tensor,
+        symbols: tf.Tensor,
+        level: tf.Tensor,
+        quality: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        variables = self.context.trainable_variables
+        ratio = (self.log_step[-1] - self.log_step[0]) / (QUALITIES - 1)
+        weight = tf.gather(self._weight, level) * tf.exp(ratio * (quality - 5.5))
+        with tf.GradientTape() as tape:
+            scales = self.context(magnitudes, parents, level, quality)
+            bits = tf.reduce_mean(self.context.bits(symbols, scales), [1, 2, 3])
+            loss = tf.reduce_mean(weight * bits)
+        gradients, norm = tf.clip_by_global_norm(
+            tape.gradient(loss, variables), self.config.optimizer.clip
+        )
+        self.optimizer.apply_gradients(zip(gradients, variables))
+        self.step.assign_add(1)
+        return {"loss": loss, "gradient_norm": norm}
+
+    def update(self, step: int) -> dict[str, tf.Tensor]:
+        return self._update(*map(tf.constant, self.batch(step)))
+
+    def freeze(self) -> dict[str, np.ndarray]:
+        """The arrays of the runtime's prior."""
+        return self._measured(self.config.freeze_pictures)
+
+    def _measured(self, count: int) -> dict[str, np.ndarray]:
+        """The arrays of the runtime's prior, tables and centroids counted on so many pictures."""
+        pictures = self.pictures[:: max(1, len(self.pictures) // count)]
+        arrays = freeze_context(self.context)
+        arrays["log_step"] = self.log_step
+        coarse = [
+            analyse(to_channels(picture, self.colour), self.levels).coarse for picture in pictures
+        ]
+        spread = np.mean([np.abs(np.diff(c, axis=2)).mean((1, 2)) for c in coarse], axis=0)
+        arrays["coarse"] = coarse_indices(np.log(spread) - self.log_step[:, None])
+        arrays.update(learned_tables(self.context))
+        rate_weight = self.config.model.rate_weight
+        random = np.random.default_rng(self.config.seed)
+        for _ in range(2):  # which symbols are chosen depends on the tables
+            prior = PyramidPrior(arrays)
+            symbols, indices, offsets = [], [], []
+            for picture in pictures:
+                pyramid = analyse(to_channels(picture, self.colour), self.levels)
+                for q16 in random.integers(16, 161, _MEASURED_QUALITIES):
+                    coded = quantise(prior, pyramid, *picture.shape[:2], q16, rate_weight)
+                    step = prior.step(q16)
+                    for real, chosen, index in zip(
+                        pyramid.details, coded.symbols.details, coded.indices
+                    ):
+                        symbols.append(chosen.ravel())
+                        indices.append(index.ravel())
+                        offsets.append((np.abs(chosen) - np.abs(real) / step).ravel())
+            symbols, indices, offsets = map(np.concatenate, (symbols, indices, offsets))
+            arrays.update(measured_tables(self.context, symbols, indices))
+            size = np.minimum(np.abs(symbols), 2)
+            for column in (1, 2):
+                chosen = size == column
+                count = np.bincount(indices[chosen], minlength=len(arrays["centroid"]))
+                total = np.bincount(
+                    indices[chosen], offsets[chosen], minlength=len(arrays["centroid"])
+                )
+                arrays["centroid"][:, column - 1] = np.clip(total / (count + 50), -0.2, 0.4)
+        return arrays
+
+    def evaluate(self) -> list[tuple[str, dict[str, float]]]:
+        prior = PyramidPrior(self._measured(self.config.freeze_pictures // 8))
+        rows = []
+        for quality in self.config.evaluate_qualities:
+            q16, results = round(16 * quality), []
+            for picture in self.held_out:
+                height, width = picture.shape[:2]
+                pyramid = analyse(to_channels(picture, self.colour), self.levels)
+                coded = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
+                bits = 8 * len(prior.encode(coded.symbols, height, width, q16))
+                results.append((bits / (height * width), self._psnr(prior, coded, picture, q16)))
+            bpp, psnr = np.mean(results, axis=0)
+            rows.append((f"quality {quality:g}", {"bpp": float(bpp), "psnr": float(psnr)}))
+        return rows
+
+    def _psnr(self, prior: PyramidPrior, coded: Coded, picture: np.ndarray, q16: int) -> float:
+        channels = synthesise(prior.dequantise(coded, q16), *picture.shape[:2])
+        values = np.tensordot(channels, self.colour, (0, 0)) + 0.5
+        error = np.rint(np.clip(values, 0, 1) * 255) - picture
+        return 10 * np.log10(255.0**2 / max(np.mean(error**2), 1e-3))

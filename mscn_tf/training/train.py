@@ -1,0 +1,49 @@
+"""Trains what a configuration describes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ml_collections
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals.datasets import TileSampler, load_pictures
+from mscn_tf.training.basis import START_STEP, BasisTrainer
+from mscn_tf.training.loop import Trainer, run
+from mscn_tf.training.pyramid import PyramidTrainer
+
+
+def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
+    """A trainer of tiles, with its training and validation sets loaded."""
+    edge, data = config.model.network.edge, config.data
+    sampler = TileSampler(
+        load_pictures(data.train, edge, data.sheets),
+        edge,
+        config.seed,
+        data.flips,
+        tuple(data.scales),
+    )
+    held_out = TileSampler(
+        load_pictures(data.validation, edge, data.sheets), edge, config.seed, flips=False
+    )
+    return BasisTrainer(config, sampler, held_out.draw(config.validation_tiles, START_STEP))
+
+
+TRAINERS = {"basis": basis_trainer, "pyramid": PyramidTrainer}
+
+
+def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> Trainer:
+    """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
+
+    Raises:
+      MscnError: the training set is missing, the checkpoint is of another model, or there is no
+        such kind of codec.
+      KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
+    """
+    if config.codec not in TRAINERS:
+        raise MscnError(f"config.codec={config.codec}: must be one of {', '.join(TRAINERS)}")
+    Path(workdir).mkdir(parents=True, exist_ok=True)
+    trainer = TRAINERS[config.codec](config)
+    run(trainer, workdir)
+    return trainer
