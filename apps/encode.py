@@ -1,7 +1,9 @@
-"""usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y] IN OUT.mscn
+"""usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --bytes=N | --psnr=Y]
+                   [--effort=1..9] IN OUT.mscn
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
-[0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Needs TensorFlow.
+[0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. thumb32 needs TensorFlow,
+photo doesn't.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli
-from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
 from mscn_tf.signals import images
@@ -24,21 +26,25 @@ CODEC = flags.DEFINE_string(
 )
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that the file may take at most")
+BYTES = flags.DEFINE_integer("bytes", None, "bytes that the file may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded picture must reach")
+EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew")
 
 
 def main(argv: list[str]) -> None:
     """The command: encodes, writes, then prints size and quality of what it wrote."""
     source, target = cli.positional(argv, "IN", "OUT.mscn")
     goal = _goal()
-    cli.require_tensorflow()
     cli.check_writable(target)
     pictures, names = images.read(source)
-    bundle = Bundle.load(CODEC.value or _default_codec(pictures))
-    with cli.importing_tensorflow():
-        from mscn_tf.codec import Codec
-    codec = Codec(bundle)
-    data = codec.encode(pictures, names=names, progress=sys.stderr.isatty(), **goal)
+    codec = Codec.load(CODEC.value or _default_codec(pictures))
+    if codec.bundle.manifest.get("codec", "basis") == "basis":
+        cli.require_tensorflow()
+        with cli.importing_tensorflow():
+            codec.encoder  # noqa: B018
+    data = codec.encode(
+        pictures, names=names, effort=EFFORT.value, progress=sys.stderr.isatty(), **goal
+    )
     with atomic_write(target) as file:
         file.write(data)
     psnr = np.mean([images.psnr(*pair) for pair in zip(pictures, codec.decode_all(data))])
@@ -49,7 +55,9 @@ def main(argv: list[str]) -> None:
 
 def _goal() -> dict[str, float]:
     """The one flag that says how much to spend."""
-    given = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
+    given = {
+        flag.name: flag.value for flag in (QUALITY, BPP, BYTES, PSNR) if flag.value is not None
+    }
     if len(given) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in given)}")
     for name, value in given.items():
@@ -57,6 +65,10 @@ def _goal() -> dict[str, float]:
             raise MscnError(f"--quality={value:g}: must be 1 to 10")
         if not 0 < value < math.inf:
             raise MscnError(f"--{name}={value:g}: must be more than 0")
+    if not 1 <= EFFORT.value <= 9:
+        raise MscnError(f"--effort={EFFORT.value}: must be 1 to 9")
+    if BYTES.name in given:
+        given["size"] = given.pop(BYTES.name)
     return given
 
 

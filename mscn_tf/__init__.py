@@ -1,6 +1,6 @@
 """Compression of pictures and other signals with meta-learned sparse networks.
 
-`Codec` encodes and decodes where TensorFlow is installed, and decodes everywhere else:
+`Codec` encodes and decodes; only codecs of tiles need TensorFlow, and only to encode:
 
     codec = mscn_tf.Codec.load("photo")
     data = codec.encode(picture, bpp=0.5)  # uint8 [H, W, 3] -> bytes
@@ -11,22 +11,18 @@ Nothing heavy is imported before `Codec` is asked for.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mscn_tf.codec import Codec
 
 __version__ = "0.1.0"
-_ENCODING = ("tensorflow", "tensorflow_compression", "ml_collections")
 __all__ = ["Codec", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name != "Codec":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if all(importlib.util.find_spec(package) for package in _ENCODING):
-        from mscn_tf.codec import Codec
-    else:
-        from mscn_tf.runtime.codec import Codec
+    from mscn_tf.codec import Codec
+
     return Codec

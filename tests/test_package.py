@@ -20,13 +20,22 @@ def test_importing_the_package_imports_nothing_else():
     ) == str(set())
 
 
-def test_codec_without_tensorflow_decodes():
-    program = "import sys; sys.modules['tensorflow'] = None; import mscn_tf; print(mscn_tf.Codec)"
-    assert "mscn_tf.runtime.codec.Codec" in run(program)
+WITHOUT_TENSORFLOW = "import sys; sys.modules['tensorflow'] = None; import mscn_tf, numpy as np; "
 
 
-def test_codec_with_tensorflow_encodes():
-    assert run("import mscn_tf; print(hasattr(mscn_tf.Codec, 'encode'))") == "True"
+def test_pyramids_encode_without_tensorflow():
+    assert "(9, 7, 3)" in run(
+        WITHOUT_TENSORFLOW + "codec = mscn_tf.Codec.load('photo');"
+        "print(codec.decode(codec.encode(np.full((9, 7, 3), 99, np.uint8))).shape)"
+    )
+
+
+def test_tiles_need_tensorflow_to_encode():
+    assert "encoding with thumb32 needs tensorflow: pip install" in run(
+        WITHOUT_TENSORFLOW + "codec = mscn_tf.Codec.load('thumb32')\n"
+        "try: codec.encode(np.zeros((32, 32, 3), np.uint8))\n"
+        "except ValueError as error: print(error)"
+    )
 
 
 def test_unknown_attribute():

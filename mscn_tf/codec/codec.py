@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
@@ -20,10 +19,15 @@ from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.signals import images
 
+if TYPE_CHECKING:
+    from mscn_tf.codec.encoder import Encoder
+
 DEFAULT_QUALITY = 5.0
+DEFAULT_EFFORT = 2
 _LOWEST, _HIGHEST = 16, 16 * LEVELS
 _CLOSE = 0.99  # of a wanted rate is close enough
 _THRIFT = (1.1, 1.2, 1.35)
+_ROUNDING = 1e-12  # of a rate that was multiplied and divided
 Encoding = Union[TileEncoding, PyramidEncoding]
 
 
@@ -38,7 +42,18 @@ class Codec(runtime.Codec):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """What fits codes to tiles; built at first use."""
+        """What fits codes to tiles; the first use imports TensorFlow.
+
+        Raises:
+          MscnError: TensorFlow is not installed, or the bundle can only decode.
+        """
+        try:
+            from mscn_tf.codec.encoder import Encoder
+        except ModuleNotFoundError as error:
+            raise MscnError(
+                f"encoding with {self.bundle.name} needs {error.name}: "
+                "pip install 'mscn-tf[train]' (Python 3.9-3.11)"
+            ) from error
         return Encoder(self.bundle)
 
     def encode(
@@ -48,6 +63,7 @@ class Codec(runtime.Codec):
         bpp: float | None = None,
         psnr: float | None = None,
         size: int | None = None,
+        effort: int = DEFAULT_EFFORT,
         names: Sequence[str] | None = None,
         progress: bool = False,
     ) -> bytes:
@@ -60,6 +76,7 @@ class Codec(runtime.Codec):
           bpp: bits a pixel that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
+          effort: 1 (fast) to 9 (small): how often symbols are chosen anew.
           names: of the pictures, kept in the file.
           progress: shows a bar on standard error.
 
@@ -72,13 +89,15 @@ class Codec(runtime.Codec):
         pictures = _checked(pictures)
         if sum(given is not None for given in (quality, bpp, psnr, size)) > 1:
             raise MscnError("give one of quality, bpp, psnr and size")
+        if not 1 <= effort <= 9:
+            raise MscnError(f"effort={effort}: must be 1 to 9")
         if names is not None and len(names) != len(pictures):
             raise MscnError(f"{len(names)} names for {len(pictures)} pictures")
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
             if isinstance(self.scheme, Pyramids):
-                encoding = PyramidEncoding(self, pictures, names, bar)
+                encoding = PyramidEncoding(self, pictures, names, bar, effort)
             else:
-                encoding = TileEncoding(self, self.encoder, pictures, names, bar)
+                encoding = TileEncoding(self, self.encoder, pictures, names, bar, effort)
             pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
             if bpp is not None:
                 _check_positive("bpp", bpp)
@@ -95,7 +114,7 @@ class Codec(runtime.Codec):
         """The best file of at most so many bits."""
         # The first quality whose file is too large: the one below it is wanted.
         found = _Target(
-            float(np.log(np.nextafter(bits, np.inf))),
+            float(np.log(bits) + _ROUNDING),
             encoding.file,
             lambda data: float(np.log(8 * len(data))),
             lambda q16: float(np.log(max(encoding.estimated_bits(q16), 1.0))),
@@ -111,7 +130,7 @@ class Codec(runtime.Codec):
             if 8 * len(best) >= _CLOSE * bits:
                 break
             data = encoding.file(found.high, thrift)
-            if len(best) < len(data) and 8 * len(data) <= bits:
+            if len(best) < len(data) and 8 * len(data) <= bits * (1 + _ROUNDING):
                 best = data
         return best
 

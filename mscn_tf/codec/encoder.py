@@ -107,6 +107,8 @@ class Encoder:
             codes[part, :size] = fitted.numpy()[:count]
         return codes
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
+    def quantise(
+        self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0, passes: int = 1
+    ) -> np.ndarray:
         """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
-        return self._prior.quantise(codes, q16, thrift * self._rate_weight)
+        return self._prior.quantise(codes, q16, thrift * self._rate_weight, passes)

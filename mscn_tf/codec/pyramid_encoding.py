@@ -24,6 +24,7 @@ class PyramidEncoding:
       pictures: uint8 ``[H, W, C]`` each.
       names: of the pictures, or None.
       bar: shows progress, in tiles.
+      passes: how often symbols are chosen anew, each time at better scales.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class PyramidEncoding:
         pictures: Sequence[np.ndarray],
         names: Sequence[str] | None,
         bar: tqdm,
+        passes: int,
     ):
-        self._codec, self._pictures, self._names, self._bar = codec, pictures, names, bar
+        self._codec, self._pictures, self._names = codec, pictures, names
+        self._bar, self._passes = bar, passes
         scheme = codec.scheme
         self._pyramids = [
             analyse(to_channels(picture, scheme.colour), scheme.prior.levels)
@@ -56,7 +59,8 @@ class PyramidEncoding:
             shape = picture.shape[:2]
             for place in scheme.places(shape):
                 part, size = scheme.tile(pyramid, shape, *place), scheme.tile_shape(shape, *place)
-                symbols.append(quantise(scheme.prior, part, *size, q16, rate_weight).symbols)
+                coded = quantise(scheme.prior, part, *size, q16, rate_weight, self._passes)
+                symbols.append(coded.symbols)
                 self._bar.update()
         return self._codec.pack(
             symbols,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.tiling import tile_pictures
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.signals import images
+
+if TYPE_CHECKING:
+    from mscn_tf.codec.encoder import Encoder
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
@@ -29,6 +32,7 @@ class TileEncoding:
       pictures: uint8 ``[H, W, C]`` each.
       names: of the pictures, or None.
       bar: shows progress, in tiles.
+      passes: how often symbols are chosen anew, each time at better scales.
     """
 
     def __init__(
@@ -38,9 +42,10 @@ class TileEncoding:
         pictures: Sequence[np.ndarray],
         names: Sequence[str] | None,
         bar: tqdm,
+        passes: int,
     ):
         self._codec, self._encoder, self._pictures = codec, encoder, pictures
-        self._names, self._bar = names, bar
+        self._names, self._bar, self._passes = names, bar, passes
         manifest = codec.bundle.manifest
         self._tiles = tile_pictures(pictures, manifest["tile_edge"], manifest["channels"])
         self._sample = self._tiles
@@ -56,7 +61,7 @@ class TileEncoding:
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
             codes = self._encoder.codes(part, qualities)
-            parts.append(self._encoder.quantise(codes, qualities, thrift))
+            parts.append(self._encoder.quantise(codes, qualities, thrift, self._passes))
             self._bar.update(len(part))
         return self._codec.pack(
             np.concatenate(parts),

@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
             steps=12000,
             batch=12,  # patches of one level each
             patch=32,  # coefficients along each side, even
-            freeze_pictures=80,  # that the final frequency tables are counted on
+            freeze_pictures=40,  # that the final frequency tables are counted on
             xla=False,
             model=dict(
                 levels=7,
@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
                 train="../shared/data/bsds500/t*/*.jpg",
                 validation="../shared/data/bsds500/val/*.jpg",
                 scales=(1.0, 0.6),
+                chooser="",  # an earlier bundle, whose choice of symbols is learned from
             ),
             validation_pictures=4,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0),

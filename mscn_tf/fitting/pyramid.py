@@ -29,7 +29,7 @@ def quantise(
     width: int,
     q16: int,
     rate_weight: float,
-    passes: int = 1,
+    passes: int = 2,
 ) -> Coded:
     """Symbols of coefficients.
 

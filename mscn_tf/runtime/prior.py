@@ -152,27 +152,32 @@ class Prior:
             raise MscnError(f"a symbol is beyond +-{LARGEST_SYMBOL}")
         return symbols.astype(np.int32, copy=False)
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, rate_weight: float) -> np.ndarray:
+    def quantise(
+        self, codes: np.ndarray, q16: np.ndarray, rate_weight: float, passes: int = 1
+    ) -> np.ndarray:
         """int32 [N, M]: codes rounded where rate and distortion meet.
 
         A one is chosen over a zero where the squared error that it saves, `2 v - 1` in steps, is
         worth more than the bits that it costs; larger symbols keep the same distance from their
-        lower neighbour. The bits are those at the scales that rounding with one
-        dead zone for all would give.
+        lower neighbour. The bits are those at the scales that rounding with one dead zone for all
+        would give, or the choices of the pass before.
 
         Args:
           codes: float [N, M].
           q16: integers [N], quality times 16.
           rate_weight: squared error that a bit is worth, in steps squared; 0 rounds plainly.
+          passes: how often all symbols are chosen anew.
         """
         scaled = codes / self.steps(q16)
         if not np.isfinite(scaled).all():
             raise MscnError("a code is not finite")
         size = np.minimum(np.abs(scaled), LARGEST_SYMBOL)
-        plain = np.copysign(np.floor(size + 0.5 - _DEAD_ZONE), scaled).astype(np.int32)
+        symbols = np.copysign(np.floor(size + 0.5 - _DEAD_ZONE), scaled).astype(np.int32)
         dead_zone = np.clip(0.5 * rate_weight * self.tables.one_over_zero, 0.0, 0.45)
-        dead_zone = dead_zone[self.indices(plain, q16)]
-        return np.copysign(np.floor(size + 0.5 - dead_zone), scaled).astype(np.int32)
+        for _ in range(passes):
+            zone = dead_zone[self.indices(symbols, q16)]
+            symbols = np.copysign(np.floor(size + 0.5 - zone), scaled).astype(np.int32)
+        return symbols
 
     def encode(self, symbols: np.ndarray, q16: np.ndarray) -> bytes:
         """Codes a block of tiles.

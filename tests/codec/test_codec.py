@@ -138,6 +138,14 @@ def test_the_lowest_rate_that_is_reached(codec):
         codec.encode(original, bpp=rate(smallest[1:], original))
 
 
+@pytest.mark.parametrize("size", [260, 331, 460, 700])
+def test_bytes_are_met_within_three_percent(codec, size):
+    original = picture(90, 70, 3)
+    found = len(codec.encode(original, size=size))
+    assert found <= size
+    assert found >= 0.97 * size - 8
+
+
 @pytest.mark.parametrize("target", [29, 31.5])
 def test_psnr_is_reached_by_the_smallest_file(codec, target):
     original = picture(90, 70, 7)
@@ -187,7 +195,7 @@ GOOD = picture(9, 9, 0)
         (GOOD, {"bpp": np.nan}, "bpp=nan"),
         (GOOD, {"psnr": -1}, "psnr=-1"),
         (GOOD, {"psnr": np.inf}, "psnr=inf"),
-        (GOOD, {"quality": 3, "bpp": 1}, "one of quality, bpp and psnr"),
+        (GOOD, {"quality": 3, "bpp": 1}, "one of quality, bpp, psnr and size"),
         (GOOD, {"names": ["a", "b"]}, "2 names for 1 pictures"),
         (GOOD, {"names": ["a\nb"]}, "name"),
     ],

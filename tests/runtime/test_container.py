@@ -148,7 +148,7 @@ def test_names_that_inflate_without_end_are_refused():
         {"bundle_id": b"1234567"},
         {"modality": 1},
         {"tile_edge": 0},
-        {"tile_edge": 256},
+        {"tile_edge": 2**20 + 1},
         {"code_channels": 0},
         {"q16": [15]},
         {"q16": [161]},

@@ -1,0 +1,146 @@
+"""Files of wavelet pyramids: pictures of any size, regions, resolutions, archives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mscn_tf.codec import Codec
+from mscn_tf.runtime import wavelet
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals.images import psnr
+from tests.pyramids import LEVELS, colour, write_codec
+from tests.tiny import picture
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory):
+    return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 50), st.sampled_from([1, 3]), st.integers(16, 160))
+def test_any_picture_comes_back(codec, height, width, channels, q16):
+    original = picture(height, width, 3)[..., :channels]
+    data = codec.encode(original, quality=q16 / 16)
+    decoded = codec.decode(data)
+    assert decoded.shape == original.shape
+    assert decoded.dtype == np.uint8
+    if q16 > 140:
+        assert psnr(original, decoded) > 30
+
+
+def test_the_file_is_the_formula(codec):
+    """Decoding is the wavelet of the dequantised symbols, turned to colours."""
+    original = picture(16, 14, 5)
+    data = codec.encode(original, quality=7)
+    prior = codec.scheme.prior
+    (symbols,) = codec.decode_symbols(data)
+    coded = prior.decode(prior.encode(symbols, 16, 14, 112), 16, 14, 112)
+    channels = wavelet.synthesise(prior.dequantise(coded, 112), 16, 14)
+    values = np.einsum("cx,chw->hwx", colour(), channels) + 0.5
+    wanted = np.rint(np.clip(values, 0, 1) * 255)
+    assert np.array_equal(codec.decode(data), wanted)
+
+
+def test_tiles_leave_no_seams(codec, tmp_path):
+    """The same symbols' picture, however it is cut for coding."""
+    original = picture(70, 45, 1)
+    whole = Codec.load(write_codec(tmp_path / "whole.mscnb", 128))
+    data = codec.encode(original, quality=6)
+    tiles = codec.decode_symbols(data)
+    places = codec.scheme.places((70, 45))
+    assert len(tiles) == len(places) == 5 * 3
+    rows = [[t for t, (row, _) in zip(tiles, places) if row == r] for r in range(5)]
+    steps = codec.scheme.prior.step(96)
+
+    def joined(parts):
+        return np.concatenate([np.concatenate(row, axis=-1) for row in parts], axis=-2)
+
+    symbols = wavelet.Pyramid(
+        joined([[t.coarse for t in row] for row in rows]),
+        [joined([[t.details[n] for t in row] for row in rows]) for n in range(LEVELS)],
+    )
+    again = whole.decode(whole.pack([symbols], [(70, 45)], [96], [3]))
+    # Scale indices, and with them centroids, differ a little where tiles meet.
+    assert np.abs(again.astype(int) - codec.decode(data)).max() <= 0.3 * steps * 255 + 1
+
+
+@pytest.mark.parametrize(
+    "region", [(0, 0, 45, 70), (3, 20, 30, 41), (44, 69, 1, 1), (17, 0, 5, 70)]
+)
+def test_a_region_is_a_part_of_the_whole(codec, region):
+    data = codec.encode(picture(70, 45, 1), quality=6)
+    x, y, w, h = region
+    part = codec.decode(data)[y : y + h, x : x + w]
+    assert np.array_equal(codec.decode(data, region=region), part)
+
+
+def test_a_region_needs_only_the_blocks_around_it(codec):
+    data = codec.encode(picture(400, 16, 1), quality=6)
+    container = Container.from_bytes(data)
+    container.blocks[-1] = b"\xff" * 9  # that of the last rows
+    wanted = codec.decode(data, region=(0, 0, 16, 50))
+    assert np.array_equal(codec.decode(container, region=(0, 0, 16, 50)), wanted)
+
+
+@pytest.mark.parametrize("scale", [0.125, 0.25, 0.4, 0.5, 1.7, 2])
+def test_other_resolutions_look_alike(codec, scale):
+    y, x = np.mgrid[:64, :96] / 96.0
+    smooth = np.stack([x, y, 0.5 + 0.4 * np.sin(3 * x + 2 * y)], -1)
+    data = codec.encode(np.rint(smooth * 255).astype(np.uint8), quality=10)
+    shape = round(64 * scale), round(96 * scale)
+    found = codec.decode(data, scale=scale)
+    assert found.shape == (*shape, 3)
+    rows = (np.arange(shape[0]) + 0.5) / scale - 0.5
+    columns = (np.arange(shape[1]) + 0.5) / scale - 0.5
+    y, x = np.meshgrid(rows / 96, columns / 96, indexing="ij")
+    wanted = np.stack([x, y, 0.5 + 0.4 * np.sin(3 * x + 2 * y)], -1) * 255
+    inside = slice(2, -2) if min(shape) > 8 else slice(None)
+    error = np.abs(found.astype(float) - np.clip(wanted, 0, 255))[inside, inside]
+    assert error.mean() < (1.5 if scale >= 0.5 else 5)
+
+
+def test_archives(codec):
+    pictures = [picture(20 + 7 * n, 33 - 5 * n, n)[..., : 1 + 2 * (n % 2)] for n in range(4)]
+    data = codec.encode(pictures, quality=5, names=list("abcd"))
+    for n, decoded in enumerate(codec.decode_all(data)):
+        assert np.array_equal(decoded, codec.decode(data, item=n))
+        assert np.array_equal(decoded, codec.decode(codec.encode(pictures[n], quality=5)))
+
+
+@pytest.mark.parametrize("target", [{"bpp": 9.0}, {"size": 2600}, {"psnr": 28.0}])
+def test_targets(codec, target):
+    original = picture(60, 50, 9)
+    data = codec.encode(original, **target)
+    if "psnr" in target:
+        assert psnr(original, codec.decode(data)) >= 28
+        return
+    limit = target.get("size", 9 * 60 * 50 / 8)
+    assert 0.97 * limit - 8 <= len(data) <= limit
+
+
+def test_more_effort_is_no_worse(codec):
+    original = picture(60, 50, 9)
+    weight = codec.bundle.manifest["rate_weight"]
+
+    def cost(effort):
+        data = codec.encode(original, quality=4, effort=effort)
+        step = codec.scheme.prior.step(64)
+        error = ((codec.decode(data) / 255.0 - original / 255.0) ** 2).sum()
+        return error / step**2 + weight * 8 * len(data)
+
+    assert cost(4) <= 1.02 * cost(1)
+    with pytest.raises(MscnError, match="effort=0: must be 1 to 9"):
+        codec.encode(original, effort=0)
+
+
+def test_damage_inside_a_block_is_one_line(codec):
+    data = codec.encode(picture(30, 30, 2), quality=9)
+    container = Container.from_bytes(data, "file")
+    container.blocks[0] = b"\xff" * 40
+    with pytest.raises(MscnError, match="file: the coded data is damaged"):
+        codec.decode(container)

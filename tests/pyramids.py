@@ -1,0 +1,80 @@
+"""A pyramid codec with random weights: three levels, tiles of 16x16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mscn_tf.export.bundle import write_bundle
+from mscn_tf.runtime.pyramid_prior import PASSES, input_places
+
+LEVELS, CHANNELS, HIDDEN, LAST, TABLES = 3, 3, 6, 4, 20
+BANDS = 3 * CHANNELS
+
+
+def causal(first: np.ndarray) -> np.ndarray:
+    """Sets the weights of places that a decoder doesn't know yet to zero."""
+    for band in range(BANDS):
+        for number, start in enumerate(PASSES):
+            for i, (source, other, y, x) in enumerate(input_places(BANDS, band)):
+                if source == "parent":
+                    continue
+                coset = (start[0] + y) % 2, (start[1] + x) % 2
+                known = other < band or (other == band and PASSES.index(coset) < number)
+                if not known:
+                    first[band, number, i] = 0
+    return first
+
+
+def arrays(seed: int = 0) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    support = np.arange(TABLES)
+    frequencies = []
+    for s in support:
+        weight = np.append(np.exp(-np.abs(np.arange(-s, s + 1)) / (0.3 + s / 4)), 0.01)
+        whole = 1 + np.floor(weight / weight.sum() * (65536 - len(weight))).astype(int)
+        whole[s] += 65536 - whole.sum()
+        frequencies.append(whole)
+
+    def whole_numbers(scale: int, *shape: int) -> np.ndarray:
+        return random.integers(-scale, scale + 1, shape)
+
+    inputs = 24 + 9 * (BANDS - 1) + 18
+    return {
+        "support": support,
+        "frequencies": np.concatenate(frequencies),
+        "centroid": random.uniform(0, 0.1, (TABLES, 2)),
+        "first": causal(whole_numbers(60, BANDS, 4, inputs, HIDDEN)),
+        "bias": whole_numbers(500, BANDS, 4, LEVELS, HIDDEN),
+        "quality": whole_numbers(5, BANDS, 4, HIDDEN),
+        "second": whole_numbers(60, BANDS, 4, HIDDEN, LAST),
+        "second_bias": whole_numbers(500, BANDS, 4, LAST),
+        "last": whole_numbers(30, BANDS, 4, LAST),
+        "base": whole_numbers(300, LEVELS, BANDS) + 1500,
+        "slope": whole_numbers(3, LEVELS, BANDS),
+        "shift": np.array([4, 6, 8]),
+        "coarse": np.full((10, CHANNELS), 9 << 14),
+        "log_step": np.linspace(0, -4, 10),
+    }
+
+
+def colour() -> np.ndarray:
+    """[3, 3], orthonormal."""
+    axes, _ = np.linalg.qr([[1.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, -1.0, -1.0]])
+    return axes.T
+
+
+def write_codec(path: Path, edge: int = 16) -> Path:
+    """A bundle."""
+    manifest = {
+        "name": "random",
+        "codec": "pyramid",
+        "modality": "image",
+        "tile_edge": edge,
+        "channels": CHANNELS,
+        "rate_weight": 0.1,
+    }
+    members = {f"prior/{name}": array for name, array in arrays().items()}
+    write_bundle(path, manifest, {"weights/colour": colour(), **members})
+    return path
