@@ -7,8 +7,8 @@ BIN := .venv/bin
 READY := .venv/ready
 BENCH := .venv/bench
 # uv is used where it is installed and runs; pip does the same more slowly.
-# The pictures that rate and distortion are measured on.
-KODAK ?= $(wildcard ../shared/data/kodak_dev/*.png)
+# The folder of pictures that rate and distortion are measured on.
+KODAK ?= ../shared/data/kodak_dev
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 INSTALL = $(if $(UV),uv pip install -q -p $(BIN)/python,$(BIN)/python -m pip install -q)
 
@@ -44,7 +44,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	  else $$chosen -m venv .venv; fi; \
 	fi; \
 	echo "installing TensorFlow and the rest into .venv"; \
-	$(INSTALL) -c constraints.txt -e '.[train,test]'; \
+	$(INSTALL) -c constraints.txt -e '.[train,evaluate,test]'; \
 	touch $@
 
 demo: $(READY)
@@ -65,12 +65,13 @@ test-slow: $(READY)
 	@$(BIN)/python -m pytest -n 2 -m slow
 
 $(BENCH): $(READY)
-	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 bjontegaard==1.3.0
+	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
 	@touch $@
 
 bench: $(BENCH)
 	@$(BIN)/python benchmarks/encode_vs_coinpp.py
-	@$(BIN)/python benchmarks/kodak_vs_jpeg.py $(KODAK)
+	@rm -rf build/bench
+	@$(BIN)/mscn evaluate --codec=photo --data=$(KODAK) --baselines=jpeg --bd-range=0.15,0.8 --out=build/bench
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "what a .mscn file holds and what its bytes are spent on",
     "codecs": "the codecs that come with the package",
     "train": "a new codec from a configuration",
+    "evaluate": "rate and distortion of codecs beside those of others, as a report",
 }
 
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def _help() -> str:
-    lines = [f"  {name:8}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:10}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         ["usage: mscn COMMAND ...", "", *lines, "", "mscn COMMAND --help tells more about each."]
     )
