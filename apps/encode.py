@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     cli.check_writable(target)
     pictures, names = images.read(source)
     codec = Codec.load(CODEC.value or _default_codec(pictures))
-    if codec.bundle.manifest.get("codec", "basis") == "basis":
+    if codec.bundle.kind == "basis":
         cli.require_tensorflow()
         with cli.importing_tensorflow():
             codec.encoder  # noqa: B018

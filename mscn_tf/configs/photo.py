@@ -13,14 +13,14 @@ def get_config() -> ConfigDict:
             steps=12000,
             batch=12,  # patches of one level each
             patch=32,  # coefficients along each side, even
-            freeze_pictures=40,  # that the final frequency tables are counted on
+            freeze_pictures=24,  # that the final frequency tables are counted on
             xla=False,
             model=dict(
                 levels=7,
                 tile_edge=1024,
                 coarsest_step=1.6,  # of the quantiser, values being 0 to 1
                 finest_step=0.016,
-                rate_weight=0.1,  # squared error that a bit is worth, in steps squared
+                rate_weight=0.08,  # squared error that a bit is worth, in steps squared
                 context=dict(hidden=32, last=16),
             ),
             optimizer=dict(rate=6e-3, clip=1.0, beta_2=0.99),
@@ -28,7 +28,6 @@ def get_config() -> ConfigDict:
                 train="../shared/data/bsds500/t*/*.jpg",
                 validation="../shared/data/bsds500/val/*.jpg",
                 scales=(1.0, 0.6),
-                chooser="",  # an earlier bundle, whose choice of symbols is learned from
             ),
             validation_pictures=4,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0),

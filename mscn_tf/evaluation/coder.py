@@ -44,7 +44,7 @@ class Coder(Protocol):
 
 
 class MscnCoder:
-    """A codec bundle as a `Coder`; TensorFlow is imported when it first encodes.
+    """A codec bundle as a `Coder`; one of tiles imports TensorFlow when it first encodes.
 
     Args:
       source: name or path of the bundle.
@@ -72,7 +72,7 @@ class MscnCoder:
 
     @cached_property
     def _encoder(self) -> Codec:
-        from mscn_tf.codec import Codec as Encoder  # TensorFlow
+        from mscn_tf.codec import Codec as Encoder
 
         return Encoder(self.bundle)
 

@@ -59,6 +59,11 @@ class Bundle:
         """The name in the manifest."""
         return self.manifest["name"]
 
+    @property
+    def kind(self) -> str:
+        """`basis`, a codec of tiles, whose encoder needs TensorFlow; or `pyramid`."""
+        return self.manifest.get("codec", "basis")
+
     @classmethod
     def names(cls) -> list[str]:
         """Names of the bundles that come with the package."""

@@ -77,7 +77,7 @@ class Codec:
         Raises:
           MscnError: this program knows no such codec, or the bundle is damaged.
         """
-        kind = self.bundle.manifest.get("codec", "basis")
+        kind = self.bundle.kind
         if kind not in _SCHEMES:
             raise MscnError(
                 f"bundle {self.bundle.name}: a codec of kind {kind}, which this program doesn't "

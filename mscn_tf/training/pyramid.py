@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import ml_collections
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from tqdm import tqdm
 
 from mscn_tf.entropy.pyramid_context import (
     QUALITIES,
@@ -22,7 +19,6 @@ from mscn_tf.entropy.pyramid_context import (
     see_magnitudes,
 )
 from mscn_tf.fitting.pyramid import quantise, to_channels
-from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
@@ -37,11 +33,6 @@ def colour_transform(pictures: Sequence[np.ndarray]) -> np.ndarray:
     _, axes = np.linalg.eigh(np.cov(pixels.T))
     axes = axes[:, ::-1].T
     return axes * np.sign(axes.sum(1))[:, None]
-
-
-class _Example(NamedTuple):
-    details: list[np.ndarray]  # float16 [h, w, 9], finest first: coefficients, or symbols
-    q16: int  # that they are symbols of, or 0
 
 
 def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> np.ndarray:
@@ -65,10 +56,6 @@ class PyramidTrainer(Trainer):
     dead zones, and lowers the bits that the model takes for them. A patch counts as much as its
     level's share of a picture, and each quality alike, bits growing about as 1 / step.
 
-    An encoder chooses its symbols by what they cost, which leaves fewer lonely ones than any dead
-    zone. Where ``data.chooser`` names an earlier bundle, training sees the symbols that an encoder
-    with that bundle chooses, each picture at a quality of its own.
-
     Args:
       config: see ``mscn_tf/configs/photo.py``.
     """
@@ -85,7 +72,7 @@ class PyramidTrainer(Trainer):
         self.pictures = load_pictures(data.train, 2)
         self.held_out = load_pictures(data.validation, 2)[: config.validation_pictures]
         self.colour = colour_transform(self.pictures)
-        self.examples = self._examples(data.chooser)
+        self.examples = self._examples()
         schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
         self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
         self.optimizer.build(self.context.trainable_variables)
@@ -97,30 +84,21 @@ class PyramidTrainer(Trainer):
     def checkpointed(self) -> dict[str, tf.Module]:
         return {"context": self.context, "optimizer": self.optimizer}
 
-    def _examples(self, chooser: str) -> list[_Example]:
-        """Every picture at every training scale."""
-        prior = PyramidPrior(Bundle.load(chooser).arrays("prior")) if chooser else None
-        random = np.random.default_rng(self.config.seed)
+    def _examples(self) -> list[list[np.ndarray]]:
+        """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
         found = []
-        for picture in tqdm(
-            self.pictures, "symbols", disable=not (chooser and sys.stderr.isatty())
-        ):
+        for picture in self.pictures:
             for scale in self.config.data.scales:
                 size = [max(2, round(side * scale)) for side in picture.shape[1::-1]]
                 image = Image.fromarray(picture)
                 image = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
-                values = to_channels(np.asarray(image), self.colour)
-                pyramid, q16 = analyse(values, self.levels), 0
-                if prior is not None:
-                    q16 = int(random.integers(16, 16 * QUALITIES + 1))
-                    rate_weight = self.config.model.rate_weight
-                    shape = values.shape[1:]
-                    pyramid = quantise(prior, pyramid, *shape, q16, rate_weight).symbols
-                details = [
-                    np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
-                    for d in pyramid.details
-                ]
-                found.append(_Example(details, q16))
+                pyramid = analyse(to_channels(np.asarray(image), self.colour), self.levels)
+                found.append(
+                    [
+                        np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
+                        for d in pyramid.details
+                    ]
+                )
         return found
 
     def step_of(self, quality: float) -> float:
@@ -138,14 +116,12 @@ class PyramidTrainer(Trainer):
         levels = random.choice(self.levels, size, p=self._level_share).astype(np.int32)
         quality = 1 + (QUALITIES - 1) * (random.permutation(size) + random.random(size)) / size
         for i, level in enumerate(levels):
-            details, q16 = self.examples[random.integers(len(self.examples))]
+            details = self.examples[random.integers(len(self.examples))]
             corner = [
                 2 * random.integers(max(0, side - edge) // 2 + 1)
                 for side in details[level].shape[:2]
             ]
             step, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
-            if q16:  # symbols already
-                quality[i], step, dead_zone = q16 / 16, 1.0, 0.5
             known = _rounded(_cut(details[level], corner, edge, 2) / step, dead_zone)
             magnitudes[i] = see_magnitudes(known)
             symbols[i] = known[2:-2, 2:-2]

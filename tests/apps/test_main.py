@@ -10,7 +10,7 @@ import pytest
 from mscn_tf import __version__
 from tests.apps.conftest import MSCN
 
-COMMANDS = ("encode", "decode", "info", "codecs", "train")
+COMMANDS = ("encode", "decode", "info", "codecs", "train", "evaluate")
 
 
 def modules_after(*arguments: str, before: str = "") -> tuple[set[str], str, int]:
@@ -70,7 +70,7 @@ def test_no_command(folder):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("encode", "in.png", "out.mscn"),
+        ("encode", "--codec=thumb32", "demo/kodim.png", "out.mscn"),
         ("train", "--config=nothing.py", "--workdir=nowhere"),
     ],
 )

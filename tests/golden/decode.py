@@ -24,8 +24,8 @@ def check() -> int:
     """
     count = 0
     for path in sorted(HERE.glob("*.mscn")):
-        version = path.stem.split("_")[0]
-        decoded = Codec.load(HERE / f"{version}.mscnb").decode_all(path.read_bytes())
+        codec = path.stem.split("_")[0]
+        decoded = Codec.load(HERE / f"{codec}.mscnb").decode_all(path.read_bytes())
         for index, pixels in enumerate(decoded):
             expected = np.asarray(Image.open(HERE / f"{path.stem}_{index}.png"))
             np.testing.assert_array_equal(pixels.squeeze(), expected, err_msg=path.name)

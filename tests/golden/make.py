@@ -1,7 +1,9 @@
-"""Makes the golden files of the present format version; run once for every version, from the root.
+"""Makes golden files of the present format version; run once for each kind of codec, from the root.
 
     mscn train --config=tests/golden/config.py --workdir=DIR
-    python tests/golden/make.py DIR/golden.mscnb
+    python tests/golden/make.py v1 DIR/golden.mscnb
+    python -c "from tests.pyramids import write_codec; write_codec('DIR/random.mscnb', 32)"
+    python tests/golden/make.py v1pyramid DIR/random.mscnb
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -20,7 +22,7 @@ from mscn_tf.codec import Codec
 HERE = Path(__file__).resolve().parent
 
 
-def main(bundle: str) -> None:
+def main(name: str, bundle: str) -> None:
     """Writes the bundle, a picture and an archive, and what they decode to."""
     codec = Codec.load(bundle)
     demo = np.asarray(Image.open(HERE.parents[1] / "demo" / "kodim.png"))
@@ -32,12 +34,12 @@ def main(bundle: str) -> None:
             [item.astype(np.uint8) for item in items], quality=5, names=["a.png", "b.png", "c.png"]
         ),
     }
-    shutil.copy(bundle, HERE / "v1.mscnb")
-    for name, data in files.items():
-        (HERE / f"v1_{name}.mscn").write_bytes(data)
+    shutil.copy(bundle, HERE / f"{name}.mscnb")
+    for kind, data in files.items():
+        (HERE / f"{name}_{kind}.mscn").write_bytes(data)
         for index, decoded in enumerate(codec.decode_all(data)):
-            Image.fromarray(decoded.squeeze()).save(HERE / f"v1_{name}_{index}.png")
+            Image.fromarray(decoded.squeeze()).save(HERE / f"{name}_{kind}_{index}.png")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
