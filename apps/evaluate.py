@@ -130,7 +130,9 @@ def main(argv: list[str]) -> None:
         for other, found in others.items():
             if not math.isnan(found.percent):
                 span = "{:.3g} to {:.3g} bpp".format(*found.bpp)
-                print(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span})")
+                each = found.per_signal
+                mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each picture's"
+                print(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
     print(f"{out / 'report.html'}: {len(signals)} pictures, {len(rows)} rows in {rows.path}")
 
 
