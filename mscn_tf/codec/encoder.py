@@ -14,7 +14,7 @@ from mscn_tf.runtime.errors import MscnError
 
 BATCH = 64
 _PARTS = 8  # of a code: its leading elements are counted in so many steps
-_LEFT_OUT = 0.003  # of all symbols that aren't zero may lie in elements that aren't fitted
+_LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
 
 
 class Encoder:

@@ -112,14 +112,14 @@ def test_archives(codec):
         assert np.array_equal(decoded, codec.decode(codec.encode(pictures[n], quality=5)))
 
 
-@pytest.mark.parametrize("target", [{"bpp": 9.0}, {"size": 2600}, {"psnr": 28.0}])
+@pytest.mark.parametrize("target", [{"bpp": 7.0}, {"size": 2600}, {"psnr": 28.0}])
 def test_targets(codec, target):
     original = picture(60, 50, 9)
     data = codec.encode(original, **target)
     if "psnr" in target:
         assert psnr(original, codec.decode(data)) >= 28
         return
-    limit = target.get("size", 9 * 60 * 50 / 8)
+    limit = target.get("size", 7 * 60 * 50 / 8)
     assert 0.97 * limit - 8 <= len(data) <= limit
 
 
