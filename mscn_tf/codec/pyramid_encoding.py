@@ -59,8 +59,7 @@ class PyramidEncoding:
             shape = picture.shape[:2]
             for place in scheme.places(shape):
                 part, size = scheme.tile(pyramid, shape, *place), scheme.tile_shape(shape, *place)
-                coded = quantise(scheme.prior, part, *size, q16, rate_weight, self._passes)
-                symbols.append(coded.symbols)
+                symbols.append(quantise(scheme.prior, part, *size, q16, rate_weight, self._passes))
                 self._bar.update()
         return self._codec.pack(
             symbols,

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 
 
@@ -71,22 +71,16 @@ class MscnCoder:
         return self.bundle.manifest["tile_edge"]
 
     @cached_property
-    def _encoder(self) -> Codec:
-        from mscn_tf.codec import Codec as Encoder
-
-        return Encoder(self.bundle)
-
-    @cached_property
-    def _decoder(self) -> Codec:
+    def _codec(self) -> Codec:
         return Codec(self.bundle)
 
     def encode(self, pictures: Sequence[np.ndarray], setting: float) -> bytes:
         """Pictures, uint8 ``[H, W, C]``, to a `.mscn` file."""
-        return self._encoder.encode(pictures, quality=setting)
+        return self._codec.encode(pictures, quality=setting)
 
     def decode(self, data: bytes) -> list[np.ndarray]:
         """The pictures of a `.mscn` file."""
-        return list(self._decoder.decode_all(data))
+        return list(self._codec.decode_all(data))
 
     def sizes(self, data: bytes) -> dict[str, int]:
         """Bytes of a `.mscn` file by purpose: ``header``, ``side``, ``payload``."""

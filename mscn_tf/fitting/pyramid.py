@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.pyramid_prior import PyramidPrior
 from mscn_tf.runtime.wavelet import Pyramid
 
 _DEAD_ZONE = 0.2  # of the rounding that the first scales come from
@@ -30,8 +30,8 @@ def quantise(
     q16: int,
     rate_weight: float,
     passes: int = 2,
-) -> Coded:
-    """Symbols of coefficients.
+) -> Pyramid:
+    """Symbols of coefficients, int32.
 
     Each is rounded to that of three whole numbers (the nearest, one nearer to zero, zero) whose
     ``squared error + rate_weight * bits``, in steps, is least, at the scales that the choices so
@@ -61,7 +61,7 @@ def quantise(
         symbols = signed(
             [_cheapest(prior, size, index, rate_weight) for size, index in zip(sizes, indices)]
         )
-    return Coded(symbols, prior.indices(symbols, height, width, q16))
+    return symbols
 
 
 def _cheapest(

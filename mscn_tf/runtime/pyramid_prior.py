@@ -191,16 +191,10 @@ class PyramidPrior:
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
-        low, share = _levels(q16)
-        high = min(low + 1, QUALITIES - 1)
-        return float(
-            np.exp((self._log_step[low] * (16 - share) + self._log_step[high] * share) / 16)
-        )
+        return float(np.exp(_interpolated(self._log_step, q16) / 16))
 
     def _coarse_index(self, q16: int) -> np.ndarray:
-        low, share = _levels(q16)
-        high = min(low + 1, QUALITIES - 1)
-        fixed = (self._coarse[low] * (16 - share) + self._coarse[high] * share) // 16
+        fixed = _interpolated(self._coarse, q16) // 16
         return np.clip((fixed + 2 ** (FRACTION - 1)) >> FRACTION, 0, self.tables.count - 1)
 
     def _activated(self, x: np.ndarray, layer: int) -> np.ndarray:
@@ -368,11 +362,12 @@ class PyramidPrior:
         return Pyramid(step * coded.symbols.coarse, details)
 
 
-def _levels(q16: int) -> tuple[int, int]:
-    """Index of the quality level below, and sixteenths above it."""
+def _interpolated(table: np.ndarray, q16: int) -> np.ndarray:
+    """16 times `table` [10, ...] between its quality levels."""
     if not 16 <= q16 <= 16 * QUALITIES:
         raise MscnError(f"quality {q16 / 16:g} is not 1 to {QUALITIES}")
-    return q16 // 16 - 1, q16 % 16
+    low, share = q16 // 16 - 1, q16 % 16
+    return table[low] * (16 - share) + table[min(low + 1, QUALITIES - 1)] * share
 
 
 def _differences(coarse: np.ndarray) -> np.ndarray:

@@ -179,10 +179,10 @@ class PyramidTrainer(Trainer):
             for picture in pictures:
                 pyramid = analyse(to_channels(picture, self.colour), self.levels)
                 for q16 in random.integers(16, 161, _MEASURED_QUALITIES):
-                    coded = quantise(prior, pyramid, *picture.shape[:2], q16, rate_weight)
-                    step = prior.step(q16)
+                    shape, step = picture.shape[:2], prior.step(q16)
+                    found = quantise(prior, pyramid, *shape, q16, rate_weight)
                     for real, chosen, index in zip(
-                        pyramid.details, coded.symbols.details, coded.indices
+                        pyramid.details, found.details, prior.indices(found, *shape, q16)
                     ):
                         symbols.append(chosen.ravel())
                         indices.append(index.ravel())
@@ -207,8 +207,9 @@ class PyramidTrainer(Trainer):
             for picture in self.held_out:
                 height, width = picture.shape[:2]
                 pyramid = analyse(to_channels(picture, self.colour), self.levels)
-                coded = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
-                bits = 8 * len(prior.encode(coded.symbols, height, width, q16))
+                found = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
+                bits = 8 * len(prior.encode(found, height, width, q16))
+                coded = Coded(found, prior.indices(found, height, width, q16))
                 results.append((bits / (height * width), self._psnr(prior, coded, picture, q16)))
             bpp, psnr = np.mean(results, axis=0)
             rows.append((f"quality {quality:g}", {"bpp": float(bpp), "psnr": float(psnr)}))
