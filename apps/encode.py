@@ -2,8 +2,8 @@
                    [--effort=1..9] IN OUT.mscn
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
-[0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. thumb32 needs TensorFlow,
-photo doesn't.
+[0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Other signals are known by
+their files' endings or by --modality. photo encodes without TensorFlow, the other codecs need it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.codec import Codec
+from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
-from mscn_tf.signals import images
+from mscn_tf.signals.modalities import DEFAULT_CODECS, guess, mean_measures, read
 
 CODEC = flags.DEFINE_string(
     "codec", None, "codec: a name that `mscn codecs` lists, or a .mscnb file; default by size"
 )
+MODALITY = flags.DEFINE_enum(
+    "modality", None, MODALITIES, "what IN holds; default by its name's ending"
+)
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
-BPP = flags.DEFINE_float("bpp", None, "bits a pixel that the file may take at most")
+BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file may take at most")
 BYTES = flags.DEFINE_integer("bytes", None, "bytes that the file may take at most")
-PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded picture must reach")
+PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded signal must reach")
 EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew")
 
 
@@ -36,21 +40,37 @@ def main(argv: list[str]) -> None:
     source, target = cli.positional(argv, "IN", "OUT.mscn")
     goal = _goal()
     cli.check_writable(target)
-    pictures, names = images.read(source)
-    codec = Codec.load(CODEC.value or _default_codec(pictures))
+    modality = MODALITY.value or guess(source)
+    signals = read(source, modality)
+    codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
+    if codec.bundle.manifest["modality"] != modality:
+        raise MscnError(
+            f"{source} holds {modality} signals, {codec.bundle.name} encodes "
+            f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
+        )
     if codec.bundle.kind == "basis":
         cli.require_tensorflow()
         with cli.importing_tensorflow():
             codec.encoder  # noqa: B018
     data = codec.encode(
-        pictures, names=names, effort=EFFORT.value, progress=sys.stderr.isatty(), **goal
+        signals.arrays,
+        names=signals.names,
+        metadata=signals.metadata,
+        effort=EFFORT.value,
+        progress=sys.stderr.isatty(),
+        **goal,
     )
     with atomic_write(target) as file:
         file.write(data)
-    psnr = np.mean([images.psnr(*pair) for pair in zip(pictures, codec.decode_all(data))])
-    bpp = 8 * len(data) / sum(picture.shape[0] * picture.shape[1] for picture in pictures)
-    count = f"{len(pictures)} pictures, " if len(pictures) > 1 else ""
-    print(f"{target}: {count}{len(data):,} bytes, {bpp:.3f} bpp, {psnr:.2f} dB PSNR")
+    bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
+    noun = "pictures" if modality == "image" else "signals"
+    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
+    quality = mean_measures(modality, signals, codec.decode_all(data), codec.peak)
+    print(f"{target}: {count}{len(data):,} bytes, {_rate(bpp)} bpp, {quality}")
+
+
+def _rate(bpp: float) -> str:
+    return f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
 
 
 def _goal() -> dict[str, float]:
@@ -72,7 +92,9 @@ def _goal() -> dict[str, float]:
     return given
 
 
-def _default_codec(pictures: Sequence[np.ndarray]) -> str:
+def _default_codec(modality: str, pictures: Sequence[np.ndarray]) -> str:
+    if modality != "image":
+        return DEFAULT_CODECS[modality]
     return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
 
 

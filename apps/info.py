@@ -15,9 +15,10 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.files import read_bytes
 
-JSON = flags.DEFINE_bool("json", False, "print JSON, with every picture of an archive")
+JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive")
 
-SHOWN = 20  # pictures of an archive
+SHOWN = 20  # items of an archive
+_POINTS = {"image": "pixel", "sound": "sample", "volume": "voxel", "voxels": "voxel"}
 
 
 def main(argv: list[str]) -> None:
@@ -36,18 +37,17 @@ def _table(source: str, info: dict[str, Any]) -> str:
         source,
         f"  codec     {info['codec']} ({name})",
         f"  signal    {info['modality']}, {len(items)} item{'s' * (len(items) > 1)}, "
-        f"{sum(item['tiles'] for item in items)} tiles of "
-        f"{info['tile_edge']}x{info['tile_edge']} in {info['blocks']} blocks",
+        f"{sum(item['tiles'] for item in items)} tiles in {info['blocks']} blocks",
         f"  bytes     {size['total']:,} = {size['header']:,} header + {size['side']:,} "
         f"side information + {size['payload']:,} payload",
-        f"  rate      {info['bits_per_pixel']:.4f} bits a pixel",
+        f"  rate      {info['bits_per_pixel']:.4f} bits a {_POINTS.get(info['modality'], 'point')}",
         "",
-        f"  {'item':>8}  {'width':>6}  {'height':>6}  {'colours':7}  {'quality':>7}  name",
+        f"  {'item':>8}  {'size':>14}  {'channels':>8}  {'quality':>7}  name",
     ]
     for index, item in enumerate(items[:SHOWN]):
-        colours = "grey" if item["channels"] == 1 else "RGB"
+        size = "x".join(map(str, item["size"]))
         lines.append(
-            f"  {index:8}  {item['width']:6}  {item['height']:6}  {colours:7}  "
+            f"  {index:8}  {size:>14}  {item['channels']:8}  "
             f"{item['quality']:7.2f}  {item['name'] or ''}".rstrip()
         )
     if len(items) > SHOWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.export.onnx import decoder_graph
 from mscn_tf.networks.basis import BasisNetwork
+from mscn_tf.networks.sphere import SphereNetwork
+from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.training.basis import BasisTrainer
 from mscn_tf.training.evaluate import Frozen
@@ -37,10 +40,10 @@ def _whole_numbers(rows: np.ndarray, scale: np.ndarray, error: float, points: in
 
 
 def _weight_members(network: BasisNetwork, scale: np.ndarray) -> dict[str, np.ndarray]:
-    pixels = network.edge**2
+    points = math.prod(network.tile_shape)
     budgets = {
-        "basis": (_VALUE_ERROR, pixels * network.channels),
-        "feature_basis": (_FEATURE_ERROR, pixels * network.features),
+        "basis": (_VALUE_ERROR, points * network.channels),
+        "feature_basis": (_FEATURE_ERROR, points * network.features),
     }
     members = {}
     for name, weight in network.named_weights().items():
@@ -65,9 +68,15 @@ def _basis_members(trainer: BasisTrainer, frozen: Frozen) -> dict[str, Any]:
 
 
 def _basis_manifest(trainer: BasisTrainer) -> dict[str, Any]:
-    network = trainer.codec.network
+    network, config = trainer.codec.network, trainer.config
+    own = {name: config[name] for name in ("tile_overlap",) if name in config}
+    if "values" in config:
+        own["values"] = config["values"].to_dict()
+    # A code of the sphere stands for a whole field, whatever its size.
+    edge = MAX_SIDE if isinstance(network, SphereNetwork) else network.edge
     return {
-        "tile_edge": network.edge,
+        **own,
+        "tile_edge": edge,
         "channels": network.channels,
         "code_size": network.code_size,
         "rate_weight": trainer.codec.prior.rate_weight,
@@ -109,7 +118,7 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
     manifest = {
         "name": config.name,
         "codec": config.codec,
-        "modality": "image",
+        "modality": config.get("modality", "image"),
         "qualities": list(range(1, LEVELS + 1)),
         "model": config.model.to_dict(),
         "training": record,

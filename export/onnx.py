@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf2onnx
 
 from mscn_tf.networks.basis import BasisNetwork
+from mscn_tf.runtime.grids import axis_names
 
 OPSET = 15
 
@@ -19,14 +20,14 @@ def decoder_graph(network: BasisNetwork) -> bytes:
     with the weights outside, a bundle holds them once, in whatever precision it likes.
 
     Returns:
-      A serialised model of opset ``OPSET``: inputs ``code`` [B, M], ``rows`` [B, h], ``cols``
-      [B, w], ``quality`` [B] and one input for each weight by its name; output ``values``
-      [B, h, w, C].
+      A serialised model of opset ``OPSET``: inputs ``code`` [B, M], coordinates along each axis
+      (``slices`` [B, d], ``rows`` [B, h], ``cols`` [B, w]; the last ones where there are fewer),
+      ``quality`` [B] and one input for each weight by its name; output ``values`` [B, .., C].
     """
+    axes = axis_names(len(network.tile_shape))
     shapes = {
         "code": [None, network.code_size],
-        "rows": [None, None],
-        "cols": [None, None],
+        **{axis: [None, None] for axis in axes},
         "quality": [None],
         **{name: weight.shape for name, weight in network.named_weights().items()},
     }
@@ -34,9 +35,9 @@ def decoder_graph(network: BasisNetwork) -> bytes:
 
     @tf.function(input_signature=signature, autograph=False)
     def decode(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        code, rows, cols, quality, *weights = tensors
-        named = dict(zip(list(shapes)[4:], weights))
-        return {"values": network.synthesise(named, code, rows, cols, quality)}
+        given = dict(zip(shapes, tensors))
+        grid = [given[axis] for axis in axes]
+        return {"values": network.synthesise(given, given["code"], grid, given["quality"])}
 
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # tf2onnx tells of every pass, partly on the root logger

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -13,8 +14,9 @@ from tqdm import tqdm
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
-from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE
+from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, size_text
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.signals import images
@@ -32,7 +34,7 @@ Encoding = Union[TileEncoding, PyramidEncoding]
 
 
 class Codec(runtime.Codec):
-    """Encodes pictures to `.mscn` files and decodes them.
+    """Encodes signals to `.mscn` files and decodes them.
 
     Example:
       codec = Codec.load("photo")
@@ -47,6 +49,14 @@ class Codec(runtime.Codec):
         Raises:
           MscnError: TensorFlow is not installed, or the bundle can only decode.
         """
+        return self._encoder_for(None)
+
+    def _encoder_for(self, grid: Sequence[np.ndarray] | None) -> Encoder:
+        """The same for tiles with other coordinates than those of training.
+
+        Raises:
+          MscnError: TensorFlow is not installed, or the bundle can only decode.
+        """
         try:
             from mscn_tf.codec.encoder import Encoder
         except ModuleNotFoundError as error:
@@ -54,51 +64,62 @@ class Codec(runtime.Codec):
                 f"encoding with {self.bundle.name} needs {error.name}: "
                 "pip install 'mscn-tf[train]' (Python 3.9-3.11)"
             ) from error
-        return Encoder(self.bundle)
+        return Encoder(self.bundle, grid)
 
     def encode(
         self,
-        pictures: np.ndarray | Sequence[np.ndarray],
+        signals: np.ndarray | Sequence[np.ndarray],
         quality: float | None = None,
         bpp: float | None = None,
         psnr: float | None = None,
         size: int | None = None,
         effort: int = DEFAULT_EFFORT,
         names: Sequence[str] | None = None,
+        metadata: dict[str, Any] | None = None,
         progress: bool = False,
     ) -> bytes:
-        """A picture, or several as an archive, as the bytes of a `.mscn` file.
+        """A signal, or several as an archive, as the bytes of a `.mscn` file.
 
         Args:
-          pictures: uint8 ``[H, W, C]``, C 1 (grey) or 3 (RGB), or a sequence of such pictures
-            or a stack ``[N, H, W, C]``.
+          signals: one array ``[.., C]``, a sequence of them, or a stack ``[N, .., C]``: of
+            pictures uint8 ``[H, W, C]``, C 1 (grey) or 3 (RGB); of other modalities of the axes,
+            channels and type that the codec's manifest says.
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
-          bpp: bits a pixel that the whole file may take; a search finds the quality.
+          bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew.
-          names: of the pictures, kept in the file.
+          names: of the signals, kept in the file.
+          metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
+            degrees, say where their rows and columns lie.
           progress: shows a bar on standard error.
 
         Returns:
           The same bytes for the same arguments on the same machine.
 
         Raises:
-          MscnError: not such pictures, or the target can't be met.
+          MscnError: not such signals, or the target can't be met.
         """
-        pictures = _checked(pictures)
+        if self.bundle.manifest["modality"] == "image":
+            signals = _checked_pictures(signals)
+        else:
+            signals = self._checked(signals)
         if sum(given is not None for given in (quality, bpp, psnr, size)) > 1:
             raise MscnError("give one of quality, bpp, psnr and size")
         if not 1 <= effort <= 9:
             raise MscnError(f"effort={effort}: must be 1 to 9")
-        if names is not None and len(names) != len(pictures):
-            raise MscnError(f"{len(names)} names for {len(pictures)} pictures")
+        if names is not None and len(names) != len(signals):
+            raise MscnError(f"{len(names)} names for {len(signals)} signals")
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
             if isinstance(self.scheme, Pyramids):
-                encoding = PyramidEncoding(self, pictures, names, bar, effort)
+                encoding = PyramidEncoding(self, signals, names, bar, effort)
             else:
-                encoding = TileEncoding(self, self.encoder, pictures, names, bar, effort)
-            pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+                encoder = self.encoder
+                if self.scheme.sphere:
+                    grid = sphere_grid(signals[0].shape[:-1], metadata, "these fields")
+                    encoder = self._encoder_for([axis[None] for axis in grid])
+                encoding = TileEncoding(self, encoder, signals, names, metadata, bar, effort)
+            pixels = sum(math.prod(signal.shape[:-1]) for signal in signals)
             if bpp is not None:
                 _check_positive("bpp", bpp)
                 return self._within(encoding, bpp * pixels, f"bpp={bpp:g}", pixels)
@@ -107,7 +128,7 @@ class Codec(runtime.Codec):
                 return self._within(encoding, 8.0 * size, f"bytes={size:g}", pixels)
             if psnr is not None:
                 _check_positive("psnr", psnr)
-                return self._reaching(encoding, psnr, pictures)
+                return self._reaching(encoding, psnr, signals)
             return encoding.file(_to_q16(DEFAULT_QUALITY if quality is None else quality))
 
     def _within(self, encoding: Encoding, bits: float, wish: str, pixels: int) -> bytes:
@@ -134,12 +155,44 @@ class Codec(runtime.Codec):
                 best = data
         return best
 
-    def _reaching(self, encoding: Encoding, psnr: float, pictures: Sequence[np.ndarray]) -> bytes:
+    def _checked(self, signals: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+        """A list of arrays as the codec decodes them."""
+        manifest, values = self.bundle.manifest, self.scheme.values
+        modality, channels = manifest["modality"], manifest["channels"]
+        axes = AXES[modality]
+        if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
+            signals = [signals]
+        signals = list(signals)
+        if not signals:
+            raise MscnError(f"there is no {modality} to encode")
+        for signal in signals:
+            shape = getattr(signal, "shape", ())
+            if len(shape) != axes + 1 or shape[-1] != channels:
+                raise MscnError(
+                    f"{self.bundle.name} encodes {modality} signals of {axes} axes and {channels} "
+                    f"channels, not an array of shape {list(shape)}"
+                )
+            if 0 in shape:
+                raise MscnError(f"a {modality} of size {size_text(shape[:-1])} holds nothing")
+            if max(shape) > MAX_SIDE or math.prod(shape[:-1]) > MAX_PIXELS:
+                raise MscnError(
+                    f"a {modality} of size {size_text(shape[:-1])} is too large: at most "
+                    f"{MAX_PIXELS} samples, sides up to {MAX_SIDE}"
+                )
+            if not np.can_cast(signal.dtype, values.dtype, "same_kind"):
+                raise MscnError(f"a {modality} of {signal.dtype}; convert it to {values.dtype}")
+            if signal.dtype.kind == "f" and not np.isfinite(signal).all():
+                raise MscnError(f"a {modality} with NaN or infinite values; replace them")
+        if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
+            raise MscnError("fields of different grids; encode them into a file each")
+        return [signal.astype(values.dtype, copy=False) for signal in signals]
+
+    def _reaching(self, encoding: Encoding, psnr: float, signals: Sequence[np.ndarray]) -> bytes:
         """The smallest file of at least so many dB."""
 
         def measured(data: bytes) -> float:
-            decoded = self.decode_all(data)
-            return float(np.mean([images.psnr(*pair) for pair in zip(pictures, decoded)]))
+            pairs = zip(signals, self.decode_all(data))
+            return float(np.mean([images.psnr(*pair, self.peak) for pair in pairs]))
 
         found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
         if found.above is None:
@@ -218,7 +271,7 @@ def _check_positive(name: str, value: float) -> None:
         raise MscnError(f"{name}={value:g}: must be more than 0")
 
 
-def _checked(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
     """A list of uint8 [H, W, C] pictures."""
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
         pictures = [pictures]

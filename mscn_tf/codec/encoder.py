@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 
 import ml_collections
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.codec.tiling import as_floats
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 
 BATCH = 64
+_BATCH_POINTS = 2**17  # of larger tiles fewer at a time
 _PARTS = 8  # of a code: its leading elements are counted in so many steps
 _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
 
@@ -20,34 +24,42 @@ _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that are
 class Encoder:
     """The inner loop of a trained codec, with the weights of its bundle.
 
+    Args:
+      bundle: of a tile codec.
+      grid: that of the tiles, where it isn't the one that the codec was trained on.
+
+    Attributes:
+      grid: coordinates of a tile's samples, for each axis float32 ``[1, N]``.
+
     Raises:
       MscnError: the bundle can only decode.
     """
 
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, grid: Sequence[np.ndarray] | None = None):
         if not {"model", "rate_weight"} <= set(bundle.manifest):
             raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
         self._prior = bundle.prior
         self._rate_weight = bundle.manifest["rate_weight"]
         model = ml_collections.ConfigDict(bundle.manifest["model"])
-        whole = BasisCodec(model)
+        whole = BasisCodec(model, grid)
         weights = bundle.weights()
         try:
             whole.step_sizes.assign(weights["step_sizes"])
             for name, variable in whole.network.named_weights().items():
-                variable.assign(weights[name])
+                variable.assign(weights[name].reshape(variable.shape))
         except (KeyError, ValueError) as error:
             raise MscnError(
                 f"bundle {bundle.name}: its weights do not fit its model ({error})"
             ) from error
-        edge, channels = whole.network.edge, whole.network.channels
+        self.grid = whole.grid
+        shape = [*(axis.shape[1] for axis in whole.grid), whole.network.channels]
 
         @cache
         def shortened(size: int) -> BasisCodec:
             if size == self._prior.coefficients:
                 return whole
             model.network.code_size = size
-            part = BasisCodec(model)
+            part = BasisCodec(model, grid)
             part.step_sizes.assign(whole.step_sizes[:, :size])
             known = whole.network.named_weights()
             for name, variable in part.network.named_weights().items():
@@ -64,7 +76,7 @@ class Encoder:
                 return codec.fit_code(tiles, quality)
 
             return tf.function(fit, autograph=False).get_concrete_function(
-                tf.TensorSpec([batch, edge, edge, channels]), tf.TensorSpec([batch])
+                tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch])
             )
 
         self._fit = fit_many
@@ -86,14 +98,15 @@ class Encoder:
         """Fitted codes of tiles, not quantised.
 
         Args:
-          tiles: uint8 ``[N, edge, edge, C]``.
+          tiles: uint8 ``[N, .., C]``, or floats in [0, 1].
           q16: integers ``[N]``, quality times 16.
 
         Returns:
           float32 ``[N, M]``.
         """
         codes = np.zeros([len(tiles), self._prior.coefficients], np.float32)
-        batch = BATCH if len(tiles) > 1 else 1
+        points = math.prod(tiles.shape[1:-1])
+        batch = min(BATCH, max(1, _BATCH_POINTS // points)) if len(tiles) > 1 else 1
         size = self._leading(int(q16.max()))
         fit = self._fit(size, batch)
         pixels = np.zeros([batch, *tiles.shape[1:]], np.float32)
@@ -101,7 +114,7 @@ class Encoder:
         for at in range(0, len(tiles), batch):
             part = slice(at, at + batch)
             count = len(tiles[part])
-            pixels[:count] = tiles[part] / np.float32(255)
+            pixels[:count] = as_floats(tiles[part])
             quality[:count] = q16[part] / 16
             fitted = fit(tf.constant(pixels), tf.constant(quality))
             codes[part, :size] = fitted.numpy()[:count]

@@ -1,26 +1,25 @@
-"""Pictures on their way into a file of tiles."""
+"""Signals on their way into a file of tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.tiling import tile_pictures
+from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
-from mscn_tf.signals import images
 
 if TYPE_CHECKING:
     from mscn_tf.codec.encoder import Encoder
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
-# Rate is searched on so many tiles, spread over the pictures, before everything is encoded.
-_SAMPLE_TILES = 512
+# Rate is searched on tiles of so many values, spread over the signals, before all are encoded.
+_SAMPLE_POINTS = 512 * 32 * 32 * 3
 
 
 class TileEncoding:
@@ -29,8 +28,9 @@ class TileEncoding:
     Args:
       codec: whose files are wanted.
       encoder: its inner loop.
-      pictures: uint8 ``[H, W, C]`` each.
-      names: of the pictures, or None.
+      signals: ``[.., C]`` each, in the type that the codec decodes to.
+      names: of the signals, or None.
+      metadata: kept in the file, or None.
       bar: shows progress, in tiles.
       passes: how often symbols are chosen anew, each time at better scales.
     """
@@ -39,19 +39,30 @@ class TileEncoding:
         self,
         codec: Codec,
         encoder: Encoder,
-        pictures: Sequence[np.ndarray],
+        signals: Sequence[np.ndarray],
         names: Sequence[str] | None,
+        metadata: dict[str, Any] | None,
         bar: tqdm,
         passes: int,
     ):
-        self._codec, self._encoder, self._pictures = codec, encoder, pictures
-        self._names, self._bar, self._passes = names, bar, passes
-        manifest = codec.bundle.manifest
-        self._tiles = tile_pictures(pictures, manifest["tile_edge"], manifest["channels"])
+        self._codec, self._encoder, self._signals = codec, encoder, signals
+        self._names, self._metadata, self._bar, self._passes = names, metadata, bar, passes
+        self._tiles = np.concatenate([self._cut(signal) for signal in signals])
         self._sample = self._tiles
-        if len(self._tiles) > _SAMPLE_TILES:
-            spread = np.linspace(0, len(self._tiles) - 1, _SAMPLE_TILES)
+        most = max(_SAMPLE_POINTS // self._tiles[0].size, 8)
+        if len(self._tiles) > most:
+            spread = np.linspace(0, len(self._tiles) - 1, most)
             self._sample = self._tiles[spread.round().astype(int)]
+
+    def _cut(self, signal: np.ndarray) -> np.ndarray:
+        manifest, scheme = self._codec.bundle.manifest, self._codec.scheme
+        if scheme.sphere:
+            return scheme.values.normalise(signal)[None]
+        if manifest["modality"] == "image":  # stays uint8: a quarter of the memory
+            signal = np.broadcast_to(signal, (*signal.shape[:2], manifest["channels"]))
+        else:
+            signal = scheme.values.normalise(signal)
+        return to_tiles(signal, manifest["tile_edge"], manifest.get("tile_overlap", 0))
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
@@ -65,11 +76,12 @@ class TileEncoding:
             self._bar.update(len(part))
         return self._codec.pack(
             np.concatenate(parts),
-            [picture.shape[:2] for picture in self._pictures],
-            [q16] * len(self._pictures),
-            [picture.shape[2] for picture in self._pictures],
+            [signal.shape[:-1] for signal in self._signals],
+            [q16] * len(self._signals),
+            [signal.shape[-1] for signal in self._signals],
             self._names,
             TILES_PER_BLOCK,
+            self._metadata,
         )
 
     @cached_property
@@ -87,11 +99,13 @@ class TileEncoding:
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
-        sample = self._sample
-        symbols = self._encoder.quantise(self._sample_codes, np.full(len(sample), q16))
-        tile = [sample.shape[1:3]] * len(sample)
-        data = self._codec.pack(symbols, tile, [q16] * len(tile), [sample.shape[3]] * len(tile))
-        decoded = np.stack(list(self._codec.decode_all(data)))
-        if len(self._pictures) < len(self._tiles):
-            return images.psnr(sample, decoded)
-        return float(np.mean([images.psnr(*pair) for pair in zip(sample, decoded)]))
+        scheme, errors = self._codec.scheme, []
+        qualities = np.full(len(self._sample), q16)
+        symbols = self._encoder.quantise(self._sample_codes, qualities)
+        codes = scheme.prior.dequantise(symbols, qualities)
+        for tile, code in zip(as_floats(self._sample), codes):
+            values = scheme.decoder(code[None], self._encoder.grid, np.array([q16 / 16]))
+            errors.append(np.mean(np.square(np.clip(values[0], 0, 1) - tile)))
+        if len(self._signals) < len(self._tiles):
+            errors = [np.mean(errors)]
+        return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))

@@ -1,29 +1,34 @@
-"""Pictures cut into square tiles."""
+"""Signals cut into tiles of equal sides."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 
 from mscn_tf.runtime.container import grid
 
 
-def to_tiles(picture: np.ndarray, edge: int) -> np.ndarray:
-    """``[H, W, C]`` to ``[tiles, edge, edge, C]``, row-major.
+def to_tiles(signal: np.ndarray, edge: int, overlap: int = 0) -> np.ndarray:
+    """``[.., C]`` to ``[tiles, edge, .., C]``, row-major.
 
-    The last row and column of tiles are filled up with the picture's mirror image, which costs
-    fewer bits than any constant.
+    The last tiles along each axis are filled up with the signal's mirror image, which costs fewer
+    bits than any constant.
+
+    Args:
+      signal: any number of axes, then channels.
+      edge: samples along each side of a tile.
+      overlap: of them shared with the next tile.
     """
-    rows, cols = grid(picture.shape[:2], edge)
-    fill = (rows * edge - picture.shape[0], cols * edge - picture.shape[1])
-    filled = np.pad(picture, ((0, fill[0]), (0, fill[1]), (0, 0)), mode="symmetric")
-    tiles = filled.reshape(rows, edge, cols, edge, -1).swapaxes(1, 2)
-    return tiles.reshape(rows * cols, edge, edge, -1)
+    shape, stride = signal.shape[:-1], edge - overlap
+    counts = grid(shape, edge, overlap)
+    fill = [(0, (n - 1) * stride + edge - side) for n, side in zip(counts, shape)]
+    filled = np.pad(signal, [*fill, (0, 0)], mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(
+        filled, (edge,) * len(shape), axis=tuple(range(len(shape)))
+    )[tuple(slice(None, None, stride) for _ in shape)]
+    windows = np.moveaxis(windows, len(shape), -1)  # channels last again
+    return np.ascontiguousarray(windows).reshape(-1, *[edge] * len(shape), signal.shape[-1])
 
 
-def tile_pictures(pictures: Iterable[np.ndarray], edge: int, channels: int) -> np.ndarray:
-    """The tiles of all pictures, one after the other; grey ones repeat their channel."""
-    return np.concatenate(
-        [to_tiles(np.broadcast_to(p, (*p.shape[:2], channels)), edge) for p in pictures]
-    )
+def as_floats(tiles: np.ndarray) -> np.ndarray:
+    """float32 in [0, 1] of 8-bit tiles; others as they are."""
+    return tiles / np.float32(255) if tiles.dtype == np.uint8 else tiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -11,8 +12,10 @@ import tensorflow as tf
 from mscn_tf.entropy.scale_prior import Coded, ScalePrior
 from mscn_tf.fitting.inner_loop import inner_loop
 from mscn_tf.networks.basis import BasisNetwork
+from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.errors import MscnError
 
+NETWORKS = {"box": BasisNetwork, "sphere": SphereNetwork}
 ROUNDINGS = ("fixed", "straight_through", "noise")
 
 
@@ -21,13 +24,20 @@ class Fit(NamedTuple):
 
     fitted_error: tf.Tensor  # [B], squared error of the codes before quantisation
     coded: Coded
-    values: tf.Tensor  # [B, edge, edge, C]: what a decoder gives, unclipped
+    values: tf.Tensor  # [B, .., C]: what a decoder gives, unclipped
     squared_error: tf.Tensor  # [B], summed over a tile
 
 
-def pixel_centres(count: int) -> np.ndarray:
-    """``[count]`` coordinates of pixel centres in [-1, 1]."""
-    return ((np.arange(count) + 0.5) * 2 / count - 1).astype(np.float32)
+def _network(config: ml_collections.ConfigDict) -> BasisNetwork:
+    domain = config.get("domain", "box")
+    if domain not in NETWORKS:
+        raise MscnError(f"model.domain={domain}: must be one of {', '.join(NETWORKS)}")
+    return NETWORKS[domain](**config.network, name="network")
+
+
+def tile_shape(config: ml_collections.ConfigDict) -> tuple[int, ...]:
+    """Samples along each axis of the tiles that the ``model`` part of a config is trained on."""
+    return _network(config).tile_shape
 
 
 class BasisCodec(tf.Module):
@@ -35,18 +45,21 @@ class BasisCodec(tf.Module):
 
     Args:
       config: the ``model`` part of a config: ``network`` and ``prior`` hold the arguments of
-        ``BasisNetwork`` and ``ScalePrior``; ``steps`` is the number of inner steps,
+        ``BasisNetwork`` (or, where ``domain`` is ``"sphere"``, ``SphereNetwork``) and
+        ``ScalePrior``; ``steps`` is the number of inner steps,
         ``first_order`` cuts their gradients from the outer graph; ``rounding`` is how outer
         gradients see quantisation: ``"fixed"`` (quantised codes are given), ``"straight_through"``
         or ``"noise"`` (uniform noise in place of rounding).
+      grid: that of the tiles, for each axis ``[1, N]``; None is the network's nominal one. Only on
+        the sphere does another make sense.
 
     Raises:
-      MscnError: there is no such ``rounding``.
+      MscnError: there is no such ``rounding`` or ``domain``.
     """
 
-    def __init__(self, config: ml_collections.ConfigDict):
+    def __init__(self, config: ml_collections.ConfigDict, grid: Sequence[np.ndarray] | None = None):
         super().__init__(name="basis_codec")
-        self.network = BasisNetwork(**config.network, name="network")
+        self.network = _network(config)
         self.prior = ScalePrior(config.network.code_size, **config.prior, name="prior")
         self.network.build(None)
         self.prior.build(None)
@@ -62,16 +75,24 @@ class BasisCodec(tf.Module):
         sizes = np.full([config.steps, config.network.code_size], 0.3, np.float32)
         sizes[0] = 0.5
         self.step_sizes = tf.Variable(sizes, name="step_sizes")
-        self.grid = pixel_centres(config.network.edge)[None]
+        self.grid = [axis.astype(np.float32) for axis in grid or self.network.nominal_grid]
+        self.areas = self.network.weights_of(self.grid)
 
     def synthesise(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """Codes ``[B, M]`` to tiles ``[B, edge, edge, C]``."""
-        grid = tf.constant(self.grid)  # made here, so that a graph folds what depends on it alone
-        return self.network(code, grid, grid, quality)
+        """Codes ``[B, M]`` to tiles ``[B, .., C]``."""
+        # The grid is made here, so that a graph folds what depends on it alone.
+        return self.network(code, *map(tf.constant, self.grid), quality)
+
+    def error(self, tiles: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """``[B]``: squared differences, summed over each tile."""
+        squares = tf.square(values - tiles)
+        if self.areas is not None:
+            squares *= self.areas
+        return tf.reduce_sum(squares, list(range(1, squares.shape.rank)))
 
     def squared_error(self, tiles: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """``[B]``, summed over each tile."""
-        return tf.reduce_sum(tf.square(self.synthesise(code, quality) - tiles), [1, 2, 3])
+        return self.error(tiles, self.synthesise(code, quality))
 
     def fit_code(self, tiles: tf.Tensor, quality: tf.Tensor, steps: int | None = None) -> tf.Tensor:
         """The inner loop: ``[B, M]``, not quantised.
@@ -79,7 +100,7 @@ class BasisCodec(tf.Module):
         At a code of zero the gradient of the linear part is minus twice the inner products with
         its basis, so the first step is taken in closed form; the others see the whole network.
         """
-        linear = 2.0 * self.step_sizes[0] * self.network.analyse(tiles)
+        linear = 2.0 * self.step_sizes[0] * self.network.analyse(tiles, self.grid)
         fitted = inner_loop(
             lambda adapted: self.squared_error(tiles, adapted["code"], quality),
             {"code": linear},
@@ -90,7 +111,7 @@ class BasisCodec(tf.Module):
         return fitted["code"]
 
     def fit(self, tiles: tf.Tensor, quality: tf.Tensor, seed: tf.Tensor) -> Fit:
-        """Tiles ``[B, edge, edge, C]`` in [0, 1] at qualities ``[B]`` to codes and back.
+        """Tiles ``[B, .., C]`` in [0, 1] at qualities ``[B]`` to codes and back.
 
         ``seed``, ``[2]`` int32, is that of the noise, where ``rounding`` is noise.
         """
@@ -100,5 +121,4 @@ class BasisCodec(tf.Module):
             code = tf.stop_gradient(code)
         coded = self.prior(code, quality, seed if self.rounding == "noise" else None)
         values = self.synthesise(coded.code, quality)
-        squared_error = tf.reduce_sum(tf.square(values - tiles), [1, 2, 3])
-        return Fit(fitted_error, coded, values, squared_error)
+        return Fit(fitted_error, coded, values, self.error(tiles, values))

@@ -1,7 +1,8 @@
-"""Decoding `.mscn` files: whole pictures, crops, other resolutions, archives."""
+"""Decoding `.mscn` files: whole signals, crops, other resolutions, archives."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Union
@@ -14,13 +15,14 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.tiles import Tiles
+from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, view
 from mscn_tf.runtime.wavelet import Pyramid
 
 Data = Union[bytes, Container]
 
 _SCHEMES = {"basis": Tiles, "pyramid": Pyramids}
-_BATCH_PIXELS = 2**16  # of small pictures that are decoded together
+_BATCH_SAMPLES = 2**16  # of small signals that are decoded together
 
 
 class Codec:
@@ -85,6 +87,12 @@ class Codec:
             )
         return _SCHEMES[kind](self.bundle)
 
+    @property
+    def peak(self) -> float:
+        """Range of the values that the codec decodes to: the peak of its PSNR."""
+        values = Values.of(self.bundle.manifest, self.bundle.name)
+        return values.high - values.low
+
     def _check(self, container: Container) -> None:
         manifest, own = self.bundle.manifest, self.bundle.id[:8]
         if container.bundle_id != own:
@@ -92,11 +100,19 @@ class Codec:
                 f"{container.source}: made with codec {container.bundle_id.hex()}, but "
                 f"{self.bundle.name} is {own.hex()}; give the right bundle with --codec=PATH"
             )
-        made = (MODALITIES[container.modality], container.tile_edge, container.code_channels)
-        if made != (manifest["modality"], manifest["tile_edge"], manifest["channels"]):
+        made = (
+            MODALITIES[container.modality],
+            container.tile_edge,
+            container.tile_overlap,
+            container.code_channels,
+        )
+        overlap = manifest.get("tile_overlap", 0)
+        own = (manifest["modality"], manifest["tile_edge"], overlap, manifest["channels"])
+        channels = (1, 3) if own[0] == "image" else own[-1:]
+        if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
-                "modality, tile edge or channels; get a fresh copy"
+                "modality, tiles or channels; get a fresh copy"
             )
 
     def _open(self, data: Data, name: str) -> Container:
@@ -107,23 +123,25 @@ class Codec:
     def pack(
         self,
         symbols: np.ndarray | Sequence[Pyramid],
-        shapes: Sequence[tuple[int, int]],
+        shapes: Sequence[Sequence[int]],
         q16: Sequence[int],
         channels: Sequence[int],
         names: Sequence[str] | None = None,
         tiles_per_block: int | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> bytes:
         """A file from quantised codes; the inverse of `decode_symbols`.
 
         Args:
           symbols: of a tile codec, int32 [tiles, M], of all items one after the other, each
             row-major; of a pyramid codec, one `Pyramid` of int32 arrays for each tile.
-          shapes: (height, width) of each item.
+          shapes: samples along each axis of each item: of pictures (height, width).
           q16: quality times 16 of each item, 16 to 160.
-          channels: 1 or 3 for each item.
+          channels: of each item: for pictures 1 or 3, else the codec's.
           names: one for each item, or None.
           tiles_per_block: of a tile codec: smaller blocks make crops faster, larger ones save 6
             bytes a block.
+          metadata: a JSON object to keep in the file; of fields it gives the coordinates.
 
         Raises:
           MscnError: arguments do not fit together or are beyond the format's limits.
@@ -133,13 +151,16 @@ class Codec:
             modality=MODALITIES.index(self.bundle.manifest["modality"]),
             tile_edge=self.bundle.manifest["tile_edge"],
             code_channels=self.bundle.manifest["channels"],
-            shapes=[(int(height), int(width)) for height, width in shapes],
+            shapes=[tuple(map(int, shape)) for shape in shapes],
             q16=[int(quality) for quality in q16],
             channels=[int(count) for count in channels],
             names=None if names is None else list(names),
             tiles_per_block=tiles_per_block or self.scheme.tiles_per_block,
             blocks=[],
+            tile_overlap=self.bundle.manifest.get("tile_overlap", 0),
+            metadata=metadata,
         )
+        self._check(container)
         container.blocks += self.scheme.blocks(container, symbols)
         return container.to_bytes()
 
@@ -159,22 +180,24 @@ class Codec:
         data: Data,
         item: int = 0,
         scale: float | None = None,
-        size: tuple[int, int] | None = None,
-        region: tuple[int, int, int, int] | None = None,
+        size: Sequence[int] | None = None,
+        region: Sequence[int] | None = None,
         name: str = "input",
     ) -> np.ndarray:
-        """One picture, or a part of it, at any resolution; decodes only the blocks it needs.
+        """One signal, or a part of it, at any resolution; decodes only the blocks it needs.
 
         Args:
           data: the file's bytes, or an opened `Container`.
-          item: which picture, from 0.
+          item: which signal, from 0.
           scale: output size as a multiple of the region's; not together with `size`.
-          size: output (width, height) in pixels.
-          region: (x, y, width, height) in source pixels; default all.
+          size: samples of the output, innermost axis first: (width, height) of a picture.
+          region: first source samples and counts of them, innermost axis first: of a picture
+            (x, y, width, height); default all.
           name: what error messages call the file.
 
         Returns:
-          uint8 [H, W, C], C = 1 for grey originals (BT.601 luma), else 3.
+          Of a picture uint8 [H, W, C], C = 1 for grey originals (BT.601 luma), else 3; of another
+          signal an array [.., C] of the type that its codec's manifest says.
 
         Raises:
           MscnError: the file is damaged or of another codec, or an argument is out of range.
@@ -186,7 +209,7 @@ class Codec:
     def decode_all(
         self, data: Data, scale: float | None = None, name: str = "input"
     ) -> Iterator[np.ndarray]:
-        """Every picture of an archive in order, uint8 [H, W, C] each; small ones in batches.
+        """Every signal of an archive in order, as `decode` gives them; small ones in batches.
 
         Raises:
           MscnError: as `decode`.
@@ -194,22 +217,24 @@ class Codec:
         container = self._open(data, name)
         reader = self.scheme.reader(container)
         batch: list[View] = []
-        pixels = 0
+        samples = 0
         for item in range(container.items):
             batch.append(view(container, item, scale))
-            pixels += batch[-1].shape[0] * batch[-1].shape[1]
-            if pixels >= _BATCH_PIXELS or item + 1 == container.items:
+            samples += math.prod(batch[-1].shape)
+            if samples >= _BATCH_SAMPLES or item + 1 == container.items:
                 yield from reader.render(batch)
-                batch, pixels = [], 0
+                batch, samples = [], 0
 
     @staticmethod
     def info(data: Data, name: str = "input") -> dict[str, Any]:
         """What a file says about itself, without its codec and without ONNX Runtime.
 
         Returns:
-          `version`, `codec` (id, 16 hexadecimal digits), `modality`, `tile_edge`, `blocks`,
-          `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`), `bits_per_pixel` and
-          `items`: a list of `name` (or None), `width`, `height`, `channels`, `quality`, `tiles`.
+          `version`, `codec` (id, 16 hexadecimal digits), `modality`, `tile_edge`, `tile_overlap`,
+          `blocks`, `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`),
+          `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None) and `items`: a
+          list of `name` (or None), `size` (innermost axis first: of a picture width, height),
+          `channels`, `quality`, `tiles`.
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.
@@ -217,7 +242,7 @@ class Codec:
         container = _parse(data, name)
         sizes = container.sizes()
         total = sum(sizes.values())
-        pixels = sum(height * width for height, width in container.shapes)
+        samples = sum(map(math.prod, container.shapes))
         names = container.names or [None] * container.items
         tiles = np.diff(container.first_tiles).tolist()
         return {
@@ -225,20 +250,22 @@ class Codec:
             "codec": container.bundle_id.hex(),
             "modality": MODALITIES[container.modality],
             "tile_edge": container.tile_edge,
+            "tile_overlap": container.tile_overlap,
             "blocks": len(container.blocks),
             "tiles_per_block": container.tiles_per_block,
             "bytes": {"total": total, **sizes},
-            "bits_per_pixel": 8 * total / pixels,
+            "bits_per_pixel": 8 * total / samples,
+            "metadata": container.metadata,
+            "error_bound": container.error_bound,
             "items": [
                 {
                     "name": names[item],
-                    "width": width,
-                    "height": height,
+                    "size": list(shape[::-1]),
                     "channels": container.channels[item],
                     "quality": container.q16[item] / 16,
                     "tiles": tiles[item],
                 }
-                for item, (height, width) in enumerate(container.shapes)
+                for item, shape in enumerate(container.shapes)
             ],
         }
 

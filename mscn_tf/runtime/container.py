@@ -6,6 +6,9 @@ from it. The container knows nothing about the entropy model: a block is bytes.
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,11 +21,32 @@ from mscn_tf.runtime.errors import MscnError
 
 MAGIC = b"MSCN"
 VERSION = 1
-MODALITIES = ("image",)
+# Axes of a signal of each modality; a modality's number is its place.
+AXES = {
+    "image": 2,
+    "field": 2,
+    "sound": 1,
+    "volume": 3,
+    "voxels": 3,
+    "silhouette": 2,
+    "mesh": 3,
+    "scene": 3,
+}
+MODALITIES = tuple(AXES)
 
-SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES = 1, 2, 4, 8
-_ALL_FLAGS = SAME_SHAPE | SAME_QUALITY | SAME_CHANNELS | NAMES
-_FLAG_NAMES = {1: "SAME_SHAPE", 2: "SAME_QUALITY", 4: "SAME_CHANNELS", 8: "NAMES"}
+SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED = (
+    1 << bit for bit in range(7)
+)
+_FLAG_NAMES = {
+    SAME_SHAPE: "SAME_SHAPE",
+    SAME_QUALITY: "SAME_QUALITY",
+    SAME_CHANNELS: "SAME_CHANNELS",
+    NAMES: "NAMES",
+    OVERLAP: "OVERLAP",
+    METADATA: "METADATA",
+    BOUNDED: "BOUNDED",
+}
+_ALL_FLAGS = sum(_FLAG_NAMES)
 
 # Limits a reader checks before it allocates anything.
 MAX_SIDE = 2**20  # height or width
@@ -30,6 +54,7 @@ MAX_PIXELS = 2**28  # of one item
 MAX_ITEMS = 2**24
 MAX_TILES_PER_BLOCK = 4096
 MAX_NAME_BYTES = 2**26  # all names, uncompressed
+MAX_METADATA_BYTES = 2**24  # uncompressed
 _MAX_LENGTH = 2**40
 
 
@@ -62,15 +87,32 @@ FIELDS = (
     Field("version", "u8", "of this format", VERSION, VERSION),
     Field("flags", "u8", "sum of the flags below", 0, _ALL_FLAGS),
     Field("bundle_id", "bytes8", "first 8 bytes of the codec bundle's id"),
-    Field("modality", "u8", "0: image", 0, len(MODALITIES) - 1),
-    Field("tile_edge", "varint", "height and width of a tile in pixels", 1, MAX_SIDE),
+    Field(
+        "modality",
+        "u8",
+        ", ".join(f"{number}: {name}" for number, name in enumerate(MODALITIES)),
+        0,
+        len(MODALITIES) - 1,
+    ),
+    Field("tile_edge", "varint", "samples along each side of a tile", 1, MAX_SIDE),
+    Field("tile_overlap", "varint", "of them shared with the next tile", 1, MAX_SIDE, when=OVERLAP),
     Field("code_channels", "u8", "channels of a tile", 1),
-    Field("items", "varint", "number of pictures", 1, MAX_ITEMS),
+    Field("items", "varint", "number of signals", 1, MAX_ITEMS),
     Field("tiles_per_block", "varint", "in every block but the last", 1, MAX_TILES_PER_BLOCK),
-    Field("shapes", "shape", "height, width in pixels", 1, MAX_SIDE, per="item", once=SAME_SHAPE),
+    Field(
+        "shapes",
+        "shape",
+        "samples along each axis: of a picture height, width",
+        1,
+        MAX_SIDE,
+        per="item",
+        once=SAME_SHAPE,
+    ),
     Field("q16", "u8", "quality times 16", 16, 160, per="item", once=SAME_QUALITY),
-    Field("channels", "u8", "of the original: 1 grey, 3 RGB", 1, 3, per="item", once=SAME_CHANNELS),
+    Field("channels", "u8", "of the original", 1, 255, per="item", once=SAME_CHANNELS),
     Field("names", "names", "names of the items", when=NAMES),
+    Field("metadata", "json", "what else the original file said", when=METADATA),
+    Field("error_bound", "f64", "largest error of any value", when=BOUNDED),
     Field("block_bytes", "varint", "length of each block's payload", 0, _MAX_LENGTH, per="block"),
     Field("header_crc", "u32", "CRC-32 of every byte before this field", 0, 2**32 - 1),
 )
@@ -81,6 +123,7 @@ class _Reader:
 
     def __init__(self, data: bytes, source: str):
         self.data, self.at, self.source = data, 0, source
+        self.axes = 2  # of the modality, once it has been read
 
     @property
     def left(self) -> int:
@@ -108,19 +151,34 @@ class _Reader:
             if shift > 56:
                 raise self.damaged("number too long")
 
-    def names(self) -> list[str]:
+    def text(self, limit: int, what: str) -> str:
         packed = self.take(self.varint())
         inflater = zlib.decompressobj()
         try:
-            text = inflater.decompress(packed, MAX_NAME_BYTES + 1)
-            if len(text) > MAX_NAME_BYTES or not inflater.eof or inflater.unused_data:
-                raise self.damaged("names")
-            names = text.decode().split("\n")
+            text = inflater.decompress(packed, limit + 1)
+            if len(text) > limit or not inflater.eof or inflater.unused_data:
+                raise self.damaged(what)
+            return text.decode()
         except (zlib.error, UnicodeDecodeError) as error:
-            raise self.damaged("names") from error
+            raise self.damaged(what) from error
+
+    def names(self) -> list[str]:
+        names = self.text(MAX_NAME_BYTES, "names").split("\n")
         if not all(map(_is_name, names)):
             raise self.damaged("names")
         return names
+
+    def metadata(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.text(MAX_METADATA_BYTES, "metadata"))
+        except (ValueError, RecursionError) as error:
+            raise self.damaged("metadata") from error
+        if not isinstance(found, dict):
+            raise self.damaged("metadata")
+        return found
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.varint() for _ in range(self.axes))
 
 
 def varint(value: int) -> bytes:
@@ -137,8 +195,8 @@ def _is_name(name: str) -> bool:
     return not any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
 
 
-def _pack_names(names: Sequence[str]) -> bytes:
-    packed = zlib.compress("\n".join(names).encode(), 9)
+def _pack_text(text: str) -> bytes:
+    packed = zlib.compress(text.encode(), 9)
     return varint(len(packed)) + packed
 
 
@@ -153,51 +211,74 @@ _KINDS: dict[str, tuple[Callable[[_Reader], Any], Callable[[Any], bytes], str]] 
         "u32, little-endian",
     ),
     "varint": (_Reader.varint, varint, "varint"),
-    "shape": (
-        lambda r: (r.varint(), r.varint()),
-        lambda v: varint(v[0]) + varint(v[1]),
-        "two varints",
+    "f64": (
+        lambda r: struct.unpack("<d", r.take(8))[0],
+        lambda v: struct.pack("<d", v),
+        "IEEE 754 double, little-endian",
     ),
-    "names": (_Reader.names, _pack_names, "varint n, then n bytes of zlib data"),
+    "shape": (_Reader.shape, lambda v: b"".join(map(varint, v)), "a varint for each axis"),
+    "names": (
+        _Reader.names,
+        lambda v: _pack_text("\n".join(v)),
+        "varint n, then n bytes of zlib data",
+    ),
+    "json": (
+        _Reader.metadata,
+        lambda v: _pack_text(_to_json(v)),
+        "varint n, then n bytes of zlib data",
+    ),
 }
 
 
 def _problem(spec: Field, value: Any) -> str | None:
     """What is wrong with one value of a field, or None."""
     if spec.kind == "shape":
-        height, width = value
-        if not (spec.low <= height <= spec.high and spec.low <= width <= spec.high):
-            return f"size {width}x{height} is outside 1 to {spec.high} pixels a side"
-        if height * width > MAX_PIXELS:
-            return f"size {width}x{height} is over the limit of {MAX_PIXELS} pixels an item"
-    elif spec.name == "channels" and value == 2:
-        return "channels is 2, not 1 or 3"
+        size = size_text(value)
+        if not all(spec.low <= side <= spec.high for side in value):
+            return f"size {size} is outside 1 to {spec.high} samples a side"
+        if math.prod(value) > MAX_PIXELS:
+            return f"size {size} is over the limit of {MAX_PIXELS} samples an item"
+    elif spec.kind == "f64" and not 0 < value < math.inf:
+        return f"{spec.name} is {value}, not a finite number above 0"
     elif spec.kind in ("u8", "u32", "varint") and not spec.low <= value <= spec.high:
         return f"{spec.name} is {value}, outside {spec.low} to {spec.high}"
     return None
 
 
-def grid(shape: tuple[int, int], edge: int) -> tuple[int, int]:
-    """Rows and columns of tiles that cover a picture of (height, width) pixels."""
-    return -(-shape[0] // edge), -(-shape[1] // edge)
+def size_text(shape: Sequence[int]) -> str:
+    """Innermost axis first, as people write sizes of pictures: "640x480"."""
+    return "x".join(map(str, reversed(shape)))
+
+
+def grid(shape: Sequence[int], edge: int, overlap: int = 0) -> tuple[int, ...]:
+    """Along each axis, tiles that cover a signal of so many samples."""
+    return tuple(max(1, -(-(side - overlap) // (edge - overlap))) for side in shape)
+
+
+def _to_json(metadata: dict[str, Any]) -> str:
+    return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass
 class Container:
-    """One `.mscn` file: a single picture is an archive of one item.
+    """One `.mscn` file: a single signal is an archive of one item.
 
     Attributes:
       bundle_id: 8 bytes.
-      modality: 0 (image).
-      tile_edge: pixels, 1 to 2^20.
+      modality: index into `MODALITIES`.
+      tile_edge: samples, 1 to 2^20.
       code_channels: channels of a tile, 1 to 255.
-      shapes: (height, width) in pixels of each item.
+      shapes: samples along each axis of each item: of a picture (height, width).
       q16: quality times 16 of each item, 16 to 160.
-      channels: 1 or 3, of each item's original.
+      channels: of each item's original.
       names: one for each item, or None. Labels, not paths: who writes files by them checks them.
       tiles_per_block: 1 to 4096.
       blocks: entropy-coded payloads; block k holds tiles [k * tiles_per_block, ...) of the tiles
         of all items, each item's in row-major order, one item after the other.
+      tile_overlap: samples that neighbouring tiles share, less than `tile_edge`.
+      metadata: JSON object, what else the original file said, or None.
+      error_bound: largest error of any value; where it is given, there are residuals.
+      residuals: what corrects each item to that bound, one payload an item.
       source: what error messages call this file.
     """
 
@@ -211,6 +292,10 @@ class Container:
     names: list[str] | None
     tiles_per_block: int
     blocks: list[bytes]
+    tile_overlap: int = 0
+    metadata: dict[str, Any] | None = None
+    error_bound: float | None = None
+    residuals: list[bytes] = field(default_factory=list)
     source: str = field(default="input", compare=False)
 
     @property
@@ -221,8 +306,9 @@ class Container:
     @cached_property
     def first_tiles(self) -> np.ndarray:
         """int64 [items + 1]: index of each item's first tile; the last entry counts all tiles."""
-        sides = np.array(self.shapes, np.int64).reshape(-1, 2)
-        tiles = np.prod(-(-sides // self.tile_edge), axis=1)
+        sides = np.array(self.shapes, np.int64)
+        stride = self.tile_edge - self.tile_overlap
+        tiles = np.prod(np.maximum(1, -(-(sides - self.tile_overlap) // stride)), axis=1)
         return np.concatenate(([0], np.cumsum(tiles)))
 
     @property
@@ -267,6 +353,14 @@ class Container:
         columns = (self.q16, self.channels) + (() if self.names is None else (self.names,))
         if any(len(column) != self.items for column in columns):
             raise MscnError("shapes, q16, channels and names need one entry for each item")
+        if not 0 <= self.modality < len(MODALITIES):
+            raise MscnError(f"cannot write a .mscn file: no modality {self.modality}")
+        if any(len(shape) != AXES[MODALITIES[self.modality]] for shape in self.shapes):
+            raise MscnError(f"a shape has other axes than a {MODALITIES[self.modality]}")
+        if not 0 <= self.tile_overlap < self.tile_edge:
+            raise MscnError("tiles overlap by more than their edge")
+        if len(self.residuals) != (0 if self.error_bound is None else self.items):
+            raise MscnError("residuals need an error bound, and one entry for each item")
         if len(self.bundle_id) != 8:
             raise MscnError(f"bundle_id has {len(self.bundle_id)} bytes, not 8")
         if self.names is not None:
@@ -279,6 +373,13 @@ class Container:
                     raise MscnError(f"name {name!r} is not Unicode text; rename it") from error
             if len("\n".join(self.names).encode()) > MAX_NAME_BYTES:
                 raise MscnError("names are too long together; shorten them")
+        if self.metadata is not None:
+            try:
+                size = len(_to_json(self.metadata).encode())
+            except (TypeError, ValueError) as error:
+                raise MscnError(f"metadata can't be written as JSON ({error})") from error
+            if size > MAX_METADATA_BYTES:
+                raise MscnError(f"{size} bytes of metadata are too many; shorten it")
 
     def _values(self) -> dict[str, Any]:
         flags = 0
@@ -292,10 +393,15 @@ class Container:
         return {
             "magic": MAGIC,
             "version": VERSION,
-            "flags": flags | (NAMES if self.names is not None else 0),
+            "flags": flags
+            | (NAMES if self.names is not None else 0)
+            | (OVERLAP if self.tile_overlap else 0)
+            | (METADATA if self.metadata is not None else 0)
+            | (BOUNDED if self.error_bound is not None else 0),
             "bundle_id": self.bundle_id,
             "modality": self.modality,
             "tile_edge": self.tile_edge,
+            "tile_overlap": self.tile_overlap,
             "code_channels": self.code_channels,
             "items": self.items,
             "tiles_per_block": self.tiles_per_block,
@@ -303,7 +409,9 @@ class Container:
             "q16": self.q16,
             "channels": self.channels,
             "names": self.names,
-            "block_bytes": [len(block) for block in self.blocks],
+            "metadata": self.metadata,
+            "error_bound": self.error_bound,
+            "block_bytes": [len(block) for block in self.blocks + self.residuals],
         }
 
     def _head(self) -> dict[str, bytes]:
@@ -338,7 +446,7 @@ class Container:
           MscnError: a value is outside the format's limits.
         """
         parts = list(self._head().values())
-        for block in self.blocks:
+        for block in self.blocks + self.residuals:
             parts += (block, _crc(block))
         return b"".join(parts)
 
@@ -389,12 +497,18 @@ class Container:
                 if problem:
                     raise reader.damaged(problem)
             values[spec.name] = column[0] if spec.per == "file" else column
+            if spec.name == "modality":
+                reader.axes = AXES[MODALITIES[column[0]]]
+            if spec.name == "tile_overlap" and column[0] >= values["tile_edge"]:
+                raise reader.damaged("tiles overlap by more than their edge")
         if zlib.crc32(data[:checked]) != values["header_crc"]:
             raise reader.damaged("header checksum")
         items = values["items"]
         if values.get("names") is not None and len(values["names"]) != items:
             raise reader.damaged(f"{len(values['names'])} names for {items} items")
         blocks = _read_blocks(reader, values["block_bytes"])
+        bound = values.get("error_bound")
+        tile_blocks = len(blocks) if bound is None else len(blocks) - items
         for column_name in ("shapes", "q16", "channels"):
             if len(values[column_name]) != items:
                 values[column_name] = values[column_name] * items
@@ -408,21 +522,26 @@ class Container:
             channels=values["channels"],
             names=values.get("names"),
             tiles_per_block=values["tiles_per_block"],
-            blocks=blocks,
+            blocks=blocks[:tile_blocks],
+            tile_overlap=values.get("tile_overlap", 0),
+            metadata=values.get("metadata"),
+            error_bound=bound,
+            residuals=blocks[tile_blocks:],
             source=name,
         )
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the file by purpose; they add up to its length.
 
-        `header`: what every file has once; `side`: per-item columns, names, block lengths and
-        block checksums; `payload`: entropy-coded symbols.
+        `header`: what every file has once; `side`: per-item columns, names, metadata, block
+        lengths and block checksums; `payload`: entropy-coded symbols.
         """
         head = self._head()
         once = [spec.name for spec in FIELDS if spec.per == "file" and not spec.when]
         header = sum(len(head[name]) for name in once)
-        side = sum(map(len, head.values())) - header + 4 * len(self.blocks)
-        return {"header": header, "side": side, "payload": sum(map(len, self.blocks))}
+        blocks = self.blocks + self.residuals
+        side = sum(map(len, head.values())) - header + 4 * len(blocks)
+        return {"header": header, "side": side, "payload": sum(map(len, blocks))}
 
 
 def _crc(data: bytes) -> bytes:
@@ -430,13 +549,12 @@ def _crc(data: bytes) -> bytes:
 
 
 def _count_blocks(values: dict[str, Any]) -> int:
-    tiles = 0
-    for shape in values["shapes"]:
-        rows, columns = grid(shape, values["tile_edge"])
-        tiles += rows * columns
+    edge, overlap = values["tile_edge"], values.get("tile_overlap", 0)
+    tiles = sum(math.prod(grid(shape, edge, overlap)) for shape in values["shapes"])
     if len(values["shapes"]) != values["items"]:
         tiles *= values["items"]
-    return -(-tiles // values["tiles_per_block"])
+    residuals = values["items"] if values["flags"] & BOUNDED else 0
+    return -(-tiles // values["tiles_per_block"]) + residuals
 
 
 def _read_blocks(reader: _Reader, lengths: list[int]) -> list[bytes]:

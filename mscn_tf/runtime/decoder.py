@@ -5,17 +5,17 @@ In double precision results differ between machines by some 1e-15, so that 8-bit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mscn_tf.runtime.bundle import DECODER
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import AXES
 
 if TYPE_CHECKING:
     from mscn_tf.runtime.bundle import Bundle
-
-_INPUTS = ("code", "rows", "cols", "quality")
 
 
 class Decoder:
@@ -43,30 +43,32 @@ class Decoder:
             raise MscnError(f"bundle {bundle.name}: unusable decoder ({_line(error)})") from error
         names = [entry.name for entry in self._session.get_inputs()]
         weights = bundle.weights()
-        missing = [name for name in names if name not in _INPUTS and name not in weights]
-        if missing or not set(_INPUTS[:3]) <= set(names):
+        own = ("code", *AXES, "quality")
+        missing = [name for name in names if name not in own and name not in weights]
+        self._axes = [axis for axis in AXES if axis in names]
+        if missing or "code" not in names or not self._axes:
             raise MscnError(f"bundle {bundle.name}: the decoder's inputs {names} are not all there")
         self._weights = {name: weights[name] for name in names if name in weights}
-        self._names = [name for name in _INPUTS if name in names]
+        self._names = [name for name in own if name in names]
 
     def __call__(
-        self, code: np.ndarray, rows: np.ndarray, cols: np.ndarray, quality: np.ndarray
+        self, code: np.ndarray, grid: Sequence[np.ndarray], quality: np.ndarray
     ) -> np.ndarray:
         """Values at the points of B grids.
 
         Args:
           code: float64 [B, M], dequantised.
-          rows: float64 [B, h], vertical coordinates; a tile spans -1 to 1.
-          cols: float64 [B, w], horizontal coordinates.
+          grid: for each axis, outermost first, float64 [B, n], its coordinates: a tile spans -1 to
+            1; on the sphere latitudes and longitudes in radians.
           quality: float64 [B], 1 to 10.
 
         Returns:
-          float64 [B, h, w, C], nominally 0 to 1, not clipped.
+          float64 [B, .., C], nominally 0 to 1, not clipped.
 
         Raises:
           MscnError: ONNX Runtime fails.
         """
-        given = dict(zip(_INPUTS, (code, rows, cols, quality)))
+        given = {"code": code, "quality": quality, **dict(zip(self._axes, grid))}
         feed = {name: np.ascontiguousarray(given[name], np.float64) for name in self._names}
         try:
             return self._session.run(["values"], {**feed, **self._weights})[0]

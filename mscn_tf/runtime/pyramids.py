@@ -152,7 +152,7 @@ class _Reader:
     def _render(self, view: View) -> np.ndarray:
         container = self._container
         shape = container.shapes[view.item]
-        (x, y, w, h), (out_h, out_w) = view.region, view.shape
+        (y, x), (h, w), (out_h, out_w) = view.start, view.extent, view.shape
         shrink = min(h / out_h, w / out_w)
         skip = int(np.clip(np.floor(np.log2(shrink)), 0, self._pyramids.prior.levels))
         out = np.empty((out_h, out_w, container.channels[view.item]), np.uint8)

@@ -1,10 +1,12 @@
-"""Files whose pictures are cut into tiles, each decoded by a network on its own."""
+"""Files whose signals are cut into tiles, each decoded by a network on its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -12,10 +14,13 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import coordinates_at, sphere_grid
+from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, to_bytes
 
-_PIECE = 256  # a run of the decoder makes at most this many rows and columns of a tile
-_CHUNK_PIXELS = 2**16  # of all tiles in one run: what bounds the memory
+# A run of the decoder makes so many points of a tile at most, and of all tiles together: what
+# bounds the memory. On the sphere every point has some hundred functions of its own.
+_BOX_POINTS, _SPHERE_POINTS = 2**16, 2**12
 
 
 @dataclass(frozen=True)
@@ -23,36 +28,73 @@ class _Axis:
     """Output positions along one axis, cut into pieces that lie within one tile.
 
     Attributes:
-      tile: int64 [P], tile of each piece, rising.
+      tile: int64 [P], tile of each piece.
       start, stop: int64 [P], output positions [start, stop) of each piece.
-      coordinates: float64 [P, n], within the tile, -1 to 1; short pieces repeat their last.
+      coordinates: float64 [P, n], within the tile, -1 to 1, or on the sphere radians; short pieces
+        repeat their last.
+      share: float64 [P, n], what a tile counts where it overlaps with others, or None.
     """
 
     tile: np.ndarray
     start: np.ndarray
     stop: np.ndarray
     coordinates: np.ndarray
+    share: np.ndarray | None = None
 
-    @classmethod
-    def sample(cls, offset: int, extent: int, out: int, edge: int) -> _Axis:
-        """Centres of `out` equal parts of the source pixels [offset, offset + extent)."""
-        source = offset + (np.arange(out) + 0.5) * (extent / out)
-        # Rounding must not carry the last centre out of the picture.
-        tile = np.minimum(source // edge, (offset + extent - 1) // edge).astype(np.int64)
-        first = np.concatenate(([True], np.diff(tile) > 0))
-        since = np.arange(out) - np.flatnonzero(first)[np.cumsum(first) - 1]
-        start = np.flatnonzero(since % _PIECE == 0)
-        stop = np.append(start[1:], out)
-        at = np.minimum(start[:, None] + np.arange((stop - start).max()), stop[:, None] - 1)
-        coordinates = 2 * (source[at] - tile[at] * edge) / edge - 1
-        return cls(tile[start], start, stop, coordinates)
+
+def _positions(start: int, extent: int, out: int) -> np.ndarray:
+    """Centres of `out` equal parts of the source samples [start, start + extent)."""
+    return start + (np.arange(out) + 0.5) * (extent / out)
+
+
+def _pieces(first: np.ndarray, last: np.ndarray, piece: int) -> tuple[np.ndarray, ...]:
+    """Cuts output ranges [first, last): which range, start and stop of each piece."""
+    counts = -(-(last - first) // piece)
+    owner = np.repeat(np.arange(len(first)), counts)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = first[owner] + piece * within
+    return owner, start, np.minimum(start + piece, last[owner])
+
+
+@lru_cache(maxsize=64)
+def _box_axis(
+    start: int, extent: int, out: int, edge: int, overlap: int, tiles: int, piece: int
+) -> _Axis:
+    """An axis of a signal of so many tiles."""
+    source, stride = _positions(start, extent, out), edge - overlap
+    # Rounding must not carry the last centre out of the region.
+    last_tile = min((start + extent - 1) // stride, tiles - 1)
+    tile = np.arange(max(start - overlap, 0) // stride, last_tile + 1)
+    first = np.searchsorted(source, tile * stride)
+    last = np.searchsorted(source, tile * stride + edge)
+    last[-1] = out
+    kept = last > first
+    tile, first, last = tile[kept], first[kept], last[kept]
+    owner, begin, end = _pieces(first, last, piece)
+    tile = tile[owner]
+    at = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
+    within = source[at] - (tile * stride)[:, None]
+    share = None
+    if overlap:  # from one tile to the next in a straight line
+        rise = np.where(tile[:, None] > 0, np.clip(within / overlap, 0, 1), 1.0)
+        fall = np.clip((within - stride) / overlap, 0, 1)
+        share = rise * np.where(tile[:, None] < tiles - 1, 1 - fall, 1.0)
+    return _Axis(tile, begin, end, 2 * within / edge - 1, share)
+
+
+def _sphere_axis(known: np.ndarray, start: int, extent: int, out: int, piece: int) -> _Axis:
+    """An axis of a field on the sphere, whose samples have known coordinates."""
+    coordinates = coordinates_at(known, _positions(start, extent, out))
+    _, begin, end = _pieces(np.array([0]), np.array([out]), piece)
+    at = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
+    return _Axis(np.zeros(len(begin), np.int64), begin, end, coordinates[at])
 
 
 class Tiles:
-    """How files of a tile codec become pictures.
+    """How files of a tile codec become signals.
 
     A network gives values at any point, so other sizes than the original are sampled at the
-    centres of the new pixels; nothing is averaged.
+    centres of the new samples; nothing is averaged.
     """
 
     tiles_per_block = 256
@@ -60,6 +102,8 @@ class Tiles:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self.prior = bundle.prior
+        self.values = Values.of(bundle.manifest, bundle.name)
+        self.sphere = bundle.manifest["modality"] == "field"
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -116,65 +160,93 @@ class _Reader:
         return joined[tiles.start - first * size :][: len(tiles)]
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
-        """uint8 ``[H, W, C]`` for each view."""
-        container, edge = self._container, self._container.tile_edge
-        outputs = [
-            np.empty((*view.shape, container.channels[view.item]), np.uint8) for view in views
-        ]
-        spans = [(view.region, view.shape) for view in views]
-        rows = _Table([_Axis.sample(y, h, out, edge) for (_, y, _, h), (out, _) in spans])
-        columns = _Table([_Axis.sample(x, w, out, edge) for (x, _, w, _), (_, out) in spans])
-        # A job is one piece of rows and one of columns of one view: [jobs] each.
-        owner, row, column, tile = [], [], [], []
-        for index, view in enumerate(views):
-            across = grid(container.shapes[view.item], container.tile_edge)[1]
-            first = container.tiles_of(view.item).start
-            down, along = rows.axes[index], columns.axes[index]
-            r, c = np.divmod(np.arange(len(down.tile) * len(along.tile)), len(along.tile))
-            owner.append(np.full(len(r), index))
-            row.append(r + rows.first[index])
-            column.append(c + columns.first[index])
-            tile.append(first + down.tile[r] * across + along.tile[c])
-        jobs = np.stack([np.concatenate(part) for part in (tile, owner, row, column)], axis=1)
-        jobs = jobs[np.argsort(jobs[:, 0], kind="stable")]
+        """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type."""
+        container = self._container
+        channels = [container.channels[view.item] for view in views]
+        if self._tiles.bundle.manifest["modality"] == "image":
+            outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(views, channels)]
 
-        chunk = max(1, _CHUNK_PIXELS // (rows.width * columns.width))
+            def store(number: int, place: tuple[slice, ...], values: np.ndarray) -> None:
+                outputs[number][place] = to_bytes(values, channels[number])
+
+            self._render(views, store)
+            return outputs
+        sums = [np.zeros((*v.shape, container.code_channels)) for v in views]
+
+        def add(number: int, place: tuple[slice, ...], values: np.ndarray) -> None:
+            sums[number][place] += values
+
+        self._render(views, add)
+        return [self._tiles.values.restore(values) for values in sums]
+
+    def _render(
+        self,
+        views: Sequence[View],
+        store: Callable[[int, tuple[slice, ...], np.ndarray], None],
+    ) -> None:
+        """Hands over the values of all pieces of views, weighted where tiles overlap."""
+        container = self._container
+        points = _SPHERE_POINTS if self._tiles.sphere else _BOX_POINTS
+        axes = [self._axes(view, round(points ** (1 / len(view.shape)))) for view in views]
+        tables = [_Table(axis) for axis in zip(*axes)]
+        # A job is a tile, a view, and one piece of each axis: [jobs, 2 + axes].
+        jobs = []
+        for number, (view, own) in enumerate(zip(views, axes)):
+            counts = [len(axis.tile) for axis in own]
+            pieces = np.indices(counts).reshape(len(counts), -1)
+            tile = np.zeros(pieces.shape[1], np.int64)
+            across = grid(container.shapes[view.item], container.tile_edge, container.tile_overlap)
+            for axis, count, piece in zip(own, across, pieces):
+                tile = tile * count + axis.tile[piece]
+            tile += container.tiles_of(view.item).start
+            offset = [[table.first[number]] for table in tables]
+            jobs.append(np.stack([tile, np.full(len(tile), number), *(pieces + offset)], axis=1))
+        jobs = np.concatenate(jobs)
+        jobs = jobs[np.argsort(jobs[:, 0], kind="stable")]
+        chunk = max(1, points // math.prod(table.width for table in tables))
         blocks = jobs[:, 0] // container.tiles_per_block
         for block in np.unique(blocks):
             low, high = np.searchsorted(blocks, (block, block + 1))
             coded, q16 = self.block(int(block))
-            for start in range(low, high, chunk):
-                part = jobs[start : min(start + chunk, high)]
+            for begin in range(low, high, chunk):
+                part = jobs[begin : min(begin + chunk, high)]
                 at = part[:, 0] - block * container.tiles_per_block
                 codes = self._prior.dequantise(coded[at], q16[at])
-                values = self._tiles.decoder(
-                    codes,
-                    rows.coordinates[part[:, 2]],
-                    columns.coordinates[part[:, 3]],
-                    q16[at] / 16,
-                )
-                for one, (_, view, r, c) in zip(values, part.tolist()):
-                    top, bottom, left, right = *rows.span[r], *columns.span[c]
-                    out = outputs[view]
-                    out[top:bottom, left:right] = to_bytes(
-                        one[: bottom - top, : right - left], out.shape[-1]
-                    )
-        return outputs
+                coordinates = [t.coordinates[part[:, 2 + a]] for a, t in enumerate(tables)]
+                values = self._tiles.decoder(codes, coordinates, q16[at] / 16)
+                for one, (_, number, *pieces) in zip(values, part.tolist()):
+                    place = tuple(slice(*t.span[piece]) for t, piece in zip(tables, pieces))
+                    one = one[tuple(slice(s.stop - s.start) for s in place)]
+                    for axis, (table, piece) in enumerate(zip(tables, pieces)):
+                        if table.share is not None:
+                            share = table.share[piece, : one.shape[axis]]
+                            one = one * share.reshape([-1] + [1] * (one.ndim - 1 - axis))
+                    store(number, place, one)
+
+    def _axes(self, view: View, piece: int) -> list[_Axis]:
+        container, shape = self._container, self._container.shapes[view.item]
+        spans = zip(view.start, view.extent, view.shape)
+        if self._tiles.sphere:
+            known = sphere_grid(shape, container.metadata, container.source)
+            return [_sphere_axis(k, *span, piece) for k, span in zip(known, spans)]
+        edge, overlap = container.tile_edge, container.tile_overlap
+        across = grid(shape, edge, overlap)
+        return [_box_axis(*span, edge, overlap, tiles, piece) for span, tiles in zip(spans, across)]
 
 
 class _Table:
     """Pieces of several axes in one table, padded to the longest."""
 
     def __init__(self, axes: Sequence[_Axis]):
-        self.axes = axes
-        self.first = np.concatenate(([0], np.cumsum([len(axis.tile) for axis in axes])))
+        self.first = list(itertools.accumulate((len(axis.tile) for axis in axes), initial=0))
         self.width = max(axis.coordinates.shape[1] for axis in axes)
-        self.coordinates = np.concatenate(
-            [
-                np.pad(a.coordinates, ((0, 0), (0, self.width - a.coordinates.shape[1])), "edge")
-                for a in axes
-            ]
-        )
+        self.coordinates = self._joined([axis.coordinates for axis in axes])
+        shares = [axis.share for axis in axes]
+        self.share = None if shares[0] is None else self._joined(shares)
         starts = np.concatenate([axis.start for axis in axes])
         stops = np.concatenate([axis.stop for axis in axes])
         self.span = np.stack([starts, stops], axis=1).tolist()
+
+    def _joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        pad = [np.pad(p, ((0, 0), (0, self.width - p.shape[1])), "edge") for p in parts]
+        return np.concatenate(pad)

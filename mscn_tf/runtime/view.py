@@ -1,12 +1,14 @@
-"""What is wanted of a file: pictures, or parts of them, at a size; and how values become pixels."""
+"""What is wanted of a file: signals, or parts of them, at a size."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container, size_text
 from mscn_tf.runtime.errors import MscnError
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -14,25 +16,27 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class View:
-    """One wanted picture: an item seen through a region at a size.
+    """One wanted signal: an item seen through a region at a size.
 
     Attributes:
       item: which, from 0.
-      region: (x, y, width, height) in source pixels.
-      shape: (height, width) of the output.
+      start: first source sample along each axis.
+      extent: source samples along each axis.
+      shape: samples of the output along each axis.
     """
 
     item: int
-    region: tuple[int, int, int, int]
-    shape: tuple[int, int]
+    start: tuple[int, ...]
+    extent: tuple[int, ...]
+    shape: tuple[int, ...]
 
 
 def view(
     container: Container,
     item: int,
     scale: float | None = None,
-    size: tuple[int, int] | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    size: Sequence[int] | None = None,
+    region: Sequence[int] | None = None,
 ) -> View:
     """The view that the arguments of `Codec.decode` ask for.
 
@@ -40,26 +44,36 @@ def view(
       MscnError: an argument is out of range, or there is no such item.
     """
     source = container.source
-    height, width = container.shapes[container.check_item(item)]
-    x, y, w, h = (0, 0, width, height) if region is None else region
-    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
+    shape = container.shapes[container.check_item(item)]
+    axes = len(shape)
+    if region is None:
+        start, extent = (0,) * axes, shape
+    elif len(region) != 2 * axes:
         raise MscnError(
-            f"{source}: region {x},{y},{w},{h} does not lie within its {width}x{height} pixels"
+            f"{source}: a region takes {2 * axes} numbers here; of a picture X,Y,WIDTH,HEIGHT"
         )
+    else:
+        start, extent = tuple(region[:axes][::-1]), tuple(region[axes:][::-1])
+        if any(e < 1 or s < 0 or s + e > side for s, e, side in zip(start, extent, shape)):
+            raise MscnError(
+                f"{source}: region {','.join(map(str, region))} does not lie within its "
+                f"{size_text(shape)} {'pixels' if axes == 2 else 'samples'}"
+            )
     if scale is not None and size is not None:
         raise MscnError("give scale or size, not both")
-    out_w, out_h = (w, h) if size is None else size
+    if size is not None and len(size) != axes:
+        raise MscnError(f"{source}: a size takes {axes} numbers here; of a picture WIDTHxHEIGHT")
+    out = extent if size is None else tuple(size[::-1])
     if scale is not None:
         if not 0 < scale <= MAX_SIDE:
             raise MscnError(f"scale {scale} must be more than 0 and at most {MAX_SIDE}")
-        out_w, out_h = max(1, round(w * scale)), max(1, round(h * scale))
-    sides = 1 <= out_w <= MAX_SIDE and 1 <= out_h <= MAX_SIDE
-    if not sides or out_w * out_h > MAX_PIXELS:
+        out = tuple(max(1, round(side * scale)) for side in extent)
+    if not all(1 <= side <= MAX_SIDE for side in out) or math.prod(out) > MAX_PIXELS:
         raise MscnError(
-            f"{source}: output of {out_w}x{out_h} pixels; sides must be 1 to {MAX_SIDE} and the "
-            f"product at most {MAX_PIXELS}: lower scale or size"
+            f"{source}: output of {size_text(out)} {'pixels' if axes == 2 else 'samples'}; sides "
+            f"must be 1 to {MAX_SIDE} and the product at most {MAX_PIXELS}: lower scale or size"
         )
-    return View(item, (x, y, w, h), (out_h, out_w))
+    return View(item, start, extent, out)
 
 
 def to_bytes(values: np.ndarray, channels: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,25 @@ from PIL import Image
 from mscn_tf.runtime.errors import MscnError
 
 
-def load_pictures(pattern: str, edge: int, sheets: bool = False) -> list[np.ndarray]:
-    """Loads the RGB pictures that a glob pattern names.
+def central_square(picture: Image.Image, edge: int) -> Image.Image:
+    """The largest square in a picture's middle, resized to ``edge`` pixels a side."""
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    box = (left, top, left + side, top + side)
+    return picture.resize((edge, edge), Image.Resampling.LANCZOS, box)
+
+
+def load_pictures(
+    pattern: str, edge: int, sheets: bool = False, squares: Sequence[int] = ()
+) -> list[np.ndarray]:
+    """Loads the RGB pictures that glob patterns name.
 
     Args:
-      pattern: a glob, e.g. ``data/train/*.jpg``.
+      pattern: a glob, e.g. ``data/train/*.jpg``, or several separated by commas.
       edge: tile edge in pixels.
       sheets: every picture is a sheet of tiles, ``edge * edge`` wide: each of its rows of pixels
         is one tile.
+      squares: in place of every picture take its central square, resized to each of these edges.
 
     Returns:
       Arrays ``[H, W, 3]`` uint8, or with ``sheets`` ``[N, edge, edge, 3]``.
@@ -26,7 +38,8 @@ def load_pictures(pattern: str, edge: int, sheets: bool = False) -> list[np.ndar
     Raises:
       MscnError: nothing matches, or a file is no picture or smaller than one tile.
     """
-    paths = sorted(map(Path, glob.glob(pattern, recursive=True)))
+    found = (glob.glob(part, recursive=True) for part in pattern.split(","))
+    paths = sorted({Path(name) for names in found for name in names})
     if not paths:
         raise MscnError(
             f"{pattern}: no picture matches; set config.data.train and config.data.validation"
@@ -35,20 +48,30 @@ def load_pictures(pattern: str, edge: int, sheets: bool = False) -> list[np.ndar
     for path in paths:
         try:
             with Image.open(path) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+                picture = picture.convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
             raise MscnError(f"{path}: not a picture, or damaged ({error}); leave it out") from error
-        if sheets:
-            if pixels.shape[1] != edge * edge:
-                raise MscnError(
-                    f"{path}: a sheet of {edge}x{edge} tiles is {edge * edge} pixels wide, not "
-                    f"{pixels.shape[1]}; unset config.data.sheets"
-                )
-            pixels = pixels.reshape(-1, edge, edge, 3)
-        elif min(pixels.shape[:2]) < edge:
-            raise MscnError(f"{path}: smaller than one {edge}x{edge} tile; leave it out")
-        pictures.append(pixels)
+        if squares:
+            taken = [np.asarray(central_square(picture, side)) for side in squares]
+        else:
+            taken = [np.asarray(picture)]
+        for pixels in taken:
+            pictures.append(_checked(pixels, path, edge, sheets))
     return pictures
+
+
+def _checked(pixels: np.ndarray, path: Path, edge: int, sheets: bool) -> np.ndarray:
+    """A picture as it is, or a sheet's tiles."""
+    if sheets:
+        if pixels.shape[1] != edge * edge:
+            raise MscnError(
+                f"{path}: a sheet of {edge}x{edge} tiles is {edge * edge} pixels wide, not "
+                f"{pixels.shape[1]}; unset config.data.sheets"
+            )
+        pixels = pixels.reshape(-1, edge, edge, 3)
+    elif min(pixels.shape[:2]) < edge:
+        raise MscnError(f"{path}: smaller than one {edge}x{edge} tile; leave it out")
+    return pixels
 
 
 class TileSampler:

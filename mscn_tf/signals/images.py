@@ -217,16 +217,22 @@ def file_names(names: Sequence[str]) -> list[str]:
     return files
 
 
-def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 pictures of one shape; infinite if equal."""
+def psnr(original: np.ndarray, decoded: np.ndarray, peak: float = 255.0) -> float:
+    """Peak signal-to-noise ratio in dB of arrays of one shape; infinite if equal.
+
+    Args:
+      original: of any type of numbers.
+      decoded: of the same.
+      peak: range of the values.
+    """
     if original.shape != decoded.shape:
         raise ValueError(f"shapes differ: {original.shape} and {decoded.shape}")
-    error = 0
-    for rows in range(0, len(original), 256):  # int32 copies of parts only: pictures may be large
+    error = 0.0
+    for rows in range(0, len(original), 256):  # copies of parts only: signals may be large
         part = slice(rows, rows + 256)
-        difference = original[part].astype(np.int32) - decoded[part]
-        error += int(np.sum(difference * difference, dtype=np.int64))
-    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 * original.size / error))
+        difference = original[part].astype(np.float64) - decoded[part]
+        error += float(np.sum(np.square(difference)))
+    return float("inf") if error == 0 else float(10 * np.log10(peak**2 * original.size / error))
 
 
 def _check_readable(path: PathLike) -> None:

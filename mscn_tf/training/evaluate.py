@@ -1,7 +1,8 @@
-"""Measures a codec in training as its users will: frozen tables, real bytes, 8-bit pixels."""
+"""Measures a codec in training as its users will: frozen tables and real bytes."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,9 +31,9 @@ class CodecMeasure:
 
     def __init__(self, codec: BasisCodec):
         self.codec = codec
-        edge, channels = codec.network.edge, codec.network.channels
-        tiles = tf.TensorSpec([None, edge, edge, channels])
-        code, quality = tf.TensorSpec([None, codec.network.code_size]), tf.TensorSpec([None])
+        network = codec.network
+        tiles = tf.TensorSpec([None, *network.tile_shape, network.channels])
+        code, quality = tf.TensorSpec([None, network.code_size]), tf.TensorSpec([None])
         self._fit = tf.function(codec.fit_code, input_signature=[tiles, quality])
         self._synthesise = tf.function(codec.synthesise, input_signature=[code, quality])
 
@@ -54,7 +55,7 @@ class CodecMeasure:
         return Frozen(freeze(prior, symbols, q16), codes.std(0) + 1e-6)
 
     def rate_and_psnr(self, prior: Prior, tiles: np.ndarray, quality: float) -> tuple[float, float]:
-        """Bits a pixel of range-coded blocks, without headers, and mean PSNR of [0, 1] tiles."""
+        """Bits a point of range-coded blocks, without headers, and mean PSNR of [0, 1] tiles."""
         q16 = np.full(len(tiles), round(16 * quality))
         rate_weight = self.codec.prior.rate_weight
         symbols = prior.quantise(self.codes(tiles, q16), q16, rate_weight)
@@ -64,7 +65,7 @@ class CodecMeasure:
             block = slice(at, at + BATCH)
             size += len(prior.encode(symbols[block], q16[block]))
             values = self._synthesise(codes[block], q16[block].astype(np.float32) / 16).numpy()
-            difference = np.rint(np.clip(values, 0, 1) * 255) - np.rint(tiles[block] * 255)
-            errors.append(np.mean(difference**2, axis=(1, 2, 3)))
-        psnr = 10 * np.log10(255.0**2 / np.maximum(np.concatenate(errors), 1e-3))
-        return 8 * size / (len(tiles) * tiles.shape[1] * tiles.shape[2]), float(psnr.mean())
+            difference = np.clip(values, 0, 1) - tiles[block]
+            errors.append(np.mean(difference**2, axis=tuple(range(1, tiles.ndim))))
+        psnr = -10 * np.log10(np.maximum(np.concatenate(errors), 1e-9))
+        return 8 * size / (len(tiles) * math.prod(tiles.shape[1:-1])), float(psnr.mean())

@@ -7,27 +7,55 @@ from pathlib import Path
 
 import ml_collections
 
+from mscn_tf.fitting.basis_codec import tile_shape
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import TileSampler, load_pictures
+from mscn_tf.signals.modalities import module_of
+from mscn_tf.signals.sampler import SignalSampler
 from mscn_tf.training.basis import START_STEP, BasisTrainer
 from mscn_tf.training.loop import Trainer, run
 from mscn_tf.training.pyramid import PyramidTrainer
 
 
-def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
-    """A trainer of tiles, with its training and validation sets loaded."""
+def signal_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
+    """A trainer of tiles of signals of any modality, with both sets loaded."""
+    module, data = module_of(config.modality), config.data
+    values = Values(**config["values"])
+    options = data.get("options", {})
+
+    def sampler(pattern: str, flips: bool) -> SignalSampler:
+        signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
+        return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
+
+    held_out = sampler(data.validation, False).draw(config.validation_tiles, START_STEP)
+    return BasisTrainer(config, sampler(data.train, data.flips), held_out)
+
+
+def picture_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
+    """A trainer of tiles of pictures, with both sets loaded."""
     edge, data = config.model.network.edge, config.data
+    squares = tuple(data.get("squares", ()))
     sampler = TileSampler(
-        load_pictures(data.train, edge, data.sheets),
+        load_pictures(data.train, edge, data.sheets, squares),
         edge,
         config.seed,
         data.flips,
         tuple(data.scales),
     )
     held_out = TileSampler(
-        load_pictures(data.validation, edge, data.sheets), edge, config.seed, flips=False
+        load_pictures(data.validation, edge, data.sheets, squares[:1]),
+        edge,
+        config.seed,
+        flips=False,
     )
     return BasisTrainer(config, sampler, held_out.draw(config.validation_tiles, START_STEP))
+
+
+def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
+    """A trainer of tiles, of what the config names."""
+    pictures = config.get("modality", "image") == "image"
+    return picture_trainer(config) if pictures else signal_trainer(config)
 
 
 TRAINERS = {"basis": basis_trainer, "pyramid": PyramidTrainer}

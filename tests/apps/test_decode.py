@@ -152,7 +152,7 @@ def test_info(folder, single):
 def test_info_as_json(folder, archive):
     info = json.loads(folder.mscn("info", "--json", "many.mscn").stdout)
     assert [item["name"] for item in info["items"]] == NAMES
-    assert [(item["width"], item["height"]) for item in info["items"]] == [(12, 8), (8, 16), (9, 9)]
+    assert [tuple(item["size"]) for item in info["items"]] == [(12, 8), (8, 16), (9, 9)]
     size = info["bytes"]
     assert size["total"] == (folder.path / "many.mscn").stat().st_size
     assert size["total"] == size["header"] + size["side"] + size["payload"]

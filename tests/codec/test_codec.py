@@ -61,7 +61,7 @@ def test_an_archive(codec):
     data = codec.encode(pictures, quality=6, names=names)
     items = codec.info(data)["items"]
     assert [item["name"] for item in items] == names
-    assert [(item["height"], item["width"]) for item in items] == shapes
+    assert [tuple(item["size"][::-1]) for item in items] == shapes
     assert {item["quality"] for item in items} == {6}
     for i, (original, decoded) in enumerate(zip(pictures, codec.decode_all(data))):
         assert decoded.shape == original.shape
@@ -196,7 +196,7 @@ GOOD = picture(9, 9, 0)
         (GOOD, {"psnr": -1}, "psnr=-1"),
         (GOOD, {"psnr": np.inf}, "psnr=inf"),
         (GOOD, {"quality": 3, "bpp": 1}, "one of quality, bpp, psnr and size"),
-        (GOOD, {"names": ["a", "b"]}, "2 names for 1 pictures"),
+        (GOOD, {"names": ["a", "b"]}, "2 names for 1 signals"),
         (GOOD, {"names": ["a\nb"]}, "name"),
     ],
 )

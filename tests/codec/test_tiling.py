@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscn_tf.codec.tiling import tile_pictures, to_tiles
+from mscn_tf.codec.tiling import to_tiles
+from mscn_tf.runtime.container import grid
 
 
 def numbered(height, width, channels):
@@ -35,9 +35,18 @@ def test_a_single_pixel_fills_its_tile():
     np.testing.assert_array_equal(tiles, np.full((1, 8, 8, 3), 77))
 
 
-@pytest.mark.parametrize("grey_first", [False, True])
-def test_pictures_one_after_the_other(grey_first):
-    pictures = [numbered(9, 5, 1), numbered(4, 4, 3)][:: 1 if grey_first else -1]
-    tiles = tile_pictures(pictures, 4, 3)
-    parts = [np.repeat(to_tiles(p, 4), 3 // p.shape[2], axis=3) for p in pictures]
-    np.testing.assert_array_equal(tiles, np.concatenate(parts))
+@given(
+    st.lists(st.integers(1, 20), min_size=1, max_size=3),
+    st.integers(2, 6),
+    st.integers(0, 3),
+)
+def test_overlapping_tiles_share_their_samples(shape, edge, overlap):
+    overlap = min(overlap, edge - 1)
+    signal = np.arange(np.prod(shape)).reshape(*shape, 1)
+    tiles = to_tiles(signal, edge, overlap)
+    counts = grid(shape, edge, overlap)
+    assert tiles.shape == (np.prod(counts), *[edge] * len(shape), 1)
+    for place, tile in zip(np.ndindex(*counts), tiles):
+        corner = [at * (edge - overlap) for at in place]
+        part = signal[tuple(slice(c, c + edge) for c in corner)]
+        np.testing.assert_array_equal(tile[tuple(map(slice, part.shape[:-1]))], part)

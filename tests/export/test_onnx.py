@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.export.onnx import OPSET, decoder_graph
-from mscn_tf.fitting.basis_codec import pixel_centres
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.decoder import Decoder
+from mscn_tf.runtime.grids import centres
 
 
 @pytest.fixture(scope="module", params=[1, 3])
@@ -89,7 +89,7 @@ def test_the_trained_bundle_decodes_as_its_network_does(tiny):
         variable.assign(weights[name])
     random = np.random.default_rng(0)
     code = random.normal(size=(5, 32)) * np.geomspace(2, 0.05, 32)
-    grid, quality = np.tile(pixel_centres(8).astype("f8"), [5, 1]), random.uniform(1, 10, 5)
+    grid, quality = np.tile(centres(8).astype("f8"), [5, 1]), random.uniform(1, 10, 5)
     values = Decoder(bundle)(code, grid, grid, quality)
     given = code, grid, grid, quality
     single = network(*(tf.constant(part, tf.float32) for part in given))

@@ -104,7 +104,8 @@ def test_without_the_sine_network_it_is_an_inverse_dct():
     network = make()
     linear_only(network)
     code = normal(B, M)
-    spectrum = network.mean.numpy() + (code @ network.basis.numpy()).reshape(B, EDGE, EDGE, 2)
+    spectrum = network.mean.numpy() + code @ network.basis.numpy()
+    spectrum = spectrum.reshape(B, EDGE, EDGE, 2)
     expected = scipy.fft.idctn(spectrum, axes=(1, 2), norm="ortho")
     values = network(code, centres(EDGE), centres(EDGE), QUALITY)
     np.testing.assert_allclose(values, expected, atol=1e-12)
@@ -131,7 +132,7 @@ def test_formula():
     expected = np.empty((B, 3, 4, 2))
     for b, r, c in np.ndindex(B, 3, 4):
         down, across = cosines(rows[b, r], EDGE), cosines(cols[b, c], EDGE)
-        spectrum = w["mean"] + (code[b] @ w["basis"]).reshape(EDGE, EDGE, 2)
+        spectrum = (w["mean"] + code[b] @ w["basis"]).reshape(EDGE, EDGE, 2)
         linear = np.einsum("k,l,klc->c", down, across, spectrum)
         further = (code[b, :8] @ w["feature_basis"]).reshape(4, 4, 3)
         further = np.einsum("k,l,klc->c", down[:4], across[:4], further)
@@ -144,12 +145,40 @@ def test_formula():
     np.testing.assert_allclose(network(code, rows, cols, QUALITY), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("axes", [1, 3])
+def test_any_number_of_axes(axes):
+    """The linear part is the inverse DCT; the sine network sees each axis through its kernel."""
+    network = make(axes=axes, frequencies=4, channels=1)
+    code, grid = normal(B, M), [centres(EDGE)] * axes
+    w = {name: np.asarray(value) for name, value in network.named_weights().items()}
+    expected = network(code, *grid, QUALITY).numpy()
+    spectrum = np.zeros([B] + [EDGE] * axes)
+    part = (w["mean"] + code @ w["basis"]).reshape([B] + [4] * axes)
+    spectrum[(slice(None),) + (slice(4),) * axes] = part
+    linear = scipy.fft.idctn(spectrum, axes=range(1, axes + 1), norm="ortho")[..., None]
+    further = np.zeros([B] + [EDGE] * axes + [3])
+    part = (code[:, :8] @ w["feature_basis"]).reshape([B] + [4] * axes + [3])
+    further[(slice(None),) + (slice(4),) * axes] = part
+    further = scipy.fft.idctn(further, axes=range(1, axes + 1), norm="ortho")
+    hidden = np.concatenate([further, 4 * (linear - 0.5)], -1) @ w["kernel_0"]
+    cosines = cosine_features(tf.constant(centres(EDGE)[0]), 3, EDGE).numpy() * np.sqrt(EDGE)
+    for axis, name in enumerate(["slice_kernel", "row_kernel", "col_kernel"][-axes:]):
+        seen = (cosines @ w[name]).reshape([-1 if a == axis else 1 for a in range(axes)] + [5])
+        hidden = hidden + seen
+    hidden = hidden + ((QUALITY - 5.5) / 4.5).reshape([B] + [1] * (axes + 1)) * w["quality_kernel"]
+    hidden = np.sin(np.sin(hidden + w["bias_0"]) @ w["kernel_1"] + w["bias_1"])
+    np.testing.assert_allclose(
+        expected, linear + hidden @ w["out_kernel"] + w["out_bias"], atol=1e-12
+    )
+
+
 def test_weights_may_be_given():
     network, other = make(), make(seed=50)
-    inputs = normal(B, M), centres(EDGE), centres(EDGE), QUALITY
+    code, grid = normal(B, M), [centres(EDGE), centres(EDGE)]
     given_weights = other.named_weights()
     assert set(map(id, given_weights.values())) == set(map(id, other.weights))
-    np.testing.assert_array_equal(network.synthesise(given_weights, *inputs), other(*inputs))
+    values = network.synthesise(given_weights, code, grid, QUALITY)
+    np.testing.assert_array_equal(values, other(code, *grid, QUALITY))
 
 
 @settings(max_examples=15)

@@ -101,7 +101,7 @@ def test_info_needs_no_codec(archive):
     assert info["bytes"]["total"] == len(archive)
     assert sum(info["bytes"].values()) == 2 * len(archive)
     assert [item["name"] for item in info["items"]] == list("abcde")
-    assert [(item["height"], item["width"]) for item in info["items"]] == SHAPES
+    assert [tuple(item["size"][::-1]) for item in info["items"]] == SHAPES
     pixels = sum(h * w for h, w in SHAPES)
     assert info["bits_per_pixel"] == pytest.approx(8 * len(archive) / pixels)
 

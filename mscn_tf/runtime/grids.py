@@ -1,0 +1,88 @@
+"""Coordinates of grids: in boxes, and on the sphere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+
+AXES = ("slices", "rows", "cols")  # a signal has the last ones of them
+
+
+def axis_names(axes: int) -> tuple[str, ...]:
+    """Names of the axes of a signal with so many, 1 to 3; outermost first."""
+    return AXES[len(AXES) - axes :]
+
+
+def centres(count: int) -> np.ndarray:
+    """float64 [count]: centres of so many equal parts of [-1, 1]."""
+    return (np.arange(count) + 0.5) * 2 / count - 1
+
+
+def global_grid(shape: Sequence[int]) -> list[np.ndarray]:
+    """Latitudes [H] from north to south and longitudes [W] from 0 east, radians.
+
+    The centres of cells of equal angles that cover the sphere.
+    """
+    height, width = shape
+    return [-centres(height) * np.pi / 2, (np.arange(width) + 0.5) * 2 * np.pi / width]
+
+
+def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """float64 [H, W]: shares of the sphere, adding up to 1, that are nearest to each point.
+
+    Args:
+      latitude: [H] radians, rising or falling.
+      longitude: [W] radians, rising, less than a full turn from first to last.
+    """
+    order = np.argsort(latitude)
+    between = (latitude[order][1:] + latitude[order][:-1]) / 2
+    bounds = np.sin(np.concatenate(([-np.pi / 2], between, [np.pi / 2])))
+    heights = np.empty(len(latitude))
+    heights[order] = np.diff(bounds) / 2
+    ahead = np.diff(longitude, append=longitude[0] + 2 * np.pi)
+    widths = (ahead + np.roll(ahead, 1)) / (4 * np.pi)
+    return heights[:, None] * widths
+
+
+def sphere_grid(
+    shape: Sequence[int], metadata: Mapping[str, Any] | None, source: str
+) -> list[np.ndarray]:
+    """Latitudes and longitudes of a field's rows and columns, radians.
+
+    Args:
+      shape: rows and columns.
+      metadata: of its file; `latitude` and `longitude`, in degrees, where the grid is not that of
+        `global_grid`.
+      source: what error messages call the file.
+
+    Raises:
+      MscnError: the metadata's coordinates don't fit.
+    """
+    known = global_grid(shape)
+    for axis, name in enumerate(("latitude", "longitude")):
+        if not metadata or name not in metadata:
+            continue
+        try:
+            degrees = np.array(metadata[name], np.float64)
+        except (TypeError, ValueError):
+            degrees = np.empty(0)
+        if degrees.shape != known[axis].shape or not np.isfinite(degrees).all():
+            raise MscnError(f"{source}: damaged ({name} in its metadata); get a fresh copy")
+        known[axis] = np.radians(degrees)
+    return known
+
+
+def coordinates_at(known: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Coordinates at fractional sample positions, sample i being centred at i + 1/2.
+
+    Between samples in a straight line, and beyond the outer ones as between the last two.
+    """
+    if len(known) == 1:
+        return np.repeat(known, len(positions))
+    left = np.clip(np.floor(positions - 0.5).astype(np.int64), 0, len(known) - 2)
+    share = positions - 0.5 - left
+    return known[left] * (1 - share) + known[left + 1] * share

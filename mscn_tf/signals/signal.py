@@ -1,0 +1,24 @@
+"""What every modality reads files into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Signals of one file or folder.
+
+    Attributes:
+      arrays: each ``[.., C]``, in the modality's own units.
+      names: one for each, or None.
+      metadata: a JSON object of what else the file said, or None.
+    """
+
+    arrays: Sequence[np.ndarray]
+    names: Optional[Sequence[str]] = None
+    metadata: Optional[dict[str, Any]] = None
