@@ -27,6 +27,9 @@ CODEC = flags.DEFINE_string(
 SCALE = flags.DEFINE_float("scale", None, "output size as a multiple of the signal's or region's")
 SIZE = flags.DEFINE_string("size", None, "output size as WIDTHxHEIGHT in pixels")
 REGION = flags.DEFINE_string("region", None, "part of the signal: X,Y,WIDTH,HEIGHT in its pixels")
+POSES = flags.DEFINE_string(
+    "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
+)
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
 
 
@@ -40,7 +43,7 @@ def main(argv: list[str]) -> None:
     folder = os.path.isdir(target) or not suffix or target.endswith(os.sep)
     if not folder:
         cli.check_writable(target)
-    container = Container.from_bytes(read_bytes(source), source)
+    container = Container.from_bytes(read_bytes(source), source, lazy=True)
     codec = Codec.of(container, CODEC.value)
     modality = MODALITIES[container.modality]
     if modality == "image" and not folder and suffix != ".npy":
@@ -63,7 +66,14 @@ def main(argv: list[str]) -> None:
         names = container.names
         if names and single:
             names = names[item : item + 1]
-        view = {"scale": SCALE.value, "size": size, "region": region}
+        view = {
+            "item": item if single else None,
+            "shapes": container.shapes,
+            "scale": SCALE.value,
+            "size": size,
+            "region": region,
+            "poses": POSES.value,
+        }
         told = module_of(modality).write(target, list(pictures), names, container.metadata, view)
         print(f"{target}: {told}")
     elif folder:
@@ -77,7 +87,7 @@ def main(argv: list[str]) -> None:
     else:
         images.write_picture(target, pictures[0])
         height, width, channels = pictures[0].shape
-        print(f"{target}: {width}x{height} {'grey' if channels == 1 else 'RGB'}")
+        print(f"{target}: {width}x{height} {images.KINDS[channels]}")
 
 
 def _size() -> Optional[tuple[int, ...]]:

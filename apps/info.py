@@ -1,11 +1,13 @@
-"""usage: mscn info [--json] IN.mscn
+"""usage: mscn info [--json] [--plot=OUT.png [--original=FILE] [--item=I]] IN.mscn
 
-Shows what a .mscn file holds and what its bytes are spent on.
+Shows what a .mscn file holds and what its bytes are spent on; --plot draws one of its signals, its
+error against the file that it was made from, and which elements of its code are not zero.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from absl import flags
@@ -13,25 +15,68 @@ from absl import flags
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.files import read_bytes
+from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import atomic_write, read_bytes
+from mscn_tf.signals.modalities import read
 
 JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive")
+
+PLOT = flags.DEFINE_string("plot", None, "a picture to draw: .png, .svg or .pdf")
+ORIGINAL = flags.DEFINE_string("original", None, "what IN was made from, for the plot's error")
+ITEM = flags.DEFINE_integer("item", 0, "which signal of an archive is drawn, counted from 0")
+CODEC = flags.DEFINE_string(
+    "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
+)
 
 SHOWN = 20  # items of an archive
 _POINTS = {"image": "pixel", "sound": "sample", "volume": "voxel", "voxels": "voxel"}
 
 
 def main(argv: list[str]) -> None:
-    """The command: reads the file without decoding it."""
+    """The command: reads the file without decoding it, but to draw it."""
     (source,) = cli.positional(argv, "IN.mscn")
+    if PLOT.value is not None:
+        _plot(source, PLOT.value)
+        return
     info = Codec.info(read_bytes(source), source)
     bundle = Bundle.find(bytes.fromhex(info["codec"]))
     info["codec_name"] = None if bundle is None else bundle.name
     print(json.dumps(info, indent=1) if JSON.value else _table(source, info))
 
 
+def _plot(source: str, target: str) -> None:
+    cli.check_writable(target)
+    kind = os.path.splitext(target)[1][1:].lower()
+    if kind not in ("png", "svg", "pdf"):
+        raise MscnError(f"--plot={target}: let it end in .png, .svg or .pdf")
+    try:
+        from mscn_tf.evaluation.anatomy import anatomy
+    except ModuleNotFoundError as error:
+        raise MscnError(f"--plot needs {error.name}: pip install 'mscn-tf[evaluate]'") from error
+    container = Container.from_bytes(read_bytes(source), source)
+    codec = Codec.of(container, CODEC.value)
+    original = None
+    if ORIGINAL.value is not None:
+        signals = read(ORIGINAL.value, MODALITIES[container.modality]).arrays
+        if len(signals) != container.items:
+            raise MscnError(
+                f"{ORIGINAL.value} holds {len(signals)} signals, {source} {container.items}"
+            )
+        original = signals[container.check_item(ITEM.value)]
+        if original.shape[:-1] != container.shapes[ITEM.value]:
+            raise MscnError(
+                f"{ORIGINAL.value} is not what {source} was made from: its size differs"
+            )
+    figure = anatomy(codec, container, ITEM.value, original)
+    with atomic_write(target) as file:
+        figure.savefig(file, format=kind)
+    print(f"{target}: item {ITEM.value} of {source}")
+
+
 def _table(source: str, info: dict[str, Any]) -> str:
     size, items = info["bytes"], info["items"]
+    bound = info["error_bound"]
     name = info["codec_name"] or "not one that comes with mscn"
     lines = [
         source,
@@ -41,6 +86,7 @@ def _table(source: str, info: dict[str, Any]) -> str:
         f"  bytes     {size['total']:,} = {size['header']:,} header + {size['side']:,} "
         f"side information + {size['payload']:,} payload",
         f"  rate      {info['bits_per_pixel']:.4f} bits a {_POINTS.get(info['modality'], 'point')}",
+        *([f"  bound     {bound:g}: no value is off by more"] if bound is not None else []),
         "",
         f"  {'item':>8}  {'size':>14}  {'channels':>8}  {'quality':>7}  name",
     ]

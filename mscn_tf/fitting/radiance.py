@@ -1,0 +1,107 @@
+"""Fits a radiance grid to posed pictures by gradient descent through volume rendering."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import scipy.ndimage
+import tensorflow as tf
+from tqdm import tqdm
+
+from mscn_tf.networks.rendering import (
+    ImportanceSampling,
+    RadianceGrid,
+    StratifiedSampling,
+    VolumeRendering,
+)
+from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span
+from mscn_tf.signals.scenes import Views
+
+RAYS = 2048  # a step
+_COARSE, _FINE = 48, 48  # samples a ray
+_RATE = 0.03
+_SMOOTHNESS = 2e-3  # weight of the total variation: settles what no ray sees
+
+
+def fit_radiance(
+    views: Views, resolution: int, steps: int, seed: int = 0, progress: bool = False
+) -> np.ndarray:
+    """A grid whose renderings are the views.
+
+    Half of the steps are taken at half of the resolution.
+
+    Args:
+      views: posed pictures; the scene lies in [-1, 1]^3.
+      resolution: R, points along each axis, even.
+      steps: of Adam, ``RAYS`` random rays each.
+      seed: of the rays and samples.
+      progress: shows a bar on standard error.
+
+    Returns:
+      float32 ``[R, R, R, 4]``: see ``runtime.rendering.render``. The first channel is clipped to
+      [-1, 1], the others to [0, 1].
+    """
+    origins, directions, colours = [], [], []
+    for pose, picture in zip(views.poses, views.pictures):
+        height, width = picture.shape[:2]
+        origin, direction = camera_rays(pose, views.focal, height, width)
+        origins.append(np.broadcast_to(origin, direction.shape))
+        directions.append(direction)
+        colours.append(picture.reshape(-1, 4))
+    origins, directions, colours = map(np.concatenate, (origins, directions, colours))
+    near, far = cube_span(origins, directions)
+    hit = far > near
+    rays = [a[hit].astype(np.float32) for a in (origins, directions, near, far, colours)]
+    random = np.random.default_rng(seed)
+    grid = None
+    bar = tqdm(total=steps, unit="step", disable=not progress, file=sys.stderr, leave=False)
+    with bar:
+        for part, size in ((steps // 2, resolution // 2), (steps - steps // 2, resolution)):
+            field = RadianceGrid(size, DENSITY_SCALE)
+            field.build(None)
+            if grid is not None:
+                field.grid.assign(scipy.ndimage.zoom(grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True))
+            step = _compiled_step(field, part)
+            for _ in range(part):
+                chosen = random.integers(0, len(rays[0]), RAYS)
+                step(*(tf.constant(a[chosen]) for a in rays), random.integers(0, 2**31, 2))
+                bar.update()
+            low = np.array([-1.0, 0, 0, 0], np.float32)
+            grid = np.clip(field.grid.numpy(), low, 1.0)
+    return grid
+
+
+def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.GenericFunction:
+    stratified, importance = StratifiedSampling(_COARSE), ImportanceSampling(_FINE)
+    rendering = VolumeRendering()
+    schedule = tf.keras.optimizers.schedules.CosineDecay(_RATE, max(steps, 1), alpha=0.1)
+    optimizer = tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
+    optimizer.build([field.grid])
+
+    @tf.function(autograph=False)
+    def step(origin, direction, near, far, colour, seed):
+        def render(depths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            points = origin[:, None] + depths[..., None] * direction[:, None]
+            return rendering(*field(points), depths, far)
+
+        seed = tf.cast(seed, tf.int32)
+        coarse = stratified(near, far, seed)
+        _, weights = render(coarse)
+        fine = importance(coarse, weights, seed + 1)
+        depths = tf.sort(tf.concat([coarse, fine], 1), axis=1)
+        with tf.GradientTape() as tape:
+            pixels, _ = render(depths)
+            grid = field.grid
+            rough = sum(
+                tf.reduce_mean(tf.abs(a))
+                for a in (
+                    grid[1:] - grid[:-1],
+                    grid[:, 1:] - grid[:, :-1],
+                    grid[:, :, 1:] - grid[:, :, :-1],
+                )
+            )
+            loss = tf.reduce_mean(tf.square(pixels - colour)) + _SMOOTHNESS * rough
+        optimizer.apply_gradients([(tape.gradient(loss, grid), grid)])
+
+    return step

@@ -1,0 +1,115 @@
+"""Renders decoded radiance grids from any pose, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+DENSITY_SCALE = 100.0  # per half side of the grid's cube, of a first channel of 1
+_RAYS = 4096  # marched together: what bounds the memory
+_SAMPLES_PER_CELL = 2
+
+
+def camera_rays(
+    pose: np.ndarray, focal: float, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Origin [3] and unit directions [height * width, 3] of a pinhole camera's pixel centres.
+
+    Args:
+      pose: camera to world [4, 4]; the camera looks along its -z axis, y up (OpenGL, as NeRF).
+      focal: length in pixels.
+    """
+    x = (np.arange(width) + 0.5 - width / 2) / focal
+    y = -(np.arange(height) + 0.5 - height / 2) / focal
+    seen = np.stack(np.broadcast_arrays(x[None], y[:, None], -1.0), -1).reshape(-1, 3)
+    directions = seen @ pose[:3, :3].T
+    return pose[:3, 3].copy(), directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def cube_span(origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depths [N] at which rays enter and leave the cube [-1, 1]^3; equal where they miss it.
+
+    Args:
+      origin: [3], or one for each ray [N, 3].
+      directions: [N, 3].
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sides = np.stack([(-1 - origin) / directions, (1 - origin) / directions])
+    near = np.nanmax(sides.min(0), axis=1)
+    far = np.nanmin(sides.max(0), axis=1)
+    near = np.maximum(near, 0.0)
+    return near, np.maximum(far, near)
+
+
+def _trilinear(grid: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """[N, C] of a grid [R, R, R, C] at points [N, 3] in [-1, 1]^3."""
+    resolution = len(grid)
+    last = resolution - 1
+    place = np.clip(0.5 * (points + 1) * resolution - 0.5, 0, last)
+    low = np.minimum(place.astype(np.int64), max(last - 1, 0))
+    share = place - low
+    high = np.minimum(low + 1, last)
+    total = 0.0
+    for corner in np.ndindex(2, 2, 2):
+        at = np.where(corner, high, low)
+        weight = np.prod(np.where(corner, share, 1 - share), axis=1, keepdims=True)
+        total = total + weight * grid[at[:, 0], at[:, 1], at[:, 2]]
+    return total
+
+
+def render(grid: np.ndarray, pose: np.ndarray, focal: float, height: int, width: int) -> np.ndarray:
+    """What a camera sees of a radiance grid over [-1, 1]^3.
+
+    Samples lie at the centres of equal parts of a ray's way through the cube; the volume
+    rendering equation is NeRF's (Mildenhall et al. 2020, eq. 3).
+
+    Args:
+      grid: [R, R, R, 4], axes x, y, z: density over `DENSITY_SCALE` (none below zero), RGB.
+      pose: camera to world [4, 4].
+      focal: length in pixels.
+      height: of the picture.
+      width: of the picture.
+
+    Returns:
+      float64 [height, width, 4], premultiplied RGBA.
+    """
+    origin, directions = camera_rays(pose, focal, height, width)
+    near, far = cube_span(origin, directions)
+    out = np.zeros((len(directions), 4))
+    hit = np.flatnonzero(far > near)
+    count = _SAMPLES_PER_CELL * len(grid)
+    centres = (np.arange(count) + 0.5) / count
+    for at in range(0, len(hit), _RAYS):
+        rays = hit[at : at + _RAYS]
+        length = far[rays] - near[rays]
+        depths = near[rays, None] + length[:, None] * centres
+        points = origin + depths[..., None] * directions[rays, None]
+        values = _trilinear(grid, points.reshape(-1, 3)).reshape(len(rays), count, 4)
+        absorbed = DENSITY_SCALE * np.maximum(values[..., 0], 0) * (length / count)[:, None]
+        through = np.exp(-(np.cumsum(absorbed, 1) - absorbed))
+        weights = through * -np.expm1(-absorbed)
+        colours = np.clip(values[..., 1:], 0, 1)
+        out[rays, :3] = np.einsum("ns,nsc->nc", weights, colours)
+        out[rays, 3] = weights.sum(1)
+    return out.reshape(height, width, 4)
+
+
+def orbit(views: int, distance: float, elevation: float = 30.0) -> Iterator[np.ndarray]:
+    """Poses [4, 4] around the z axis that look at the origin.
+
+    Args:
+      views: how many.
+      distance: from the origin.
+      elevation: degrees above the xy plane.
+    """
+    height = np.radians(elevation)
+    for turn in 2 * np.pi * np.arange(views) / views:
+        back = np.array(
+            [np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)]
+        )
+        right = np.array([-np.sin(turn), np.cos(turn), 0.0])
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([right, np.cross(back, right), back], 1)
+        pose[:3, 3] = distance * back
+        yield pose
