@@ -8,6 +8,7 @@ import numpy as np
 
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime.pyramid_prior import PASSES, input_places
+from mscn_tf.runtime.pyramid_signs import input_count
 
 LEVELS, CHANNELS, HIDDEN, LAST, TABLES = 3, 3, 6, 4, 20
 BANDS = 3 * CHANNELS
@@ -59,14 +60,29 @@ def arrays(seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
+def sign_arrays(seed: int = 1) -> dict[str, np.ndarray]:
+    """What a prior with a model of signs has besides `arrays`.
+
+    Weights of places that aren't known yet needn't be zero: a decoder sees zeros there.
+    """
+    random = np.random.default_rng(seed)
+    inputs = input_count(CHANNELS)
+    return {
+        "sign_first": random.integers(-60, 61, (BANDS, 4, inputs, HIDDEN)),
+        "sign_last": random.integers(-60, 61, (BANDS, 4, LEVELS, 3, HIDDEN)),
+        "sign_shift": np.array([3, 13]),
+        "sign_frequencies": np.array([32768, 40000, 50000, 60000, 65000]),
+    }
+
+
 def colour() -> np.ndarray:
     """[3, 3], orthonormal."""
     axes, _ = np.linalg.qr([[1.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, -1.0, -1.0]])
     return axes.T
 
 
-def write_codec(path: Path, edge: int = 16) -> Path:
-    """A bundle."""
+def write_codec(path: Path, edge: int = 16, signs: bool = False) -> Path:
+    """A bundle, with or without a model of signs."""
     manifest = {
         "name": "random",
         "codec": "pyramid",
@@ -75,6 +91,7 @@ def write_codec(path: Path, edge: int = 16) -> Path:
         "channels": CHANNELS,
         "rate_weight": 0.1,
     }
-    members = {f"prior/{name}": array for name, array in arrays().items()}
+    prior = {**arrays(), **sign_arrays()} if signs else arrays()
+    members = {f"prior/{name}": array for name, array in prior.items()}
     write_bundle(path, manifest, {"weights/colour": colour(), **members})
     return path

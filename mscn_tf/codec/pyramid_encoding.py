@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.tiling import planes
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.wavelet import analyse
@@ -38,12 +39,13 @@ class PyramidEncoding:
         self._codec, self._pictures, self._names = codec, pictures, names
         self._bar, self._passes = bar, passes
         scheme = codec.scheme
+        self._planes = [plane for picture in pictures for plane in planes(picture)]
         self._pyramids = [
-            analyse(to_channels(picture, scheme.colour), scheme.prior.levels)
-            for picture in pictures
+            analyse(to_channels(plane, scheme.colour), scheme.prior.levels)
+            for plane in self._planes
         ]
-        self._tiles = sum(len(scheme.places(picture.shape[:2])) for picture in pictures)
-        self._samples = []  # magnitudes of each picture, and how many each stands for
+        self._tiles = sum(len(scheme.places(plane.shape[:2])) for plane in self._planes)
+        self._samples = []  # magnitudes of each plane, and how many each stands for
         for pyramid in self._pyramids:
             flat = np.concatenate([np.abs(detail).ravel() for detail in pyramid.details])
             every = -(-len(flat) // _SAMPLE)
@@ -55,8 +57,8 @@ class PyramidEncoding:
         scheme = self._codec.scheme
         rate_weight = thrift * self._codec.bundle.manifest["rate_weight"]
         symbols = []
-        for picture, pyramid in zip(self._pictures, self._pyramids):
-            shape = picture.shape[:2]
+        for plane, pyramid in zip(self._planes, self._pyramids):
+            shape = plane.shape[:2]
             for place in scheme.places(shape):
                 part, size = scheme.tile(pyramid, shape, *place), scheme.tile_shape(shape, *place)
                 symbols.append(quantise(scheme.prior, part, *size, q16, rate_weight, self._passes))
@@ -82,8 +84,8 @@ class PyramidEncoding:
         """About what ``file`` reaches, in dB, but for a constant."""
         step = self._codec.scheme.prior.step(q16)
         found = []
-        for picture, (sizes, every) in zip(self._pictures, self._samples):
+        for plane, (sizes, every) in zip(self._planes, self._samples):
             error = sizes - step * np.floor(sizes / step + 0.5 - _DEAD_ZONE)
-            values = 3 * picture.shape[0] * picture.shape[1]
+            values = 3 * plane.shape[0] * plane.shape[1]
             found.append(-10 * np.log10(max(every * np.sum(error**2) / values, 1e-9)))
         return float(np.mean(found))

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
             patch=32,  # coefficients along each side, even
             freeze_pictures=24,  # that the final frequency tables are counted on
             xla=False,
+            magnitudes="",  # a bundle that all but the signs is taken from; or all is trained
             model=dict(
                 levels=7,
                 tile_edge=1024,
@@ -22,6 +23,7 @@ def get_config() -> ConfigDict:
                 finest_step=0.016,
                 rate_weight=0.08,  # squared error that a bit is worth, in steps squared
                 context=dict(hidden=32, last=16),
+                signs=dict(hidden=32),
             ),
             optimizer=dict(rate=6e-3, clip=1.0, beta_2=0.99),
             data=dict(

@@ -22,10 +22,9 @@ QUALITIES = 10
 _LARGEST_SUPPORT = 2000
 _ACTIVATION_BITS = 8  # fractional bits of hidden units, frozen
 _EXACT = 2**24 - 2**20  # what sums may reach, so that rounding may still be added
-_WIDEST_WEIGHT = 14  # fractional bits
 
 
-def _known(start: int, offset: tuple[int, int]) -> bool:
+def known_before(start: int, offset: tuple[int, int]) -> bool:
     """Whether a place at an offset in the same band belongs to an earlier pass."""
     y, x = ((first + step) % 2 for first, step in zip(PASSES[start], offset))
     return PASSES.index((y, x)) < start
@@ -115,7 +114,7 @@ class PyramidContext(keras.layers.Layer):
     ) -> tf.Tensor:
         y, x = PASSES[number]
         rows, columns = own.shape[1] - 4, own.shape[2] - 4
-        known = np.array([_known(number, offset) for offset in OWN], np.float32)[:, None]
+        known = np.array([known_before(number, offset) for offset in OWN], np.float32)[:, None]
         kernel = net["own"] * known
         kernel = tf.concat([kernel[:12], tf.zeros_like(kernel[:1]), kernel[12:]], 0)
         kernel = tf.reshape(kernel, [5, 5, 1, self.hidden])
@@ -200,7 +199,9 @@ def _supports() -> np.ndarray:
     return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
 
 
-def _whole(real: np.ndarray, inputs: np.ndarray, largest: float, offsets: float) -> tuple:
+def whole_weights(
+    real: np.ndarray, inputs: float, largest: float, offsets: float, widest: int = 14
+) -> tuple[np.ndarray, int]:
     """Weights as whole numbers, with as many fractional bits as keep all sums exact.
 
     Args:
@@ -208,11 +209,12 @@ def _whole(real: np.ndarray, inputs: np.ndarray, largest: float, offsets: float)
       inputs: unit of an input.
       largest: whole number that an input reaches.
       offsets: what is added to the sums, in real units.
+      widest: the most fractional bits.
 
     Returns:
       whole numbers, and fractional bits of the sums.
     """
-    for bits in range(_WIDEST_WEIGHT, 0, -1):
+    for bits in range(widest, 0, -1):
         whole = np.rint(real * inputs * 2.0**bits)
         if np.abs(whole).sum(-2).max() * largest + offsets * 2.0**bits < _EXACT:
             return whole.astype(np.int32), bits
@@ -226,7 +228,7 @@ def freeze_context(context: PyramidContext) -> dict[str, np.ndarray]:
     first = np.zeros([bands, 4, places, hidden])
     for band in range(bands):
         for number, net in enumerate(context.nets[band]):
-            known = np.array([_known(number, offset) for offset in OWN])[:, None]
+            known = np.array([known_before(number, offset) for offset in OWN])[:, None]
             first[band, number, :24] = net["own"].numpy() * known
             if band:
                 first[band, number, 24 : 24 + 9 * band] = net["earlier"].numpy()
@@ -239,14 +241,14 @@ def freeze_context(context: PyramidContext) -> dict[str, np.ndarray]:
     bias, quality = stacked("bias"), stacked("quality")
     offsets = np.abs(bias).max() + reach * np.abs(quality).max()
     unit, largest = 2.0**-_ACTIVATION_BITS, frozen.LARGEST_ACTIVATION
-    first, first_bits = _whole(first, 1 / 8, magnitude_table()[-1], offsets)
+    first, first_bits = whole_weights(first, 1 / 8, magnitude_table()[-1], offsets)
     second_bias = stacked("second_bias")
-    second, second_bits = _whole(stacked("second"), unit, largest, np.abs(second_bias).max())
+    second, second_bits = whole_weights(stacked("second"), unit, largest, np.abs(second_bias).max())
     base = (context.base.numpy().astype("f8") - LOG_SCALE_FIRST) / LOG_SCALE_SPACING
     slope = context.slope.numpy().astype("f8") / LOG_SCALE_SPACING
     offsets = np.abs(base).max() + reach * np.abs(slope).max()
     output = stacked("output")[..., None] / LOG_SCALE_SPACING
-    output, output_bits = _whole(output, unit, largest, offsets)
+    output, output_bits = whole_weights(output, unit, largest, offsets)
 
     def scaled(values: np.ndarray, bits: int) -> np.ndarray:
         return np.rint(values * 2.0**bits).astype(np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.pyramid_signs import SIZES
 from mscn_tf.runtime.wavelet import Pyramid
 
 _DEAD_ZONE = 0.2  # of the rounding that the first scales come from
@@ -56,27 +57,42 @@ def quantise(
         return Pyramid(coarse, details)
 
     symbols = signed([np.floor(size + 0.5 - _DEAD_ZONE) for size in sizes])
+    candidates = signed([size >= 0.5 for size in sizes])
     for _ in range(passes):
-        indices = prior.indices(symbols, height, width, q16)
+        indices, sign_bits = prior.prospects(symbols, candidates, height, width, q16)
         symbols = signed(
-            [_cheapest(prior, size, index, rate_weight) for size, index in zip(sizes, indices)]
+            [
+                _cheapest(prior, size, index, bits, rate_weight)
+                for size, index, bits in zip(sizes, indices, sign_bits)
+            ]
         )
     return symbols
 
 
 def _cheapest(
-    prior: PyramidPrior, size: np.ndarray, index: np.ndarray, rate_weight: float
+    prior: PyramidPrior,
+    size: np.ndarray,
+    index: np.ndarray,
+    sign_bits: np.ndarray,
+    rate_weight: float,
 ) -> np.ndarray:
-    """Magnitudes, whole numbers of the shape of `size`, which is in steps."""
+    """Magnitudes, whole numbers of the shape of `size`, which is in steps.
+
+    `sign_bits` are those of `PyramidPrior.prospects`.
+    """
     chosen = np.zeros_like(size)
     # Below a half, zero is nearest and cheapest (or close to it).
     active = np.nonzero(size >= 0.5)
-    size, index = size[active], index[active]
+    size, index, sign_bits = size[active], index[active], sign_bits[active]
+    sign_bits = np.concatenate((np.zeros_like(sign_bits[:, :1]), sign_bits), axis=1)
+    every = np.arange(len(size))
     nearest = np.floor(size + 0.5).astype(np.int64)
     best, least = np.zeros_like(nearest), np.full(size.shape, np.inf)
     for candidate in (nearest, nearest - 1, np.zeros_like(nearest)):
         error = size - prior.tables.dequantise(candidate, index)
-        cost = error**2 + rate_weight * prior.tables.bits(candidate, index)
+        bits = prior.tables.bits(candidate, index)
+        bits += sign_bits[every, np.minimum(candidate, SIZES)]
+        cost = error**2 + rate_weight * bits
         better = cost < least
         best[better], least[better] = candidate[better], cost[better]
     chosen[active] = best

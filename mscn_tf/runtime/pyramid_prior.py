@@ -5,13 +5,15 @@ and direction of a level), and within a band in four passes, each over every sec
 A small network predicts the *scale index* of each coefficient, which says what frequency table
 codes it, from the magnitudes that are known by then: around it in its own band, in earlier bands of
 its level, and in the level above. The passes keep that parallel (as the checkerboard of He et al.
-2021 does). All sums are of whole numbers below 2^24, which float32 adds exactly in any order: so
-encoder and decoder agree to the bit on every machine.
+2021 does). Signs follow the magnitudes of their pass, see `pyramid_signs`. All sums are of whole
+numbers below 2^24, which float32 adds exactly in any order: so encoder and decoder agree to the bit
+on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,20 +21,22 @@ import numpy as np
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import LEVELS as QUALITIES
+from mscn_tf.runtime.pyramid_signs import AROUND, MARGIN, OWN, SIZES, Signs
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
 
 FRACTION = 14  # fractional bits of the coarse part's scale index
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))  # first row and column of each
-OWN = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y, x) != (0, 0)]
-AROUND = [(y, x) for y in range(-1, 2) for x in range(-1, 2)]
 MIDDLE_QUALITY = 88  # sixteenths; the network is told how far from it the quality is
 LARGEST_MAGNITUDE = 255  # larger ones look alike to the network
 LARGEST_ACTIVATION = 4095
 _EXACT = 2**24  # whole numbers up to here are exact in float32
 
-# Place, level and direction of one coefficient's table choice; see `PyramidPrior._walk`.
-Visit = Callable[[int, int, tuple[slice, slice], np.ndarray], np.ndarray]
+Place = tuple[slice, slice]  # rows and columns of a pass
+# Evidence on the signs of those coefficients of a pass whose rows and columns are given.
+Evidence = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]
+# Level, band, place, scale indices and evidence of a pass; see `PyramidPrior._walk`.
+Visit = Callable[[int, int, Place, np.ndarray, Evidence], np.ndarray]
 
 
 def magnitude_table() -> np.ndarray:
@@ -104,11 +108,13 @@ class PyramidPrior:
         coarse: integers [10, C], scale index of the coarse part at qualities 1 to 10, fixed
           point.
         log_step: float [10], natural logarithm of the quantiser's step at qualities 1 to 10.
+        sign_*: those of `Signs`, or none of them: then both signs are as likely.
 
     Attributes:
       levels: of the pyramid.
       channels: C.
       tables: the frequency tables.
+      signs: the model of signs, or None.
 
     Raises:
       MscnError: the arrays do not fit together.
@@ -136,6 +142,9 @@ class PyramidPrior:
         self.channels = bands // 3
         self._check(given, bands)
         self._magnitude = magnitude_table().astype(np.float32)
+        modelled = any(name.startswith("sign_") for name in arrays)
+        self.signs = Signs(arrays, self.levels, self.channels) if modelled else None
+        self._sizes = self.tables.magnitudes() if modelled else None
         self._nets = [
             [self._net(given, bands, band, number) for number in range(4)] for band in range(bands)
         ]
@@ -217,19 +226,20 @@ class PyramidPrior:
 
         Args:
           net: of the band and pass.
-          own: float32 [B, 2 h + 4, 2 w + 4], magnitudes with two zeros around.
-          parents: float32 [B, h + 2, w + 2], of the level above, with one zero around.
+          own: float32 [B, 2 h + 4, 2 w + 4], signed magnitudes with two zeros around.
+          parents: float32 [B, h + 4, w + 4], of the level above, likewise.
           start: first row and column of the pass.
         """
-        h, w = parents.shape[1] - 2, parents.shape[2] - 2
+        h, w = parents.shape[1] - 2 * MARGIN, parents.shape[2] - 2 * MARGIN
         quality = q16 - MIDDLE_QUALITY
         inputs = np.empty((len(net.places), h, w), np.float32)
         for row, (source, which, y, x) in zip(inputs, net.places):
             if source == "parent":
-                row[:] = parents[which, 1 + y : 1 + y + h, 1 + x : 1 + x + w]
+                y, x = MARGIN + y, MARGIN + x
+                np.abs(parents[which, y : y + h, x : x + w], out=row)
             else:
-                y, x = 2 + start[0] + y, 2 + start[1] + x
-                row[:] = own[which, y : y + 2 * h : 2, x : x + 2 * w : 2]
+                y, x = MARGIN + start[0] + y, MARGIN + start[1] + x
+                np.abs(own[which, y : y + 2 * h : 2, x : x + 2 * w : 2], out=row)
         half = [2 ** (shift - 1) for shift in self._shift]
         bias = net.bias[level] + net.quality * quality + half[0]
         hidden = net.first @ inputs.reshape(len(inputs), h * w)
@@ -245,46 +255,112 @@ class PyramidPrior:
         """Goes over all details in coding order.
 
         Args:
-          visit: is given level, band, the rows and columns of a pass, and its scale indices
-            [n, m]; returns its symbols, integers [n, m].
+          visit: is given level, band, the rows and columns of a pass, its scale indices [n, m],
+            and what gives the evidence on signs, or None; returns its symbols, integers [n, m].
         """
+        inside = slice(MARGIN, -MARGIN)
         shapes = sizes(height, width, self.levels + 1)
         bands = 3 * self.channels
         own = None
         for level in range(self.levels - 1, skip - 1, -1):
             h, w = shapes[level + 2]  # half as many as details, rounded up
-            parents = np.zeros((bands, h + 2, w + 2), np.float32)
+            parents = np.zeros((bands, h + 2 * MARGIN, w + 2 * MARGIN), np.float32)
             if own is not None:
-                parents[:, 1:-1, 1:-1] = own[:, 2 : 2 + h, 2 : 2 + w]
-            own = np.zeros((bands, 2 * h + 4, 2 * w + 4), np.float32)
+                parents[:, inside, inside] = own[:, inside, inside][:, :h, :w]
+            own = np.zeros((bands, 2 * h + 2 * MARGIN, 2 * w + 2 * MARGIN), np.float32)
             counts = detail_sizes(*shapes[level])
             for band in range(bands):
                 rows, columns = counts[band % 3]
-                for net, start in zip(self._nets[band], PASSES):
+                for number, (net, start) in enumerate(zip(self._nets[band], PASSES)):
                     place = slice(start[0], rows, 2), slice(start[1], columns, 2)
                     n, m = (len(range(*s.indices(s.stop))) for s in place)
                     if not n or not m:
                         continue
                     index = self._indices(net, own, parents, start, level, band, q16)
-                    symbols = visit(level, band, place, index[:n, :m])
-                    magnitude = np.minimum(np.abs(symbols), LARGEST_MAGNITUDE)
-                    inside = own[band, 2 : 2 + rows, 2 : 2 + columns]
-                    inside[start[0] :: 2, start[1] :: 2] = self._magnitude[magnitude]
+                    evidence = self.signs and partial(
+                        self.signs.evidence, own, parents, start, level, band, number
+                    )
+                    symbols = visit(level, band, place, index[:n, :m], evidence)
+                    seen = self._magnitude[np.minimum(np.abs(symbols), LARGEST_MAGNITUDE)]
+                    np.copysign(seen, symbols, out=seen)
+                    own[band, inside, inside][:rows, :columns][start[0] :: 2, start[1] :: 2] = seen
 
     def indices(self, symbols: Pyramid, height: int, width: int, q16: int) -> list[np.ndarray]:
         """Scale indices of all details, as in `Coded`, of symbols that are known."""
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         found = [np.zeros(d.shape, np.uint16) for d in flat]
 
-        def visit(level: int, band: int, place: tuple[slice, slice], index: np.ndarray):
+        def visit(level: int, band: int, place: Place, index: np.ndarray, _: Evidence):
             found[level][band][place] = index
             return flat[level][band][place]
 
         self._walk(height, width, q16, visit)
         return [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
 
+    def prospects(
+        self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """What coefficients would cost among symbols that are known.
+
+        Args:
+          symbols: int32, of all coefficients.
+          wanted: of the same shape, negative, zero or positive: the sign whose cost is asked for.
+
+        Returns:
+          scale indices, as in `Coded`; and for each level float32, the details' shape and [3]:
+          bits of the sign beyond one at magnitudes 1, 2, and larger; 0 where none is asked for.
+        """
+        flat, asked = (
+            [d.reshape(-1, *d.shape[2:]) for d in pyramid.details] for pyramid in (symbols, wanted)
+        )
+        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        costs = [np.zeros((*d.shape, SIZES), np.float32) for d in flat]
+
+        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+            found[level][band][place] = index
+            signs = asked[level][band][place]
+            places = np.nonzero(signs)
+            if self.signs and len(places[0]):
+                bits = self.signs.bits(evidence(places), signs[places] < 0)
+                costs[level][band][place][places] = bits.T - 1
+            return flat[level][band][place]
+
+        self._walk(height, width, q16, visit)
+        return (
+            [f.reshape(d.shape) for f, d in zip(found, symbols.details)],
+            [c.reshape(*d.shape, SIZES) for c, d in zip(costs, symbols.details)],
+        )
+
+    def measure(
+        self, symbols: Pyramid, height: int, width: int, q16: int
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """How symbols that are known would be coded, for a prior with a model of signs.
+
+        Returns:
+          scale indices, as in `Coded`; int64 [n], the signs' tables, and bool [n], whether they
+          are as predicted, in any order.
+        """
+        flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
+        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        sums, negative = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
+
+        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+            found[level][band][place] = index
+            known = flat[level][band][place]
+            places = np.nonzero(known)
+            if len(places[0]):
+                sums.append(_of_size(evidence(places), np.abs(known[places])))
+                negative.append(known[places] < 0)
+            return known
+
+        self._walk(height, width, q16, visit)
+        total = np.concatenate(sums)
+        right = np.concatenate(negative) == (total < 0)
+        indices = [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
+        return indices, self.signs.table(total), right
+
     def bits(self, coded: Coded, height: int, width: int, q16: int) -> float:
-        """What `encode` will take, by the tables, in bits."""
+        """What `encode` will take, by the tables, in bits; each sign is counted as one."""
         residual = _differences(coded.symbols.coarse)
         index = np.broadcast_to(self._coarse_index(q16)[:, None, None], residual.shape)
         total = self.tables.bits(residual, index).sum()
@@ -309,9 +385,17 @@ class PyramidPrior:
             self.tables.encode(encoder, residual.ravel(), np.full(residual.size, index))
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
 
-        def visit(level: int, band: int, place: tuple[slice, slice], index: np.ndarray):
+        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
             known = flat[level][band][place]
-            self.tables.encode(encoder, known.ravel(), index.ravel())
+            if self.signs is None:
+                self.tables.encode(encoder, known.ravel(), index.ravel())
+                return known
+            size = np.abs(known)
+            self._sizes.encode(encoder, size.ravel(), index.ravel())
+            places = np.nonzero(size)
+            if len(places[0]):
+                chosen = _of_size(evidence(places), size[places])
+                self.signs.encode(encoder, chosen, known[places] < 0)
             return known
 
         self._walk(height, width, q16, visit)
@@ -339,8 +423,16 @@ class PyramidPrior:
         ]
         indices = [np.zeros(detail.shape, np.uint16) for detail in details]
 
-        def visit(level: int, band: int, place: tuple[slice, slice], index: np.ndarray):
-            symbols = self.tables.decode(decoder, index.ravel()).reshape(index.shape)
+        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+            coder = self._sizes or self.tables
+            symbols = coder.decode(decoder, index.ravel()).reshape(index.shape)
+            places = np.nonzero(symbols)
+            if self.signs and len(places[0]):
+                size = symbols[places]
+                if size.min() < 0:
+                    raise MscnError("the coded data is damaged (a size); get a fresh copy")
+                negative = self.signs.decode(decoder, _of_size(evidence(places), size))
+                symbols[places] = np.where(negative, -size, size)
             details[level][band][place] = symbols
             indices[level][band][place] = index
             return symbols
@@ -360,6 +452,11 @@ class PyramidPrior:
             for symbols, index in zip(coded.symbols.details, coded.indices)
         ]
         return Pyramid(step * coded.symbols.coarse, details)
+
+
+def _of_size(evidence: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Evidence [n] at the coefficients' own magnitudes, of `evidence` [3, n]."""
+    return evidence[np.minimum(size, SIZES) - 1, np.arange(len(size))]
 
 
 def _interpolated(table: np.ndarray, q16: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
-from mscn_tf.runtime.view import View, to_bytes
+from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise
 
 _STRIP = 1024  # rows of the source that are made at once: what bounds the memory
@@ -61,7 +61,8 @@ class Pyramids:
         todo = iter(symbols)
         return [
             self.prior.encode(next(todo), *self.tile_shape(shape, row, column), q16)
-            for shape, q16 in zip(container.shapes, container.q16)
+            for item, (shape, q16) in enumerate(zip(container.shapes, container.q16))
+            for _ in container.planes(item)
             for row, column in self.places(shape)
         ]
 
@@ -141,13 +142,18 @@ class _Reader:
 
     def symbols(self, item: int) -> list[Pyramid]:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
-        tiles = _ItemTiles(self._pyramids, self._container, item, 0)
         places = self._pyramids.places(self._container.shapes[item])
-        return [tiles.tile(row, column).symbols for row, column in places]
+        found = []
+        for plane in range(len(self._container.planes(item))):
+            tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
+            found += [tiles.tile(row, column).symbols for row, column in places]
+        return found
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """uint8 ``[H, W, C]`` for each view."""
-        return [self._render(view) for view in views]
+        container = self._container
+        outputs = [self._render(view) for view in of_planes(container, views)]
+        return join_planes(container, views, outputs)
 
     def _render(self, view: View) -> np.ndarray:
         container = self._container
@@ -155,8 +161,8 @@ class _Reader:
         (y, x), (h, w), (out_h, out_w) = view.start, view.extent, view.shape
         shrink = min(h / out_h, w / out_w)
         skip = int(np.clip(np.floor(np.log2(shrink)), 0, self._pyramids.prior.levels))
-        out = np.empty((out_h, out_w, container.channels[view.item]), np.uint8)
-        tiles = _ItemTiles(self._pyramids, container, view.item, skip)
+        out = np.empty((out_h, out_w, container.planes(view.item)[view.plane]), np.uint8)
+        tiles = _PlaneTiles(self._pyramids, container, view.item, view.plane, skip)
         columns = _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
         count = max(1, int(_STRIP * out_h / h))
@@ -171,12 +177,12 @@ class _Reader:
         return out
 
 
-class _ItemTiles:
-    """Decoded tiles of one item; keeps those that neighbouring strips share."""
+class _PlaneTiles:
+    """Decoded tiles of one plane of an item; keeps those that neighbouring strips share."""
 
-    def __init__(self, pyramids: Pyramids, container: Container, item: int, skip: int):
+    def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
-        self._skip = skip
+        self._plane, self._skip = plane, skip
         self._kept: dict[tuple[int, int], Coded] = {}
 
     def tile(self, row: int, column: int) -> Coded:
@@ -184,12 +190,13 @@ class _ItemTiles:
         if (row, column) not in self._kept:
             pyramids, container, item = self._pyramids, self._container, self._item
             shape, q16 = container.shapes[item], container.q16[item]
-            number = container.tiles_of(item).start
+            number = container.tiles_of(item, self._plane).start
             number += row * grid(shape, pyramids.edge)[1] + column
             height, width = pyramids.tile_shape(shape, row, column)
+            payload = container.blocks[number]
             try:
                 self._kept[row, column] = pyramids.prior.decode(
-                    container.blocks[number], height, width, q16, self._skip
+                    payload, height, width, q16, self._skip
                 )
             except MscnError as error:
                 raise MscnError(f"{container.source}: {error}") from error

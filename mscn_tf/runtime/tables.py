@@ -6,6 +6,7 @@ decoder needs.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import constriction
@@ -17,12 +18,13 @@ from mscn_tf.runtime.errors import MscnError
 FREQUENCY_BITS = 16  # a table's frequencies add up to 2^16
 LARGEST_SYMBOL = 2**31 - 1
 _ESCAPE_BYTES = 5
+_LARGEST = {"iu": 2.0**40, "f": 100.0}  # of an array's values, by kind
 _Model = constriction.stream.model.Model
 RangeEncoder = constriction.stream.queue.RangeEncoder
 RangeDecoder = constriction.stream.queue.RangeDecoder
 
 
-def _model(frequencies: np.ndarray) -> _Model:
+def model(frequencies: np.ndarray) -> _Model:
     """Model whose probabilities are exactly `frequencies / 2^16`.
 
     constriction rounds to multiples of 2^-24: it gives each of n symbols 1, shares the other
@@ -95,19 +97,34 @@ class Tables:
         if frequencies.min() < 1 or np.any(totals != 2**FREQUENCY_BITS):
             raise MscnError("prior: a table's frequencies do not add up to 65536, all at least 1")
         self._starts = np.concatenate(([0], ends))
+        self._lowest = -support
         self._cost = FREQUENCY_BITS - np.log2(frequencies)
         self._models: list[_Model | None] = [None] * self.count
-        self._byte = _model(np.full(256, 256))
+        self._byte = model(np.full(256, 256))
+
+    def magnitudes(self) -> Tables:
+        """The same tables for symbols without their signs, never negative."""
+        folded = copy.copy(self)
+        parts = [
+            np.concatenate((part[s : s + 1], part[s + 1 : -1] + part[s - 1 :: -1][:s], part[-1:]))
+            for s, part in zip(self._support, np.split(self._frequencies, self._starts[1:-1]))
+        ]
+        folded._lowest = np.zeros_like(self._support)
+        folded._frequencies = np.concatenate(parts)
+        folded._starts = np.concatenate(([0], np.cumsum(self._support + 2)))
+        folded._cost = FREQUENCY_BITS - np.log2(folded._frequencies)
+        folded._models = [None] * self.count
+        return folded
 
     @property
     def zero_share(self) -> np.ndarray:
         """float64 [T]: probability of a zero."""
-        return self._frequencies[self._starts[:-1] + self._support] * 2.0**-FREQUENCY_BITS
+        return self._frequencies[self._starts[:-1] - self._lowest] * 2.0**-FREQUENCY_BITS
 
     def mean(self, of: np.ndarray) -> np.ndarray:
         """float64 [T]: expectation of `of[min(|s|, len(of) - 1)]`."""
         symbols = np.arange(len(self._frequencies)) - np.repeat(
-            self._starts[:-1] + self._support, np.diff(self._starts)
+            self._starts[:-1] - self._lowest, np.diff(self._starts)
         )
         values = self._frequencies * of[np.minimum(np.abs(symbols), len(of) - 1)]
         return np.add.reduceat(values, self._starts[:-1]) * 2.0**-FREQUENCY_BITS
@@ -116,14 +133,14 @@ class Tables:
         """int32, places of symbols in their tables; bool, which are escapes."""
         support = self._support[index]
         escaped = np.abs(symbols) > support
-        return np.where(escaped, 2 * support + 1, symbols + support).astype(np.int32), escaped
+        letters = np.where(escaped, support + 1, symbols) - self._lowest[index]
+        return letters.astype(np.int32), escaped
 
     def _get(self, table: int) -> _Model:
-        model = self._models[table]
-        if model is None:
+        if self._models[table] is None:
             start, stop = self._starts[table : table + 2]
-            model = self._models[table] = _model(self._frequencies[start:stop])
-        return model
+            self._models[table] = model(self._frequencies[start:stop])
+        return self._models[table]
 
     def encode(
         self,
@@ -178,8 +195,8 @@ class Tables:
         support = int(self._support[table])
         try:
             out[:] = decoder.decode(self._get(table), len(out))
-            escaped = np.flatnonzero(out == 2 * support + 1)
-            out -= support
+            out += self._lowest[table]
+            escaped = np.flatnonzero(out > support)
             for position in escaped:
                 out[position] = self._decode_escape(decoder, support)
         except (AssertionError, ValueError) as error:  # what constriction raises on bad data
@@ -209,7 +226,7 @@ class Tables:
     @property
     def one_over_zero(self) -> np.ndarray:
         """float64 [T]: bits that a one costs more than a zero."""
-        zero = self._starts[:-1] + self._support
+        zero = self._starts[:-1] - self._lowest
         return self._cost[zero + 1] - self._cost[zero]  # where the support is 0: the escape's
 
     def dequantise(self, symbols: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -228,12 +245,13 @@ def checked_array(
     """The array of that name as int64 or float64.
 
     Raises:
-      MscnError: it is missing, empty, of another rank or kind, or not finite.
+      MscnError: it is missing, empty, of another rank or kind, not finite, or with values that
+        no prior has and that arithmetic would overflow on.
     """
     array = np.asarray(arrays.get(name, ""))
     if array.dtype.kind not in kinds or array.ndim != rank or array.size == 0:
         raise MscnError(f"prior: array {name} is missing or of the wrong kind")
-    array = array.astype(np.float64 if kinds == "f" else np.int64)
-    if kinds == "f" and not np.isfinite(array).all():
-        raise MscnError(f"prior: {name} is not finite")
-    return array
+    low, high = float(array.min()), float(array.max())
+    if not -_LARGEST[kinds] <= low <= high <= _LARGEST[kinds]:
+        raise MscnError(f"prior: {name} has values from {low:g} to {high:g}")
+    return array.astype(np.float64 if kinds == "f" else np.int64)

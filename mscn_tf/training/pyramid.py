@@ -18,7 +18,10 @@ from mscn_tf.entropy.pyramid_context import (
     measured_tables,
     see_magnitudes,
 )
+from mscn_tf.entropy.sign_context import SignContext, freeze_signs, sign_frequencies
 from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
@@ -66,23 +69,43 @@ class PyramidTrainer(Trainer):
         self.levels = model.levels
         self.context = PyramidContext(model.levels, 3, **model.context)
         self.context.build()
+        self.signs = SignContext(model.levels, 3, **model.signs)
+        self.signs.build()
         self.log_step = np.linspace(
             np.log(model.coarsest_step), np.log(model.finest_step), QUALITIES
         )
         self.pictures = load_pictures(data.train, 2)
         self.held_out = load_pictures(data.validation, 2)[: config.validation_pictures]
-        self.colour = colour_transform(self.pictures)
+        self._given = self._magnitudes(config.magnitudes) if config.magnitudes else None
+        if self._given is None:
+            self.colour = colour_transform(self.pictures)
         self.examples = self._examples()
         schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
         self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
-        self.optimizer.build(self.context.trainable_variables)
+        self.optimizer.build(self._variables)
         share = 2.0 ** -np.arange(self.levels)  # coarse levels more often than their size
         self._level_share = share / share.sum()
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
         self._update = tf.function(self._compiled, jit_compile=config.xla)
 
     def checkpointed(self) -> dict[str, tf.Module]:
-        return {"context": self.context, "optimizer": self.optimizer}
+        return {"context": self.context, "signs": self.signs, "optimizer": self.optimizer}
+
+    @property
+    def _variables(self) -> list[tf.Variable]:
+        signs = self.signs.trainable_variables
+        return signs if self._given else self.context.trainable_variables + signs
+
+    def _magnitudes(self, name: str) -> dict[str, np.ndarray]:
+        """The prior's arrays of a bundle that all but the signs are taken from."""
+        bundle = Bundle.load(name)
+        arrays, self.colour = bundle.arrays("prior"), bundle.weights().get("colour")
+        steps = arrays.get("log_step", np.empty(0))
+        if self.colour is None or steps.shape != self.log_step.shape:
+            raise MscnError(f"config.magnitudes={name}: not a codec of pyramids")
+        if len(arrays["base"]) != self.levels or not np.allclose(steps, self.log_step):
+            raise MscnError(f"config.magnitudes={name}: has other levels or steps than this model")
+        return {key: array for key, array in arrays.items() if not key.startswith("sign_")}
 
     def _examples(self) -> list[list[np.ndarray]]:
         """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
@@ -106,12 +129,14 @@ class PyramidTrainer(Trainer):
         return float(np.exp(np.interp(quality, np.arange(1, QUALITIES + 1), self.log_step)))
 
     def batch(self, step: int) -> tuple[np.ndarray, ...]:
-        """What one outer step sees: magnitudes, parents, symbols, levels, qualities."""
+        """What one outer step sees: levels' symbols as networks see them, parents, symbols, levels,
+        qualities.
+        """
         random = np.random.default_rng([self.config.seed, step])
         size, edge = self.config.batch, self.config.patch
         bands = self.context.bands
-        magnitudes = np.zeros((size, edge + 4, edge + 4, bands), np.float32)
-        parents = np.zeros((size, edge // 2 + 2, edge // 2 + 2, bands), np.float32)
+        own = np.zeros((size, edge + 4, edge + 4, bands), np.float32)
+        parents = np.zeros((size, edge // 2 + 4, edge // 2 + 4, bands), np.float32)
         symbols = np.zeros((size, edge, edge, bands), np.float32)
         levels = random.choice(self.levels, size, p=self._level_share).astype(np.int32)
         quality = 1 + (QUALITIES - 1) * (random.permutation(size) + random.random(size)) / size
@@ -123,35 +148,38 @@ class PyramidTrainer(Trainer):
             ]
             step, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
             known = _rounded(_cut(details[level], corner, edge, 2) / step, dead_zone)
-            magnitudes[i] = see_magnitudes(known)
+            own[i] = np.copysign(see_magnitudes(known), known)
             symbols[i] = known[2:-2, 2:-2]
             if level + 1 < self.levels:
                 half = [at // 2 for at in corner]
-                above = _cut(details[level + 1], half, edge // 2, 1)
-                parents[i] = see_magnitudes(_rounded(above / step, dead_zone))
-        return magnitudes, parents, symbols, levels, quality.astype(np.float32)
+                above = _rounded(_cut(details[level + 1], half, edge // 2, 2) / step, dead_zone)
+                parents[i] = np.copysign(see_magnitudes(above), above)
+        return own, parents, symbols, levels, quality.astype(np.float32)
 
     def _compiled(
         self,
-        magnitudes: tf.Tensor,
+        own: tf.Tensor,
         parents: tf.Tensor,
         symbols: tf.Tensor,
         level: tf.Tensor,
         quality: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        variables = self.context.trainable_variables
+        variables = self._variables
         ratio = (self.log_step[-1] - self.log_step[0]) / (QUALITIES - 1)
         weight = tf.gather(self._weight, level) * tf.exp(ratio * (quality - 5.5))
         with tf.GradientTape() as tape:
-            scales = self.context(magnitudes, parents, level, quality)
-            bits = tf.reduce_mean(self.context.bits(symbols, scales), [1, 2, 3])
-            loss = tf.reduce_mean(weight * bits)
+            bits = self.signs.bits(symbols, self.signs(own, parents, level))
+            saved = -tf.reduce_mean(weight * tf.reduce_mean(bits, [1, 2, 3]))
+            if self._given is None:
+                scales = self.context(tf.abs(own), tf.abs(parents[:, 1:-1, 1:-1]), level, quality)
+                bits += self.context.bits(symbols, scales)
+            loss = tf.reduce_mean(weight * tf.reduce_mean(bits, [1, 2, 3]))
         gradients, norm = tf.clip_by_global_norm(
             tape.gradient(loss, variables), self.config.optimizer.clip
         )
         self.optimizer.apply_gradients(zip(gradients, variables))
         self.step.assign_add(1)
-        return {"loss": loss, "gradient_norm": norm}
+        return {"loss": loss, "saved_by_signs": saved, "gradient_norm": norm}
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
         return self._update(*map(tf.constant, self.batch(step)))
@@ -163,7 +191,11 @@ class PyramidTrainer(Trainer):
     def _measured(self, count: int) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior, tables and centroids counted on so many pictures."""
         pictures = self.pictures[:: max(1, len(self.pictures) // count)]
-        arrays = freeze_context(self.context)
+        if self._given is not None:
+            arrays = {**self._given, **freeze_signs(self.signs)}
+            self._count(arrays, pictures)
+            return arrays
+        arrays = {**freeze_context(self.context), **freeze_signs(self.signs)}
         arrays["log_step"] = self.log_step
         coarse = [
             analyse(to_channels(picture, self.colour), self.levels).coarse for picture in pictures
@@ -171,23 +203,8 @@ class PyramidTrainer(Trainer):
         spread = np.mean([np.abs(np.diff(c, axis=2)).mean((1, 2)) for c in coarse], axis=0)
         arrays["coarse"] = coarse_indices(np.log(spread) - self.log_step[:, None])
         arrays.update(learned_tables(self.context))
-        rate_weight = self.config.model.rate_weight
-        random = np.random.default_rng(self.config.seed)
         for _ in range(2):  # which symbols are chosen depends on the tables
-            prior = PyramidPrior(arrays)
-            symbols, indices, offsets = [], [], []
-            for picture in pictures:
-                pyramid = analyse(to_channels(picture, self.colour), self.levels)
-                for q16 in random.integers(16, 161, _MEASURED_QUALITIES):
-                    shape, step = picture.shape[:2], prior.step(q16)
-                    found = quantise(prior, pyramid, *shape, q16, rate_weight)
-                    for real, chosen, index in zip(
-                        pyramid.details, found.details, prior.indices(found, *shape, q16)
-                    ):
-                        symbols.append(chosen.ravel())
-                        indices.append(index.ravel())
-                        offsets.append((np.abs(chosen) - np.abs(real) / step).ravel())
-            symbols, indices, offsets = map(np.concatenate, (symbols, indices, offsets))
+            symbols, indices, offsets = self._count(arrays, pictures)
             arrays.update(measured_tables(self.context, symbols, indices))
             size = np.minimum(np.abs(symbols), 2)
             for column in (1, 2):
@@ -199,8 +216,32 @@ class PyramidTrainer(Trainer):
                 arrays["centroid"][:, column - 1] = np.clip(total / (count + 50), -0.2, 0.4)
         return arrays
 
+    def _count(
+        self, arrays: dict[str, np.ndarray], pictures: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Symbols that an encoder chooses, their tables, and how much larger than the coefficients
+        they are, all ``[n]``; counts the signs' frequencies in `arrays`.
+        """
+        prior = PyramidPrior(arrays)
+        random = np.random.default_rng(self.config.seed)
+        symbols, indices, offsets, tables, right = [], [], [], [], []
+        for picture in pictures:
+            pyramid = analyse(to_channels(picture, self.colour), self.levels)
+            for q16 in random.integers(16, 161, _MEASURED_QUALITIES):
+                shape, step = picture.shape[:2], prior.step(q16)
+                found = quantise(prior, pyramid, *shape, q16, self.config.model.rate_weight)
+                coded, table, agrees = prior.measure(found, *shape, q16)
+                tables.append(table)
+                right.append(agrees)
+                for real, chosen, index in zip(pyramid.details, found.details, coded):
+                    symbols.append(chosen.ravel())
+                    indices.append(index.ravel())
+                    offsets.append((np.abs(chosen) - np.abs(real) / step).ravel())
+        arrays["sign_frequencies"] = sign_frequencies(np.concatenate(tables), np.concatenate(right))
+        return tuple(map(np.concatenate, (symbols, indices, offsets)))
+
     def evaluate(self) -> list[tuple[str, dict[str, float]]]:
-        prior = PyramidPrior(self._measured(self.config.freeze_pictures // 8))
+        prior = PyramidPrior(self._measured(max(1, self.config.freeze_pictures // 8)))
         rows = []
         for quality in self.config.evaluate_qualities:
             q16, results = round(16 * quality), []

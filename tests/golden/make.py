@@ -4,6 +4,8 @@
     python tests/golden/make.py v1 DIR/golden.mscnb
     python -c "from tests.pyramids import write_codec; write_codec('DIR/random.mscnb', 32)"
     python tests/golden/make.py v1pyramid DIR/random.mscnb
+    python -c "from tests.pyramids import write_codec; write_codec('DIR/signs.mscnb', 32, True)"
+    python tests/golden/make.py v1signs DIR/signs.mscnb
 
 Files that are once in the repository are never made again: they must decode forever.
 """
