@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Union
 
@@ -14,7 +15,8 @@ from tqdm import tqdm
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
-from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, size_text
+from mscn_tf.runtime import residuals
+from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, Container, longest, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.prior import LEVELS
@@ -29,6 +31,7 @@ DEFAULT_EFFORT = 2
 _LOWEST, _HIGHEST = 16, 16 * LEVELS
 _CLOSE = 0.99  # of a wanted rate is close enough
 _THRIFT = (1.1, 1.2, 1.35)
+_FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 _ROUNDING = 1e-12  # of a rate that was multiplied and divided
 Encoding = Union[TileEncoding, PyramidEncoding]
 
@@ -73,6 +76,7 @@ class Codec(runtime.Codec):
         bpp: float | None = None,
         psnr: float | None = None,
         size: int | None = None,
+        max_error: float | None = None,
         effort: int = DEFAULT_EFFORT,
         names: Sequence[str] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -82,12 +86,15 @@ class Codec(runtime.Codec):
 
         Args:
           signals: one array ``[.., C]``, a sequence of them, or a stack ``[N, .., C]``: of
-            pictures uint8 ``[H, W, C]``, C 1 (grey) or 3 (RGB); of other modalities of the axes,
-            channels and type that the codec's manifest says.
+            pictures uint8 ``[H, W, C]``, C 1 (grey), 3 (RGB), 2 or 4 (with alpha); of other
+            modalities of the axes, channels and type that the codec's manifest says.
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
           bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
+          max_error: no value of the decoded signals is off by more, in the original size; not of
+            pyramid codecs and truth values. A search finds the quality that takes the fewest
+            bytes, or `quality` gives it.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew.
           names: of the signals, kept in the file.
           metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
@@ -106,6 +113,8 @@ class Codec(runtime.Codec):
             signals = self._checked(signals)
         if sum(given is not None for given in (quality, bpp, psnr, size)) > 1:
             raise MscnError("give one of quality, bpp, psnr and size")
+        if max_error is not None:
+            self._check_bounded(max_error, bpp is psnr is size is None)
         if not 1 <= effort <= 9:
             raise MscnError(f"effort={effort}: must be 1 to 9")
         if names is not None and len(names) != len(signals):
@@ -129,7 +138,45 @@ class Codec(runtime.Codec):
             if psnr is not None:
                 _check_positive("psnr", psnr)
                 return self._reaching(encoding, psnr, signals)
-            return encoding.file(_to_q16(DEFAULT_QUALITY if quality is None else quality))
+            if max_error is not None and quality is None:
+                return self._smallest(
+                    lambda q16: self._bounded(encoding.file(q16), signals, max_error)
+                )
+            data = encoding.file(_to_q16(DEFAULT_QUALITY if quality is None else quality))
+            return data if max_error is None else self._bounded(data, signals, max_error)
+
+    def _check_bounded(self, max_error: float, alone: bool) -> None:
+        _check_positive("max_error", max_error)
+        if isinstance(self.scheme, Pyramids) or self.scheme.values.dtype == "bool":
+            raise MscnError(
+                f"{self.bundle.name} can't keep max_error; it is for codecs of tiles and of numbers"
+            )
+        if not alone:
+            raise MscnError("give max_error alone, or with quality")
+
+    def _bounded(self, data: bytes, signals: Sequence[np.ndarray], bound: float) -> bytes:
+        """A file with residuals."""
+        container = Container.from_bytes(data)
+        frequency_tables = self.scheme.prior.tables
+        payloads = [
+            residuals.encode(frequency_tables, signal, decoded, bound)
+            for signal, decoded in zip(signals, self.decode_all(container))
+        ]
+        bounded = replace(container, error_bound=float(bound), residuals=payloads)
+        return bounded.to_bytes()
+
+    def _smallest(self, encode_at: Callable[[int], bytes]) -> bytes:
+        """The smallest file that a walk over the qualities finds."""
+        encode_at = cache(encode_at)
+        q16 = 16 * LEVELS // 2
+        for stride in (32, 16):
+            while True:
+                near = [q for q in (q16 - stride, q16, q16 + stride) if _LOWEST <= q <= _HIGHEST]
+                best = min(near, key=lambda q: len(encode_at(q)))
+                if best == q16:
+                    break
+                q16 = best
+        return encode_at(q16)
 
     def _within(self, encoding: Encoding, bits: float, wish: str, pixels: int) -> bytes:
         """The best file of at most so many bits."""
@@ -174,15 +221,21 @@ class Codec(runtime.Codec):
                 )
             if 0 in shape:
                 raise MscnError(f"a {modality} of size {size_text(shape[:-1])} holds nothing")
-            if max(shape) > MAX_SIDE or math.prod(shape[:-1]) > MAX_PIXELS:
+            if max(shape) > longest(axes) or math.prod(shape[:-1]) > MAX_PIXELS:
                 raise MscnError(
                     f"a {modality} of size {size_text(shape[:-1])} is too large: at most "
-                    f"{MAX_PIXELS} samples, sides up to {MAX_SIDE}"
+                    f"{MAX_PIXELS} samples, sides up to {longest(axes)}"
                 )
             if not np.can_cast(signal.dtype, values.dtype, "same_kind"):
                 raise MscnError(f"a {modality} of {signal.dtype}; convert it to {values.dtype}")
             if signal.dtype.kind == "f" and not np.isfinite(signal).all():
                 raise MscnError(f"a {modality} with NaN or infinite values; replace them")
+            largest = max(abs(float(signal.min())), abs(float(signal.max())))
+            if largest > _FARTHEST * max(map(abs, self.range)):
+                raise MscnError(
+                    f"a {modality} with values up to {largest:g}, but {self.bundle.name} is for "
+                    f"{values.low:g} to {values.high:g}; scale them"
+                )
         if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
             raise MscnError("fields of different grids; encode them into a file each")
         return [signal.astype(values.dtype, copy=False) for signal in signals]
@@ -280,9 +333,9 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
         raise MscnError("there is no picture to encode")
     for picture in pictures:
         shape = getattr(picture, "shape", ())
-        if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
+        if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or not 1 <= shape[2] <= 4:
             raise MscnError(
-                "a picture must be a uint8 array [H, W, 1] or [H, W, 3], not "
+                "a picture must be a uint8 array [H, W, C] of 1 to 4 channels, not "
                 f"{getattr(picture, 'dtype', type(picture).__name__)} {list(shape)}"
             )
         if 0 in shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import ml_collections
@@ -18,7 +18,11 @@ from mscn_tf.runtime.errors import MscnError
 BATCH = 64
 _BATCH_POINTS = 2**17  # of larger tiles fewer at a time
 _PARTS = 8  # of a code: its leading elements are counted in so many steps
+_CORRECTION = 0.7  # of the way that a pass goes: all of it swings to and fro
 _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
+
+# Of a number of elements and a batch size.
+Graph = Callable[[int, int], tf.types.experimental.ConcreteFunction]
 
 
 class Encoder:
@@ -29,6 +33,7 @@ class Encoder:
       grid: that of the tiles, where it isn't the one that the codec was trained on.
 
     Attributes:
+      fitting: the codec as it was trained.
       grid: coordinates of a tile's samples, for each axis float32 ``[1, N]``.
 
     Raises:
@@ -41,7 +46,7 @@ class Encoder:
         self._prior = bundle.prior
         self._rate_weight = bundle.manifest["rate_weight"]
         model = ml_collections.ConfigDict(bundle.manifest["model"])
-        whole = BasisCodec(model, grid)
+        whole = self.fitting = BasisCodec(model, grid)
         weights = bundle.weights()
         try:
             whole.step_sizes.assign(weights["step_sizes"])
@@ -67,19 +72,22 @@ class Encoder:
             return part
 
         # Graphs of a fixed size run faster, so there are two: for one tile, and for many.
+        # Binding defaulted arguments to a graph is slow: these have none.
         @cache
-        def fit_many(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
+        def fit(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
             codec = shortened(size)
+            return tf.function(
+                lambda tiles, quality: codec.fit_code(tiles, quality), autograph=False
+            ).get_concrete_function(tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch]))
 
-            # Binding defaulted arguments to a graph is slow: this has none.
-            def fit(tiles: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-                return codec.fit_code(tiles, quality)
-
-            return tf.function(fit, autograph=False).get_concrete_function(
-                tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch])
+        @cache
+        def correct(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
+            codec, code = shortened(size), tf.TensorSpec([batch, size])
+            return tf.function(codec.correct, autograph=False).get_concrete_function(
+                tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch]), code
             )
 
-        self._fit = fit_many
+        self._fit, self._correct = fit, correct
         self._leading = cache(self.leading)
 
     def leading(self, q16: int) -> int:
@@ -104,24 +112,63 @@ class Encoder:
         Returns:
           float32 ``[N, M]``.
         """
-        codes = np.zeros([len(tiles), self._prior.coefficients], np.float32)
+        return self._run(self._fit, tiles, q16)
+
+    def _run(
+        self, graph: Graph, tiles: np.ndarray, q16: np.ndarray, *codes: np.ndarray
+    ) -> np.ndarray:
+        """Runs a graph on tiles in batches; gives and takes codes ``[N, M]``."""
+        found = np.zeros([len(tiles), self._prior.coefficients], np.float32)
         points = math.prod(tiles.shape[1:-1])
         batch = min(BATCH, max(1, _BATCH_POINTS // points)) if len(tiles) > 1 else 1
         size = self._leading(int(q16.max()))
-        fit = self._fit(size, batch)
+        run = graph(size, batch)
         pixels = np.zeros([batch, *tiles.shape[1:]], np.float32)
         quality = np.ones([batch], np.float32)
+        given = [np.zeros([batch, size], np.float32) for _ in codes]
         for at in range(0, len(tiles), batch):
             part = slice(at, at + batch)
             count = len(tiles[part])
             pixels[:count] = as_floats(tiles[part])
             quality[:count] = q16[part] / 16
-            fitted = fit(tf.constant(pixels), tf.constant(quality))
-            codes[part, :size] = fitted.numpy()[:count]
-        return codes
+            for buffer, code in zip(given, codes):
+                buffer[:count] = code[part, :size]
+            made = run(*map(tf.constant, (pixels, quality, *given)))
+            found[part, :size] = made.numpy()[:count]
+        return found
 
-    def quantise(
-        self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0, passes: int = 1
+    def choose(
+        self,
+        tiles: np.ndarray,
+        codes: np.ndarray,
+        q16: np.ndarray,
+        thrift: float = 1.0,
+        passes: int = 1,
     ) -> np.ndarray:
+        """Symbols of fitted codes, corrected by what a decoder makes of them.
+
+        One pass chooses each symbol as if the others had no error. A further one takes a gradient
+        step from the quantised codes and chooses anew, which is damped proximal gradient descent
+        on rate and distortion together (cf. Blumensath and Davies 2008, "Iterative thresholding
+        for sparse approximations").
+
+        Args:
+          tiles: as of ``codes``.
+          codes: float ``[N, M]``, fitted to them.
+          q16: integers ``[N]``.
+          thrift: makes bits dearer.
+          passes: how often symbols are chosen.
+
+        Returns:
+          int32 ``[N, M]``.
+        """
+        symbols = self.quantise(codes, q16, thrift)
+        for _ in range(passes - 1):
+            known = self._prior.dequantise(symbols, q16)
+            codes = codes + _CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
+            symbols = self.quantise(codes, q16, thrift)
+        return symbols
+
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
         """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
-        return self._prior.quantise(codes, q16, thrift * self._rate_weight, passes)
+        return self._prior.quantise(codes, q16, thrift * self._rate_weight)

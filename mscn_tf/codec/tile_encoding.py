@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.tiling import as_floats, to_tiles
+from mscn_tf.codec.tiling import as_floats, planes, to_tiles
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
 
@@ -32,7 +32,7 @@ class TileEncoding:
       names: of the signals, or None.
       metadata: kept in the file, or None.
       bar: shows progress, in tiles.
-      passes: how often symbols are chosen anew, each time at better scales.
+      passes: how often symbols are chosen, each time corrected by what a decoder makes of them.
     """
 
     def __init__(
@@ -58,11 +58,12 @@ class TileEncoding:
         manifest, scheme = self._codec.bundle.manifest, self._codec.scheme
         if scheme.sphere:
             return scheme.values.normalise(signal)[None]
+        edge, overlap = manifest["tile_edge"], manifest.get("tile_overlap", 0)
         if manifest["modality"] == "image":  # stays uint8: a quarter of the memory
-            signal = np.broadcast_to(signal, (*signal.shape[:2], manifest["channels"]))
-        else:
-            signal = scheme.values.normalise(signal)
-        return to_tiles(signal, manifest["tile_edge"], manifest.get("tile_overlap", 0))
+            shape = (*signal.shape[:2], manifest["channels"])
+            parts = [to_tiles(np.broadcast_to(p, shape), edge, overlap) for p in planes(signal)]
+            return np.concatenate(parts)
+        return to_tiles(scheme.values.normalise(signal), edge, overlap)
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
@@ -72,7 +73,7 @@ class TileEncoding:
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
             codes = self._encoder.codes(part, qualities)
-            parts.append(self._encoder.quantise(codes, qualities, thrift, self._passes))
+            parts.append(self._encoder.choose(part, codes, qualities, thrift, self._passes))
             self._bar.update(len(part))
         return self._codec.pack(
             np.concatenate(parts),

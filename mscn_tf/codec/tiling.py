@@ -29,6 +29,11 @@ def to_tiles(signal: np.ndarray, edge: int, overlap: int = 0) -> np.ndarray:
     return np.ascontiguousarray(windows).reshape(-1, *[edge] * len(shape), signal.shape[-1])
 
 
+def planes(picture: np.ndarray) -> list[np.ndarray]:
+    """What a picture ``[H, W, C]`` is coded as: colour and, where it has it, alpha."""
+    return np.split(picture, [-1], axis=-1) if picture.shape[-1] in (2, 4) else [picture]
+
+
 def as_floats(tiles: np.ndarray) -> np.ndarray:
     """float32 in [0, 1] of 8-bit tiles; others as they are."""
     return tiles / np.float32(255) if tiles.dtype == np.uint8 else tiles

@@ -10,12 +10,12 @@ def get_config() -> ConfigDict:
     config = thumb32.get_config()
     config.update(
         name="scene",
-        steps=600,
+        steps=200,
         batch=48,
         start_tiles=20000,
         freeze_tiles=6000,
         validation_tiles=200,
-        evaluate_every=300,
+        evaluate_every=200,
     )
     with config.unlocked():
         config.modality = "scene"
@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
         width=24,
         coordinate_frequencies=2,
     )
-    config.model.prior.update(coarsest_step=4.0, finest_step=0.15)
+    config.model.prior.update(coarsest_step=3.0, finest_step=0.03)
     config.data.update(
         train="../shared/data/modelnet10/*.npz:train",
         validation="../shared/data/modelnet10/*.npz:test",

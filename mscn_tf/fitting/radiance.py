@@ -61,7 +61,10 @@ def fit_radiance(
             field = RadianceGrid(size, DENSITY_SCALE)
             field.build(None)
             if grid is not None:
-                field.grid.assign(scipy.ndimage.zoom(grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True))
+                finer = scipy.ndimage.zoom(
+                    grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True
+                )
+                field.grid.assign(finer)
             step = _compiled_step(field, part)
             for _ in range(part):
                 chosen = random.integers(0, len(rays[0]), RAYS)

@@ -215,6 +215,10 @@ class BasisNetwork(keras.layers.Layer):
         )
         return tf.reshape(product, [-1, self.count(frequencies) * tiles.shape[-1]])
 
+    def coefficients(self, tiles: tf.Tensor) -> tf.Tensor:
+        """Coefficients of the functions that make up tiles on the nominal grid, as `project`."""
+        return self.project(tiles)
+
     def analyse(self, tiles: tf.Tensor, grid: Sequence[np.ndarray] | None = None) -> tf.Tensor:
         """Inner products of tiles with the basis: least squares while its rows are orthonormal.
 

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import scipy.linalg
 import tensorflow as tf
 
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.grids import cell_areas, global_grid
 
+_ROUGHNESS = 1e-9  # weight of the squared Laplacian beside the mean squared error
+_RIDGE = 1e-4  # of a code, where a grid is too coarse to tell its elements apart
+
 
 class Embedded(NamedTuple):
-    """Spherical harmonics and unit vectors of a grid of latitudes and longitudes."""
+    """Spherical harmonics, in their two factors, and unit vectors of a grid."""
 
-    along_latitude: tf.Tensor  # [B or 1, H, F]
-    along_longitude: tf.Tensor  # [B or 1, W, F]
+    legendre: tf.Tensor  # [B or 1, orders, H, degrees]
+    waves: tf.Tensor  # [B or 1, W, 2, orders]: cosines, then sines
     unit_vectors: tf.Tensor  # [B or 1, H, W, 3]
+
+
+def _cosine(angle: tf.Tensor) -> tf.Tensor:
+    """A sine, since ONNX Runtime has no cosine in float64."""
+    return tf.sin(angle + math.pi / 2)
+
+
+def harmonic_table(degree: int) -> np.ndarray:
+    """int64 ``[orders, degrees, 2]``: places of the harmonics, in the order of their degree.
+
+    Of degree n and order m the cosine has place n^2 + n + m and the sine n^2 + n - m. Where m > n
+    there is none, and the entry, 0, is met by a Legendre function that is zero.
+    """
+    m, n = np.ogrid[: degree + 1, : degree + 1]
+    places = np.stack([n * n + n + m, n * n + n - m], -1)
+    return np.where((m <= n)[..., None], places, 0)
 
 
 def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
@@ -38,7 +59,7 @@ def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
     # The sectoral functions P_mm, by m: products of their predecessors.
     factors = [math.sqrt(3.0) if k == 1 else math.sqrt((2 * k + 1) / (2 * k)) for k in m[1:]]
     scale = tf.constant(np.cumprod([1.0, *factors]), dtype)
-    sectoral = scale * tf.pow(tf.cos(latitude)[..., None], tf.constant(m, dtype))
+    sectoral = scale * tf.pow(_cosine(latitude)[..., None], tf.constant(m, dtype))
     rows: list[tf.Tensor] = []
     for n in range(degree + 1):
         on_diagonal = sectoral * tf.constant(m == n, dtype)
@@ -55,6 +76,23 @@ def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
             row -= tf.constant(np.sqrt(np.maximum(b, 0)) * (m < n), dtype) * rows[-2]
         rows.append(row)
     return rows
+
+
+@lru_cache(maxsize=4)
+def _gram(latitude: bytes, longitude: bytes, degree: int) -> np.ndarray:
+    """Of float64 radians."""
+    rows, columns = np.frombuffer(latitude), np.frombuffer(longitude)
+    with tf.init_scope():  # numbers, also where a graph is made
+        functions = np.stack([f.numpy() for f in legendre_functions(tf.constant(rows), degree)], -1)
+    degrees = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)
+    order = np.arange(len(degrees)) - degrees * (degrees + 1)
+    along_latitude = functions[:, np.abs(order), degrees]
+    phase = columns[:, None] * np.abs(order)
+    along_longitude = np.where(order < 0, np.sin(phase), np.cos(phase))
+    areas = cell_areas(rows, columns)
+    product = (along_latitude * areas.sum(1)[:, None]).T @ along_latitude
+    product *= (along_longitude * areas.sum(0)[:, None]).T @ along_longitude
+    return product.astype(np.float32)
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -100,37 +138,43 @@ class SphereNetwork(BasisNetwork):
     def embed(self, grid: Sequence[tf.Tensor]) -> Embedded:
         latitude, longitude = grid
         degree = max(self.frequencies, self.feature_frequencies)
-        order = np.concatenate([np.arange(-n, n + 1) for n in range(degree + 1)])
-        rows = legendre_functions(latitude, degree)
-        legendre = tf.concat(
-            [tf.gather(rows[n], np.abs(np.arange(-n, n + 1)), axis=-1) for n in range(degree + 1)],
-            -1,
-        )
-        phase = longitude[..., None] * tf.constant(np.abs(order), longitude.dtype)
-        # Orders below zero are the sines.
-        phase += tf.constant(np.where(order < 0, 0.0, math.pi / 2), longitude.dtype)
         scale = 1 / math.sqrt(math.prod(self.nominal_shape))  # orthonormal, like the cosines
-        cosine = tf.cos(latitude)[:, :, None]
+        legendre = scale * tf.stack(legendre_functions(latitude, degree), -1)  # [B, H, m, n]
+        phase = longitude[..., None] * tf.range(degree + 1, dtype=longitude.dtype)
+        cosine = _cosine(latitude)[:, :, None]
         unit_vectors = tf.stack(
             [
-                cosine * tf.cos(longitude)[:, None],
+                cosine * _cosine(longitude)[:, None],
                 cosine * tf.sin(longitude)[:, None],
                 tf.sin(latitude)[:, :, None] + tf.zeros_like(longitude)[:, None],
             ],
             -1,
         )
-        return Embedded(scale * legendre, tf.sin(phase), unit_vectors)
+        waves = tf.stack([_cosine(phase), tf.sin(phase)], 2)
+        return Embedded(tf.transpose(legendre, [0, 2, 1, 3]), waves, unit_vectors)
 
     def expand(self, coefficients: tf.Tensor, embedded: Embedded, frequencies: int) -> tf.Tensor:
-        count = self.count(frequencies)
-        latitude = embedded.along_latitude[..., :count]
-        longitude = embedded.along_longitude[..., :count]
-        functions = latitude[:, :, None] * longitude[:, None]  # [B or 1, H, W, F]
-        shape = tf.shape(functions)
-        flat = tf.reshape(functions, [-1, shape[1] * shape[2], count])
+        count, orders = self.count(frequencies), frequencies + 1
         channels = coefficients.shape[1] // count
-        values = tf.matmul(flat, tf.reshape(coefficients, [-1, count, channels]))
-        return tf.reshape(values, [-1, shape[1], shape[2], channels])
+        table = tf.gather(
+            tf.reshape(coefficients, [-1, count, channels]),
+            harmonic_table(frequencies).ravel(),
+            axis=1,
+        )
+        table = tf.reshape(table, [-1, orders, orders, 2 * channels])
+        # Along latitudes order by order, then along longitudes.
+        rows = tf.matmul(embedded.legendre[:, :orders, :, :orders], table)  # [B, m, H, 2 C]
+        height = tf.shape(rows)[2]
+        rows = tf.reshape(rows, [-1, orders, height, 2, channels])
+        rows = tf.reshape(tf.transpose(rows, [0, 2, 3, 1, 4]), [-1, height, 2 * orders, channels])
+        waves = self._waves(embedded, orders)
+        return tf.matmul(waves, rows)
+
+    def _waves(self, embedded: Embedded, orders: int) -> tf.Tensor:
+        """``[B or 1, 1, W, 2 orders]``."""
+        waves = embedded.waves[..., :orders]
+        shape = tf.shape(waves)
+        return tf.reshape(waves, [shape[0], 1, shape[1], 2 * orders])
 
     def see_coordinates(
         self, weights: Mapping[str, tf.Tensor], grid: Sequence[tf.Tensor], embedded: Embedded
@@ -148,16 +192,70 @@ class SphereNetwork(BasisNetwork):
         frequencies: int | None = None,
         grid: Sequence[np.ndarray] | None = None,
     ) -> tf.Tensor:
-        """Integrals over the sphere of fields times harmonics; else as of ``BasisNetwork``."""
-        grid, count = grid or self.nominal_grid, self.count(frequencies or self.frequencies)
+        """Sums over the grid, by area, of fields times harmonics; else as of ``BasisNetwork``.
+
+        The grid's points are too few for these to be coefficients: ``gram`` turns coefficients
+        into what this gives.
+        """
+        grid, frequencies = grid or self.nominal_grid, frequencies or self.frequencies
+        count, orders = self.count(frequencies), frequencies + 1
         embedded = self.embed([tf.constant(axis, tiles.dtype) for axis in grid])
-        functions = (
-            embedded.along_latitude[0, :, None, :count]
-            * embedded.along_longitude[0, None, :, :count]
-        )
         weighted = tiles * tf.constant(self.weights_of(grid), tiles.dtype)
-        product = tf.tensordot(weighted, functions, [[1, 2], [0, 1]])  # [B, C, F]
-        return tf.reshape(tf.transpose(product, [0, 2, 1]), [-1, count * tiles.shape[-1]])
+        rows = tf.matmul(self._waves(embedded, orders), weighted, transpose_a=True)
+        height, channels = tf.shape(rows)[1], tiles.shape[-1]
+        rows = tf.reshape(rows, [-1, height, 2, orders, channels])
+        rows = tf.reshape(tf.transpose(rows, [0, 3, 1, 2, 4]), [-1, orders, height, 2 * channels])
+        legendre = embedded.legendre[:, :orders, :, :orders]
+        table = tf.matmul(legendre, rows, transpose_a=True)  # [B, m, n, 2 C]
+        table = tf.reshape(table, [-1, 2 * orders**2, channels])
+        harmonics = harmonic_table(frequencies).ravel()
+        places = np.empty(count, np.int64)
+        # The first 0 is the constant's, the others are those of no harmonic. Of order 0 there are
+        # cosines only: they come before the sines, which are zero.
+        places[harmonics[::-1]] = np.arange(len(harmonics))[::-1]
+        return tf.reshape(tf.gather(table, places, axis=1), [-1, count * channels])
+
+    def gram(self, grid: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 ``[F, F]``: inner products of the harmonics on a grid, by area."""
+        return _gram(
+            *(np.asarray(axis[0], np.float64).tobytes() for axis in grid), self.frequencies
+        )
+
+    def coefficients(self, tiles: tf.Tensor) -> tf.Tensor:
+        """The smooth fields of harmonics that fit fields on the nominal grid: ``[B, F * C]``.
+
+        Least squares with a little weight on the Laplacian, as in a thin-plate spline (Wahba
+        1981): where there are more harmonics than points can tell apart, it keeps what lies
+        between the points smooth.
+        """
+        count, channels = self.count(self.frequencies), tiles.shape[-1]
+        degree = np.floor(np.sqrt(np.arange(count)))
+        matrix = self.gram(self.nominal_grid).astype(np.float64)
+        matrix[np.diag_indices(count)] += _ROUGHNESS * (degree * (degree + 1)) ** 2 + 1e-9
+        sums = tf.reshape(self.project(tiles), [-1, count, channels]).numpy()
+        sums = np.moveaxis(sums, 1, 0).reshape(count, -1)
+        solved = scipy.linalg.solve(matrix, sums, assume_a="pos")
+        solved = np.moveaxis(solved.reshape(count, -1, channels), 0, 1)
+        return tf.constant(solved.reshape(len(solved), -1), tiles.dtype)
+
+    def analyse(self, tiles: tf.Tensor, grid: Sequence[np.ndarray] | None = None) -> tf.Tensor:
+        """The codes whose linear part is nearest to fields, by area; as of ``BasisNetwork``."""
+        grid = grid or self.nominal_grid
+        sums, channels = self.project(tiles, grid=grid), tiles.shape[-1]
+        gram = tf.constant(self.gram(grid), tiles.dtype)
+        # Fixed in the outer gradient: it only says how to fit.
+        basis = tf.stop_gradient(self.basis)
+
+        def summed(rows: tf.Tensor) -> tf.Tensor:  # what ``project`` makes of their fields
+            parts = tf.reshape(rows, [-1, gram.shape[0], channels])
+            return tf.reshape(tf.einsum("bfc,fg->bgc", parts, gram), tf.shape(rows))
+
+        normal = tf.matmul(summed(basis), basis, transpose_b=True)
+        normal += _RIDGE * tf.eye(self.code_size, dtype=tiles.dtype)
+        products = tf.matmul(sums - summed(self.mean[None]), self.basis, transpose_b=True)
+        return tf.transpose(
+            tf.linalg.cholesky_solve(tf.linalg.cholesky(normal), tf.transpose(products))
+        )
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -6,8 +6,11 @@ from it. The container knows nothing about the entropy model: a block is bytes.
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
 import math
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -56,6 +59,7 @@ MAX_TILES_PER_BLOCK = 4096
 MAX_NAME_BYTES = 2**26  # all names, uncompressed
 MAX_METADATA_BYTES = 2**24  # uncompressed
 _MAX_LENGTH = 2**40
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class _Reader:
     def __init__(self, data: bytes, source: str):
         self.data, self.at, self.source = data, 0, source
         self.axes = 2  # of the modality, once it has been read
+        self.items = 1  # likewise
 
     @property
     def left(self) -> int:
@@ -162,9 +167,12 @@ class _Reader:
         except (zlib.error, UnicodeDecodeError) as error:
             raise self.damaged(what) from error
 
-    def names(self) -> list[str]:
-        names = self.text(MAX_NAME_BYTES, "names").split("\n")
-        if not all(map(_is_name, names)):
+    def names(self, items: int) -> list[str]:
+        text = self.text(MAX_NAME_BYTES, "names")
+        if text.count("\n") + 1 != items:  # before millions of names are made of it
+            raise self.damaged(f"{text.count(chr(10)) + 1} names for {items} items")
+        names = text.split("\n")
+        if not _is_name(text.replace("\n", "")):
             raise self.damaged("names")
         return names
 
@@ -192,7 +200,7 @@ def varint(value: int) -> bytes:
 
 
 def _is_name(name: str) -> bool:
-    return not any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
+    return not _CONTROL.search(name)
 
 
 def _pack_text(text: str) -> bytes:
@@ -218,7 +226,7 @@ _KINDS: dict[str, tuple[Callable[[_Reader], Any], Callable[[Any], bytes], str]] 
     ),
     "shape": (_Reader.shape, lambda v: b"".join(map(varint, v)), "a varint for each axis"),
     "names": (
-        _Reader.names,
+        lambda r: r.names(r.items),
         lambda v: _pack_text("\n".join(v)),
         "varint n, then n bytes of zlib data",
     ),
@@ -234,8 +242,9 @@ def _problem(spec: Field, value: Any) -> str | None:
     """What is wrong with one value of a field, or None."""
     if spec.kind == "shape":
         size = size_text(value)
-        if not all(spec.low <= side <= spec.high for side in value):
-            return f"size {size} is outside 1 to {spec.high} samples a side"
+        high = longest(len(value))
+        if not all(spec.low <= side <= high for side in value):
+            return f"size {size} is outside 1 to {high} samples a side"
         if math.prod(value) > MAX_PIXELS:
             return f"size {size} is over the limit of {MAX_PIXELS} samples an item"
     elif spec.kind == "f64" and not 0 < value < math.inf:
@@ -253,6 +262,17 @@ def size_text(shape: Sequence[int]) -> str:
 def grid(shape: Sequence[int], edge: int, overlap: int = 0) -> tuple[int, ...]:
     """Along each axis, tiles that cover a signal of so many samples."""
     return tuple(max(1, -(-(side - overlap) // (edge - overlap))) for side in shape)
+
+
+def planes(modality: int, channels: int) -> tuple[int, ...]:
+    """Channels of the parts that a signal is coded as: of pictures colour, then alpha."""
+    alpha = MODALITIES[modality] == "image" and channels in (2, 4)
+    return (channels - 1, 1) if alpha else (channels,)
+
+
+def longest(axes: int) -> int:
+    """How many samples an axis of a signal with so many may have."""
+    return MAX_PIXELS if axes == 1 else MAX_SIDE
 
 
 def _to_json(metadata: dict[str, Any]) -> str:
@@ -274,7 +294,7 @@ class Container:
       names: one for each item, or None. Labels, not paths: who writes files by them checks them.
       tiles_per_block: 1 to 4096.
       blocks: entropy-coded payloads; block k holds tiles [k * tiles_per_block, ...) of the tiles
-        of all items, each item's in row-major order, one item after the other.
+        of all items, one item after the other, of each the tiles of its planes, row-major.
       tile_overlap: samples that neighbouring tiles share, less than `tile_edge`.
       metadata: JSON object, what else the original file said, or None.
       error_bound: largest error of any value; where it is given, there are residuals.
@@ -309,6 +329,7 @@ class Container:
         sides = np.array(self.shapes, np.int64)
         stride = self.tile_edge - self.tile_overlap
         tiles = np.prod(np.maximum(1, -(-(sides - self.tile_overlap) // stride)), axis=1)
+        tiles *= [len(self.planes(item)) for item in range(self.items)]
         return np.concatenate(([0], np.cumsum(tiles)))
 
     @property
@@ -329,14 +350,22 @@ class Container:
             )
         return item
 
-    def tiles_of(self, item: int) -> range:
-        """Indices of an item's tiles.
+    def planes(self, item: int) -> tuple[int, ...]:
+        """Channels of each of an item's planes."""
+        return planes(self.modality, self.channels[item])
+
+    def tiles_of(self, item: int, plane: int | None = None) -> range:
+        """Indices of an item's tiles, or of those of one of its planes.
 
         Raises:
           MscnError: there is no such item.
         """
         self.check_item(item)
-        return range(int(self.first_tiles[item]), int(self.first_tiles[item + 1]))
+        first, last = int(self.first_tiles[item]), int(self.first_tiles[item + 1])
+        if plane is None:
+            return range(first, last)
+        count = (last - first) // len(self.planes(item))
+        return range(first + plane * count, first + (plane + 1) * count)
 
     def tiles_in(self, block: int) -> range:
         """Indices of the tiles in a block."""
@@ -411,7 +440,7 @@ class Container:
             "names": self.names,
             "metadata": self.metadata,
             "error_bound": self.error_bound,
-            "block_bytes": [len(block) for block in self.blocks + self.residuals],
+            "block_bytes": [len(block) for block in (*self.blocks, *self.residuals)],
         }
 
     def _head(self) -> dict[str, bytes]:
@@ -446,17 +475,19 @@ class Container:
           MscnError: a value is outside the format's limits.
         """
         parts = list(self._head().values())
-        for block in self.blocks + self.residuals:
+        for block in (*self.blocks, *self.residuals):
             parts += (block, _crc(block))
         return b"".join(parts)
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "input") -> Container:
+    def from_bytes(cls, data: bytes, name: str = "input", lazy: bool = False) -> Container:
         """Reads and checks a whole file.
 
         Args:
           data: the file's bytes.
           name: what error messages call it.
+          lazy: compares the checksum of a block when it is used, not before: so the other items
+            of a damaged archive can be read.
 
         Raises:
           MscnError: not a `.mscn` file, of another version, damaged, cut short, or declaring sizes
@@ -499,14 +530,14 @@ class Container:
             values[spec.name] = column[0] if spec.per == "file" else column
             if spec.name == "modality":
                 reader.axes = AXES[MODALITIES[column[0]]]
+            if spec.name == "items":
+                reader.items = column[0]
             if spec.name == "tile_overlap" and column[0] >= values["tile_edge"]:
                 raise reader.damaged("tiles overlap by more than their edge")
         if zlib.crc32(data[:checked]) != values["header_crc"]:
             raise reader.damaged("header checksum")
         items = values["items"]
-        if values.get("names") is not None and len(values["names"]) != items:
-            raise reader.damaged(f"{len(values['names'])} names for {items} items")
-        blocks = _read_blocks(reader, values["block_bytes"])
+        blocks = _Blocks(reader, values["block_bytes"])
         bound = values.get("error_bound")
         tile_blocks = len(blocks) if bound is None else len(blocks) - items
         for column_name in ("shapes", "q16", "channels"):
@@ -522,11 +553,11 @@ class Container:
             channels=values["channels"],
             names=values.get("names"),
             tiles_per_block=values["tiles_per_block"],
-            blocks=blocks[:tile_blocks],
+            blocks=blocks.part(0, tile_blocks, lazy),
             tile_overlap=values.get("tile_overlap", 0),
             metadata=values.get("metadata"),
             error_bound=bound,
-            residuals=blocks[tile_blocks:],
+            residuals=blocks.part(tile_blocks, len(blocks), lazy),
             source=name,
         )
 
@@ -539,7 +570,7 @@ class Container:
         head = self._head()
         once = [spec.name for spec in FIELDS if spec.per == "file" and not spec.when]
         header = sum(len(head[name]) for name in once)
-        blocks = self.blocks + self.residuals
+        blocks = [*self.blocks, *self.residuals]
         side = sum(map(len, head.values())) - header + 4 * len(blocks)
         return {"header": header, "side": side, "payload": sum(map(len, blocks))}
 
@@ -550,24 +581,50 @@ def _crc(data: bytes) -> bytes:
 
 def _count_blocks(values: dict[str, Any]) -> int:
     edge, overlap = values["tile_edge"], values.get("tile_overlap", 0)
-    tiles = sum(math.prod(grid(shape, edge, overlap)) for shape in values["shapes"])
-    if len(values["shapes"]) != values["items"]:
-        tiles *= values["items"]
-    residuals = values["items"] if values["flags"] & BOUNDED else 0
+    items, shapes, channels = values["items"], values["shapes"], values["channels"]
+    counts = [math.prod(grid(shape, edge, overlap)) for shape in shapes]
+    parts = [len(planes(values["modality"], count)) for count in channels]
+    if len(counts) == len(parts):
+        tiles = sum(map(math.prod, zip(counts, parts)))
+    else:  # one column of the two holds a single value
+        tiles = sum(counts) * sum(parts)
+    if len(counts) == len(parts) == 1:
+        tiles *= items
+    residuals = items if values["flags"] & BOUNDED else 0
     return -(-tiles // values["tiles_per_block"]) + residuals
 
 
-def _read_blocks(reader: _Reader, lengths: list[int]) -> list[bytes]:
-    declared = sum(lengths) + 4 * len(lengths)
-    if declared != reader.left:
-        raise reader.damaged(f"{reader.left} bytes of blocks, {declared} declared")
-    blocks = []
-    for index, length in enumerate(lengths):
-        block = reader.take(length)
-        if reader.take(4) != _crc(block):
-            raise reader.damaged(f"checksum of block {index}")
-        blocks.append(block)
-    return blocks
+class _Blocks(Sequence[bytes]):
+    """Payloads of a file, each checked when it is asked for.
+
+    Raises:
+      MscnError: they don't fit into the file; when one is asked for: its checksum is wrong.
+    """
+
+    def __init__(self, reader: _Reader, lengths: Sequence[int]):
+        declared = sum(lengths) + 4 * len(lengths)
+        if declared != reader.left:
+            raise reader.damaged(f"{reader.left} bytes of blocks, {declared} declared")
+        self._reader, self._first = reader, 0
+        self._ends = list(itertools.accumulate((n + 4 for n in lengths), initial=reader.at))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        start, end = self._ends[index], self._ends[index + 1]
+        payload = self._reader.data[start : end - 4]
+        if self._reader.data[end - 4 : end] != _crc(payload):
+            raise self._reader.damaged(f"checksum of block {self._first + index}")
+        return payload
+
+    def part(self, start: int, stop: int, lazy: bool) -> Sequence[bytes]:
+        """Some of the payloads, checked now unless `lazy`."""
+        found = copy.copy(self)
+        found._first, found._ends = start, self._ends[start : stop + 1]
+        return found if lazy else list(found)
 
 
 def field_table() -> str:

@@ -35,6 +35,8 @@ class Decoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Further optimisations fold factors into matrix products, in single precision.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        if b"location" in bundle.members.get(DECODER, b""):  # of data in files by the path it names
+            raise MscnError(f"bundle {bundle.name}: its decoder's weights lie in other files")
         try:
             self._session = onnxruntime.InferenceSession(
                 bundle.members[DECODER], options, providers=["CPUExecutionProvider"]

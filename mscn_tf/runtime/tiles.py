@@ -10,13 +10,14 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from mscn_tf.runtime import residuals
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
 from mscn_tf.runtime.values import Values
-from mscn_tf.runtime.view import View, to_bytes
+from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
 # bounds the memory. On the sphere every point has some hundred functions of its own.
@@ -145,8 +146,9 @@ class _Reader:
         if block != self._block:
             container = self._container
             q16 = container.q16_of(container.tiles_in(block))
+            payload = container.blocks[block]
             try:
-                self._symbols = self._prior.decode(container.blocks[block], q16)
+                self._symbols = self._prior.decode(payload, q16)
             except MscnError as error:
                 raise MscnError(f"{container.source}: {error}") from error
             self._q16, self._block = q16, block
@@ -162,22 +164,41 @@ class _Reader:
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type."""
         container = self._container
-        channels = [container.channels[view.item] for view in views]
         if self._tiles.bundle.manifest["modality"] == "image":
-            outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(views, channels)]
+            planes = of_planes(container, views)
+            channels = [container.planes(v.item)[v.plane] for v in planes]
+            outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(planes, channels)]
 
             def store(number: int, place: tuple[slice, ...], values: np.ndarray) -> None:
                 outputs[number][place] = to_bytes(values, channels[number])
 
-            self._render(views, store)
-            return outputs
+            self._render(planes, store)
+            outputs = join_planes(container, views, outputs)
+            return [self._corrected(*pair) for pair in zip(views, outputs)]
         sums = [np.zeros((*v.shape, container.code_channels)) for v in views]
 
         def add(number: int, place: tuple[slice, ...], values: np.ndarray) -> None:
             sums[number][place] += values
 
         self._render(views, add)
-        return [self._tiles.values.restore(values) for values in sums]
+        outputs = [self._tiles.values.restore(values) for values in sums]
+        return [self._corrected(*pair) for pair in zip(views, outputs)]
+
+    def _corrected(self, view: View, values: np.ndarray) -> np.ndarray:
+        """Values within the file's error bound, where it has one and the size is the original."""
+        container = self._container
+        if container.error_bound is None or view.shape != view.extent:
+            return values
+        payload = container.residuals[view.item]
+        if not payload:
+            return values
+        shape = (*container.shapes[view.item], values.shape[-1])
+        try:
+            step, steps = residuals.decode(self._prior.tables, payload, shape)
+        except MscnError as error:
+            raise MscnError(f"{container.source}: {error}") from error
+        place = tuple(slice(s, s + e) for s, e in zip(view.start, view.extent))
+        return residuals.corrected(values, steps[place], step)
 
     def _render(
         self,
@@ -198,7 +219,7 @@ class _Reader:
             across = grid(container.shapes[view.item], container.tile_edge, container.tile_overlap)
             for axis, count, piece in zip(own, across, pieces):
                 tile = tile * count + axis.tile[piece]
-            tile += container.tiles_of(view.item).start
+            tile += container.tiles_of(view.item, view.plane).start
             offset = [[table.first[number]] for table in tables]
             jobs.append(np.stack([tile, np.full(len(tile), number), *(pieces + offset)], axis=1))
         jobs = np.concatenate(jobs)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container, size_text
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container, longest, size_text
 from mscn_tf.runtime.errors import MscnError
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -23,12 +23,28 @@ class View:
       start: first source sample along each axis.
       extent: source samples along each axis.
       shape: samples of the output along each axis.
+      plane: of the item's planes, or 0 where all of them are meant.
     """
 
     item: int
     start: tuple[int, ...]
     extent: tuple[int, ...]
     shape: tuple[int, ...]
+    plane: int = 0
+
+
+def of_planes(container: Container, views: Sequence[View]) -> list[View]:
+    """Views of each plane of what views show."""
+    return [replace(v, plane=p) for v in views for p in range(len(container.planes(v.item)))]
+
+
+def join_planes(
+    container: Container, views: Sequence[View], outputs: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """What `of_planes` shows, ``[.., C]`` each, put together: an array for each of the views."""
+    rest = iter(outputs)
+    found = [[next(rest) for _ in container.planes(v.item)] for v in views]
+    return [part[0] if len(part) == 1 else np.concatenate(part, axis=-1) for part in found]
 
 
 def view(
@@ -68,10 +84,10 @@ def view(
         if not 0 < scale <= MAX_SIDE:
             raise MscnError(f"scale {scale} must be more than 0 and at most {MAX_SIDE}")
         out = tuple(max(1, round(side * scale)) for side in extent)
-    if not all(1 <= side <= MAX_SIDE for side in out) or math.prod(out) > MAX_PIXELS:
+    if not all(1 <= side <= longest(axes) for side in out) or math.prod(out) > MAX_PIXELS:
         raise MscnError(
             f"{source}: output of {size_text(out)} {'pixels' if axes == 2 else 'samples'}; sides "
-            f"must be 1 to {MAX_SIDE} and the product at most {MAX_PIXELS}: lower scale or size"
+            f"must be 1 to {longest(axes)}, the product at most {MAX_PIXELS}: lower scale or size"
         )
     return View(item, start, extent, out)
 

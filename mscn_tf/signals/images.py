@@ -1,6 +1,6 @@
 """Pictures in files: single ones, folders of them, and `.npy` stacks.
 
-In memory a picture is uint8 [H, W, C], C 1 (grey) or 3 (RGB).
+In memory a picture is uint8 [H, W, C], C 1 (grey) or 3 (RGB), 2 or 4 with alpha behind.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 SUFFIXES = frozenset(
     ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 .j2k".split()
 )
+KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}  # by channels
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "JPEG2000")  # of the formats
 # What is added to `Image.save`: no loss where the format can do without, little where it can't.
 _SAVE = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
@@ -47,9 +49,12 @@ def read(path: PathLike) -> tuple[list[np.ndarray], Optional[list[str]]]:
 def read_picture(path: PathLike) -> np.ndarray:
     """uint8 [H, W, C]: one picture, turned upright as its EXIF orientation says.
 
+    Alpha is kept where a pixel is transparent. Fully transparent pixels get the colours around
+    them: theirs isn't seen, and would cost bits.
+
     Raises:
       MscnError: missing, empty, damaged, no picture, too large, with several frames, or of a kind
-        that the codecs don't keep: transparency, more than 8 bits a channel, CMYK.
+        that the codecs don't keep: more than 8 bits a channel, CMYK.
     """
     _check_readable(path)
     try:
@@ -89,7 +94,7 @@ def read_folder(path: PathLike) -> tuple[list[np.ndarray], list[str]]:
 def read_stack(path: PathLike) -> np.ndarray:
     """uint8 [N, H, W, C] from an `.npy` file.
 
-    The file holds [N, H, W, C] or, grey, [N, H, W]; uint8, or floats in [0, 1].
+    The file holds [N, H, W, C], C 1 to 4, or, grey, [N, H, W]; uint8, or floats in [0, 1].
 
     Raises:
       MscnError: missing, damaged, or of another shape, type or range.
@@ -107,10 +112,10 @@ def read_stack(path: PathLike) -> np.ndarray:
         )
     if stack.ndim == 3:
         stack = stack[..., None]
-    if stack.ndim != 4 or stack.shape[3] not in (1, 3) or 0 in stack.shape:
+    if stack.ndim != 4 or stack.shape[3] not in KINDS or 0 in stack.shape:
         raise MscnError(
-            f"{path}: shape {stack.shape} is no stack of pictures; save it as [N, H, W, 3] RGB "
-            "or [N, H, W] grey"
+            f"{path}: shape {stack.shape} is no stack of pictures; save it as [N, H, W, 3] RGB, "
+            "[N, H, W, 4] RGBA or [N, H, W] grey"
         )
     if stack.dtype == np.uint8:
         return stack
@@ -143,9 +148,12 @@ def write_picture(path: PathLike, picture: np.ndarray) -> None:
     """Writes uint8 [H, W, C] in the format that the name ends in.
 
     Raises:
-      MscnError: an unknown format, or the file can't be written.
+      MscnError: an unknown format, one without alpha for a picture with it, or the file can't be
+        written.
     """
     kind = check_format(path)
+    if picture.shape[-1] in (2, 4) and kind not in _WITH_ALPHA:
+        raise MscnError(f"{path}: {kind} has no transparency; let it end in .png, for instance")
     with atomic_write(path) as file:
         try:
             Image.fromarray(_squeezed(picture)).save(file, kind, **_SAVE.get(kind, {}))
@@ -272,10 +280,6 @@ def _check(picture: Image.Image, path: PathLike) -> None:
         deep = picture.mode[0] in "IF" or _has_16_bits(picture)
         kind = "more than 8 bits a channel" if deep else f"{picture.mode} colours"
         raise MscnError(f"{path}: {kind}; convert it to 8-bit RGB or grey")
-    if picture.has_transparency_data:
-        lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
-        if lowest < 255:
-            raise MscnError(f"{path}: transparent pixels; flatten it onto a background")
 
 
 def _has_16_bits(picture: Image.Image) -> bool:
@@ -292,8 +296,34 @@ def _has_16_bits(picture: Image.Image) -> bool:
 
 def _pixels(picture: Image.Image) -> np.ndarray:
     mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+    alpha = np.array(picture.convert("RGBA"))[..., 3:] if picture.has_transparency_data else None
     pixels = np.array(picture if picture.mode == mode else picture.convert(mode))
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if alpha is None or alpha.min() == 255:
+        return pixels
+    return np.concatenate([_filled(pixels, alpha[..., 0] > 0), alpha], axis=-1)
+
+
+def _filled(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Pixels uint8 [H, W, C] that aren't seen, bool [H, W], in smooth colours of those around.
+
+    From means of those seen in squares of 2, 4, 8 ... pixels (pull-push, Gortler et al. 1996).
+    """
+    if seen.all():
+        return pixels
+    height, width, channels = pixels.shape
+    pad = ((0, height % 2), (0, width % 2))
+    squares = [-(-height // 2), 2, -(-width // 2), 2]
+    weights = np.pad(seen, pad).reshape(squares).sum((1, 3))
+    kept = np.pad(pixels * seen[..., None], (*pad, (0, 0)))
+    sums = kept.reshape(*squares, channels).sum((1, 3), dtype=np.uint32)
+    means = (sums // np.maximum(weights, 1)[..., None]).astype(np.uint8)
+    if height * width > 1:
+        means = _filled(means, weights > 0)
+    size = (2 * squares[2], 2 * squares[0])
+    larger = Image.fromarray(_squeezed(means)).resize(size, Image.Resampling.BILINEAR)
+    larger = np.asarray(larger).reshape(size[1], size[0], channels)[:height, :width]
+    return np.where(seen[..., None], pixels, larger)
 
 
 def _squeezed(picture: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def guess(path: PathLike) -> str:
     """The modality that a file's name tells, or a folder's content; else ``image``."""
     path = Path(path)
     if path.is_dir():
-        if (path / "transforms.json").exists():
+        if any(path.glob("transforms*.json")):
             return "scene"
         endings = sorted({"".join(file.suffixes).lower() for file in path.iterdir()})
     else:

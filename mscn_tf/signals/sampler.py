@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 
@@ -16,14 +17,18 @@ class SignalSampler:
       signals: float32 ``[.., C]`` each, nominally in [0, 1].
       shape: of a tile, without channels.
       seed: of the generator, together with each call's step.
-      flips: mirror tiles at random along every axis.
+      flips: mirror tiles at random along every axis, or along those that it names.
 
     Raises:
       MscnError: there is no signal, or one is smaller than a tile.
     """
 
     def __init__(
-        self, signals: Sequence[np.ndarray], shape: Sequence[int], seed: int, flips: bool = False
+        self,
+        signals: Sequence[np.ndarray],
+        shape: Sequence[int],
+        seed: int,
+        flips: Union[bool, Sequence[int]] = False,
     ):
         if not signals:
             raise MscnError("the training set holds no signal; set config.data.train")
@@ -35,7 +40,10 @@ class SignalSampler:
                     f"a training signal of shape {signal.shape[:-1]} is smaller than a tile of "
                     f"{tuple(shape)}; leave it out"
                 )
-        self.signals, self.shape, self.seed, self.flips = signals, tuple(shape), seed, flips
+        self.signals, self.shape, self.seed = signals, tuple(shape), seed
+        if isinstance(flips, bool):
+            flips = range(len(shape)) if flips else ()
+        self.flips = np.array(flips, int)
         sizes = np.array([signal.size for signal in signals], float)
         self._shares = sizes / sizes.sum()
 
@@ -49,8 +57,5 @@ class SignalSampler:
                 random.integers(side - wanted + 1) for side, wanted in zip(signal.shape, self.shape)
             ]
             part = signal[tuple(slice(c, c + n) for c, n in zip(corner, self.shape))]
-            if self.flips:
-                mirrored = np.flatnonzero(random.random(len(self.shape)) < 0.5)
-                part = np.flip(part, mirrored)
-            tile[:] = part
+            tile[:] = np.flip(part, self.flips[random.random(len(self.flips)) < 0.5])
         return tiles

@@ -75,7 +75,7 @@ class BasisTrainer(Trainer):
         """The closed-form start, and what it costs at every quality."""
         tiles = self.sampler.draw(self.config.start_tiles, START_STEP)
         start_from_principal_components(self.codec, tiles, self.config.seed)
-        tiles = tf.constant(tiles[:256])
+        tiles = tf.constant(tiles[: self.config.get("reference_tiles", 256)])
         for level in range(LEVELS):
             quality = tf.fill([len(tiles)], level + 1.0)
             fit = self.codec.fit(tiles, quality, self._seed())

@@ -90,7 +90,7 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
     network, prior = codec.network, codec.prior
     size = network.code_size
     projected = np.concatenate(
-        [network.project(tf.constant(part)).numpy() for part in _batches(tiles)]
+        [network.coefficients(tf.constant(part)).numpy() for part in _batches(tiles)]
     )
     mean = projected.mean(0)
     projected -= mean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from absl import logging
 from tqdm import tqdm
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import atomic_write
 
 Row = tuple[str, dict[str, float]]
 
@@ -62,7 +64,7 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
     started again gives the same losses as one that never was.
 
     Raises:
-      MscnError: the checkpoint is of another model.
+      MscnError: the checkpoint is of another model, or can't be written.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint is on disk.
     """
     workdir, config = Path(workdir), trainer.config
@@ -108,7 +110,7 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
                 for label, row in trainer.evaluate():
                     _report(summaries, bar, done, label, row)
             if done % config.checkpoint_every == 0 or last:
-                manager.save()
+                _save(manager, workdir)
                 _record_time(workdir, done, time.process_time() - began)
                 began = time.process_time()
             if stop:
@@ -118,6 +120,14 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
         summaries.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _save(manager: tf.train.CheckpointManager, workdir: Path) -> None:
+    try:
+        manager.save()
+    except tf.errors.OpError as error:  # TensorFlow's own, of a full disk too
+        reason = " ".join(error.message.split())[:200]
+        raise MscnError(f"cannot write to {workdir}: {reason}; check folder and space") from error
 
 
 def _report(
@@ -140,15 +150,18 @@ def _record(workdir: Path, config: ml_collections.ConfigDict) -> None:
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
     }
-    (workdir / "record.json").write_text(json.dumps(record, indent=2, sort_keys=True))
+    with atomic_write(workdir / "record.json") as file:
+        file.write(json.dumps(record, indent=2, sort_keys=True).encode())
 
 
 def read_record(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     """How a run was made: its config, versions, and CPU seconds over all its parts."""
     workdir = Path(workdir)
     record = json.loads((workdir / "record.json").read_text())
-    lines = (workdir / "cpu_seconds.csv").read_text().splitlines()
-    record["cpu_seconds"] = round(sum(float(line.split(",")[1]) for line in lines))
+    log = workdir / "cpu_seconds.csv"  # missing or cut short where the run was killed
+    lines = log.read_text().splitlines() if log.exists() else []
+    found = (re.fullmatch(r"\d+,(\d+\.\d)", line) for line in lines)
+    record["cpu_seconds"] = round(sum(float(match[1]) for match in found if match))
     return record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 
@@ -23,13 +24,16 @@ def signal_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
     module, data = module_of(config.modality), config.data
     values = Values(**config["values"])
     options = data.get("options", {})
+    # Where both sets are parts of the same files.
+    other_options = {**options, **data.get("validation_options", {})}
 
-    def sampler(pattern: str, flips: bool) -> SignalSampler:
+    def sampler(pattern: str, flips: bool, options: dict[str, Any]) -> SignalSampler:
         signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
         return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
 
-    held_out = sampler(data.validation, False).draw(config.validation_tiles, START_STEP)
-    return BasisTrainer(config, sampler(data.train, data.flips), held_out)
+    held_out = sampler(data.validation, False, other_options)
+    held_out = held_out.draw(config.validation_tiles, START_STEP)
+    return BasisTrainer(config, sampler(data.train, data.flips, options), held_out)
 
 
 def picture_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:

@@ -49,3 +49,29 @@ def test_elements_past_the_leading_ones_are_zero(tiles):
     # The highest of several qualities counts.
     mixed = fitted.codes(pixels, np.append(np.full(tiles - 1, 40), 160))
     assert mixed.all()
+
+
+@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
+def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
+    """Beside the first: squared error in steps plus bits at their weight."""
+    tiles = {
+        "picture": images.read_picture(PICTURE)[128:160, 64:192].reshape(32, 4, 32, 3),
+        "noise": np.random.default_rng(0).integers(0, 256, (32, 4, 32, 3), np.uint8),
+        "constant": np.full((32, 4, 32, 3), 77, np.uint8),
+    }[kind].swapaxes(0, 1)
+    codec = Codec.load("thumb32")
+    prior, q16 = codec.scheme.prior, np.full(len(tiles), 80)
+    codes = codec.encoder.codes(tiles, q16)
+
+    def cost(passes):
+        symbols = codec.encoder.choose(tiles, codes, q16, passes=passes)
+        known = prior.dequantise(symbols, q16)
+        values = codec.scheme.decoder(known, codec.encoder.grid, q16 / 16)
+        error = np.square(values - tiles / 255).sum()
+        weight = codec.bundle.manifest["rate_weight"]
+        return error / prior.steps(q16)[0, 0] ** 2 + weight * prior.bits(symbols, q16).sum()
+
+    once, twice, often = cost(1), cost(2), cost(6)
+    assert often <= twice <= once
+    if kind != "constant":  # of which there is nothing left to save
+        assert often < 0.995 * once

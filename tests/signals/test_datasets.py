@@ -52,6 +52,30 @@ def test_a_sheet_is_a_stack_of_tiles(tmp_path):
     np.testing.assert_array_equal(loaded, sheet)
 
 
+def test_several_patterns_name_each_file_once(tmp_path):
+    for i in range(4):
+        save(tmp_path / f"{i}.png", numbered(5, 7, i))
+    loaded = load_pictures(f"{tmp_path}/[32].png,{tmp_path}/[012].png", EDGE)
+    assert [picture[0, 0, 2] for picture in loaded] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_central_squares_come_in_every_size(tmp_path, wide):
+    picture = numbered(33, 24)
+    if wide:
+        picture = picture.swapaxes(0, 1)
+    save(tmp_path / "a.png", picture)
+    loaded = load_pictures(f"{tmp_path}/a.png", 8, squares=(8, 12, 24))
+    assert [p.shape for p in loaded] == [(8, 8, 3), (12, 12, 3), (24, 24, 3)]
+    square = picture[:, 4:28] if wide else picture[4:28]
+    np.testing.assert_array_equal(loaded[2], square)
+    # A ramp stays a ramp: each pixel is the mean of those it stands for.
+    means = square.reshape(8, 3, 8, 3, 3).mean((1, 3))
+    np.testing.assert_allclose(loaded[0][1:-1, 1:-1], means[1:-1, 1:-1], atol=0.51)
+    with pytest.raises(MscnError, match=r"a\.png: smaller than one 10x10 tile"):
+        load_pictures(f"{tmp_path}/a.png", 10, squares=(8,))
+
+
 def test_a_sheet_of_another_width_is_named(tmp_path):
     save(tmp_path / "a.png", numbered(9, EDGE * EDGE + 1))
     with pytest.raises(MscnError, match=r"a\.png: a sheet of 4x4 tiles is 16 pixels wide, not 17"):

@@ -98,14 +98,7 @@ def png_16_bit(path, colours):
 
 
 def make_refused(kind, path, colours):
-    translucent = np.dstack([colours, np.full(colours.shape[:2], 254, np.uint8)])
-    if kind == "alpha":
-        save(path, translucent)
-    elif kind == "palette with transparency":
-        Image.fromarray(colours).quantize(16).save(path, transparency=3)
-    elif kind == "colour key":
-        save(path, colours, transparency=tuple(int(c) for c in colours[0, 0]))
-    elif kind == "16-bit grey":
+    if kind == "16-bit grey":
         save(path, colours[..., 0].astype(np.uint16) * 257)
     elif kind == "16-bit colours":
         png_16_bit(path, colours)
@@ -123,9 +116,6 @@ def make_refused(kind, path, colours):
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("alpha", "transparent"),
-        ("palette with transparency", "transparent"),
-        ("colour key", "transparent"),
         ("16-bit grey", "8 bits"),
         ("16-bit colours", "8 bits"),
         ("16-bit ppm", "8 bits"),
@@ -140,6 +130,58 @@ def test_refuses_what_would_be_lost(tmp_path, colours, kind, says):
     with pytest.raises(MscnError, match=says) as caught:
         images.read_picture(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "colour key"])
+def test_keeps_alpha(tmp_path, colours, kind):
+    path = tmp_path / "picture.png"
+    alpha = np.arange(colours.shape[0] * colours.shape[1]).reshape(colours.shape[:2]) % 255 + 1
+    expected = np.dstack([colours, alpha]).astype(np.uint8)
+    if kind == "LA":
+        expected = expected[..., [0, 3]]
+    if kind in ("RGBA", "LA"):
+        save(path, expected)
+        np.testing.assert_array_equal(images.read_picture(path), expected)
+        return
+    if kind == "palette":
+        Image.fromarray(colours).quantize(16).save(path, transparency=3)
+    else:
+        save(path, colours, transparency=tuple(int(c) for c in colours[0, 0]))
+    with Image.open(path) as picture:
+        rgba = np.array(picture.convert("RGBA"))
+    found, seen = images.read_picture(path), rgba[..., 3] > 0
+    assert not seen.all()
+    np.testing.assert_array_equal(found[..., 3], rgba[..., 3])
+    np.testing.assert_array_equal(found[seen], rgba[seen])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 12), (64, 33)])
+def test_colours_of_unseen_pixels_are_those_around(tmp_path, shape):
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (*shape, 4), dtype=np.uint8)
+    picture[..., 3] = 0
+    picture[:1, :2] = (100, 120, 140, 255)
+    picture[-1:, -2:] = (110, 130, 150, 9)
+    save(tmp_path / "picture.png", picture)
+    found = images.read_picture(tmp_path / "picture.png")
+    np.testing.assert_array_equal(found[..., 3], picture[..., 3])
+    assert np.all((found[..., :3] >= (100, 120, 140)) & (found[..., :3] <= (110, 130, 150)))
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif", "jp2"])
+def test_formats_with_alpha(tmp_path, colours, ending):
+    alpha = np.arange(colours.shape[0] * colours.shape[1]).reshape(colours.shape[:2]) % 255 + 1
+    path = tmp_path / f"picture.{ending}"
+    images.write_picture(path, np.dstack([colours, alpha]).astype(np.uint8))
+    np.testing.assert_array_equal(images.read_picture(path)[..., 3], alpha)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "bmp", "ppm", "gif"])
+def test_formats_without_alpha_refuse_it(tmp_path, colours, ending):
+    picture = np.dstack([colours, colours[..., 0]])
+    with pytest.raises(MscnError, match="transparency"):
+        images.write_picture(tmp_path / f"picture.{ending}", picture)
+    assert not list(tmp_path.iterdir())
 
 
 def test_refuses_more_pixels_than_the_format_holds(tmp_path):
@@ -200,7 +242,7 @@ def test_stack_of_floats(tmp_path, shape):
     ("stack", "says"),
     [
         (np.zeros((8, 9, 3), np.uint8), r"\(1, 8, 9, 3\)"),
-        (np.zeros((2, 8, 9, 4), np.uint8), "stack"),
+        (np.zeros((2, 8, 9, 5), np.uint8), "stack"),
         (np.zeros((2, 0, 9, 3), np.uint8), "stack"),
         (np.full((1, 4, 4, 3), np.inf), "infinite"),
         (np.full((1, 4, 4, 3), -0.1), "scale them"),
@@ -214,11 +256,11 @@ def test_refuses_stacks(tmp_path, stack, says):
         images.read(tmp_path / "stack.npy")
 
 
-@given(arrays(np.uint8, st.tuples(*[st.integers(1, 3)] * 3, st.sampled_from([1, 3]))))
+@given(arrays(np.uint8, st.tuples(*[st.integers(1, 3)] * 3, st.integers(1, 4))))
 def test_stacks_come_back(tmp_path_factory, stack):
     path = tmp_path_factory.mktemp("stack") / "stack.npy"
     images.write_stack(path, list(stack))
-    if stack.shape[-1] == 1 and stack.shape[2] == 3:
+    if stack.shape[-1] == 1 and stack.shape[2] in (3, 4):
         return  # [N, H, 3]: refused, it looks like one picture
     np.testing.assert_array_equal(np.stack(images.read(path)[0]), stack)
 

@@ -1,0 +1,195 @@
+"""Silhouettes: black and white pictures as signed distance functions.
+
+In memory a silhouette is its signed distance function, float32 [64, 64, 1]: distances to the
+contour, positive inside (white), in units of the picture's longer side, clipped to +-1/4. The
+picture's own size stands in the metadata.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+
+from mscn_tf.runtime.container import MAX_SIDE
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals import images
+from mscn_tf.signals.signal import Signals
+
+EDGE = 64
+TRUNCATION = 0.25  # of the picture's longer side
+_HALF = 128
+
+
+def read(path: PathLike) -> Signals:
+    """The silhouette of a picture, or those of the pictures in a folder.
+
+    What is at least half white counts as inside; so does, where pixels are transparent, what is at
+    least half opaque. The metadata holds `size`: [width, height] of each picture.
+
+    Raises:
+      MscnError: a picture can't be read.
+    """
+    pictures, names = images.read(path)
+    masks = [to_mask(picture) for picture in pictures]
+    sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
+    return Signals([to_signal(mask) for mask in masks], names, {"size": sizes})
+
+
+def write(
+    path: PathLike,
+    arrays: Sequence[np.ndarray],
+    names: Optional[Sequence[str]],
+    metadata: Optional[Mapping[str, Any]],
+    view: Mapping[str, Any],
+) -> str:
+    """Writes silhouettes as pictures, or their distances as they are to `.npy`.
+
+    Args:
+      path: a picture's name; ``.npy`` for float32 [N, H, W]; or a folder for PNG files.
+      arrays: float32 [H, W, 1] each.
+      names: one for each, or None.
+      metadata: as `read` gives it, or None.
+      view: `item`, the only one that was decoded, or None; `scale` times the picture's size is
+        written, once where it is None; `size` and `region` say otherwise what is.
+
+    Raises:
+      MscnError: a file can't be written, or several silhouettes don't go into one.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npy":
+        if len({array.shape for array in arrays}) > 1:
+            raise MscnError(f"{path}: the silhouettes differ in size; name one with --item")
+        with atomic_write(path) as file:
+            np.save(file, np.stack([array[..., 0] for array in arrays]))
+        return f"distances of {len(arrays)} silhouettes"
+    masks = []
+    for number, array in enumerate(arrays):
+        height, width = array.shape[:2]
+        if view["size"] is None and view["region"] is None:
+            item = number if view["item"] is None else view["item"]
+            scale = view["scale"] or 1.0
+            width, height = (
+                max(1, round(scale * side)) for side in _original_size(metadata, item, path)
+            )
+        masks.append(to_picture(array, (height, width)))
+    if not path.suffix or path.is_dir():
+        names = names or [f"{number:06d}" for number in range(len(masks))]
+        files = images.write_folder(path, masks, names)
+        return f"{len(files)} silhouettes, {files[0]} to {files[-1]}"
+    if len(masks) > 1:
+        raise MscnError(f"{path}: {len(masks)} silhouettes; name a folder, or one with --item=I")
+    images.write_picture(path, masks[0])
+    return f"{masks[0].shape[1]}x{masks[0].shape[0]} black and white"
+
+
+def measure(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
+) -> dict[str, float]:
+    """PSNR in dB of distances [H, W, 1], their whole range being the peak."""
+    return {"dB PSNR of distances": images.psnr(original, decoded, 2 * TRUNCATION)}
+
+
+def compare(original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
+    """What a silhouette at its original size has lost.
+
+    Args:
+      original: bool [H, W].
+      decoded: float32 [h, w, 1] distances at any resolution.
+
+    Returns:
+      `IoU`: area inside both over area inside either, 1 where both are empty. `contour error`: mean
+      distance in pixels of the original, within a pixel of the original's contour, between what is
+      decoded and the exact distance.
+    """
+    values = resample(decoded[..., 0], original.shape)
+    inside, either = original & (values > 0), original | (values > 0)
+    exact, longest = distances(original), max(original.shape)
+    near = np.abs(exact) * longest <= 1
+    error = np.abs(values - exact)[near].mean() * longest if near.any() else 0.0
+    iou = inside.sum() / either.sum() if either.any() else 1.0
+    return {"IoU": float(iou), "contour error": float(error)}
+
+
+def training_signals(pattern: str, turns: int = 1) -> list[np.ndarray]:
+    """float32 [64, 64, 1] of the pictures that glob patterns name.
+
+    Args:
+      pattern: a glob, or several separated by commas.
+      turns: angles from 0 to 90 degrees by which each is taken turned.
+
+    Raises:
+      MscnError: nothing matches, or a picture can't be read.
+    """
+    paths = sorted({name for part in pattern.split(",") for name in glob.glob(part)})
+    if not paths:
+        raise MscnError(
+            f"{pattern}: no picture matches; set config.data.train and config.data.validation"
+        )
+    signals = [to_signal(to_mask(images.read_picture(path))) for path in paths]
+    return signals + [
+        scipy.ndimage.rotate(signal, 90 * turn / turns, reshape=False, cval=-TRUNCATION)
+        for turn in range(1, turns)
+        for signal in signals
+    ]
+
+
+def to_mask(picture: np.ndarray) -> np.ndarray:
+    """bool [H, W] of a picture uint8 [H, W, C]: opaque pixels, or white ones where all are."""
+    channels = picture.shape[-1]
+    seen = picture[..., -1] if channels in (2, 4) else picture.mean(-1)
+    return seen >= _HALF
+
+
+def distances(mask: np.ndarray) -> np.ndarray:
+    """float64 [H, W]: signed distance of pixel centres to the contour, positive inside.
+
+    Exact Euclidean, in units of the longer side, clipped; a picture of one colour has no contour.
+    """
+    if mask.all() or not mask.any():
+        return np.where(mask, TRUNCATION, -TRUNCATION)
+    inside, outside = map(scipy.ndimage.distance_transform_edt, (mask, ~mask))
+    # From pixel centre to pixel centre; the contour lies half a pixel before the other one.
+    signed = np.where(mask, inside - 0.5, 0.5 - outside)
+    return np.clip(signed / max(mask.shape), -TRUNCATION, TRUNCATION)
+
+
+def to_signal(mask: np.ndarray) -> np.ndarray:
+    """float32 [64, 64, 1]: the distances of a silhouette bool [H, W]."""
+    return resample(distances(mask), (EDGE, EDGE)).astype(np.float32)[..., None]
+
+
+def to_picture(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """uint8 [H, W, 1], 0 and 255: the silhouette of distances float32 [h, w, 1]."""
+    return np.where(resample(signal[..., 0], shape) > 0, 255, 0).astype(np.uint8)[..., None]
+
+
+def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """float64 [h, w] of values [H, W] of the same area: their cosines, up to the lower resolution.
+
+    Downwards this is the least-squares fit of the network's cosines, upwards their continuation.
+    """
+    if values.shape == tuple(shape):
+        return values.astype(np.float64)
+    spectrum = scipy.fft.dctn(values.astype(np.float64), norm="ortho")
+    kept = spectrum[: shape[0], : shape[1]]
+    padded = np.zeros(shape)
+    padded[: kept.shape[0], : kept.shape[1]] = kept
+    return scipy.fft.idctn(padded, norm="ortho") * np.sqrt(padded.size / values.size)
+
+
+def _original_size(metadata: Optional[Mapping[str, Any]], item: int, path: Path) -> Sequence[int]:
+    """(width, height), of metadata that may come from a stranger."""
+    try:
+        width, height = metadata["size"][item]
+    except (IndexError, KeyError, TypeError, ValueError):
+        width = height = 0
+    if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in (width, height)):
+        raise MscnError(f"{path}: the file doesn't say the silhouette's size; give --size=WxH")
+    return width, height

@@ -1,0 +1,64 @@
+"""`max_error`: the bound holds in whole files, for every value and every part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mscn_tf.codec import Codec
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return Codec.load("thumb32")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:40, :33][..., None]
+    smooth = 120 + 80 * np.sin(x / 7) * np.cos(y / 9) + random.normal(0, 6, (3, 40, 33, 3))
+    return np.clip(smooth, 0, 255).astype(np.uint8)
+
+
+def worst(original, decoded):
+    return int(np.abs(original.astype(int) - decoded.astype(int)).max())
+
+
+@pytest.mark.parametrize("bound", [0.5, 3.0, 40.0])
+def test_the_bound_holds(codec, pictures, bound):
+    data = codec.encode(pictures, 4, max_error=bound)
+    for picture, decoded in zip(pictures, codec.decode_all(data)):
+        assert worst(picture, decoded) <= bound
+    part = codec.decode(data, 1, region=(5, 3, 20, 30))
+    assert worst(pictures[1][3:33, 5:25], part) <= bound
+
+
+def test_other_sizes_are_without_residuals(codec, pictures):
+    plain, bounded = codec.encode(pictures, 4), codec.encode(pictures, 4, max_error=2)
+    np.testing.assert_array_equal(
+        codec.decode(plain, size=(16, 20)), codec.decode(bounded, size=(16, 20))
+    )
+
+
+def test_the_search_finds_no_worse_a_quality_than_the_default(codec, pictures):
+    sizes = [len(codec.encode(pictures, quality, max_error=6)) for quality in (3, 5, 8)]
+    assert len(codec.encode(pictures, max_error=6)) <= min(sizes)
+
+
+def test_damaged_residuals_are_refused(codec, pictures):
+    container = Container.from_bytes(codec.encode(pictures, 4, max_error=2), "a.mscn")
+    container.residuals[1] = b"\xff" * 30
+    with pytest.raises(MscnError, match=r"a\.mscn.*fresh copy"):
+        codec.decode(container, 1)
+
+
+def test_what_is_refused(codec, pictures):
+    with pytest.raises(MscnError, match="max_error=0"):
+        codec.encode(pictures, max_error=0)
+    with pytest.raises(MscnError, match="alone"):
+        codec.encode(pictures, bpp=1.0, max_error=2)
+    with pytest.raises(MscnError, match="tiles"):
+        Codec.load("photo").encode(pictures, max_error=2)

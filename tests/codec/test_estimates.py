@@ -1,0 +1,117 @@
+"""The estimates of bits that encoders go by are what files take."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mscn_tf.codec import Codec
+from mscn_tf.codec.tiling import to_tiles
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.pyramid_prior import Coded
+from tests.pyramids import write_codec
+from tests.tiny import picture
+
+LOWEST, HIGHEST = 16, 160
+
+
+def noise(height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def gradient(height: int, width: int, seed: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    slopes = np.random.default_rng(seed).uniform(-255, 255, (2, 3))
+    return np.clip(128 + y[..., None] * slopes[0] + x[..., None] * slopes[1], 0, 255).astype("u1")
+
+
+def constant(height: int, width: int, seed: int) -> np.ndarray:
+    colour = np.random.default_rng(seed).integers(0, 256, 3)
+    return np.broadcast_to(colour, (height, width, 3)).astype(np.uint8)
+
+
+@st.composite
+def archives(draw) -> tuple[list[np.ndarray], list[int]]:
+    """Pictures of any kinds and sizes, and a quality for each."""
+    kinds = st.sampled_from([noise, gradient, constant, picture])
+    sides, seeds = st.integers(1, 80), st.integers(0, 2**32 - 1)
+    one = st.builds(lambda kind, *args: kind(*args), kinds, sides, sides, seeds)
+    pictures = draw(st.lists(one, min_size=1, max_size=4))
+    qualities = st.integers(LOWEST, HIGHEST)
+    return pictures, draw(st.lists(qualities, min_size=len(pictures), max_size=len(pictures)))
+
+
+def check(data: bytes, estimates: list[float]) -> None:
+    """Block by block, and as a whole, against estimates in bits."""
+    container = Container.from_bytes(data)
+    assert len(estimates) == len(container.blocks)
+    for block, bits in zip(container.blocks, estimates):
+        assert len(block) == pytest.approx(bits / 8, rel=0.01, abs=8)
+    expected = [bytes(round(bits / 8)) for bits in estimates]
+    whole = len(dataclasses.replace(container, blocks=expected).to_bytes())
+    assert len(data) == pytest.approx(whole, rel=0.01, abs=8)
+
+
+@cache
+def shipped(name: str) -> Codec:
+    return Codec.load(name)
+
+
+@settings(max_examples=40)
+@given(archives(), st.sampled_from([1, 5, 64]), st.sampled_from([0.0, 1.0, 2.0]))
+def test_tiles(archive, tiles_per_block, thrift):
+    pictures, qualities = archive
+    codec = shipped("thumb32")
+    prior, encoder = codec.scheme.prior, codec.encoder
+    parts = [to_tiles(pixels, 32, 0) for pixels in pictures]
+    q16 = np.repeat(qualities, [len(part) for part in parts])
+    tiles = np.concatenate([*parts, parts[0][:1]])  # two at least: one graph does for all
+    codes = encoder.codes(tiles, np.full(len(tiles), HIGHEST))[:-1]
+    symbols = encoder.quantise(codes, q16, thrift)
+    data = codec.pack(
+        symbols,
+        [pixels.shape[:2] for pixels in pictures],
+        qualities,
+        [3] * len(pictures),
+        tiles_per_block=tiles_per_block,
+    )
+    bits = prior.bits(symbols, q16).sum(axis=1)
+    check(data, np.add.reduceat(bits, np.arange(0, len(bits), tiles_per_block)).tolist())
+
+
+def check_pyramids(codec: Codec, data: bytes) -> None:
+    prior, container = codec.scheme.prior, Container.from_bytes(data)
+    estimates = []
+    for item, (shape, q16) in enumerate(zip(container.shapes, container.q16)):
+        parts = zip(codec.decode_symbols(data, item), codec.scheme.places(shape))
+        for symbols, place in parts:
+            size = codec.scheme.tile_shape(shape, *place)
+            coded = Coded(symbols, prior.indices(symbols, *size, q16))
+            estimates.append(prior.bits(coded, *size, q16))
+    check(data, estimates)
+
+
+@settings(max_examples=15)
+@given(archives())
+def test_pyramids(archive):
+    pictures, qualities = archive
+    codec = shipped("photo")
+    check_pyramids(codec, codec.encode(pictures, quality=qualities[0] / 16, effort=1))
+
+
+@pytest.fixture(scope="module")
+def small_tiles(tmp_path_factory) -> Codec:
+    return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb"))
+
+
+@settings(max_examples=15)
+@given(archives())
+def test_pyramids_of_many_tiles(small_tiles, archive):
+    pictures, qualities = archive
+    data = small_tiles.encode(pictures, quality=qualities[0] / 16, effort=1)
+    check_pyramids(small_tiles, data)

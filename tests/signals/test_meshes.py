@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals import meshes
+from tests.apps.conftest import folder  # noqa: F401
+
+
+def sphere(radius=3.0, centre=(10.0, -20.0, 5.0)):
+    mesh = trimesh.creation.icosphere(3, radius)
+    mesh.apply_translation(centre)
+    return mesh
+
+
+@pytest.mark.parametrize("suffix", meshes.SUFFIXES)
+def test_samples_exact_distances_and_gives_the_surface_back(tmp_path, suffix):
+    mesh, path = sphere(), tmp_path / f"in{suffix}"
+    mesh.export(path)
+    signals = meshes.read(path)
+    (array,) = signals.arrays
+    corner, cell = np.array(signals.metadata["corner"][0]), signals.metadata["cell"][0]
+    points = corner + cell * meshes.cell_centres(array.shape[:3])
+    exact = np.linalg.norm(points - mesh.centroid, axis=1) - 3.0
+    exact = np.clip(exact / cell, -meshes.BAND, meshes.BAND).reshape(array.shape)
+    assert np.abs(array - exact).max() < 0.3  # the mesh is no perfect sphere
+    told = meshes.write(tmp_path / f"out{suffix}", [array], None, signals.metadata, {})
+    assert told.startswith("mesh of")
+    back = meshes.load(tmp_path / f"out{suffix}")
+    np.testing.assert_allclose(back.bounds, mesh.bounds, atol=0.2 * cell)
+    assert back.volume == pytest.approx(mesh.volume, rel=0.01)
+
+
+def test_a_mesh_turned_inside_out_is_the_same(tmp_path):
+    mesh = sphere()
+    mesh.export(tmp_path / "a.ply")
+    mesh.invert()
+    mesh.export(tmp_path / "b.ply")
+    one, other = (meshes.read(tmp_path / name).arrays[0] for name in ("a.ply", "b.ply"))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_part_at_another_size_lies_where_it_was(tmp_path):
+    mesh = sphere()
+    mesh.export(tmp_path / "in.ply")
+    signals = meshes.read(tmp_path / "in.ply")
+    # The half of larger x, region numbers innermost first: z, y, x.
+    part = signals.arrays[0][31:].repeat(2, 2)
+    view = {"region": (0, 0, 31, 61, 61, 30)}
+    meshes.write(tmp_path / "out.ply", [part], None, signals.metadata, view)
+    back, cell = meshes.load(tmp_path / "out.ply"), signals.metadata["cell"][0]
+    expected = mesh.bounds.copy()
+    expected[0, 0] = signals.metadata["corner"][0][0] + 31 * cell
+    np.testing.assert_allclose(back.bounds, expected, atol=0.6 * cell)
+
+
+def with_hole():
+    mesh = sphere()
+    return trimesh.Trimesh(mesh.vertices, mesh.faces[1:])
+
+
+def export(mesh):
+    return mesh.export(file_type="obj").encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "without faces|damaged"),
+        (b"f 1 2 3\n", "without faces|damaged"),
+        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\n", "without faces|damaged"),
+        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "damaged"),
+        (export(with_hole()), "holes"),
+        (export(sphere()).replace(b"v 10", b"v nan"), "NaN|damaged"),
+        (export(trimesh.creation.box((1, 1, 0))), "encloses nothing|holes"),
+        (export(sphere())[:300], "without faces|damaged|holes"),
+    ],
+)
+def test_refuses_meshes(tmp_path, data, says):
+    (tmp_path / "a.obj").write_bytes(data)
+    with pytest.raises(MscnError, match=says) as error:
+        meshes.read(tmp_path / "a.obj")
+    assert "a.obj" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_refuses_files(tmp_path):
+    with pytest.raises(MscnError, match="cannot read"):
+        meshes.read(tmp_path / "a.obj")
+    with pytest.raises(MscnError, match="not a mesh of a kind"):
+        meshes.read(tmp_path / "a.gltf")
+    with pytest.raises(MscnError, match=r"no \.obj"):
+        meshes.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {},
+        {"cells": 61, "corner": [[0, 0]], "cell": [1]},
+        {"cells": 61, "corner": [[0, 0, 0]], "cell": [0]},
+        {"cells": "61", "corner": [[0, 0, 0]], "cell": [1]},
+        {"cells": 61, "corner": "here", "cell": [1]},
+    ],
+)
+def test_refuses_damaged_metadata(tmp_path, metadata):
+    array = np.ones((8, 8, 8, 1), np.float32)
+    with pytest.raises(MscnError, match="where its meshes lie"):
+        meshes.write(tmp_path / "a.ply", [array], None, metadata, {})
+
+
+def test_refuses_to_write_no_surface(tmp_path):
+    known = {"cells": 61, "corner": [[0, 0, 0]], "cell": [1]}
+    array = np.ones((8, 8, 8, 1), np.float32)
+    with pytest.raises(MscnError, match="no surface"):
+        meshes.write(tmp_path / "a.ply", [array], None, known, {})
+    with pytest.raises(MscnError, match="meshes are written as"):
+        meshes.write(tmp_path / "a.png", [array], None, known, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_signals_turn_and_leave_out(tmp_path):
+    for name in ("a", "b"):
+        trimesh.creation.box((1, 2, 3)).export(tmp_path / f"{name}.ply")
+    signals = meshes.training_signals(f"{tmp_path}/*.ply,!{tmp_path}/b.ply", turns=2)
+    assert len(signals) == 2
+    assert np.abs(signals[0] - signals[1]).max() > 1
+    with pytest.raises(MscnError, match="no mesh matches"):
+        meshes.training_signals(f"{tmp_path}/*.obj")
+
+
+# From here on with the codec that comes with the package.
+
+
+def test_folder_there_and_back(folder):  # noqa: F811
+    (folder.path / "in").mkdir()
+    ball, box = sphere(), trimesh.creation.box((4, 3, 2))
+    ball.export(folder.path / "in" / "ball.stl")
+    box.export(folder.path / "in" / "box.off")
+    said = folder.mscn("encode", "--quality=6", "in", "out.mscn").stdout
+    assert "2 signals" in said
+    assert "% IoU" in said
+    folder.mscn("decode", "out.mscn", "back")
+    for name, mesh in (("ball", ball), ("box", box)):
+        back = meshes.load(folder.path / "back" / f"{name}.ply")
+        assert back.volume == pytest.approx(mesh.volume, rel=0.03)
+        np.testing.assert_allclose(back.bounds, mesh.bounds, atol=0.1)
+    folder.mscn("decode", "--item=1", "--size=32x32x32", "out.mscn", "one.obj")
+    back = meshes.load(folder.path / "one.obj")
+    np.testing.assert_allclose(back.bounds, box.bounds, atol=0.2)
+    folder.mscn("decode", "--item=0", "--size=20x30x40", "out.mscn", "one.npy")
+    assert np.load(folder.path / "one.npy").shape == (40, 30, 20)
+    assert "mesh" in folder.mscn("info", "out.mscn").stdout
+
+
+def test_refuses_a_mesh_with_a_hole(folder):  # noqa: F811
+    with_hole().export(folder.path / "in.ply")
+    assert "holes" in folder.refuses("encode", "in.ply", "out.mscn")

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.values import Values
+from mscn_tf.signals import voxels
+from mscn_tf.signals.sampler import SignalSampler
+from tests.apps.conftest import folder  # noqa: F401
+
+
+def ball(edge=32, radius=0.6, centre=(0.0, 0.1, -0.1)):
+    """bool ``[edge, edge, edge]``."""
+    at = (np.arange(edge) + 0.5) * 2 / edge - 1
+    squares = [(at - c) ** 2 for c in centre]
+    total = squares[0][:, None, None] + squares[1][:, None] + squares[2]
+    return total < radius**2
+
+
+@settings(max_examples=30)
+@given(
+    arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=9)),
+    st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3),
+)
+def test_binvox_round_trip(tmp_path_factory, grid, translate):
+    path = tmp_path_factory.mktemp("binvox") / "a.binvox"
+    path.write_bytes(voxels.binvox_bytes(grid, {"translate": translate, "scale": 2.5}))
+    back, place = voxels.read_binvox(path)
+    np.testing.assert_array_equal(back, grid)
+    assert place == {"translate": translate, "scale": 2.5}
+
+
+def test_long_runs(tmp_path):
+    grid = np.zeros((10, 10, 10), bool)
+    grid[5:] = True
+    data = voxels.binvox_bytes(grid, {"translate": [0.0] * 3, "scale": 1.0})
+    assert data.endswith(bytes((0, 255, 0, 245, 1, 255, 1, 245)))
+    (tmp_path / "a.binvox").write_bytes(data)
+    np.testing.assert_array_equal(voxels.read_binvox(tmp_path / "a.binvox")[0], grid)
+
+
+HEAD = b"#binvox 1\ndim 2 2 2\ntranslate 0 0 0\nscale 1\ndata\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not a .binvox file"),
+        (b"nonsense", "not a .binvox file"),
+        (HEAD[:-6], "cut short"),
+        (HEAD, "damaged or cut short"),
+        (HEAD + b"\1\7", "damaged or cut short"),
+        (HEAD + b"\1\11", "damaged or cut short"),
+        (HEAD + b"\2\10", "damaged or cut short"),
+        (HEAD + b"\1\10\0", "damaged or cut short"),
+        (HEAD.replace(b"2 2 2", b"2 2") + b"\1\10", "damaged header"),
+        (HEAD.replace(b"2 2 2", b"0 2 2") + b"\1\10", "damaged header"),
+        (HEAD.replace(b"scale 1", b"scale nan") + b"\1\10", "damaged header"),
+        (HEAD.replace(b"scale 1", b"scale") + b"\1\10", "damaged header"),
+        (HEAD.replace(b"translate 0 0 0", b"translate 0") + b"\1\10", "damaged header"),
+        (HEAD.replace(b"2 2 2", b"9999 9999 9999"), "too many"),
+        (HEAD + b"\0\10", "without a filled voxel"),
+    ],
+)
+def test_refuses_binvox(tmp_path, data, says):
+    path = tmp_path / "a.binvox"
+    path.write_bytes(data)
+    with pytest.raises(MscnError, match=says) as error:
+        voxels.read(path)
+    assert "a.binvox" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((1, 1, 2, 2, 2), bool), "shape"),
+        (np.zeros((0, 2, 2, 2), bool), "shape"),
+        (np.zeros((2, 0, 2), bool), "shape"),
+        (np.zeros((2, 2), bool), "shape"),
+        (np.zeros((2, 2, 2), bool), "without a filled voxel"),
+        (np.full((2, 2, 2), 2, np.uint8), "other than 0 and 1"),
+        (np.full((2, 2, 2), np.nan), "other than 0 and 1"),
+        (np.array([[["a"]]]), "other than 0 and 1"),
+    ],
+)
+def test_refuses_arrays(tmp_path, array, says):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(MscnError, match=says):
+        voxels.read(tmp_path / "a.npy")
+
+
+def test_refuses_folders_and_missing_files(tmp_path):
+    with pytest.raises(MscnError, match=r"no \.binvox"):
+        voxels.read(tmp_path)
+    for name in ("a.binvox", "a.npy"):
+        with pytest.raises(MscnError, match="cannot read"):
+            voxels.read(tmp_path / name)
+
+
+def test_distances_tell_the_same_voxels():
+    values = Values(0.0, 1.0, "bool", 2.0)
+    grid = np.random.default_rng(0).random((6, 7, 8, 1)) < 0.3
+    real = values.normalise(grid)
+    assert 0 <= real.min() < real.max() <= 1
+    np.testing.assert_array_equal(values.restore(real.astype(float)), grid)
+    # Half a voxel from a flat wall, and three half ones.
+    wall = np.zeros((8, 3, 3, 1), bool)
+    wall[4:] = True
+    column = Values(0.0, 1.0, "bool", 2.0).normalise(wall)[:, 1, 1, 0]
+    np.testing.assert_allclose(column, [0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1])
+    for same in (np.zeros((2, 2, 2, 1), bool), np.ones((2, 2, 2, 1), bool)):
+        np.testing.assert_array_equal(values.normalise(same), same)
+
+
+def test_flips_along_chosen_axes_only():
+    signal = np.arange(8, dtype=np.float32).reshape(2, 2, 2, 1)
+    tiles = SignalSampler([signal], (2, 2, 2), 0, flips=(0, 1)).draw(64, 0)
+    found = {tile.tobytes() for tile in tiles}
+    expected = [np.flip(signal, axes) for axes in ((), (0,), (1,), (0, 1))]
+    assert found == {one.tobytes() for one in expected}
+
+
+def test_packed_grids_leave_out_what_stands_in_both(tmp_path):
+    grids = np.stack([ball(8, r) for r in (0.3, 0.5, 0.7)] + [np.zeros((8, 8, 8), bool)])
+    packed = np.packbits(grids.reshape(4, -1), axis=1)
+    np.savez(tmp_path / "a.npz", train=packed, test=packed[1:2], y=np.zeros(4))
+    found = voxels.training_signals(f"{tmp_path}/*.npz:train")
+    np.testing.assert_array_equal(np.array(found)[..., 0], grids[[0, 2]])
+    with pytest.raises(MscnError, match="no array other"):
+        voxels.training_signals(f"{tmp_path}/*.npz:other")
+    with pytest.raises(MscnError, match="no voxels match"):
+        voxels.training_signals(f"{tmp_path}/*.none:train")
+
+
+# From here on with the codec that comes with the package.
+
+
+def test_folder_there_and_back(folder):  # noqa: F811
+    (folder.path / "in").mkdir()
+    grids = {"large": ball(), "small": ball(24, 0.5)}
+    for number, (name, grid) in enumerate(grids.items()):
+        place = {"translate": [number, 2.0, -3.5], "scale": 0.5}
+        (folder.path / "in" / f"{name}.binvox").write_bytes(voxels.binvox_bytes(grid, place))
+    said = folder.mscn("encode", "--quality=8", "in", "out.mscn").stdout
+    assert "2 signals" in said
+    assert "% accuracy" in said
+    folder.mscn("decode", "out.mscn", "back")
+    for number, (name, grid) in enumerate(grids.items()):
+        found, place = voxels.read_binvox(folder.path / "back" / f"{name}.binvox")
+        assert place == {"translate": [number, 2.0, -3.5], "scale": 0.5}
+        assert np.mean(found == grid) > 0.99
+    folder.mscn("decode", "--item=1", "out.mscn", "one.binvox")
+    found, place = voxels.read_binvox(folder.path / "one.binvox")
+    assert place["translate"] == [1, 2.0, -3.5]
+    assert found.shape == (24, 24, 24)
+    assert "voxels" in folder.mscn("info", "out.mscn").stdout
+    assert "a folder" in folder.refuses("decode", "out.mscn", "back.binvox")
+    assert "voxels are written" in folder.refuses("decode", "--item=0", "out.mscn", "back.png")
+
+
+def test_other_sizes(folder):  # noqa: F811
+    np.save(folder.path / "in.npy", ball().astype(np.uint8))
+    folder.mscn("encode", "--modality=voxels", "--quality=8", "in.npy", "out.mscn")
+    folder.mscn("decode", "--size=64x64x64", "out.mscn", "back.npy")
+    back = np.load(folder.path / "back.npy")
+    assert back.dtype == bool
+    assert np.mean(back == ball(64)) > 0.985
+    folder.mscn("decode", "--region=4,8,16,8,8,8", "out.mscn", "part.npy")
+    whole = np.load(folder.path / "part.npy")
+    folder.mscn("decode", "out.mscn", "all.npy")
+    np.testing.assert_array_equal(whole, np.load(folder.path / "all.npy")[16:24, 8:16, 4:12])
