@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow bench clean
+.PHONY: help setup demo lint test test-slow web test-web bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -18,6 +18,8 @@ help:
 	@echo "make lint       ruff and the rules of which package may import which"
 	@echo "make test       lint and tests"
 	@echo "make test-slow  the tests that take longer"
+	@echo "make web        the page that decodes in a browser: build/web, for any web server"
+	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make bench      timings side by side with others; installs PyTorch into .venv"
 	@echo "make clean      removes .venv and everything built"
 
@@ -44,7 +46,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	  else $$chosen -m venv .venv; fi; \
 	fi; \
 	echo "installing TensorFlow and the rest into .venv"; \
-	$(INSTALL) -c constraints.txt -e '.[train,evaluate,test]'; \
+	$(INSTALL) -c constraints.txt -e '.[train,evaluate,signals,test]'; \
 	touch $@
 
 demo: $(READY)
@@ -63,6 +65,40 @@ test: lint
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -n 2 -m slow
+
+# Third-party JavaScript is fetched by npm at the versions of the lock file, and not committed.
+WEB := build/web
+NPM := build/npm
+MODULES := $(NPM)/node_modules
+
+$(NPM)/ready: export/web/package.json export/web/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && npm --version >/dev/null || \
+	  { echo "the web page needs Node.js 20 or newer, with npm; install them (Debian:" \
+	    "apt-get install nodejs npm)" >&2; exit 1; }
+	@mkdir -p $(NPM) && cp $^ $(NPM)
+	@cd $(NPM) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(WEB)/ready: $(READY) $(NPM)/ready $(wildcard export/web/* mscn_tf/bundles/*.mscnb)
+	@mkdir -p $(WEB)/vendor/hashes
+	@cp export/web/*.html export/web/*.css export/web/*.js $(WEB)
+	@cp export/web/package.json $(WEB)
+	@cp $(MODULES)/onnxruntime-web/dist/ort.wasm.bundle.min.mjs $(WEB)/vendor/ort.js
+	@cp $(MODULES)/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(WEB)/vendor/ort.wasm
+	@cp $(MODULES)/fflate/esm/browser.js $(WEB)/vendor/fflate.js
+	@cp $(MODULES)/fflate/LICENSE $(WEB)/vendor/fflate.LICENSE
+	@cd $(MODULES)/@noble/hashes && cp sha2.js _md.js _u64.js utils.js LICENSE \
+	  $(CURDIR)/$(WEB)/vendor/hashes
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python export/web/samples.py $(WEB)
+	@touch $@
+
+web: $(WEB)/ready
+	@echo "$(WEB) is ready: python3 -m http.server -d $(WEB)"
+
+# The browser's tests name or find Chromium, or install Debian's, or say what to install.
+test-web: $(WEB)/ready
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/web/vectors.py build/web-tests
+	@CHROMIUM="$$(tests/web/chromium)" && export CHROMIUM && node --test tests/web/*.test.js
 
 $(BENCH): $(READY)
 	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0

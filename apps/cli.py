@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from absl import app, flags
 
 from mscn_tf.runtime.errors import MscnError
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
 def run(
@@ -29,8 +30,8 @@ def run(
       main: gets the program's name and the arguments that are no flags.
       flag_errors: what else than `flags.Error` the command's flags raise on wrong values.
 
-    Exits with 0; with 2 and one line on stderr for a `MscnError` or a wrong flag; with 130 after
-    Ctrl-C.
+    Exits with 0; with 2 and one line on stderr for a `MscnError`, a wrong flag, or where the system
+    has no more of something; with 130 after Ctrl-C, with 143 after SIGTERM.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -42,8 +43,20 @@ def run(
             raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
 
     with errors_in_one_line():
-        app.run(main, argv=sys.argv, flags_parser=parse)
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            app.run(main, argv=sys.argv, flags_parser=parse)
+        finally:
+            sys.stdout.flush()  # here, where a full disk is one line
     sys.exit(0)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: like Ctrl-C it unwinds, so that temporary files go."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
 
 
 @contextlib.contextmanager
@@ -53,12 +66,27 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except MscnError as error:
         fail(str(error))
+    except _Terminated:
+        print(f"{program()}: terminated", file=sys.stderr)
+        sys.exit(TERMINATED)
     except KeyboardInterrupt:
         print(f"{program()}: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         sys.exit(1)
+    except OSError as error:
+        _close_stdout()
+        name = f"{error.filename}: " if error.filename else ""
+        fail(f"{name}{error.strerror or error}; check disk space, rights and open files")
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        fail(f"not enough memory{reason}; take a region, a smaller size, or fewer signals at once")
+
+
+def _close_stdout() -> None:
+    """Keeps Python from trying again, at its end, to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
+from mscn_tf.runtime.container import AXES, MAX_SIDE
 
 _ROW = "{:12} {:>10}  {:16}  {:8}  {:5}  {}"
 
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> None:
                 f"{(SHIPPED / (name + SUFFIX)).stat().st_size:,}",
                 bundle.id[:8].hex(),
                 manifest["modality"],
-                f"{edge}x{edge}",
+                "whole" if edge == MAX_SIDE else "x".join([str(edge)] * AXES[manifest["modality"]]),
                 _range(manifest.get("qualities")),
             )
         )

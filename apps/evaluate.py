@@ -46,6 +46,9 @@ PUBLISHED = flags.DEFINE_string("published", None, "also draw published curves: 
 BD_RANGE = flags.DEFINE_list(
     "bd-range", None, "LOW,HIGH: BD-rate between these bits a pixel of the other codec only"
 )
+ARCHIVE = flags.DEFINE_bool(
+    "archive", True, "pictures of at most 128 pixels a side share one file of ours; else one each"
+)
 WORKERS = flags.DEFINE_integer(
     "workers", None, "processes for baselines; default as many as cores", lower_bound=1
 )
@@ -81,6 +84,8 @@ def main(argv: list[str]) -> None:
     if not (ours or wanted or linear):
         raise MscnError("nothing to measure: give --codec or --baselines")
     pictures, names = images.read(DATA.value)
+    if any(picture.shape[2] in (2, 4) for picture in pictures):
+        raise MscnError(f"{DATA.value}: transparent pixels; flatten them onto a background")
     digits = len(str(len(pictures) - 1))
     names = names or [f"{index:0{digits}}" for index in range(len(pictures))]
     signals = [Signal.of(*pair) for pair in zip(names, pictures)]
@@ -112,6 +117,7 @@ def main(argv: list[str]) -> None:
             workers=WORKERS.value or os.cpu_count() or 1,
             out=out,
             rows=rows,
+            archive=ARCHIVE.value,
         )
         fitted = [coder for coder in ours if coder.bundle.kind == "basis"]
         if any(files for coder, files in evaluation.missing_files() if coder in fitted):

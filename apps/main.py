@@ -13,6 +13,7 @@ COMMANDS = {
     "encode": "a picture, a folder of pictures or an .npy stack to a .mscn file",
     "decode": "a .mscn file, or a part of it at any size, to pictures",
     "info": "what a .mscn file holds and what its bytes are spent on",
+    "verify": "which files, or items of an archive, are damaged",
     "codecs": "the codecs that come with the package",
     "train": "a new codec from a configuration",
     "evaluate": "rate and distortion of codecs beside those of others, as a report",

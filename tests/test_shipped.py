@@ -12,12 +12,14 @@ from PIL import Image
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, Bundle
 from mscn_tf.signals import images
+from mscn_tf.signals.datasets import central_square
 
 ROOT = Path(__file__).resolve().parents[1]
+FACES = ROOT.parent / "shared" / "data" / "celeba"
 CIFAR = ROOT.parent / "shared" / "data" / "cifar10" / "test_first500.png"
 
 
-@pytest.mark.parametrize("name", ["thumb32", "photo"])
+@pytest.mark.parametrize("name", ["thumb32", "photo", "faces32", "faces64"])
 def test_bundles_say_how_they_were_made(name):
     bundle = Bundle.load(name)
     training = bundle.manifest["training"]
@@ -36,6 +38,35 @@ def test_thumbnails_reach_their_curve(bpp, psnr):
     assert 8 * len(data) <= bpp * pictures.size / 3
     decoded = codec.decode_all(data)
     assert np.mean([images.psnr(*pair) for pair in zip(pictures, decoded)]) >= psnr
+
+
+def best_webp(picture, size):
+    """PSNR of the best WebP file of at most so many bytes."""
+    best = 0.0
+    for quality in range(0, 100, 4):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=6)
+        if len(buffer.getvalue()) <= size:
+            best = max(best, images.psnr(picture, np.asarray(Image.open(buffer).convert("RGB"))))
+    return best
+
+
+@pytest.mark.skipif(not FACES.exists(), reason="needs CelebA's faces in ../shared")
+@pytest.mark.parametrize(
+    ("name", "edge", "quality", "size", "psnr"),
+    [("faces32", 32, 4, 105, 23.5), ("faces32", 32, 8, 420, 33.5), ("faces64", 64, 5, 250, 25.5)],
+)
+def test_faces_that_it_never_saw_reach_their_curve(name, edge, quality, size, psnr):
+    codec, sizes, reached, webp = Codec.load(name), [], [], []
+    for path in sorted(FACES.glob("*.jpg"))[-20:]:
+        with Image.open(path) as picture:
+            face = np.asarray(central_square(picture.convert("RGB"), edge))
+        data = codec.encode(face, quality=quality)
+        sizes.append(len(data))
+        reached.append(images.psnr(face, codec.decode(data)))
+        webp.append(best_webp(face, len(data)))
+    assert np.mean(sizes) <= size
+    assert np.mean(reached) >= max(psnr, np.mean(webp) + 0.5)
 
 
 def test_photo_beats_jpeg_at_the_same_bytes():

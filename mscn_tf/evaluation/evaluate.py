@@ -50,6 +50,7 @@ class Evaluation:
       workers: processes for baselines.
       out: folder of results.
       rows: what is measured already; new rows are added to it.
+      archive: small pictures share an archive of ours; else each has a file of its own.
     """
 
     title: str
@@ -63,12 +64,13 @@ class Evaluation:
     workers: int
     out: Path
     rows: RowFile
+    archive: bool = True
 
     @cached_property
     def _files(self) -> list[tuple[Coder, list[File]]]:
         folder = self.out / "files"
         coders = [*self.ours, *self.references]
-        return [(coder, coder_files(coder, self.signals, folder)) for coder in coders]
+        return [(coder, coder_files(coder, self.signals, folder, self.archive)) for coder in coders]
 
     def missing_files(self) -> list[tuple[Coder, list[File]]]:
         """The files that each codec has yet to make."""

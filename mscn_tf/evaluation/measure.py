@@ -215,19 +215,22 @@ class File:
         return found if self.path.exists() and None not in found else None
 
 
-def coder_files(coder: Coder, signals: Sequence[Signal], folder: Path) -> list[File]:
+def coder_files(
+    coder: Coder, signals: Sequence[Signal], folder: Path, archive: bool = True
+) -> list[File]:
     """The files that a codec makes of pictures, setting by setting.
 
-    All pictures share an archive where no side is longer than 128 pixels; else each has a file
-    of its own.
+    All pictures share an archive where no side is longer than 128 pixels and ``archive`` is set;
+    else each has a file of its own.
 
     Args:
       coder: the codec.
       signals: the pictures.
       folder: of the files.
+      archive: whether small pictures share one.
     """
     sides = [side for signal in signals for side in signal.picture.shape[:2]]
-    if max(sides) <= ARCHIVE_SIDE and len(signals) > 1:
+    if archive and max(sides) <= ARCHIVE_SIDE and len(signals) > 1:
         content = hashlib.sha256("".join(signal.digest for signal in signals).encode())
         version = f"{coder.version}; archive of {len(signals)}, {content.hexdigest()[:8]}"
         groups = [("archive", version, signals)]

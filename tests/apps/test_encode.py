@@ -32,7 +32,6 @@ def inputs(folder, png):
     np.save(path / "none.npy", np.zeros((0, 32, 32, 3), np.uint8))
     (path / "text.npy").write_text("This is no array.\n")
     (path / "empty.npy").write_bytes(b"")
-    Image.new("RGBA", (8, 8), (9, 9, 9, 99)).save(path / "alpha.png")
     Image.new("CMYK", (8, 8)).save(path / "cmyk.jpg")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(path / "deep.png")
 
@@ -55,7 +54,6 @@ def inputs(folder, png):
         ("none.npy", "stack"),
         ("text.npy", "not an array"),
         ("empty.npy", "empty"),
-        ("alpha.png", "transparent"),
         ("cmyk.jpg", "CMYK"),
         ("deep.png", "8 bits"),
     ],

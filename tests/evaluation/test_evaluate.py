@@ -27,7 +27,7 @@ def evaluate(tiny):
     """Evaluates on pictures, into a folder."""
     from tests.tiny import picture
 
-    def make(out, shapes):
+    def make(out, shapes, **options):
         signals = [Signal.of(str(k), picture(*shape, k)) for k, shape in enumerate(shapes)]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(linear_reference, "_TILES", 4096)
@@ -44,6 +44,7 @@ def evaluate(tiny):
             workers=1,
             out=out,
             rows=RowFile(out / "signals.csv"),
+            **options,
         )
 
     return make
@@ -82,8 +83,9 @@ def test_small_pictures_share_an_archive(evaluate, tiny, tmp_path):
     assert "share one archive" in (tmp_path / "report.html").read_text()
 
 
-def test_larger_pictures_have_files_of_their_own(evaluate, tiny, tmp_path):
-    one = evaluate(tmp_path, [(24, 130), (16, 16)])
+@pytest.mark.parametrize(("width", "archive"), [(130, True), (20, False)])
+def test_pictures_have_files_of_their_own(evaluate, tiny, tmp_path, width, archive):
+    one = evaluate(tmp_path, [(24, width), (16, 16)], archive=archive)
     one.measure()
     codec = Codec.load(tiny.bundle)
     for row, signal in zip(our_rows(one, 5), one.signals):

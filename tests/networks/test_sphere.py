@@ -63,11 +63,36 @@ def test_legendre_functions_are_those_of_scipy():
 
 def test_the_harmonics_are_orthonormal_on_the_nominal_grid():
     network = make()
-    embedded = network.embed([tf.constant(axis) for axis in network.nominal_grid])
-    functions = (embedded.along_latitude[0][:, None] * embedded.along_longitude[0]).numpy()
-    weighted = functions * network.weights_of(network.nominal_grid)
-    gram = np.tensordot(functions, weighted, ([0, 1], [0, 1]))
+    gram = network.gram(network.nominal_grid)
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=0.03)
+
+
+def test_project_is_the_transpose_of_expand_by_area():
+    network, grid = make(), [axis[None] for axis in global_grid((12, 20))]
+    coefficients = normal(B, 49 * 2)
+    fields = network.expand(
+        tf.constant(coefficients), network.embed([tf.constant(axis) for axis in grid]), 6
+    )
+    sums = network.project(fields, grid=grid).numpy().reshape(B, 49, 2)
+    expected = np.einsum("bfc,fg->bgc", coefficients.reshape(B, 49, 2), network.gram(grid))
+    np.testing.assert_allclose(sums, expected, atol=1e-5)
+
+
+def test_coefficients_fit_fields_and_stay_smooth_between_their_points():
+    latitude, longitude = (axis[:, None] for axis in global_grid(SHAPE))
+    field = np.sin(latitude) + np.cos(latitude) * np.cos(longitude.T - 1)
+    network = SphereNetwork(nominal_shape=SHAPE, channels=1, code_size=4, frequencies=22)
+    network.build(None)
+    found = network.coefficients(tf.constant(field[None, ..., None], tf.float32))
+
+    def at(latitude, longitude):
+        grid = [tf.constant(a[None], tf.float32) for a in (latitude, longitude)]
+        return network.expand(found, network.embed(grid), 22).numpy()[0, ..., 0]
+
+    np.testing.assert_allclose(at(latitude[:, 0], longitude[:, 0]), field, atol=1e-3)
+    fine = [np.linspace(-1.4, 1.4, 40), np.linspace(0, 6, 50)]
+    expected = np.sin(fine[0])[:, None] + np.cos(fine[0])[:, None] * np.cos(fine[1] - 1)
+    np.testing.assert_allclose(at(*fine), expected, atol=0.04)
 
 
 def test_no_seam_at_the_date_line_and_no_pinch_at_the_poles():

@@ -1,0 +1,86 @@
+"""usage: mscn verify FILE...
+
+Compares every checksum of .mscn files and of .mscnb codec bundles, and lists the items of an
+archive that are damaged; the others can still be decoded, with --item. Exits with 2 if a file is
+bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import SUFFIX, Bundle
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import read_bytes
+
+SHOWN = 20  # damaged items of a file
+
+
+def main(argv: list[str]) -> None:
+    """The command: a line for each good file, and one for each damaged item of a bad one."""
+    files = argv[1:]
+    if not files:
+        raise MscnError(f"takes one file or more; see {cli.program()} --help")
+    bad = 0
+    for path in files:
+        try:
+            damaged, what = _bundle(path) if path.endswith(SUFFIX) else _file(path)
+        except MscnError as error:
+            damaged, what = [str(error)], ""
+        for line in damaged[:SHOWN]:
+            print(line)
+        if len(damaged) > SHOWN:
+            print(f"{path}: {len(damaged) - SHOWN} damaged items more")
+        if not damaged:
+            print(f"{path}: good, {what}")
+        bad += bool(damaged)
+    if bad:
+        raise MscnError(f"{bad} of {len(files)} files bad; get fresh copies")
+
+
+def _bundle(path: str) -> tuple[list[str], str]:
+    bundle = Bundle.from_bytes(read_bytes(path), path)
+    Codec(bundle).scheme  # noqa: B018
+    return [], f"codec {bundle.name}, {len(bundle.members)} members"
+
+
+def _file(path: str) -> tuple[list[str], str]:
+    container = Container.from_bytes(read_bytes(path), path, lazy=True)
+    damaged = []
+    for item in sorted(set(_damaged_items(container))):
+        name = f" ({container.names[item]})" if container.names else ""
+        damaged.append(f"{path}: item {item}{name} is damaged")
+    blocks = len(container.blocks) + len(container.residuals)
+    return damaged, f"{container.items} items in {blocks} blocks"
+
+
+def _damaged_items(container: Container) -> Iterator[int]:
+    """Those with a block whose checksum is wrong, some of them twice."""
+    for number in range(len(container.blocks)):
+        if not _is_whole(container.blocks, number):
+            tiles = container.tiles_in(number)
+            owners = container.first_tiles.searchsorted((tiles[0], tiles[-1]), "right") - 1
+            yield from range(int(owners[0]), int(owners[1]) + 1)
+    for item in range(len(container.residuals)):
+        if not _is_whole(container.residuals, item):
+            yield item
+
+
+def _is_whole(blocks: list[bytes], number: int) -> bool:
+    try:
+        blocks[number]
+    except MscnError:
+        return False
+    return True
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,2 @@
+/** What is wrong with a file or a request, in one line for the user. */
+export class MscnError extends Error {}

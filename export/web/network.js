@@ -1,0 +1,84 @@
+// The network of a tile codec, run in float64 by onnxruntime-web.
+
+import { MscnError } from "./errors.js";
+
+const AXES = ["slices", "rows", "cols"];
+const OWN = ["code", "quality", ...AXES];
+
+let runtime = null;
+
+/**
+ * Loads onnxruntime-web; the first call takes the longest.
+ * @param {Uint8Array} [binary] Its WebAssembly, where it can't be fetched.
+ */
+export async function loadRuntime(binary) {
+  if (!runtime) {
+    const ort = await import("./vendor/ort.js");
+    ort.env.wasm.numThreads = 1; // more need headers that a static server doesn't send
+    // Given as bytes it runs from servers that don't know the type of .wasm files.
+    ort.env.wasm.wasmBinary = binary ?? (await download(new URL("vendor/ort.wasm", import.meta.url)));
+    runtime = ort;
+  }
+  return runtime;
+}
+
+async function download(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new MscnError(`${url.pathname} is missing on this server`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** A bundle's decoder. */
+export class Network {
+  /** @param {Bundle} bundle */
+  static async load(bundle) {
+    const ort = await loadRuntime();
+    const network = new Network();
+    network._name = bundle.name;
+    try {
+      // Further optimisations fold factors into matrix products, in single precision.
+      network._session = await ort.InferenceSession.create(bundle.members["decoder.onnx"], {
+        executionProviders: ["wasm"],
+        graphOptimizationLevel: "basic",
+        logSeverityLevel: 3,
+      });
+    } catch (error) {
+      throw new MscnError(`bundle ${bundle.name}: unusable decoder (${error.message})`);
+    }
+    const weights = bundle.weights();
+    const names = network._session.inputNames;
+    if (names.some((name) => !OWN.includes(name) && !weights[name])) {
+      throw new MscnError(`bundle ${bundle.name}: the decoder's inputs are not all there`);
+    }
+    network._axes = AXES.filter((name) => names.includes(name));
+    network._feed = {};
+    for (const name of names) {
+      if (OWN.includes(name)) continue;
+      const { data, shape } = weights[name];
+      network._feed[name] = new ort.Tensor("float64", data, shape);
+    }
+    network._hasQuality = names.includes("quality");
+    return network;
+  }
+
+  /**
+   * Values at the points of B grids.
+   * @param {Float64Array} code [B, M].
+   * @param {Float64Array[]} grid Of each axis, outermost first, coordinates [B, n].
+   * @param {Float64Array} quality [B].
+   * @returns {Promise<Float64Array>} [B, .., C].
+   */
+  async values(code, grid, quality) {
+    const { Tensor } = runtime;
+    const batch = quality.length;
+    const tensor = (data) => new Tensor("float64", data, [batch, data.length / batch]);
+    const feed = { ...this._feed, code: tensor(code) };
+    if (this._hasQuality) feed.quality = new Tensor("float64", quality, [batch]);
+    this._axes.forEach((name, axis) => (feed[name] = tensor(grid[axis])));
+    try {
+      return (await this._session.run(feed)).values.data;
+    } catch (error) {
+      throw new MscnError(`bundle ${this._name}: the decoder fails (${error.message})`);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// Synthesis with the biorthogonal 9/7 wavelet (docs/format.md, "From symbols to pixels").
+
+const LIFTING = [0.443506852043971, 0.882911075530934, -0.052980118572961, -1.586134342059924];
+const SCALE = 1.1496043988602418;
+
+/** [height, width] of the input of each level, finest first, and of the coarse part. */
+export function sizes(height, width, levels) {
+  return Array.from({ length: levels + 1 }, (_, level) =>
+    [Math.ceil(height / 2 ** level), Math.ceil(width / 2 ** level)]);
+}
+
+/** [rows, columns] of the three details of an input of this size. */
+export function detailSizes(height, width) {
+  const [low, high] = [[height + 1 >> 1, width + 1 >> 1], [height >> 1, width >> 1]];
+  return [[low[0], high[1]], [high[0], low[1]], high];
+}
+
+/** Joins low [outer, a, inner] and high [outer, b, inner] values; a is b or b + 1. */
+function join(low, high, outer, a, b, inner) {
+  if (!b) return low.slice(0, outer * a * inner);
+  const n = a + b;
+  const x = new Float32Array(outer * n * inner);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < n; i++) {
+      const part = i % 2 ? high : low;
+      const from = (o * (i % 2 ? b : a) + (i >> 1)) * inner;
+      const scale = i % 2 ? -SCALE : 1 / SCALE;
+      const to = (o * n + i) * inner;
+      for (let k = 0; k < inner; k++) x[to + k] = part[from + k] * scale;
+    }
+    LIFTING.forEach((weight, step) => {
+      for (let i = step % 2; i < n; i += 2) {
+        const at = (o * n + i) * inner;
+        const left = (o * n + (i ? i - 1 : 1)) * inner; // mirrored at the ends
+        const right = (o * n + (i + 1 < n ? i + 1 : n - 2)) * inner;
+        for (let k = 0; k < inner; k++) x[at + k] -= weight * (x[left + k] + x[right + k]);
+      }
+    });
+  }
+  return x;
+}
+
+/**
+ * One channel of a picture, or its low part where the finest `skip` levels are left out.
+ * @param {Float32Array} coarse What is left after the last level, row-major.
+ * @param {Float32Array[][]} details Of each level, finest first, the three directions, row-major.
+ */
+export function synthesise(coarse, details, height, width, skip) {
+  const shapes = sizes(height, width, details.length);
+  let picture = coarse;
+  for (let level = details.length - 1; level >= skip; level--) {
+    const [h, w] = shapes[level];
+    const [[lowRows, highColumns], [highRows, lowColumns]] = detailSizes(h, w);
+    const [columns, rows, both] = details[level];
+    const low = join(picture, rows, 1, lowRows, highRows, lowColumns);
+    const high = join(columns, both, 1, lowRows, highRows, highColumns);
+    picture = join(low, high, h, lowColumns, highColumns, 1);
+  }
+  return picture;
+}

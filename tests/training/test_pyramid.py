@@ -1,0 +1,88 @@
+"""Training of a pyramid codec: all of it, and the signs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mscn_tf.codec import Codec
+from mscn_tf.configs import photo
+from mscn_tf.export.codec_bundle import write_codec_bundle
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals.images import psnr
+from mscn_tf.training.pyramid import PyramidTrainer
+from tests.pyramids import write_codec
+from tests.tiny import picture
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    """Tracing the graph would take far longer than the few steps here."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pyramid")
+    for seed in range(3):
+        Image.fromarray(picture(48, 40, seed)).save(folder / f"{seed}.png")
+    return folder
+
+
+def config(folder: Path, **changes):
+    found = photo.get_config()
+    found.model.update(levels=3, tile_edge=32)
+    found.model.context.update(hidden=4, last=4)
+    found.model.signs.hidden = 4
+    found.data.update(train=str(folder / "*.png"), validation=str(folder / "0.png"))
+    found.update(name="tiny", steps=2, batch=2, patch=8, freeze_pictures=2, **changes)
+    found.update(validation_pictures=1, evaluate_qualities=(5.0,))
+    return found
+
+
+@pytest.fixture(scope="module")
+def bundle(folder) -> Path:
+    trainer = PyramidTrainer(config(folder))
+    for step in range(2):
+        metrics = trainer.update(step)
+    assert np.isfinite(float(metrics["loss"]))
+    ((label, row),) = trainer.evaluate()
+    assert label == "quality 5"
+    assert row["bpp"] > 0
+    path = folder / "tiny.mscnb"
+    write_codec_bundle(path, trainer, trainer.freeze(), {})
+    return path
+
+
+def test_a_trained_codec_codes(bundle):
+    codec = Codec.load(bundle)
+    original = picture(50, 33, 9)
+    assert psnr(original, codec.decode(codec.encode(original, quality=9))) > 30
+
+
+def test_signs_alone_leave_the_rest_as_it_was(folder, bundle):
+    trainer = PyramidTrainer(config(folder, magnitudes=str(bundle)))
+    before = [weight.numpy() for weight in trainer.context.trainable_variables]
+    trainer.update(0)
+    after = [weight.numpy() for weight in trainer.context.trainable_variables]
+    assert all(map(np.array_equal, before, after))
+    kept, found = Bundle.load(bundle).arrays("prior"), trainer.freeze()
+    assert found.keys() == kept.keys()
+    for name, array in found.items():
+        if not name.startswith("sign_"):
+            assert np.array_equal(array, kept[name]), name
+    assert not np.array_equal(found["sign_last"], kept["sign_last"])
+    assert np.array_equal(trainer.colour, Bundle.load(bundle).weights()["colour"])
+
+
+def test_magnitudes_of_another_model(folder, tmp_path):
+    path = write_codec(tmp_path / "other.mscnb", 32)
+    with pytest.raises(MscnError, match="levels or steps"):
+        PyramidTrainer(config(folder, magnitudes=str(path)))

@@ -1,0 +1,87 @@
+// The decoder of the web page, in Node.js, beside the Python one.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { before, test } from "node:test";
+
+import { Bundle } from "../../build/web/bundle.js";
+import { Codec } from "../../build/web/codec.js";
+import { Container } from "../../build/web/container.js";
+import { MscnError } from "../../build/web/errors.js";
+import { loadRuntime } from "../../build/web/network.js";
+import { RangeDecoder } from "../../build/web/range.js";
+import { Tables } from "../../build/web/tables.js";
+
+const VECTORS = new URL("../../build/web-tests/", import.meta.url);
+const read = (name) => JSON.parse(fs.readFileSync(new URL(name, VECTORS)));
+const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
+const array = (shape, data, whole = true) => ({ shape, whole, data: Float64Array.from(data) });
+
+before(() => loadRuntime(fs.readFileSync(new URL("../../build/web/vendor/ort.wasm", import.meta.url))));
+
+function decodeStream({ support, frequencies, index, payload }) {
+  const tables = new Tables({
+    support: array([support.length], support),
+    frequencies: array([frequencies.length], frequencies),
+    centroid: array([support.length, 2], Array(2 * support.length).fill(0), false),
+  });
+  const symbols = new Int32Array(index.length);
+  const decoder = new RangeDecoder(bytesOf(payload));
+  tables.decode(decoder, Uint16Array.from(index), index.length, symbols);
+  return Array.from(symbols);
+}
+
+test("random streams, whole and damaged, give Python's symbols", () => {
+  const streams = read("streams.json");
+  let refused = 0;
+  for (const stream of streams) {
+    if (stream.symbols) {
+      assert.deepEqual(decodeStream(stream), stream.symbols);
+    } else {
+      refused += 1;
+      assert.throws(() => decodeStream(stream), MscnError);
+    }
+  }
+  assert.ok(streams.length >= 5000 && refused >= 10, `${refused} of ${streams.length} refused`);
+});
+
+const bundles = new Map();
+
+function bundle(path) {
+  if (!bundles.has(path)) {
+    bundles.set(path, new Bundle(new Uint8Array(fs.readFileSync(path)), path));
+  }
+  return bundles.get(path);
+}
+
+/** The view that Python's arguments ask for. */
+function viewOf(container, { item = 0, region, size }) {
+  const shape = container.shape(item);
+  const start = region ? [region[1], region[0]] : [0, 0];
+  const extent = region ? [region[3], region[2]] : shape;
+  return { item, start, extent, shape: size ? [size[1], size[0]] : extent };
+}
+
+for (const [number, vector] of read("pictures.json").entries()) {
+  test(`picture ${number}, ${vector.name} ${JSON.stringify(vector.view)}, has Python's pixels`, async () => {
+    const container = new Container(bytesOf(vector.file), "input");
+    const codec = new Codec(container, bundle(vector.bundle));
+    const { width, height, pixels } = await codec.render(viewOf(container, vector.view));
+    assert.deepEqual([height, width], vector.shape.slice(0, 2));
+    const expected = bytesOf(vector.pixels);
+    assert.equal(pixels.length, expected.length);
+    const worst = pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+    assert.ok(worst <= 1, `differs by ${worst}`);
+  });
+}
+
+for (const vector of read("fields.json")) {
+  test(`a field ${JSON.stringify(vector.view)} has Python's values`, async () => {
+    const container = new Container(bytesOf(vector.file), "input");
+    const codec = new Codec(container, bundle(vector.bundle));
+    const { width, height, values } = await codec.render(viewOf(container, vector.view));
+    assert.deepEqual([height, width], vector.shape.slice(0, 2));
+    const expected = new Float32Array(bytesOf(vector.values).buffer);
+    values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
+  });
+}

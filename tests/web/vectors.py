@@ -1,0 +1,219 @@
+"""Writes what the JavaScript decoder is compared with: streams, files and decoded pixels.
+
+python tests/web/vectors.py DIR
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mscn_tf.codec import Codec as Encoder
+from mscn_tf.runtime import residuals, tables
+from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+SAMPLES = ROOT / "build" / "web" / "samples"
+STREAMS = 4000
+DAMAGED = 1000
+
+
+def text(data: bytes) -> str:
+    """Bytes for JSON."""
+    return base64.b64encode(data).decode()
+
+
+def random_tables(random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Tables from flat to extremely steep, with supports of 0 to 30."""
+    count = int(random.integers(1, 6))
+    support = random.integers(0, 31, count)
+    parts = []
+    for s in support:
+        letters = 2 * int(s) + 2
+        weights = random.gamma(random.choice([0.03, 0.3, 3.0]), size=letters) + 1e-12
+        frequencies = 1 + np.floor(weights / weights.sum() * (2**16 - letters)).astype(np.int64)
+        frequencies[np.argmax(frequencies)] += 2**16 - frequencies.sum()
+        parts.append(frequencies)
+    return {
+        "support": support,
+        "frequencies": np.concatenate(parts),
+        "centroid": np.zeros((count, 2)),
+    }
+
+
+def random_symbols(random: np.random.Generator, arrays: dict[str, np.ndarray]) -> tuple:
+    """Symbols and their tables; most by the tables' own odds, some far outside."""
+    count = int(random.integers(0, 60))
+    index = random.integers(0, len(arrays["support"]), count)
+    ends = np.cumsum(2 * arrays["support"] + 2)
+    symbols = np.empty(count, np.int64)
+    for place, table in enumerate(index):
+        s = int(arrays["support"][table])
+        own = arrays["frequencies"][ends[table] - 2 * s - 2 : ends[table]] / 2**16
+        letter = int(random.choice(2 * s + 2, p=own if random.random() < 0.7 else None))
+        far = min(s + 1 + int(2 ** random.uniform(0, 31)) - 1, tables.LARGEST_SYMBOL)
+        symbols[place] = letter - s if letter <= 2 * s else far * random.choice([-1, 1])
+    return symbols.astype(np.int32), index
+
+
+def stream(random: np.random.Generator, damaged: bool) -> dict[str, Any]:
+    """A payload, and what Python decodes it to: null where it refuses."""
+    arrays = random_tables(random)
+    symbols, index = random_symbols(random, arrays)
+    coder, encoder = tables.Tables(arrays), tables.RangeEncoder()
+    coder.encode(encoder, symbols, index)
+    payload = tables.seal(encoder)
+    decoded = None
+    if damaged:
+        noisy = bytearray(payload + b"\0")
+        for _ in range(3):
+            noisy[random.integers(len(noisy))] = random.integers(256)
+        payload = bytes(noisy[: random.integers(1, len(noisy) + 1)])
+    try:
+        decoded = coder.decode(tables.unseal(payload), index).tolist()
+    except MscnError:
+        assert damaged
+    assert damaged or decoded == symbols.tolist()
+    return {
+        "support": arrays["support"].tolist(),
+        "frequencies": arrays["frequencies"].tolist(),
+        "index": index.tolist(),
+        "payload": text(payload),
+        "symbols": decoded,
+    }
+
+
+def picture(path: Path, bundle: Path, **view: Any) -> dict[str, Any]:
+    """A file and the pixels of a view of it."""
+    return made(path.name, path.read_bytes(), bundle, **view)
+
+
+def made(name: str, data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
+    """A file's bytes and the pixels, RGBA, of a view of it."""
+    pixels = Codec.load(bundle).decode(data, **view)
+    colours, alpha = np.split(pixels, [pixels.shape[2] - 1 + pixels.shape[2] % 2], axis=2)
+    opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+    raw = np.concatenate(
+        [np.broadcast_to(colours, (*pixels.shape[:2], 3)), alpha if alpha.size else opaque], axis=2
+    )
+    return {
+        "name": name,
+        "bundle": str(bundle),
+        "items": len(Codec.info(data)["items"]),
+        "file": text(data),
+        "view": view,
+        "shape": list(pixels.shape),
+        "pixels": text(raw.tobytes()),
+    }
+
+
+def golden() -> list[dict[str, Any]]:
+    """Files of every format version, whole, in parts, enlarged and shrunk."""
+    found = []
+    for bundle in sorted(GOLDEN.glob("*.mscnb")):
+        archive = GOLDEN / f"{bundle.stem}_archive.mscn"
+        single = GOLDEN / f"{bundle.stem}_picture.mscn"
+        found += [picture(archive, bundle, item=item) for item in range(3)]
+        found += [
+            picture(single, bundle),
+            picture(single, bundle, size=(300, 50)),
+            picture(single, bundle, size=(20, 15)),
+            picture(single, bundle, region=(30, 20, 17, 11), size=(170, 110)),
+            picture(single, bundle, region=(0, 0, 97, 63), size=(11, 7)),
+        ]
+    return found
+
+
+def with_alpha() -> list[dict[str, Any]]:
+    """An archive of items with and without alpha, grey and in colour."""
+    bundle = GOLDEN / "v1pyramid.mscnb"
+    random = np.random.default_rng(1)
+    items = [random.integers(0, 256, (21, 34, channels), np.uint8) for channels in (4, 1, 2, 3)]
+    data = Encoder.load(bundle).encode(items, quality=6)
+    return [made("alpha.mscn", data, bundle, item=item) for item in range(4)]
+
+
+def bounded() -> list[dict[str, Any]]:
+    """A picture with a residual: whole and in part as encoded, and enlarged without it."""
+    bundle, bound = GOLDEN / "v1.mscnb", 2
+    plain = Container.from_bytes((GOLDEN / "v1_picture.mscn").read_bytes())
+    codec = Codec.load(bundle)
+    decoded = codec.decode(plain)
+    noise = np.random.default_rng(2).normal(0, 6, decoded.shape)
+    noisy = np.clip(decoded + noise, 0, 255).astype(np.uint8)
+    residual = residuals.encode(codec.bundle.prior.tables, noisy, decoded, bound)
+    data = replace(plain, error_bound=float(bound), residuals=[residual]).to_bytes()
+    assert np.abs(codec.decode(data).astype(int) - noisy).max() <= bound
+    views = [{}, {"region": (10, 20, 40, 30)}, {"region": (10, 20, 40, 30), "size": (80, 60)}]
+    return [made("bounded.mscn", data, bundle, **view) for view in views]
+
+
+def samples() -> list[dict[str, Any]]:
+    """Pictures that come with the page, whole and a part enlarged."""
+    found = []
+    for path in sorted(SAMPLES.glob("*.mscn")):
+        info = Codec.info(path.read_bytes())
+        if info["modality"] != "image":
+            continue
+        bundle = SHIPPED / (Bundle.find(bytes.fromhex(info["codec"])).name + SUFFIX)
+        width, height = info["items"][0]["size"]
+        region = (width // 3, height // 3, width // 4, height // 4)
+        found += [picture(path, bundle), picture(path, bundle, region=region, size=(160, 120))]
+    return found
+
+
+def fields() -> list[dict[str, Any]]:
+    """A month of the page's planet, whole, and a part with more points, in kelvins."""
+    path = SAMPLES / "planet.mscn"
+    if "temperature" not in Bundle.names():
+        return []
+    data, codec = path.read_bytes(), Codec.load("temperature")
+    found = []
+    for view in ({}, {"region": (10, 5, 20, 12), "size": (50, 30)}):
+        values = codec.decode(data, item=6, **view)
+        found.append(
+            {
+                "file": text(data),
+                "bundle": str(SHIPPED / f"temperature{SUFFIX}"),
+                "view": {"item": 6, **view},
+                "shape": list(values.shape),
+                "values": text(values.astype("<f4").tobytes()),
+            }
+        )
+    return found
+
+
+def zoom() -> dict[str, Any]:
+    """What the page's slider shows of the thumbnails, an eighth of the whole at a time."""
+    view = {"region": (14, 14, 4, 4), "size": (480, 480)}
+    path = SAMPLES / "thumbnails.mscn"
+    bundle = Bundle.find(bytes.fromhex(Codec.info(path.read_bytes())["codec"])).name
+    box = {"start": [14, 14], "extent": [4, 4]}
+    return {**picture(path, SHIPPED / (bundle + SUFFIX), **view), "zoom": 3, "box": box}
+
+
+def main(folder: str) -> None:
+    """Writes streams.json, pictures.json, fields.json and zoom.json."""
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    streams = [stream(random, number >= STREAMS) for number in range(STREAMS + DAMAGED)]
+    (out / "streams.json").write_text(json.dumps(streams))
+    pictures = [*golden(), *with_alpha(), *bounded(), *samples()]
+    (out / "pictures.json").write_text(json.dumps(pictures))
+    (out / "fields.json").write_text(json.dumps(fields()))
+    (out / "zoom.json").write_text(json.dumps(zoom()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
