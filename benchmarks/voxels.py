@@ -1,8 +1,8 @@
 """Held-out voxel grids: bytes and accuracy of `voxels32`, and lossless bytes of other ways.
 
-    python benchmarks/voxels.py [--codec=NAME|FILE] [--every=4] GRIDS.npz OUT.csv
+    python benchmarks/voxels.py [--codec=NAME|FILE] [--every=8] GRIDS.npz OUT.csv
 
-GRIDS.npz holds arrays of packed bits, `train` and `test`; every fourth grid of `test` is taken that
+GRIDS.npz holds arrays of packed bits, `train` and `test`; every eighth grid of `test` is taken that
 is in no other array. OUT.csv gets a row for each quality, each number of stored values, and each
 other way.
 """
@@ -20,7 +20,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.signals.voxels import binvox_bytes, measure, packed_grids
 
 CODEC = flags.DEFINE_string("codec", "voxels32", "name or file")
-EVERY = flags.DEFINE_integer("every", 4, "take one grid out of so many", lower_bound=1)
+EVERY = flags.DEFINE_integer("every", 8, "take one grid out of so many", lower_bound=1)
 
 _QUALITIES = (2, 4, 5, 6, 7, 8, 10)
 _STORED = (64, 128, 256, 512)

@@ -43,6 +43,11 @@ def harmonic_table(degree: int) -> np.ndarray:
     return np.where((m <= n)[..., None], places, 0)
 
 
+def _cos(angle: tf.Tensor) -> tf.Tensor:
+    # ONNX Runtime has no cosine in float64.
+    return tf.sin(angle + math.pi / 2)
+
+
 def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
     """Fully normalised associated Legendre functions of the sine of the latitude.
 

@@ -140,6 +140,8 @@ def limited(folder: Path, limit: int, value: int, *arguments: str) -> subprocess
         capture_output=True,
         text=True,
         timeout=120,
+        # No bytecode: where files may not grow, Python would leave cut ones for others to load.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
     )
 

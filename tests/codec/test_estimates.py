@@ -18,6 +18,7 @@ from tests.pyramids import write_codec
 from tests.tiny import picture
 
 LOWEST, HIGHEST = 16, 160
+SEEDED = settings(max_examples=12, derandomize=True)
 
 
 def noise(height: int, width: int, seed: int) -> np.ndarray:
@@ -39,9 +40,9 @@ def constant(height: int, width: int, seed: int) -> np.ndarray:
 def archives(draw) -> tuple[list[np.ndarray], list[int]]:
     """Pictures of any kinds and sizes, and a quality for each."""
     kinds = st.sampled_from([noise, gradient, constant, picture])
-    sides, seeds = st.integers(1, 80), st.integers(0, 2**32 - 1)
+    sides, seeds = st.integers(1, 48), st.integers(0, 2**32 - 1)
     one = st.builds(lambda kind, *args: kind(*args), kinds, sides, sides, seeds)
-    pictures = draw(st.lists(one, min_size=1, max_size=4))
+    pictures = draw(st.lists(one, min_size=1, max_size=3))
     qualities = st.integers(LOWEST, HIGHEST)
     return pictures, draw(st.lists(qualities, min_size=len(pictures), max_size=len(pictures)))
 
@@ -62,7 +63,7 @@ def shipped(name: str) -> Codec:
     return Codec.load(name)
 
 
-@settings(max_examples=40)
+@SEEDED
 @given(archives(), st.sampled_from([1, 5, 64]), st.sampled_from([0.0, 1.0, 2.0]))
 def test_tiles(archive, tiles_per_block, thrift):
     pictures, qualities = archive
@@ -88,15 +89,20 @@ def check_pyramids(codec: Codec, data: bytes) -> None:
     prior, container = codec.scheme.prior, Container.from_bytes(data)
     estimates = []
     for item, (shape, q16) in enumerate(zip(container.shapes, container.q16)):
-        parts = zip(codec.decode_symbols(data, item), codec.scheme.places(shape))
-        for symbols, place in parts:
+        for symbols, place in zip(codec.decode_symbols(data, item), codec.scheme.places(shape)):
             size = codec.scheme.tile_shape(shape, *place)
-            coded = Coded(symbols, prior.indices(symbols, *size, q16))
-            estimates.append(prior.bits(coded, *size, q16))
+            indices, signs = prior.prospects(symbols, symbols, *size, q16)
+            bits = prior.bits(Coded(symbols, indices), *size, q16)
+            # It counts a bit a sign; what they are predicted to cost is known besides.
+            for magnitudes, costs in zip(map(np.abs, symbols.details), signs):
+                own = np.clip(magnitudes, 1, costs.shape[-1]) - 1
+                known = np.take_along_axis(costs, own[..., None], -1)[..., 0]
+                bits += known[magnitudes > 0].sum(dtype=np.float64)
+            estimates.append(bits)
     check(data, estimates)
 
 
-@settings(max_examples=15)
+@SEEDED
 @given(archives())
 def test_pyramids(archive):
     pictures, qualities = archive
@@ -109,7 +115,7 @@ def small_tiles(tmp_path_factory) -> Codec:
     return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb"))
 
 
-@settings(max_examples=15)
+@SEEDED
 @given(archives())
 def test_pyramids_of_many_tiles(small_tiles, archive):
     pictures, qualities = archive
