@@ -10,7 +10,7 @@ def get_config() -> ConfigDict:
             name="faces64",
             codec="basis",
             seed=0,
-            steps=900,
+            steps=300,
             batch=16,
             start_tiles=14000,  # that the closed-form start is computed from
             freeze_tiles=5400,  # that the final frequency tables are counted on
@@ -55,8 +55,8 @@ def get_config() -> ConfigDict:
             ),
             validation_tiles=128,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0, 10.0),
-            log_every=50,
-            evaluate_every=300,
-            checkpoint_every=100,
+            log_every=25,
+            evaluate_every=100,
+            checkpoint_every=50,
         )
     )

@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
             values=dict(low=-1.0, high=1.0, dtype="float32"),
             tile_overlap=16,
             seed=0,
-            steps=1200,
+            steps=1500,
             batch=64,
             start_tiles=30000,  # that the closed-form start is computed from
             freeze_tiles=8192,  # that the final frequency tables are counted on
@@ -38,8 +38,8 @@ def get_config() -> ConfigDict:
                 prior=dict(bands=16, coarsest_step=0.1, finest_step=0.003, rate_weight=0.11),
             ),
             optimizer=dict(
-                rate=1e-3,
-                transform_rate=2e-5,
+                rate=5e-4,
+                transform_rate=1e-5,
                 step_size_rate=1e-4,
                 warmup=50,
                 clip=1.0,

@@ -10,7 +10,7 @@ import pytest
 from mscn_tf import __version__
 from tests.apps.conftest import MSCN
 
-COMMANDS = ("encode", "decode", "info", "codecs", "train", "evaluate")
+COMMANDS = ("encode", "decode", "info", "verify", "codecs", "train", "evaluate")
 
 
 def modules_after(*arguments: str, before: str = "") -> tuple[set[str], str, int]:
@@ -51,7 +51,7 @@ def test_help_imports_nothing_heavy():
     assert not modules & {"tensorflow", "keras", "onnxruntime", "numpy", "PIL"}
 
 
-@pytest.mark.parametrize("command", ["encode", "decode", "info", "codecs"])
+@pytest.mark.parametrize("command", ["encode", "decode", "info", "verify", "codecs"])
 def test_command_help_imports_no_tensorflow(command):
     modules, _, code = modules_after(command, "--help")
     assert code == 0
