@@ -1,4 +1,4 @@
-"""usage: python benchmarks/silhouettes.py MPEG7_FOLDER
+"""usage: python benchmarks/silhouettes.py MPEG7_FOLDER [BUNDLE]
 
 Bytes a shape and what is lost of held-out silhouettes (two shapes of each of ten classes) at their
 original size, beside lossless pictures of one bit a pixel: PNG, and TIFF with CCITT group 4.
@@ -37,7 +37,7 @@ def main() -> None:
     """Prints a table."""
     files = [Path(sys.argv[1]) / f"{name}-{shape}.png" for name in CLASSES for shape in SHAPES]
     masks = [silhouettes.to_mask(images.read_picture(file)) for file in files]
-    codec = Codec.load("silhouette64")
+    codec = Codec.load(sys.argv[2] if len(sys.argv) > 2 else "silhouette64")
     signals = [silhouettes.to_signal(mask) for mask in masks]
     print(f"{len(masks)} silhouettes, longer sides {np.mean([max(m.shape) for m in masks]):.0f}")
     print("| | file, bytes | in one archive, bytes | IoU | contour error, px | PSNR, dB |")

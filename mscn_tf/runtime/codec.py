@@ -166,6 +166,8 @@ class Codec:
             tile_overlap=self.bundle.manifest.get("tile_overlap", 0),
             metadata=metadata,
         )
+        if len(container.channels) != container.items:
+            raise MscnError(f"{len(channels)} channel counts do not fit {container.items} items")
         self._check(container)
         container.blocks += self.scheme.blocks(container, symbols)
         return container.to_bytes()

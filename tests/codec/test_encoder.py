@@ -23,7 +23,7 @@ def test_more_elements_at_higher_qualities():
 def test_a_code_cut_short_gives_nearly_the_same_file(quality, monkeypatch):
     picture = images.read_picture(PICTURE)[128:256, 64:256]
     codec = Codec.load("thumb32")
-    data = codec.encode(picture, quality=quality)
+    data = codec.encode(picture, quality=quality, effort=1)
     size = codec.encoder.leading(16 * quality)
     assert size < 1024
     assert not codec.decode_symbols(data)[:, size:].any()
@@ -31,7 +31,7 @@ def test_a_code_cut_short_gives_nearly_the_same_file(quality, monkeypatch):
     monkeypatch.setattr(encoder, "_LEFT_OUT", 0.0)
     whole = Codec.load("thumb32")
     assert whole.encoder.leading(16 * quality) == 1024
-    full = whole.encode(picture, quality=quality)
+    full = whole.encode(picture, quality=quality, effort=1)
     assert len(data) == pytest.approx(len(full), rel=0.05)
     assert images.psnr(picture, codec.decode(data)) == pytest.approx(
         images.psnr(picture, codec.decode(full)), abs=0.2
@@ -74,4 +74,4 @@ def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
     once, twice, often = cost(1), cost(2), cost(6)
     assert often <= twice <= once
     if kind != "constant":  # of which there is nothing left to save
-        assert often < 0.995 * once
+        assert often < 0.997 * once

@@ -59,7 +59,9 @@ def test_equals_the_network(exported, sizes):
     values = decode(*given)
     assert values.dtype == np.float64
     assert values.shape == (*sizes, 3)
-    exact = network.synthesise({k: tf.constant(v) for k, v in weights.items()}, *given)
+    exact = network.synthesise(
+        {k: tf.constant(v) for k, v in weights.items()}, given[0], given[1:3], given[3]
+    )
     np.testing.assert_allclose(values, exact, rtol=0, atol=1e-12)
     single = network(*(tf.constant(part, tf.float32) for part in given))
     np.testing.assert_allclose(values, single, rtol=0, atol=1e-5)
@@ -95,4 +97,4 @@ def test_the_trained_bundle_decodes_as_its_network_does(tiny):
     single = network(*(tf.constant(part, tf.float32) for part in given))
     np.testing.assert_allclose(values, single, rtol=0, atol=1e-5)
     exact = {name: tf.constant(weight) for name, weight in weights.items()}
-    np.testing.assert_allclose(values, network.synthesise(exact, *given), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(values, network.synthesise(exact, given[0], given[1:3], given[3]), rtol=0, atol=1e-12)

@@ -177,6 +177,7 @@ def test_pack_checks_its_arguments(synthetic, symbols_of):
         ([(8, 8)], [80], []),
         ([(8, 8)], [200], [3]),
         ([(8, 8)], [80], [2]),
+        ([(8, 8)], [80], [5]),
     ):
         with pytest.raises(MscnError):
             pack(symbols_of(1), shapes, q16, channels)
