@@ -1,6 +1,6 @@
 """Test pictures of a folder: the central squares of its last ones by name, as PNG files.
 
-With CelebA's aligned faces it makes the pictures that `faces32` is measured on.
+With CelebA's aligned faces it makes the pictures that `faces32` and `faces64` are measured on.
 
     python benchmarks/face_pictures.py [--edge=64] [--count=200] FOLDER OUT_FOLDER
 """

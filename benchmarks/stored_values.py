@@ -5,7 +5,7 @@ of each picture the k symbols that stand for the largest values are kept, all ot
 Rows of the basis have unit norm, so these are the values that matter most. Files are written and
 decoded. Where k is more than a picture has, it keeps all: `mean` is what is kept.
 
-    python benchmarks/stored_values.py [--codec=faces32] [--values=64,128,..] FOLDER
+    python benchmarks/stored_values.py [--codec=faces64] [--values=64,128,..] FOLDER
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from absl import app, flags
 from mscn_tf.codec import Codec
 from mscn_tf.signals import images
 
-CODEC = flags.DEFINE_string("codec", "faces32", "name or file of a codec of tiles")
+CODEC = flags.DEFINE_string("codec", "faces64", "name or file of a codec of tiles")
 VALUES = flags.DEFINE_list("values", ["64", "128", "256", "512", "1024"], "stored values")
 
 _Q16 = 160

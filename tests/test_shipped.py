@@ -19,7 +19,7 @@ FACES = ROOT.parent / "shared" / "data" / "celeba"
 CIFAR = ROOT.parent / "shared" / "data" / "cifar10" / "test_first500.png"
 
 
-@pytest.mark.parametrize("name", ["thumb32", "photo", "faces32"])
+@pytest.mark.parametrize("name", ["thumb32", "photo", "faces32", "faces64"])
 def test_bundles_say_how_they_were_made(name):
     bundle = Bundle.load(name)
     training = bundle.manifest["training"]
@@ -54,7 +54,7 @@ def best_webp(picture, size):
 @pytest.mark.skipif(not FACES.exists(), reason="needs CelebA's faces in ../shared")
 @pytest.mark.parametrize(
     ("name", "edge", "quality", "size", "psnr"),
-    [("faces32", 32, 4, 105, 23.5), ("faces32", 32, 8, 420, 33.5),],
+    [("faces32", 32, 4, 105, 23.5), ("faces32", 32, 8, 420, 33.5), ("faces64", 64, 5, 250, 24.8)],
 )
 def test_faces_that_it_never_saw_reach_their_curve(name, edge, quality, size, psnr):
     codec, sizes, reached, webp = Codec.load(name), [], [], []

@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
             modality="silhouette",
             values=dict(low=-0.25, high=0.25, dtype="float32"),
             seed=0,
-            steps=500,
+            steps=120,
             batch=32,
             start_tiles=16000,  # that the closed-form start is computed from
             freeze_tiles=4096,  # that the final frequency tables are counted on
@@ -40,7 +40,7 @@ def get_config() -> ConfigDict:
                 rate=5e-4,
                 transform_rate=1e-5,
                 step_size_rate=1e-4,
-                warmup=50,
+                warmup=10,
                 clip=1.0,
                 beta_2=0.99,
                 average=0.0,
@@ -54,8 +54,8 @@ def get_config() -> ConfigDict:
             ),
             validation_tiles=128,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0, 10.0),
-            log_every=50,
-            evaluate_every=250,
-            checkpoint_every=100,
+            log_every=20,
+            evaluate_every=120,
+            checkpoint_every=40,
         )
     )

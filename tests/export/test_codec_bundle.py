@@ -71,8 +71,7 @@ def test_whole_numbers_cost_no_more_than_they_may(tiny, bundle):
         code = trainer.codec.fit_code(tiles, quality)
         exact = trainer.codec.synthesise(code, quality).numpy()
     given = {name: tf.constant(weights[name], tf.float32) for name in network.named_weights()}
-    grid = trainer.codec.grid
-    error = network.synthesise(given, code, [grid, grid], quality) - exact
+    error = network.synthesise(given, code, trainer.codec.grid, quality) - exact
     assert 1e-5 < np.sqrt(np.mean(error**2)) < 2e-3
 
 

@@ -92,9 +92,11 @@ def test_the_trained_bundle_decodes_as_its_network_does(tiny):
     random = np.random.default_rng(0)
     code = random.normal(size=(5, 32)) * np.geomspace(2, 0.05, 32)
     grid, quality = np.tile(centres(8).astype("f8"), [5, 1]), random.uniform(1, 10, 5)
-    values = Decoder(bundle)(code, grid, grid, quality)
+    values = Decoder(bundle)(code, [grid, grid], quality)
     given = code, grid, grid, quality
     single = network(*(tf.constant(part, tf.float32) for part in given))
     np.testing.assert_allclose(values, single, rtol=0, atol=1e-5)
-    exact = {name: tf.constant(weight) for name, weight in weights.items()}
-    np.testing.assert_allclose(values, network.synthesise(exact, given[0], given[1:3], given[3]), rtol=0, atol=1e-12)
+    exact = network.synthesise(
+        {name: tf.constant(weight) for name, weight in weights.items()}, code, [grid, grid], quality
+    )
+    np.testing.assert_allclose(values, exact, rtol=0, atol=1e-12)

@@ -81,7 +81,7 @@ def test_a_record_cut_short_is_no_obstacle(tiny, tmp_path):
 
 
 def test_a_full_disk_is_one_line(tiny, tmp_path):
-    room = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))}
+    room = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))}
     process = train(tiny, tmp_path / "run", **room)
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 2, stderr
