@@ -3,15 +3,39 @@
     python benchmarks/scenes.py FOLDER      # of posed pictures, see benchmarks/scene_views.py
 
 Fits the grid once, then prints bytes and PSNR of views that weren't fitted, at several qualities.
+--picture=OUT.png draws the first of these views, and its errors.
 """
 
 from __future__ import annotations
 
 import argparse
 
+import matplotlib.pyplot as plt
+import numpy as np
+
 from mscn_tf.codec import Codec
 from mscn_tf.codec.scenes import read_scene
+from mscn_tf.runtime.rendering import render
 from mscn_tf.signals.scenes import BOUND, Views, rendered_psnr
+
+
+def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
+    """The first view on white beside what each grid renders; errors below, black is 0.3."""
+    (picture, *_), (pose, *_) = views.pictures, views.poses
+    figure, axes = plt.subplots(2, 1 + len(grids), figsize=(2.4 * (1 + len(grids)), 5), dpi=80)
+    original = picture[..., :3] + 1 - picture[..., 3:]
+    axes[0, 0].imshow(original)
+    axes[0, 0].set_title("held-out view")
+    for (title, grid), (above, below) in zip(grids.items(), axes.T[1:]):
+        seen = render(grid, pose, views.focal, *picture.shape[:2])
+        decoded = np.clip(seen[..., :3] + 1 - seen[..., 3:], 0, 1)
+        above.imshow(decoded)
+        above.set_title(title)
+        below.imshow(np.abs(decoded - original).mean(-1), cmap="gray_r", vmin=0, vmax=0.3)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    figure.tight_layout()
+    figure.savefig(path)
 
 
 def main() -> None:
@@ -21,16 +45,24 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=48)
     parser.add_argument("--fit_steps", type=int, default=600)
     parser.add_argument("--every", type=int, default=10, help="which held-out views are measured")
+    parser.add_argument("--picture", help="file to draw")
     options = parser.parse_args()
     signals, held_out = read_scene(options.folder, BOUND, options.resolution, options.fit_steps)
     part = slice(None, None, options.every)
     views = Views(held_out.pictures[part], held_out.poses[part], held_out.focal)
     print(f"grid before coding: {rendered_psnr(signals.arrays[0], views):.2f} dB")
-    codec = Codec.load("scene")
+    codec, drawn = Codec.load("scene"), {}
     for quality in (2, 4, 6, 8, 10):
         data = codec.encode(signals.arrays, quality=quality, metadata=signals.metadata)
-        psnr = rendered_psnr(codec.decode(data), views)
-        print(f"quality {quality}: {len(data):,} bytes, {psnr:.2f} dB", flush=True)
+        grid = codec.decode(data)
+        print(
+            f"quality {quality}: {len(data):,} bytes, {rendered_psnr(grid, views):.2f} dB",
+            flush=True,
+        )
+        if quality in (2, 6, 10):
+            drawn[f"{len(data):,} bytes"] = grid
+    if options.picture:
+        draw(options.picture, views, drawn)
 
 
 if __name__ == "__main__":

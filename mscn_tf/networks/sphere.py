@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import keras
@@ -14,9 +13,9 @@ import tensorflow as tf
 
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.grids import cell_areas, global_grid
+from mscn_tf.runtime.harmonics import RIDGE, gram, harmonic_table
 
 _ROUGHNESS = 1e-9  # weight of the squared Laplacian beside the mean squared error
-_RIDGE = 1e-4  # of a code, where a grid is too coarse to tell its elements apart
 
 
 class Embedded(NamedTuple):
@@ -29,22 +28,6 @@ class Embedded(NamedTuple):
 
 def _cosine(angle: tf.Tensor) -> tf.Tensor:
     """A sine, since ONNX Runtime has no cosine in float64."""
-    return tf.sin(angle + math.pi / 2)
-
-
-def harmonic_table(degree: int) -> np.ndarray:
-    """int64 ``[orders, degrees, 2]``: places of the harmonics, in the order of their degree.
-
-    Of degree n and order m the cosine has place n^2 + n + m and the sine n^2 + n - m. Where m > n
-    there is none, and the entry, 0, is met by a Legendre function that is zero.
-    """
-    m, n = np.ogrid[: degree + 1, : degree + 1]
-    places = np.stack([n * n + n + m, n * n + n - m], -1)
-    return np.where((m <= n)[..., None], places, 0)
-
-
-def _cos(angle: tf.Tensor) -> tf.Tensor:
-    # ONNX Runtime has no cosine in float64.
     return tf.sin(angle + math.pi / 2)
 
 
@@ -81,23 +64,6 @@ def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
             row -= tf.constant(np.sqrt(np.maximum(b, 0)) * (m < n), dtype) * rows[-2]
         rows.append(row)
     return rows
-
-
-@lru_cache(maxsize=4)
-def _gram(latitude: bytes, longitude: bytes, degree: int) -> np.ndarray:
-    """Of float64 radians."""
-    rows, columns = np.frombuffer(latitude), np.frombuffer(longitude)
-    with tf.init_scope():  # numbers, also where a graph is made
-        functions = np.stack([f.numpy() for f in legendre_functions(tf.constant(rows), degree)], -1)
-    degrees = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)
-    order = np.arange(len(degrees)) - degrees * (degrees + 1)
-    along_latitude = functions[:, np.abs(order), degrees]
-    phase = columns[:, None] * np.abs(order)
-    along_longitude = np.where(order < 0, np.sin(phase), np.cos(phase))
-    areas = cell_areas(rows, columns)
-    product = (along_latitude * areas.sum(1)[:, None]).T @ along_latitude
-    product *= (along_longitude * areas.sum(0)[:, None]).T @ along_longitude
-    return product.astype(np.float32)
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -222,9 +188,7 @@ class SphereNetwork(BasisNetwork):
 
     def gram(self, grid: Sequence[np.ndarray]) -> np.ndarray:
         """float32 ``[F, F]``: inner products of the harmonics on a grid, by area."""
-        return _gram(
-            *(np.asarray(axis[0], np.float64).tobytes() for axis in grid), self.frequencies
-        )
+        return gram(*(axis[0] for axis in grid), self.frequencies)
 
     def coefficients(self, tiles: tf.Tensor) -> tf.Tensor:
         """The smooth fields of harmonics that fit fields on the nominal grid: ``[B, F * C]``.
@@ -256,7 +220,7 @@ class SphereNetwork(BasisNetwork):
             return tf.reshape(tf.einsum("bfc,fg->bgc", parts, gram), tf.shape(rows))
 
         normal = tf.matmul(summed(basis), basis, transpose_b=True)
-        normal += _RIDGE * tf.eye(self.code_size, dtype=tiles.dtype)
+        normal += RIDGE * tf.eye(self.code_size, dtype=tiles.dtype)
         products = tf.matmul(sums - summed(self.mean[None]), self.basis, transpose_b=True)
         return tf.transpose(
             tf.linalg.cholesky_solve(tf.linalg.cholesky(normal), tf.transpose(products))
