@@ -19,7 +19,7 @@ from mscn_tf.signals import images, silhouettes
 QUALITIES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 # Whole classes that `silhouette64` was not trained on.
 CLASSES = "sea_snake shoe spoon spring stef teddy tree truck turtle watch".split()
-SHAPES = (5, 15)
+SHAPES = (4, 14)  # of each, by name
 LOSSLESS = {
     "PNG": {"format": "PNG", "optimize": True},
     "TIFF group 4": {"format": "TIFF", "compression": "group4"},
@@ -35,7 +35,8 @@ def lossless_bytes(mask: np.ndarray, options: dict[str, object]) -> int:
 
 def main() -> None:
     """Prints a table."""
-    files = [Path(sys.argv[1]) / f"{name}-{shape}.png" for name in CLASSES for shape in SHAPES]
+    folder = Path(sys.argv[1])
+    files = [sorted(folder.glob(f"{name}-*.png"))[shape] for name in CLASSES for shape in SHAPES]
     masks = [silhouettes.to_mask(images.read_picture(file)) for file in files]
     codec = Codec.load(sys.argv[2] if len(sys.argv) > 2 else "silhouette64")
     signals = [silhouettes.to_signal(mask) for mask in masks]
