@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow web test-web bench clean
+.PHONY: help setup demo lint test test-slow web node test-web bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -20,6 +20,7 @@ help:
 	@echo "make test-slow  the tests that take longer"
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
+	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
 	@echo "make bench      timings side by side with others; installs PyTorch into .venv"
 	@echo "make clean      removes .venv and everything built"
 
@@ -46,7 +47,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	  else $$chosen -m venv .venv; fi; \
 	fi; \
 	echo "installing TensorFlow and the rest into .venv"; \
-	$(INSTALL) -c constraints.txt -e '.[train,evaluate,signals,test]'; \
+	$(INSTALL) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
 	touch $@
 
 demo: $(READY)
@@ -57,7 +58,7 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@rm -rf build/lint && mkdir -p build/lint
-	@cp -r mscn_tf build/lint/ && cp -r export apps build/lint/mscn_tf/
+	@cp -r mscn_tf build/lint/ && cp -r export server apps build/lint/mscn_tf/
 	@cd build/lint && ../../$(BIN)/lint-imports --config ../../setup.cfg
 
 test: lint
@@ -94,6 +95,17 @@ $(WEB)/ready: $(READY) $(NPM)/ready $(wildcard export/web/* mscn_tf/bundles/*.ms
 
 web: $(WEB)/ready
 	@echo "$(WEB) is ready: python3 -m http.server -d $(WEB)"
+
+# What decodes in Node.js: the page's modules, and onnxruntime-node.
+NODE := build/node
+
+$(NODE)/ready: $(WEB)/ready export/node/package.json export/node/package-lock.json
+	@mkdir -p $(NODE) && cp export/node/package.json export/node/package-lock.json $(NODE)
+	@cd $(NODE) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+node: $(NODE)/ready
+	@echo "ready: node export/node/decode.mjs IN.mscn CODEC.mscnb OUT.ppm"
 
 # The browser's tests name or find Chromium, or install Debian's, or say what to install.
 test-web: $(WEB)/ready

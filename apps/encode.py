@@ -3,8 +3,8 @@
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
 [0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Other signals are known by
-their files' endings or by --modality; a folder with transforms.json is a scene. photo encodes
-without TensorFlow, the other codecs need it.
+their files' endings or by --modality; a folder with transforms.json is a scene, whose fit needs
+TensorFlow; nothing else does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file ma
 BYTES = flags.DEFINE_integer("bytes", None, "bytes that the file may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded signal must reach")
 MAX_ERROR = flags.DEFINE_float(
-    "max-error", None, "no value may be off by more, in the signal's units; alone or with --quality"
+    "max-error",
+    None,
+    "no value may be off by more, in the signal's units; alone or with --quality; of voxels 0, "
+    "without loss, is the default",
 )
 EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew")
 
@@ -66,15 +69,14 @@ def main(argv: list[str]) -> None:
             f"{source} holds {modality} signals, {codec.bundle.name} encodes "
             f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
         )
-    if codec.bundle.kind == "basis":
-        cli.require_tensorflow()
-        with cli.importing_tensorflow():
-            codec.encoder  # noqa: B018
+    max_error = MAX_ERROR.value
+    if max_error is None and not goal and modality == "voxels":
+        max_error = 0.0  # takes hardly more bytes than what is lossy at the default quality
     data = codec.encode(
         signals.arrays,
         names=signals.names,
         metadata=signals.metadata,
-        max_error=MAX_ERROR.value,
+        max_error=max_error,
         effort=EFFORT.value,
         progress=sys.stderr.isatty(),
         **goal,
@@ -125,8 +127,8 @@ def _goal() -> dict[str, float]:
         raise MscnError(f"--effort={EFFORT.value}: must be 1 to 9")
     if BYTES.name in given:
         given["size"] = given.pop(BYTES.name)
-    if MAX_ERROR.value is not None and not 0 < MAX_ERROR.value < math.inf:
-        raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be more than 0")
+    if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:
+        raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be 0 or more")
     return given
 
 

@@ -119,11 +119,7 @@ def main(argv: list[str]) -> None:
             rows=rows,
             archive=ARCHIVE.value,
         )
-        fitted = [coder for coder in ours if coder.bundle.kind == "basis"]
-        if any(files for coder, files in evaluation.missing_files() if coder in fitted):
-            cli.require_tensorflow()
-        with cli.importing_tensorflow():
-            evaluation.measure()
+        evaluation.measure()
         comparisons = evaluation.write()
     except KeyboardInterrupt:
         print(

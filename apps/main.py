@@ -14,7 +14,9 @@ COMMANDS = {
     "decode": "a .mscn file, or a part of it at any size, to pictures",
     "info": "what a .mscn file holds and what its bytes are spent on",
     "verify": "which files, or items of an archive, are damaged",
+    "serve": "decoding, encoding and tiles over HTTP",
     "codecs": "the codecs that come with the package",
+    "export": "a codec for TensorFlow Serving, ONNX Runtime, TFLite or the browser",
     "train": "a new codec from a configuration",
     "evaluate": "rate and distortion of codecs beside those of others, as a report",
 }

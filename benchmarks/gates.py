@@ -101,6 +101,7 @@ class Thumbnails:
     def __init__(self, codec: Codec, pictures: np.ndarray):
         self.codec, self.pictures = codec, pictures
         self.prior = codec.bundle.prior
+        self.fitting = BasisCodec.restored(codec.bundle)
         self.rate_weight = codec.bundle.manifest["rate_weight"]
 
     def qualities(self, q16: int) -> np.ndarray:
@@ -121,13 +122,13 @@ class Thumbnails:
 
     def refit(self, codes: np.ndarray, q16: int, steps: int) -> np.ndarray:
         """Codes ``[N, M]`` after more steps of the codec's own inner loop."""
-        fitting = self.codec.encoder.fitting
+        fitting = self.fitting
         parts = self.batches(self.qualities(q16) / 16, codes)
         return np.concatenate([plain_loop(fitting, steps)(*part) for part in parts])
 
     def gated(self, codes: np.ndarray, q16: int, steps: int, strength: float) -> np.ndarray:
         """z * delta ``[N, M]``: codes with gates, both adapted from there for some inner steps."""
-        fitting, prior, step = self.codec.encoder.fitting, self.prior, self.step(q16)
+        fitting, prior, step = self.fitting, self.prior, self.step(q16)
         index = prior.indices(rounded(codes / step, ROUNDING), self.qualities(q16))
         scaled = np.abs(codes / step)
         kept = np.maximum(np.rint(scaled), 1).astype(np.int32)
@@ -155,7 +156,7 @@ class Thumbnails:
         psnr = np.mean([images.psnr(*pair) for pair in zip(self.pictures, decoded)])
         code = self.prior.dequantise(symbols, self.qualities(q16))
         error = sum(
-            self.codec.encoder.fitting.squared_error(tiles, part, quality).numpy().sum()
+            self.fitting.squared_error(tiles, part, quality).numpy().sum()
             for tiles, quality, part in self.batches(self.qualities(q16) / 16, code)
         )
         bits = self.prior.bits(symbols, self.qualities(q16)).sum()

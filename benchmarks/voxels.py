@@ -101,10 +101,16 @@ def main(argv: list[str]) -> None:
     grids = packed_grids(argv[1], "test")[:: EVERY.value]
     codec = Codec.load(CODEC.value)
     rows = _lossless(grids)
-    for quality in _QUALITIES:
-        data = codec.encode(list(grids), quality=quality)
+    ways = {f"quality {quality}": {"quality": quality} for quality in _QUALITIES}
+    ways["without loss, quality 1"] = {"max_error": 0}
+    ways["without loss, quality 6"] = {"max_error": 0, "quality": 6}
+    for way, options in ways.items():
+        data = codec.encode(list(grids), **options)
         decoded = list(codec.decode_all(data))
-        rows.append(_row(f"quality {quality}", len(data), grids, decoded))
+        rows.append(_row(way, len(data), grids, decoded))
+    files = [codec.encode(grid, max_error=0) for grid in grids]
+    decoded = [codec.decode(data) for data in files]
+    rows.append(_row("without loss, a file each", sum(map(len, files)), grids, decoded))
     rows += _few_values(codec, grids)
     with open(argv[2], "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())

@@ -1,13 +1,18 @@
-"""Decoders as ONNX graphs."""
+"""Codecs' functions as ONNX graphs."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
+from typing import Any
 
+import onnx
 import tensorflow as tf
 import tf2onnx
 
+from mscn_tf.export.functions import Functions
+from mscn_tf.export.quiet import quiet
 from mscn_tf.networks.basis import BasisNetwork
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import axis_names
 
 OPSET = 15
@@ -39,10 +44,28 @@ def decoder_graph(network: BasisNetwork) -> bytes:
         grid = [given[axis] for axis in axes]
         return {"values": network.synthesise(given, given["code"], grid, given["quality"])}
 
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # tf2onnx tells of every pass, partly on the root logger
-    try:
-        model, _ = tf2onnx.convert.from_function(decode, input_signature=signature, opset=OPSET)
-    finally:
-        logging.disable(before)
+    return _converted(decode, signature).SerializeToString()
+
+
+def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
+    """One of a tile codec's functions as an ONNX graph in float32, weights and all.
+
+    The gradient steps of ``encode`` are unrolled. Inputs and output are those of
+    `mscn_tf.export.functions`; the metadata names the bundle: ``name``, ``id``,
+    ``bundle_version``; and the ``function``.
+
+    Returns:
+      A serialised model of opset ``OPSET``.
+    """
+    function = functions.functions[name]
+    model = _converted(function, function.input_signature)
+    known = {"name": bundle.name, "id": bundle.id.hex(), "function": name}
+    known["bundle_version"] = str(bundle.manifest["version"])
+    onnx.helper.set_model_props(model, known)
+    onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _converted(function: Any, signature: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
+    with quiet():
+        return tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)[0]

@@ -1,6 +1,6 @@
 """Compression of pictures and other signals with meta-learned sparse networks.
 
-`Codec` encodes and decodes; only codecs of tiles need TensorFlow, and only to encode:
+`Codec` encodes and decodes, without TensorFlow:
 
     codec = mscn_tf.Codec.load("photo")
     data = codec.encode(picture, bpp=0.5)  # uint8 [H, W, 3] -> bytes

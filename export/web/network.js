@@ -6,6 +6,13 @@ const AXES = ["slices", "rows", "cols"];
 const OWN = ["code", "quality", ...AXES];
 
 let runtime = null;
+let provider = "wasm";
+
+/** Takes another ONNX Runtime than onnxruntime-web: in Node.js, onnxruntime-node. */
+export function useRuntime(ort) {
+  runtime = ort;
+  provider = "cpu";
+}
 
 /**
  * Loads onnxruntime-web; the first call takes the longest.
@@ -38,7 +45,7 @@ export class Network {
     try {
       // Further optimisations fold factors into matrix products, in single precision.
       network._session = await ort.InferenceSession.create(bundle.members["decoder.onnx"], {
-        executionProviders: ["wasm"],
+        executionProviders: [provider],
         graphOptimizationLevel: "basic",
         logSeverityLevel: 3,
       });

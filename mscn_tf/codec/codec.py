@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
@@ -21,10 +22,8 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.signals import images
-
-if TYPE_CHECKING:
-    from mscn_tf.codec.encoder import Encoder
 
 DEFAULT_QUALITY = 5.0
 DEFAULT_EFFORT = 2
@@ -32,6 +31,7 @@ _LOWEST, _HIGHEST = 16, 16 * LEVELS
 _CLOSE = 0.99  # of a wanted rate is close enough
 _THRIFT = (1.1, 1.2, 1.35)
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
+_NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 _ROUNDING = 1e-12  # of a rate that was multiplied and divided
 Encoding = Union[TileEncoding, PyramidEncoding]
 
@@ -47,27 +47,12 @@ class Codec(runtime.Codec):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """What fits codes to tiles; the first use imports TensorFlow.
+        """What fits codes to tiles.
 
         Raises:
-          MscnError: TensorFlow is not installed, or the bundle can only decode.
+          MscnError: the bundle can only decode.
         """
-        return self._encoder_for(None)
-
-    def _encoder_for(self, grid: Sequence[np.ndarray] | None) -> Encoder:
-        """The same for tiles with other coordinates than those of training.
-
-        Raises:
-          MscnError: TensorFlow is not installed, or the bundle can only decode.
-        """
-        try:
-            from mscn_tf.codec.encoder import Encoder
-        except ModuleNotFoundError as error:
-            raise MscnError(
-                f"encoding with {self.bundle.name} needs {error.name}: "
-                "pip install 'mscn-tf[train]' (Python 3.9-3.11)"
-            ) from error
-        return Encoder(self.bundle, grid)
+        return Encoder(self.bundle)
 
     def encode(
         self,
@@ -93,8 +78,9 @@ class Codec(runtime.Codec):
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
           max_error: no value of the decoded signals is off by more, in the original size; not of
-            pyramid codecs and truth values. A search finds the quality that takes the fewest
-            bytes, or `quality` gives it.
+            pyramid codecs. A search finds the quality that takes the fewest bytes, or `quality`
+            gives it. Of truth values 0 (where the codec can): none is wrong, and the quality,
+            1 where it isn't given, only counts for other sizes.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew.
           names: of the signals, kept in the file.
           metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
@@ -123,10 +109,11 @@ class Codec(runtime.Codec):
             if isinstance(self.scheme, Pyramids):
                 encoding = PyramidEncoding(self, signals, names, bar, effort)
             else:
-                encoder = self.encoder
                 if self.scheme.sphere:
                     grid = sphere_grid(signals[0].shape[:-1], metadata, "these fields")
-                    encoder = self._encoder_for([axis[None] for axis in grid])
+                    encoder = Encoder(self.bundle, [axis[None] for axis in grid])
+                else:
+                    encoder = self.encoder
                 encoding = TileEncoding(self, encoder, signals, names, metadata, bar, effort)
             pixels = sum(math.prod(signal.shape[:-1]) for signal in signals)
             if bpp is not None:
@@ -139,6 +126,8 @@ class Codec(runtime.Codec):
                 _check_positive("psnr", psnr)
                 return self._reaching(encoding, psnr, signals)
             if max_error is not None and quality is None:
+                if self._truth:  # what is coded besides is the same at all qualities
+                    return self._bounded(encoding.file(_LOWEST), signals, max_error)
                 return self._smallest(
                     lambda q16: self._bounded(encoding.file(q16), signals, max_error)
                 )
@@ -146,17 +135,29 @@ class Codec(runtime.Codec):
             return data if max_error is None else self._bounded(data, signals, max_error)
 
     def _check_bounded(self, max_error: float, alone: bool) -> None:
-        _check_positive("max_error", max_error)
-        if isinstance(self.scheme, Pyramids) or self.scheme.values.dtype == "bool":
+        if isinstance(self.scheme, Pyramids) or (self._truth and self.scheme.occupancy is None):
             raise MscnError(
-                f"{self.bundle.name} can't keep max_error; it is for codecs of tiles and of numbers"
+                f"{self.bundle.name} can't keep max_error; it is for codecs of tiles, and of truth "
+                "values for voxels32"
             )
+        if not self._truth:
+            _check_positive("max_error", max_error)
+        elif max_error != 0:
+            raise MscnError(f"max_error={max_error:g}: must be 0 for truth values")
         if not alone:
             raise MscnError("give max_error alone, or with quality")
+
+    @property
+    def _truth(self) -> bool:
+        """Whether the codec's signals are truth values."""
+        return isinstance(self.scheme, Tiles) and self.scheme.values.dtype == "bool"
 
     def _bounded(self, data: bytes, signals: Sequence[np.ndarray], bound: float) -> bytes:
         """A file with residuals."""
         container = Container.from_bytes(data)
+        if self._truth:
+            payloads = [self.scheme.occupancy.encode(signal) for signal in signals]
+            return replace(container, error_bound=_NONE_WRONG, residuals=payloads).to_bytes()
         frequency_tables = self.scheme.prior.tables
         payloads = [
             residuals.encode(frequency_tables, signal, decoded, bound)

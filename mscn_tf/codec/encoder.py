@@ -1,4 +1,4 @@
-"""Fits codes to tiles with a bundle's network."""
+"""Fits codes to tiles with a bundle's network, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
-import ml_collections
 import numpy as np
-import tensorflow as tf
 
+from mscn_tf.codec.network import Floats, Network, functions_of
 from mscn_tf.codec.tiling import as_floats
-from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 
@@ -21,19 +19,19 @@ _PARTS = 8  # of a code: its leading elements are counted in so many steps
 _CORRECTION = 0.7  # of the way that a pass goes: all of it swings to and fro
 _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
 
-# Of a number of elements and a batch size.
-Graph = Callable[[int, int], tf.types.experimental.ConcreteFunction]
+# Of a network, tiles [C, B, P] and qualities [B], and codes where it starts from any.
+Step = Callable[..., Floats]
 
 
 class Encoder:
-    """The inner loop of a trained codec, with the weights of its bundle.
+    """The inner loop of a trained codec (docs/method.md), with the weights of its bundle.
 
     Args:
       bundle: of a tile codec.
-      grid: that of the tiles, where it isn't the one that the codec was trained on.
+      grid: that of the tiles, for each axis ``[1, N]``, where it isn't the one that the codec was
+        trained on; only on the sphere.
 
     Attributes:
-      fitting: the codec as it was trained.
       grid: coordinates of a tile's samples, for each axis float32 ``[1, N]``.
 
     Raises:
@@ -45,49 +43,22 @@ class Encoder:
             raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
         self._prior = bundle.prior
         self._rate_weight = bundle.manifest["rate_weight"]
-        model = ml_collections.ConfigDict(bundle.manifest["model"])
-        whole = self.fitting = BasisCodec(model, grid)
-        weights = bundle.weights()
+        model = bundle.manifest["model"]
+        weights = {name: w.astype(np.float32) for name, w in bundle.weights().items()}
+
+        @cache
+        def network(size: int) -> Network:
+            return Network(model["network"], weights, functions, size)
+
         try:
-            whole.step_sizes.assign(weights["step_sizes"])
-            for name, variable in whole.network.named_weights().items():
-                variable.assign(weights[name].reshape(variable.shape))
-        except (KeyError, ValueError) as error:
+            functions = functions_of(model, grid)
+            self._steps, self._step_sizes = model["steps"], weights["step_sizes"]
+            network(self._prior.coefficients)
+        except (KeyError, TypeError, ValueError) as error:
             raise MscnError(
                 f"bundle {bundle.name}: its weights do not fit its model ({error})"
             ) from error
-        self.grid = whole.grid
-        shape = [*(axis.shape[1] for axis in whole.grid), whole.network.channels]
-
-        @cache
-        def shortened(size: int) -> BasisCodec:
-            if size == self._prior.coefficients:
-                return whole
-            model.network.code_size = size
-            part = BasisCodec(model, grid)
-            part.step_sizes.assign(whole.step_sizes[:, :size])
-            known = whole.network.named_weights()
-            for name, variable in part.network.named_weights().items():
-                variable.assign(known[name][: variable.shape[0]])  # a row for each code element
-            return part
-
-        # Graphs of a fixed size run faster, so there are two: for one tile, and for many.
-        # Binding defaulted arguments to a graph is slow: these have none.
-        @cache
-        def fit(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
-            codec = shortened(size)
-            return tf.function(
-                lambda tiles, quality: codec.fit_code(tiles, quality), autograph=False
-            ).get_concrete_function(tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch]))
-
-        @cache
-        def correct(size: int, batch: int) -> tf.types.experimental.ConcreteFunction:
-            codec, code = shortened(size), tf.TensorSpec([batch, size])
-            return tf.function(codec.correct, autograph=False).get_concrete_function(
-                tf.TensorSpec([batch, *shape]), tf.TensorSpec([batch]), code
-            )
-
-        self._fit, self._correct = fit, correct
+        self.grid, self._network = functions.grid, network
         self._leading = cache(self.leading)
 
     def leading(self, q16: int) -> int:
@@ -114,27 +85,35 @@ class Encoder:
         """
         return self._run(self._fit, tiles, q16)
 
-    def _run(
-        self, graph: Graph, tiles: np.ndarray, q16: np.ndarray, *codes: np.ndarray
-    ) -> np.ndarray:
-        """Runs a graph on tiles in batches; gives and takes codes ``[N, M]``."""
+    def _fit(self, network: Network, tiles: Floats, quality: np.ndarray) -> Floats:
+        """MetaSGD from a code of zero, where the first step has a closed form."""
+        sizes = self._step_sizes
+        codes = 2 * network.analyse(tiles)
+        codes *= sizes[0, : codes.shape[1]]
+        for step in range(1, self._steps):
+            size = sizes[min(step, len(sizes) - 1), : codes.shape[1]]
+            codes -= size * network.gradient(tiles, quality, codes)
+        return codes
+
+    def _correct(
+        self, network: Network, tiles: Floats, quality: np.ndarray, codes: Floats
+    ) -> Floats:
+        """One more step, with the first one's size: about the network's least squares there."""
+        size = self._step_sizes[0, : codes.shape[1]]
+        return codes - size * network.gradient(tiles, quality, codes)
+
+    def _run(self, step: Step, tiles: np.ndarray, q16: np.ndarray, *codes: np.ndarray) -> Floats:
+        """Runs a step on tiles in batches; gives and takes codes ``[N, M]``."""
         found = np.zeros([len(tiles), self._prior.coefficients], np.float32)
-        points = math.prod(tiles.shape[1:-1])
-        batch = min(BATCH, max(1, _BATCH_POINTS // points)) if len(tiles) > 1 else 1
+        batch = min(BATCH, max(1, _BATCH_POINTS // math.prod(tiles.shape[1:-1])))
         size = self._leading(int(q16.max()))
-        run = graph(size, batch)
-        pixels = np.zeros([batch, *tiles.shape[1:]], np.float32)
-        quality = np.ones([batch], np.float32)
-        given = [np.zeros([batch, size], np.float32) for _ in codes]
+        network = self._network(size)
         for at in range(0, len(tiles), batch):
             part = slice(at, at + batch)
-            count = len(tiles[part])
-            pixels[:count] = as_floats(tiles[part])
-            quality[:count] = q16[part] / 16
-            for buffer, code in zip(given, codes):
-                buffer[:count] = code[part, :size]
-            made = run(*map(tf.constant, (pixels, quality, *given)))
-            found[part, :size] = made.numpy()[:count]
+            values = as_floats(tiles[part]).astype(np.float32, copy=False)
+            values = values.reshape(len(values), -1, values.shape[-1]).transpose(2, 0, 1)
+            given = [code[part, :size].astype(np.float32) for code in codes]
+            found[part, :size] = step(network, np.ascontiguousarray(values), q16[part] / 16, *given)
         return found
 
     def choose(

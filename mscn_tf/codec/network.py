@@ -1,6 +1,6 @@
 """The network of tile codecs and its gradient in NumPy, so that encoding needs no TensorFlow.
 
-The formulas are those of `mscn_tf.networks.basis` and `mscn_tf.networks.sphere`, for one grid, which
+The formulas are those of `mscn_tf.networks.basis` and `mscn_tf.networks.sphere`, for one grid that
 all signals share. Channels come before points here: a sum over functions is then a matrix product
 over all signals and channels together, and so is a layer of the sine network.
 """
@@ -24,10 +24,12 @@ class Functions(Protocol):
     """The functions of a codec's linear part, on the points of a grid.
 
     Attributes:
+      frequencies: of the values.
       grid: coordinates along each axis, float32 ``[1, N]``.
       areas: float32 ``[P]``, what each point's squared error counts, or None: all alike.
     """
 
+    frequencies: int
     grid: list[Floats]
     areas: Floats | None
 
@@ -188,7 +190,7 @@ class Network:
         self._feature_frequencies = model["feature_frequencies"]
         self._depth = model["depth"]
         self._features = model["features"]
-        channels = self._channels = model["channels"]
+        channels = model["channels"]
         by_channel = weights["basis"][:size].reshape(size, -1, channels).swapaxes(1, 2)
         mean = weights["mean"].reshape(-1, channels).T
         self._mean = np.ascontiguousarray(mean).ravel()
@@ -200,57 +202,65 @@ class Network:
         self._solver = functions.solve(self._basis.reshape(size, channels, -1), mean)
 
     def analyse(self, tiles: Floats) -> Floats:
-        """The codes ``[B, m]`` whose linear part is nearest to tiles ``[B, C, P]``."""
+        """The codes ``[B, m]`` whose linear part is nearest to tiles ``[C, B, P]``."""
         areas, (matrix, offset) = self._functions.areas, self._solver
         weighted = tiles if areas is None else tiles * areas
         return (self._project(weighted, self._frequencies) - offset) @ matrix.T
 
     def gradient(self, tiles: Floats, quality: Floats, code: Floats) -> Floats:
-        """``[B, m]``: how the squared error of tiles ``[B, C, P]`` changes with codes ``[B, m]``.
+        """``[B, m]``: how the squared error of each tile changes with its code.
 
         Args:
-          tiles: their nominal values, 0 to 1.
+          tiles: ``[C, B, P]``, nominally 0 to 1.
           quality: ``[B]``, 1 to 10.
           code: ``[B, m]``.
         """
         weights, own = self._weights, len(self._feature_basis)
+        kernels = [weights[f"kernel_{i}"] for i in range(self._depth)]
         coefficients = code @ self._basis + self._mean
-        linear = self._expand(coefficients, self._channels, self._frequencies)
+        linear = self._expand(coefficients, len(tiles), self._frequencies)
         coefficients = code[:, :own] @ self._feature_basis
         further = self._expand(coefficients, self._features, self._feature_frequencies)
-        hidden = np.concatenate([further, 4 * (linear - np.float32(0.5))], axis=1)
-        told = ((quality[:, None] - 5.5) / 4.5).astype(np.float32) @ weights["quality_kernel"]
+        hidden = np.concatenate([further, 4 * (linear - np.float32(0.5))])
+        told = weights["quality_kernel"].T * ((quality - 5.5) / 4.5).astype(np.float32)
         slopes = []
-        for i in range(self._depth):
-            hidden = weights[f"kernel_{i}"].T @ hidden
-            bias = weights[f"bias_{i}"]
+        for i, kernel in enumerate(kernels):
+            hidden = _mixed(kernel.T, hidden)
             if i == 0:
-                hidden += self._seen
-                bias = told + bias
-            hidden += bias[..., None]
+                hidden += self._seen[:, None]
+                hidden += told[..., None]
+            hidden += weights[f"bias_{i}"][:, None, None]
             slopes.append(np.cos(hidden))
             np.sin(hidden, out=hidden)
-        error = linear + weights["out_kernel"].T @ hidden + weights["out_bias"][:, None] - tiles
+        error = linear + _mixed(weights["out_kernel"].T, hidden)
+        error += weights["out_bias"][:, None, None] - tiles
         error *= 2
         if self._functions.areas is not None:
             error *= self._functions.areas
-        back = weights["out_kernel"] @ error
-        for i in reversed(range(self._depth)):
-            back *= slopes[i]
-            back = weights[f"kernel_{i}"] @ back
-        error += 4 * back[:, self._features :]
+        back = _mixed(weights["out_kernel"], error)
+        for kernel, slope in zip(reversed(kernels), reversed(slopes)):
+            back *= slope
+            back = _mixed(kernel, back)
+        error += 4 * back[self._features :]
         gradient = self._project(error, self._frequencies) @ self._basis.T
-        further = self._project(back[:, : self._features], self._feature_frequencies)
+        further = self._project(back[: self._features], self._feature_frequencies)
         gradient[:, :own] += further @ self._feature_basis.T
         return gradient
 
     def _expand(self, coefficients: Floats, channels: int, frequencies: int) -> Floats:
-        """``[B, C * F]`` to ``[B, C, P]``."""
-        rows = coefficients.reshape(len(coefficients) * channels, -1)
-        values = self._functions.expand(rows, frequencies)
-        return values.reshape(len(coefficients), channels, -1)
+        """``[B, C * F]`` to ``[C, B, P]``."""
+        batch = len(coefficients)
+        rows = coefficients.reshape(batch, channels, -1).swapaxes(0, 1)
+        values = self._functions.expand(rows.reshape(channels * batch, -1), frequencies)
+        return values.reshape(channels, batch, -1)
 
     def _project(self, values: Floats, frequencies: int) -> Floats:
-        """``[B, C, P]`` to ``[B, C * F]``."""
-        rows = self._functions.project(values.reshape(-1, values.shape[-1]), frequencies)
-        return rows.reshape(len(values), -1)
+        """``[C, B, P]`` to ``[B, C * F]``."""
+        channels, batch, points = values.shape
+        rows = self._functions.project(values.reshape(-1, points), frequencies)
+        return rows.reshape(channels, batch, -1).swapaxes(0, 1).reshape(batch, -1)
+
+
+def _mixed(matrix: Floats, values: Floats) -> Floats:
+    """``[D, C]`` times ``[C, B, P]``, as one product."""
+    return (matrix @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])

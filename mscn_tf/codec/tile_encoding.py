@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.tiling import as_floats, planes, to_tiles
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
-
-if TYPE_CHECKING:
-    from mscn_tf.codec.encoder import Encoder
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256

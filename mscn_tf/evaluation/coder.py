@@ -44,7 +44,7 @@ class Coder(Protocol):
 
 
 class MscnCoder:
-    """A codec bundle as a `Coder`; one of tiles imports TensorFlow when it first encodes.
+    """A codec bundle as a `Coder`.
 
     Args:
       source: name or path of the bundle.

@@ -13,6 +13,7 @@ from mscn_tf.entropy.scale_prior import Coded, ScalePrior
 from mscn_tf.fitting.inner_loop import inner_loop
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 
 NETWORKS = {"box": BasisNetwork, "sphere": SphereNetwork}
@@ -77,6 +78,27 @@ class BasisCodec(tf.Module):
         self.step_sizes = tf.Variable(sizes, name="step_sizes")
         self.grid = [axis.astype(np.float32) for axis in grid or self.network.nominal_grid]
         self.areas = self.network.weights_of(self.grid)
+
+    @classmethod
+    def restored(cls, bundle: Bundle, grid: Sequence[np.ndarray] | None = None) -> BasisCodec:
+        """The trained codec of a bundle, but for its entropy model: that one is frozen.
+
+        Raises:
+          MscnError: the bundle isn't one of a trained tile codec.
+        """
+        if bundle.kind != "basis" or "model" not in bundle.manifest:
+            raise MscnError(f"bundle {bundle.name}: it has no network that could be fitted")
+        codec = cls(ml_collections.ConfigDict(bundle.manifest["model"]), grid)
+        weights = bundle.weights()
+        variables = {"step_sizes": codec.step_sizes, **codec.network.named_weights()}
+        try:
+            for name, variable in variables.items():
+                variable.assign(weights[name].reshape(variable.shape))
+        except (KeyError, ValueError) as error:
+            raise MscnError(
+                f"bundle {bundle.name}: its weights do not fit its model ({error})"
+            ) from error
+        return codec
 
     def synthesise(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Codes ``[B, M]`` to tiles ``[B, .., C]``."""

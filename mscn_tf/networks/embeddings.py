@@ -26,7 +26,7 @@ def cosine_features(coordinates: tf.Tensor, frequencies: int, points: int) -> tf
     """
     k = np.arange(frequencies)
     scale = np.where(k == 0, 1.0, math.sqrt(2.0)) / math.sqrt(points)
-    phase = (coordinates[..., None] + 1.0) * tf.constant(k * math.pi / 2, coordinates.dtype)
+    phase = tf.expand_dims(coordinates + 1.0, -1) * tf.constant(k * math.pi / 2, coordinates.dtype)
     # A sine, since every consumer of an exported decoder has one in every precision.
     return tf.sin(phase + math.pi / 2) * tf.constant(scale, coordinates.dtype)
 

@@ -99,7 +99,7 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """`basis`, a codec of tiles, whose encoder needs TensorFlow; or `pyramid`."""
+        """`basis`, a codec of tiles; or `pyramid`."""
         return self.manifest.get("codec", "basis")
 
     @classmethod

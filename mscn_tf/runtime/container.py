@@ -480,7 +480,9 @@ class Container:
         return b"".join(parts)
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "input", lazy: bool = False) -> Container:
+    def from_bytes(
+        cls, data: bytes, name: str = "input", lazy: bool = False, max_items: int = MAX_ITEMS
+    ) -> Container:
         """Reads and checks a whole file.
 
         Args:
@@ -488,10 +490,11 @@ class Container:
           name: what error messages call it.
           lazy: compares the checksum of a block when it is used, not before: so the other items
             of a damaged archive can be read.
+          max_items: how many it may hold; a few bytes can declare millions.
 
         Raises:
-          MscnError: not a `.mscn` file, of another version, damaged, cut short, or declaring sizes
-            over the format's limits or out of proportion to its length.
+          MscnError: not a `.mscn` file, of another version, damaged, cut short, of too many items,
+            or declaring sizes over the format's limits or out of proportion to its length.
         """
         data = bytes(data)
         reader = _Reader(data, name)
@@ -532,6 +535,8 @@ class Container:
                 reader.axes = AXES[MODALITIES[column[0]]]
             if spec.name == "items":
                 reader.items = column[0]
+                if reader.items > max_items:
+                    raise MscnError(f"{name}: {reader.items} items, at most {max_items} here")
             if spec.name == "tile_overlap" and column[0] >= values["tile_edge"]:
                 raise reader.damaged("tiles overlap by more than their edge")
         if zlib.crc32(data[:checked]) != values["header_crc"]:

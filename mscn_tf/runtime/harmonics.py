@@ -57,7 +57,9 @@ def gram(latitude: np.ndarray, longitude: np.ndarray, degree: int) -> np.ndarray
       longitude: ``[W]`` radians.
       degree: L; F = (L + 1)^2.
     """
-    return _gram(*(np.asarray(axis, np.float64).tobytes() for axis in (latitude, longitude)), degree)
+    return _gram(
+        *(np.asarray(axis, np.float64).tobytes() for axis in (latitude, longitude)), degree
+    )
 
 
 @lru_cache(maxsize=4)

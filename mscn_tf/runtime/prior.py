@@ -20,7 +20,7 @@ from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 FRACTION = 14  # fractional bits of a scale index before rounding
 LEVELS = 10  # integer qualities 1 to 10, stored as 16 to 160
 _EXACT = 2**53  # integers below are exact in float64
-_DEAD_ZONE = 0.2  # of the rounding that a symbol's own dead zone is found from
+DEAD_ZONE = 0.2  # of the rounding that a symbol's own dead zone is found from
 
 
 class Prior:
@@ -172,7 +172,7 @@ class Prior:
         if not np.isfinite(scaled).all():
             raise MscnError("a code is not finite")
         size = np.minimum(np.abs(scaled), LARGEST_SYMBOL)
-        symbols = np.copysign(np.floor(size + 0.5 - _DEAD_ZONE), scaled).astype(np.int32)
+        symbols = np.copysign(np.floor(size + 0.5 - DEAD_ZONE), scaled).astype(np.int32)
         dead_zone = np.clip(0.5 * rate_weight * self.tables.one_over_zero, 0.0, 0.45)
         for _ in range(passes):
             zone = dead_zone[self.indices(symbols, q16)]

@@ -24,15 +24,19 @@ RangeEncoder = constriction.stream.queue.RangeEncoder
 RangeDecoder = constriction.stream.queue.RangeDecoder
 
 
-def model(frequencies: np.ndarray) -> _Model:
-    """Model whose probabilities are exactly `frequencies / 2^16`.
+def weights(frequencies: np.ndarray) -> np.ndarray:
+    """float64: what makes constriction take probabilities as exactly `frequencies / 2^16`.
 
-    constriction rounds to multiples of 2^-24: it gives each of n symbols 1, shares the other
-    2^24 - n in proportion to the weights, and rounds the cumulative sums down. Weights that add up
-    to 2^24 - n are therefore taken as they are.
+    It rounds to multiples of 2^-24: it gives each of n symbols 1, shares the other 2^24 - n in
+    proportion to the weights, and rounds the cumulative sums down. Weights that add up to
+    2^24 - n are therefore taken as they are.
     """
-    weights = frequencies.astype(np.float64) * 2.0 ** (24 - FREQUENCY_BITS) - 1.0
-    return constriction.stream.model.Categorical(weights, perfect=False)
+    return frequencies.astype(np.float64) * 2.0 ** (24 - FREQUENCY_BITS) - 1.0
+
+
+def model(frequencies: np.ndarray) -> _Model:
+    """Model whose probabilities are exactly `frequencies / 2^16`."""
+    return constriction.stream.model.Categorical(weights(frequencies), perfect=False)
 
 
 def seal(encoder: RangeEncoder) -> bytes:

@@ -16,6 +16,7 @@ from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
+from mscn_tf.runtime.occupancy import Occupancy
 from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
@@ -96,6 +97,9 @@ class Tiles:
 
     A network gives values at any point, so other sizes than the original are sampled at the
     centres of the new samples; nothing is averaged.
+
+    Attributes:
+      occupancy: what codes truth values without loss; None where they are numbers, or can't be.
     """
 
     tiles_per_block = 256
@@ -105,6 +109,8 @@ class Tiles:
         self.prior = bundle.prior
         self.values = Values.of(bundle.manifest, bundle.name)
         self.sphere = bundle.manifest["modality"] == "field"
+        arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
+        self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -190,14 +196,18 @@ class _Reader:
         if container.error_bound is None or view.shape != view.extent:
             return values
         payload = container.residuals[view.item]
-        if not payload:
-            return values
         shape = (*container.shapes[view.item], values.shape[-1])
+        place = tuple(slice(s, s + e) for s, e in zip(view.start, view.extent))
         try:
+            if values.dtype == bool:
+                if self._tiles.occupancy is None:
+                    raise MscnError("its codec knows no truth values without loss")
+                return self._tiles.occupancy.decode(payload, shape)[place]
+            if not payload:
+                return values
             step, steps = residuals.decode(self._prior.tables, payload, shape)
         except MscnError as error:
             raise MscnError(f"{container.source}: {error}") from error
-        place = tuple(slice(s, s + e) for s, e in zip(view.start, view.extent))
         return residuals.corrected(values, steps[place], step)
 
     def _render(

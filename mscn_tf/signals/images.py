@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import BinaryIO, Optional, Union
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -27,7 +27,7 @@ SUFFIXES = frozenset(
     ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 .j2k".split()
 )
 KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}  # by channels
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "JPEG2000")  # of the formats
+WITH_ALPHA = ("PNG", "WEBP", "TIFF", "JPEG2000")  # of the formats
 # What is added to `Image.save`: no loss where the format can do without, little where it can't.
 _SAVE = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
@@ -57,16 +57,32 @@ def read_picture(path: PathLike) -> np.ndarray:
         that the codecs don't keep: more than 8 bits a channel, CMYK.
     """
     _check_readable(path)
+    return load_picture(path, str(path))
+
+
+def load_picture(
+    file: Union[PathLike, BinaryIO], name: str, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """As `read_picture`, also of an open file.
+
+    Args:
+      file: a path, or the file.
+      name: what error messages call it.
+      max_pixels: how many it may have at most.
+
+    Raises:
+      MscnError: as `read_picture`.
+    """
     try:
-        with _no_pixel_limit(), Image.open(path, formats=_FORMATS) as picture:
-            _check(picture, path)
+        with _no_pixel_limit(), Image.open(file, formats=_FORMATS) as picture:
+            _check(picture, name, max_pixels)
             return _pixels(ImageOps.exif_transpose(picture))
     except MscnError:
         raise
     except UnidentifiedImageError as error:
-        raise MscnError(f"{path}: not a picture; give a PNG, JPEG, WebP or TIFF file") from error
+        raise MscnError(f"{name}: not a picture; give a PNG, JPEG, WebP or TIFF file") from error
     except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
-        raise MscnError(f"{path}: damaged or cut short ({error}); get a fresh copy") from error
+        raise MscnError(f"{name}: damaged or cut short ({error}); get a fresh copy") from error
 
 
 def read_folder(path: PathLike) -> tuple[list[np.ndarray], list[str]]:
@@ -152,13 +168,28 @@ def write_picture(path: PathLike, picture: np.ndarray) -> None:
         written.
     """
     kind = check_format(path)
-    if picture.shape[-1] in (2, 4) and kind not in _WITH_ALPHA:
+    if picture.shape[-1] in (2, 4) and kind not in WITH_ALPHA:
         raise MscnError(f"{path}: {kind} has no transparency; let it end in .png, for instance")
     with atomic_write(path) as file:
-        try:
-            Image.fromarray(_squeezed(picture)).save(file, kind, **_SAVE.get(kind, {}))
-        except (ValueError, KeyError) as error:
-            raise MscnError(f"{path}: {kind} can't hold this picture ({error})") from error
+        save_picture(file, picture, kind, str(path))
+
+
+def save_picture(file: BinaryIO, picture: np.ndarray, kind: str, name: str) -> None:
+    """Writes uint8 [H, W, C] to an open file.
+
+    Args:
+      file: open for writing.
+      picture: with alpha only where `kind` is one of `WITH_ALPHA`.
+      kind: Pillow's name of the format.
+      name: what error messages call the file.
+
+    Raises:
+      MscnError: the format can't hold the picture.
+    """
+    try:
+        Image.fromarray(_squeezed(picture)).save(file, kind, **_SAVE.get(kind, {}))
+    except (ValueError, KeyError) as error:
+        raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
 
 
 def write_stack(path: PathLike, pictures: Sequence[np.ndarray]) -> None:
@@ -266,20 +297,20 @@ def _no_pixel_limit() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check(picture: Image.Image, path: PathLike) -> None:
+def _check(picture: Image.Image, name: str, max_pixels: int) -> None:
     """Raises MscnError, before anything is decoded, where the codecs would lose something."""
     width, height = picture.size
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise MscnError(
-            f"{path}: {width}x{height} pixels are over the limit of {MAX_PIXELS}; cut it up"
+            f"{name}: {width}x{height} pixels are over the limit of {max_pixels}; cut it up"
         )
     # A phone's "MPO" is a JPEG with previews or depth behind it.
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        raise MscnError(f"{path}: {picture.n_frames} frames; save one of them as a picture")
+        raise MscnError(f"{name}: {picture.n_frames} frames; save one of them as a picture")
     if picture.mode not in ("1", "L", "P", "RGB", "LA", "PA", "RGBA") or _has_16_bits(picture):
         deep = picture.mode[0] in "IF" or _has_16_bits(picture)
         kind = "more than 8 bits a channel" if deep else f"{picture.mode} colours"
-        raise MscnError(f"{path}: {kind}; convert it to 8-bit RGB or grey")
+        raise MscnError(f"{name}: {kind}; convert it to 8-bit RGB or grey")
 
 
 def _has_16_bits(picture: Image.Image) -> bool:

@@ -9,6 +9,7 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.entropy.occupancy import grow_tree
 from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.prior import Prior
@@ -110,7 +111,11 @@ class BasisTrainer(Trainer):
         """The finished entropy model."""
         drawn = self.sampler.draw(self.config.freeze_tiles, START_STEP + 1)
         with self.average.swapped_in():
-            return self.measure.freeze(drawn, self.config.seed)
+            frozen = self.measure.freeze(drawn, self.config.seed)
+        values = self.config.get("values")
+        if values is not None and values.dtype == "bool":  # can also be coded without loss
+            frozen.arrays.update(grow_tree(drawn >= 0.5))
+        return frozen
 
     def _seed(self) -> tf.Tensor:
         return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])

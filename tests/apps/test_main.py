@@ -10,7 +10,7 @@ import pytest
 from mscn_tf import __version__
 from tests.apps.conftest import MSCN
 
-COMMANDS = ("encode", "decode", "info", "verify", "codecs", "train", "evaluate")
+COMMANDS = ("encode", "decode", "info", "verify", "serve", "codecs", "train", "evaluate", "export")
 
 
 def modules_after(*arguments: str, before: str = "") -> tuple[set[str], str, int]:
@@ -51,7 +51,7 @@ def test_help_imports_nothing_heavy():
     assert not modules & {"tensorflow", "keras", "onnxruntime", "numpy", "PIL"}
 
 
-@pytest.mark.parametrize("command", ["encode", "decode", "info", "verify", "codecs"])
+@pytest.mark.parametrize("command", ["encode", "decode", "info", "verify", "serve", "codecs"])
 def test_command_help_imports_no_tensorflow(command):
     modules, _, code = modules_after(command, "--help")
     assert code == 0
@@ -70,7 +70,7 @@ def test_no_command(folder):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("encode", "--codec=thumb32", "demo/kodim.png", "out.mscn"),
+        ("export", "--codec=thumb32", "--format=onnx", "out"),
         ("train", "--config=nothing.py", "--workdir=nowhere"),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.codec.tiling import as_floats, to_tiles
+from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.pyramid_prior import Coded
 from tests.pyramids import write_codec
@@ -73,7 +74,8 @@ def test_tiles(archive, tiles_per_block, thrift):
     parts = [to_tiles(as_floats(pixels), 32) for pixels in pictures]
     q16 = np.repeat(qualities, [len(part) for part in parts])
     # The linear part of the codes is enough here.
-    codes = encoder.fitting.network.analyse(tf.constant(np.concatenate(parts))).numpy()
+    fitting = BasisCodec.restored(codec.bundle)
+    codes = fitting.network.analyse(tf.constant(np.concatenate(parts))).numpy()
     symbols = encoder.quantise(codes, q16, thrift)
     data = codec.pack(
         symbols,

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals import voxels
@@ -174,3 +178,81 @@ def test_other_sizes(folder):  # noqa: F811
     whole = np.load(folder.path / "part.npy")
     folder.mscn("decode", "out.mscn", "all.npy")
     np.testing.assert_array_equal(whole, np.load(folder.path / "all.npy")[16:24, 8:16, 4:12])
+
+
+def test_without_loss(folder):  # noqa: F811
+    (folder.path / "in").mkdir()
+    noise = np.random.default_rng(0).random((20, 33, 35)) < 0.1  # of four tiles
+    grids = {"a": ball(), "b": ball(15, 0.5), "c": noise}
+    for name, grid in grids.items():
+        place = {"translate": [0.0] * 3, "scale": 1.0}
+        (folder.path / "in" / f"{name}.binvox").write_bytes(voxels.binvox_bytes(grid, place))
+    said = folder.mscn("encode", "--max-error=0", "in", "out.mscn").stdout
+    assert "100.00 % accuracy" in said
+    assert "none is wrong" in folder.mscn("info", "out.mscn").stdout
+    assert "good, 3 items" in folder.mscn("verify", "out.mscn").stdout
+    folder.mscn("decode", "out.mscn", "back")
+    for name, grid in grids.items():
+        found, _ = voxels.read_binvox(folder.path / "back" / f"{name}.binvox")
+        np.testing.assert_array_equal(found, grid)
+    folder.mscn("decode", "--item=2", "--region=4,8,16,30,8,3", "out.mscn", "part.npy")
+    np.testing.assert_array_equal(np.load(folder.path / "part.npy"), noise[16:19, 8:16, 4:34])
+    damaged = bytearray((folder.path / "out.mscn").read_bytes())
+    damaged[-10] ^= 4
+    (folder.path / "out.mscn").write_bytes(damaged)
+    found = folder._run(("verify", "out.mscn"))
+    assert "item 2 (c) is damaged" in found.stdout
+    assert "checksum" in folder.refuses("decode", "--item=2", "out.mscn", "c.npy")
+    folder.mscn("decode", "--item=1", "out.mscn", "b.npy")
+    np.testing.assert_array_equal(np.load(folder.path / "b.npy"), grids["b"])
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return Codec.load("voxels32")
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=40)), max_size=3))
+def test_any_grids_without_loss(codec, grids):
+    grids = [ball(9), *(grid for grid in grids if grid.any())]
+    signals = [grid[..., None] for grid in grids]
+    for signal, back in zip(signals, codec.decode_all(codec.encode(signals, max_error=0))):
+        np.testing.assert_array_equal(back, signal)
+
+
+def test_other_sizes_come_from_the_quality(codec):
+    grid = ball()[..., None]
+    for quality in (None, 6):
+        whole = codec.encode(grid, quality, max_error=0)
+        plain = codec.encode(grid, quality or 1)
+        assert len(whole) < len(plain) + 200
+        np.testing.assert_array_equal(codec.decode(whole, scale=2), codec.decode(plain, scale=2))
+        np.testing.assert_array_equal(codec.decode(whole), grid)
+        part = codec.decode(whole, region=(4, 8, 16, 9, 8, 3))
+        np.testing.assert_array_equal(part, grid[16:19, 8:16, 4:13])
+
+
+def test_held_out_shapes_take_fewer_bytes_than_zstd(codec):
+    file = Path("../shared/data/modelnet10/modelnet10_32_packed.npz")
+    if not file.exists():
+        pytest.skip("needs ../shared/data")
+    grids = list(voxels.packed_grids(file, "test")[::60])
+    data = codec.encode(grids, max_error=0)
+    assert len(data) < 75 * len(grids)
+    for grid, back in zip(grids, codec.decode_all(data)):
+        np.testing.assert_array_equal(back, grid)
+
+
+def test_refused_bounds(codec):
+    grid = ball()[..., None]
+    with pytest.raises(MscnError, match="must be 0"):
+        codec.encode(grid, max_error=0.5)
+    with pytest.raises(MscnError, match="alone"):
+        codec.encode(grid, bpp=1.0, max_error=0)
+    without = {k: v for k, v in codec.bundle.members.items() if "occupancy" not in k}
+    without = Codec(replace(codec.bundle, members=without))
+    with pytest.raises(MscnError, match="can't keep max_error"):
+        without.encode(grid, max_error=0)
+    with pytest.raises(MscnError, match="without loss"):
+        without.decode(codec.encode(grid, max_error=0))

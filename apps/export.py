@@ -1,0 +1,117 @@
+"""usage: mscn export --codec=NAME|FILE --format=saved_model|onnx|tflite|bundle OUT
+                   [--precision=float32|float16|int8] [--fixed-size=WxH]
+
+Writes a codec for programs without this package. saved_model: a folder for TensorFlow Serving with
+the signatures decode, decode_grid and encode; onnx: a folder of these three as graphs; tflite: a
+file with decode; bundle: the .mscnb file itself, with which mscn_tf.runtime and the web page
+decode. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Optional
+
+from absl import flags
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import atomic_write, read_bytes
+
+FORMATS = ("saved_model", "onnx", "tflite", "bundle")
+
+CODEC = flags.DEFINE_string(
+    "codec", None, "codec: a name that `mscn codecs` lists, or a .mscnb file"
+)
+FORMAT = flags.DEFINE_enum("format", None, FORMATS, "what to write")
+PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ("float32", "float16", "int8"), "of the weights, in tflite"
+)
+FIXED_SIZE = flags.DEFINE_string(
+    "fixed-size", None, "decode alone, for one tile in WIDTHxHEIGHT samples: all shapes fixed"
+)
+
+
+def main(argv: list[str]) -> None:
+    """The command: writes the codec and prints what it wrote."""
+    (target,) = cli.positional(argv, "OUT")
+    if CODEC.value is None or FORMAT.value is None:
+        raise MscnError(f"give --codec=NAME and --format={'|'.join(FORMATS)}")
+    size = _size()
+    if FORMAT.value != "tflite" and PRECISION.value != "float32":
+        raise MscnError(f"--precision={PRECISION.value} is for --format=tflite")
+    bundle = Bundle.load(CODEC.value)
+    if FORMAT.value == "bundle":
+        if size:
+            raise MscnError("--fixed-size is for the other formats: a bundle decodes at any size")
+        shipped = CODEC.value in Bundle.names()
+        path = SHIPPED / f"{bundle.name}{SUFFIX}" if shipped else CODEC.value
+        files = {target: read_bytes(path)}
+    elif bundle.kind != "basis":
+        raise MscnError(
+            f"{bundle.name} is a codec of kind {bundle.kind}, without a float network; export it "
+            "with --format=bundle"
+        )
+    else:
+        files = _converted(bundle, target, size)
+    for path, content in files.items():
+        with atomic_write(path) as file:
+            file.write(content)
+    total = sum(file.stat().st_size for file in _files(target))
+    print(f"{target}: {bundle.name} as {FORMAT.value}, {total:,} bytes")
+
+
+def _converted(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> dict[str, bytes]:
+    """Contents of files by path; a SavedModel is written at once."""
+    if FORMAT.value == "tflite":
+        cli.check_writable(target)
+    cli.require_tensorflow()
+    with cli.importing_tensorflow():
+        from mscn_tf.export.functions import Functions
+
+        functions = Functions(bundle, size)
+        if FORMAT.value == "saved_model":
+            from mscn_tf.export.saved_model import write_saved_model
+
+            write_saved_model(target, functions)
+            return {}
+        if FORMAT.value == "tflite":
+            from mscn_tf.export.tflite import tflite_decoder
+
+            return {target: tflite_decoder(functions, PRECISION.value)}
+        from mscn_tf.export.onnx import function_graph
+
+        try:
+            os.makedirs(target, exist_ok=True)
+        except OSError as error:
+            raise MscnError(f"cannot make {target}: {error.strerror}; check OUT") from error
+        return {
+            os.path.join(target, f"{name}.onnx"): function_graph(functions, bundle, name)
+            for name in functions.functions
+        }
+
+
+def _files(target: str) -> list[Path]:
+    path = Path(target)
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+
+
+def _size() -> Optional[tuple[int, ...]]:
+    """Samples along each axis, outermost first."""
+    if FIXED_SIZE.value is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4}){0,2}", FIXED_SIZE.value):
+        raise MscnError(f"--fixed-size={FIXED_SIZE.value}: must be WIDTHxHEIGHT, such as 64x64")
+    return tuple(map(int, FIXED_SIZE.value.split("x")))[::-1]
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,129 @@
+"""usage: mscn serve --codec=NAME[,NAME..] [--files=FOLDER] [--host=H] [--port=N] [limits]
+
+Decodes and encodes over HTTP, and renders tiles of the .mscn files in FOLDER; /docs has the
+endpoints. Names are those of `mscn codecs`, or paths of .mscnb files. Ctrl-C or SIGTERM stops it
+when the requests that it has begun are answered. Needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import sys
+
+from absl import flags
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+
+CODEC = flags.DEFINE_list("codec", None, "codecs to serve, separated by commas")
+FILES = flags.DEFINE_string("files", None, "folder whose .mscn files tiles are rendered of")
+HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
+PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 takes a free one")
+WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes that decode and encode")
+MAX_REQUESTS = flags.DEFINE_integer(
+    "max-requests", None, "worked on or waiting at one time; default four a worker"
+)
+MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body")
+MAX_PIXELS = flags.DEFINE_integer("max-pixels", 2**24, "pixels that a request may ask for")
+TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take")
+
+
+def main(argv: list[str]) -> None:
+    """The command: serves until it is told to stop."""
+    cli.positional(argv)
+    _check_flags()
+    names = [Bundle.load(codec).name for codec in CODEC.value]
+    if len(set(names)) < len(names):
+        raise MscnError(f"--codec={','.join(CODEC.value)}: two codecs have one name")
+    with _listening() as listener:
+        _serve(listener)
+
+
+def _serve(listener: socket.socket) -> None:
+    try:
+        import uvicorn
+
+        from mscn_tf import server
+        from mscn_tf.server.app import create_app
+        from mscn_tf.server.settings import Settings
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "mscn_tf":
+            raise
+        raise MscnError(f"needs {error.name}: pip install 'mscn-tf[serve]'") from error
+    settings = Settings(
+        codecs=tuple(CODEC.value),
+        files=FILES.value,
+        workers=WORKERS.value,
+        max_requests=MAX_REQUESTS.value or 4 * WORKERS.value,
+        max_body=MAX_BODY.value,
+        max_pixels=MAX_PIXELS.value,
+        timeout=TIMEOUT.value,
+    )
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="error",
+        ws="none",
+        lifespan="on",
+        # Requests end in their own time; this is for connections that don't.
+        timeout_graceful_shutdown=int(TIMEOUT.value) + 5,
+    )
+    # Workers run the main module first. They need nothing of the command, and from Python 3.13 on
+    # cannot: absl imports pdb, which imports __main__, which is not there yet.
+    sys.modules["__main__"].__file__ = server.__file__
+    host, port = listener.getsockname()[:2]
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}/docs", flush=True)
+    # Uvicorn handles both, and raises them again when it has stopped: which is no error here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_flags() -> None:
+    if not CODEC.value:
+        raise MscnError("give the codecs to serve: --codec=photo; mscn codecs lists them")
+    if FILES.value is not None:
+        try:
+            os.scandir(FILES.value).close()
+        except OSError as error:
+            raise MscnError(f"--files={FILES.value}: {error.strerror}; give a folder") from error
+    for flag in (WORKERS, MAX_REQUESTS, MAX_BODY, MAX_PIXELS, TIMEOUT):
+        if flag.value is not None and not 0 < flag.value < math.inf:
+            raise MscnError(f"--{flag.name}={flag.value:g}: must be more than 0")
+    if not 0 <= PORT.value < 2**16:
+        raise MscnError(f"--port={PORT.value}: must be 0 to {2**16 - 1}")
+
+
+def _listening() -> socket.socket:
+    """A socket that listens on --host and --port.
+
+    Raises:
+      MscnError: the port is taken, or the address isn't this machine's.
+    """
+    where = f"{HOST.value}:{PORT.value}"
+    try:
+        family, *_, address = socket.getaddrinfo(
+            HOST.value, PORT.value, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(address, family=family, backlog=128)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MscnError(
+            f"cannot listen on {where}: {reason}; choose another --host or --port"
+        ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it: unread answers don't stay
+        milliseconds = int(1000 * TIMEOUT.value)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    return listener
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,410 @@
+"""A tile codec's functions in TensorFlow, from its bundle: what SavedModel, ONNX and TFLite hold.
+
+Symbols are what files hold (the range coder stays outside, in `mscn_tf.runtime`). All is computed
+in float32, but scale indices are whole numbers and so exact, and positions are float64.
+
+===========  ==================================================  ===================================
+function     inputs                                              output
+===========  ==================================================  ===================================
+decode       ``symbols`` int32 [B, M]; coordinates along each    ``values`` float32 [B, .., C],
+             axis, float32 [B, n], within a tile -1 to 1 or on   nominally 0 to 1, not clipped
+             the sphere radians: ``slices``, ``rows``,
+             ``cols`` (the last ones where there are fewer);
+             ``quality`` float32 [B], 1 to 10
+decode_grid  ``symbols`` int32 [B, tiles along each axis, M] of  ``picture`` uint8 [B, h, w, 3], or
+             B signals of one size; ``depth``, ``height``,       ``signal`` [B, .., C] of the type
+             ``width`` int32 [], samples wanted along each       that the codec decodes to
+             axis; ``region`` float32 [2 d], the part to show:
+             its start and extent in samples, innermost axis
+             first (x, y, width, height), on the sphere degrees
+             (west, north, width, height); ``quality``
+encode       ``signals`` float32 [B, .., C], tiles of the        ``symbols`` int32 [B, M]
+             training size, nominally 0 to 1; ``quality``
+===========  ==================================================  ===================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.codec.network import functions_of
+from mscn_tf.fitting.basis_codec import BasisCodec
+from mscn_tf.networks.sphere import SphereNetwork
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import axis_names, centres, global_grid
+from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
+from mscn_tf.runtime.values import Values
+
+_SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
+_EXACT = 2**24  # whole numbers below are exact in float32
+
+
+class Functions(tf.Module):
+    """The functions of the table above, of dynamic batch and size.
+
+    Args:
+      bundle: of a tile codec.
+      size: samples along each axis, outermost first; then ``functions`` has only ``decode``, for
+        one signal of a tile in that size, so that all shapes are fixed.
+
+    Attributes:
+      network: the float network.
+      step_sizes: of the inner loop.
+      functions: by name; their ``input_signature`` names their arguments.
+
+    Raises:
+      MscnError: the bundle has no float network, or the size has another number of axes.
+    """
+
+    def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
+        super().__init__(name="codec")
+        if bundle.kind != "basis":
+            raise MscnError(
+                f"{bundle.name} is a codec of kind {bundle.kind}, without a float network; "
+                "export it with --format=bundle"
+            )
+        codec = BasisCodec.restored(bundle)
+        self.network, self.step_sizes = codec.network, codec.step_sizes
+        self._steps = codec.steps
+        self._manifest = bundle.manifest
+        self._sphere = isinstance(codec.network, SphereNetwork)
+        self._values = Values.of(bundle.manifest, bundle.name)
+        self._axes = axis_names(len(self.network.tile_shape))
+        self._freeze_prior(bundle)
+        if size is not None and len(size) != len(self._axes):
+            raise MscnError(
+                f"a size of {len(size)} axes, but {bundle.name} has {len(self._axes)}; "
+                "of a picture give WIDTHxHEIGHT"
+            )
+        if size:
+            self.functions = {"decode": self._fixed_decode(size)}
+        else:
+            names = ("decode", "decode_grid", "encode")
+            self.functions = {name: getattr(self, f"_{name}")() for name in names}
+
+    def __call__(self, function: str, **arguments: Any) -> np.ndarray:
+        """Runs one of the functions on arguments by name; returns its one output."""
+        function = self.functions[function]
+        ordered = [tf.constant(arguments[s.name], s.dtype) for s in function.input_signature]
+        (output,) = function(*ordered).values()
+        return output.numpy()
+
+    def _freeze_prior(self, bundle: Bundle) -> None:
+        arrays, tables = bundle.arrays("prior"), bundle.prior.tables
+        base, context = arrays["base"].astype(np.int64), arrays["context"].astype(np.int64)
+        magnitude = arrays["magnitude"].astype(np.int64)
+        reach = np.abs(context).sum(1).max() * np.abs(magnitude).max() + np.abs(base).max()
+        if max(reach, 16 * np.abs(np.diff(base, axis=0)).max()) >= _EXACT:
+            raise MscnError(f"bundle {bundle.name}: its scale indices are not exact in float32")
+        self._base, self._context = base.astype("f4"), np.ascontiguousarray(context.T, "f4")
+        self._magnitude = magnitude.astype("f4")
+        self._log_step = arrays["log_step"].astype("f4")
+        self._centroid = arrays["centroid"].astype("f4").ravel()
+        zone = 0.5 * bundle.manifest["rate_weight"] * tables.one_over_zero
+        self._dead_zone = np.clip(zone, 0.0, 0.45).astype("f4")
+        self._tables = tables.count
+
+    # What symbols mean (docs/format.md).
+
+    def _levels(self, quality: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The levels around each quality, int32 ``[B]``, and sixteenths between, ``[B, 1]``."""
+        q16 = tf.clip_by_value(tf.round(16.0 * quality), 16.0, 16.0 * LEVELS)
+        whole = tf.floor(q16 / 16.0)
+        lower = tf.cast(whole, tf.int32) - 1
+        return lower, tf.minimum(lower + 1, LEVELS - 1), (q16 - 16.0 * whole)[:, None]
+
+    def _steps_of(self, quality: tf.Tensor) -> tf.Tensor:
+        """The quantiser's steps ``[B, M]``."""
+        lower, upper, part = self._levels(quality)
+        low, high = tf.gather(self._log_step, lower), tf.gather(self._log_step, upper)
+        return tf.exp(low + (high - low) * part / 16.0)
+
+    def _scale_index(self, size: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """int32 ``[B, M]``, from symbols' sizes, which are whole numbers ``[B, M]``."""
+        lower, upper, part = self._levels(quality)
+        low, high = tf.gather(self._base, lower), tf.gather(self._base, upper)
+        base = low + tf.floor((high - low) * part / 16.0)
+        place = tf.cast(tf.minimum(size, len(self._magnitude) - 1.0), tf.int32)
+        seen = tf.matmul(tf.gather(self._magnitude, place), self._context)
+        index = tf.floor((base + seen + 2.0 ** (FRACTION - 1)) * 2.0**-FRACTION)
+        return tf.cast(tf.clip_by_value(index, 0.0, self._tables - 1.0), tf.int32)
+
+    def _dequantised(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Codes ``[B, M]``."""
+        values = tf.cast(symbols, tf.float32)
+        size = tf.abs(values)
+        index = 2 * self._scale_index(size, quality)
+        index += tf.cast(tf.clip_by_value(size - 1.0, 0.0, 1.0), tf.int32)
+        kept = size - tf.gather(self._centroid, index)
+        return self._steps_of(quality) * tf.sign(values) * kept
+
+    def _quantised(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """int32 ``[B, M]``: what `Prior.quantise` gives in one pass."""
+        scaled = code / self._steps_of(quality)
+        size = tf.abs(scaled)
+        index = self._scale_index(tf.floor(size + (0.5 - DEAD_ZONE)), quality)
+        size = tf.floor(size + 0.5 - tf.gather(self._dead_zone, index))
+        return tf.cast(tf.sign(scaled) * size, tf.int32)
+
+    # The functions.
+
+    def _decode(self) -> tf.types.experimental.GenericFunction:
+        specs = [tf.TensorSpec([None, None], tf.float32, axis) for axis in self._axes]
+
+        def decode(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
+            *grid, quality = rest
+            return {"values": self._synthesised(symbols, grid, quality)}
+
+        return _function(decode, self._symbols(1), *specs, self._quality())
+
+    def _fixed_decode(self, size: Sequence[int]) -> tf.types.experimental.GenericFunction:
+        grid = global_grid(size) if self._sphere else [centres(count) for count in size]
+        grid = [axis[None].astype(np.float32) for axis in grid]
+
+        def decode(symbols: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"values": self._synthesised(symbols, list(map(tf.constant, grid)), quality)}
+
+        symbols = tf.TensorSpec([1, self.network.code_size], tf.int32, "symbols")
+        return _function(decode, symbols, tf.TensorSpec([1], tf.float32, "quality"))
+
+    def _decode_grid(self) -> tf.types.experimental.GenericFunction:
+        axes = len(self._axes)
+        sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
+        region = tf.TensorSpec([2 * axes], tf.float32, "region")
+        name = "picture" if self._manifest["modality"] == "image" else "signal"
+
+        def decode_grid(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
+            *sides, region, quality = rest
+            known = [tf.cast(region[i], tf.float64) for i in range(2 * axes)]
+            starts, extents = known[:axes][::-1], known[axes:][::-1]
+            if self._sphere:  # degrees fall from the north on
+                extents[0] = -extents[0]
+            at = [_positions(*axis) for axis in zip(starts, extents, sides)]
+            values = (self._on_sphere if self._sphere else self._on_tiles)(symbols, at, quality)
+            return {name: self._restored(values)}
+
+        return _function(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
+
+    def _encode(self) -> tf.types.experimental.GenericFunction:
+        shape = [None, *self.network.tile_shape, self.network.channels]
+
+        def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
+            code = 2.0 * self.step_sizes[0] * self._analysed(signals)
+            for step in range(1, self._steps):
+                size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
+                code -= size * self._gradient(signals, code, quality)
+            return {"symbols": self._quantised(code, quality)}
+
+        return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
+
+    def _symbols(self, rank: int) -> tf.TensorSpec:
+        return tf.TensorSpec([None] * rank + [self.network.code_size], tf.int32, "symbols")
+
+    def _quality(self) -> tf.TensorSpec:
+        return tf.TensorSpec([None], tf.float32, "quality")
+
+    # Their parts.
+
+    def _synthesised(
+        self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor
+    ) -> tf.Tensor:
+        return self.network(self._dequantised(symbols, quality), *grid, quality)
+
+    def _analysed(self, signals: tf.Tensor) -> tf.Tensor:
+        network = self.network
+        if not self._sphere:
+            return network.analyse(signals)
+        # On one grid least squares are a constant matrix. (ONNX has no Cholesky factors.)
+        shape = [-1, network.count(network.frequencies), network.channels]
+        rows = _array(network.basis).reshape(shape).swapaxes(1, 2)
+        mean = _array(network.mean).reshape(shape[1:]).T
+        matrix, offset = functions_of(self._manifest["model"]).solve(rows, mean)
+        matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
+        offset = offset.reshape(mean.shape).T.ravel()
+        return tf.matmul(network.project(signals) - offset, matrix, transpose_b=True)
+
+    def _gradient(self, signals: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """``[B, M]``: that of each signal's squared error, spelled out.
+
+        A tape's operations for a batch of any size, such as BroadcastGradientArgs, aren't in ONNX.
+        """
+        network, weights = self.network, self.network.named_weights()
+        grid = [tf.constant(axis, tf.float32) for axis in network.nominal_grid]
+        embedded, own = network.embed(grid), network.feature_code_size
+        shape, channels = network.tile_shape, network.channels
+        points = math.prod(shape)
+        kernels = [weights[f"kernel_{i}"] for i in range(network.depth)]
+        coefficients = tf.matmul(code, weights["basis"]) + weights["mean"]
+        linear = network.expand(coefficients, embedded, network.frequencies)
+        coefficients = tf.matmul(code[:, :own], weights["feature_basis"])
+        further = network.expand(coefficients, embedded, network.feature_frequencies)
+        hidden = tf.concat([further, 4.0 * (linear - 0.5)], -1)
+        hidden = tf.matmul(tf.reshape(hidden, [-1, hidden.shape[-1]]), kernels[0])
+        seen = network.see_coordinates(weights, grid, embedded)
+        told = tf.matmul((quality[:, None] - 5.5) / 4.5, weights["quality_kernel"])
+        hidden = tf.reshape(hidden, [-1, points, network.width]) + told[:, None]
+        hidden += tf.reshape(seen, [1, points, network.width])
+        hidden = tf.reshape(hidden, [-1, network.width]) + weights["bias_0"]
+        slopes = [_cosine(hidden)]
+        for i, kernel in enumerate(kernels[1:], start=1):
+            hidden = tf.matmul(tf.sin(hidden), kernel) + weights[f"bias_{i}"]
+            slopes.append(_cosine(hidden))
+        residual = tf.matmul(tf.sin(hidden), weights["out_kernel"]) + weights["out_bias"]
+        error = tf.reshape(linear - signals, [-1, channels]) + residual
+        error *= 2.0
+        back = tf.matmul(error, weights["out_kernel"], transpose_b=True)
+        for kernel, slope in zip(reversed(kernels), reversed(slopes)):
+            back = tf.matmul(back * slope, kernel, transpose_b=True)
+        error += 4.0 * back[:, network.features :]
+        # On the sphere ``project`` weighs points by area, as the error does.
+        error = network.project(tf.reshape(error, [-1, *shape, channels]))
+        gradient = tf.matmul(error, weights["basis"], transpose_b=True)
+        back = tf.reshape(back[:, : network.features], [-1, *shape, network.features])
+        back = network.project(back, network.feature_frequencies)
+        further = tf.matmul(back, weights["feature_basis"], transpose_b=True)
+        return gradient + tf.pad(further, [[0, 0], [0, network.code_size - own]])
+
+    def _on_sphere(
+        self, symbols: tf.Tensor, at: Sequence[tf.Tensor], quality: tf.Tensor
+    ) -> tf.Tensor:
+        """Values ``[B, H, W, C]`` at degrees of latitude and longitude, float64 ``[n]``."""
+        grid = [tf.cast(axis * (math.pi / 180), tf.float32)[None] for axis in at]
+        return self._synthesised(symbols[:, 0, 0], grid, quality)
+
+    def _on_tiles(
+        self, symbols: tf.Tensor, at: Sequence[tf.Tensor], quality: tf.Tensor
+    ) -> tf.Tensor:
+        """Values ``[B, .., C]`` at positions along each axis, ``[n]`` float64 in samples."""
+        batch, tiles = tf.shape(symbols)[0], tf.unstack(tf.shape(symbols))[1:-1]
+        edge, overlap = self._manifest["tile_edge"], self._manifest.get("tile_overlap", 0)
+        axes = [_axis_of_tiles(u, count, edge, overlap) for u, count in zip(at, tiles)]
+        for number, axis in enumerate(axes, start=1):
+            symbols = tf.gather(symbols, axis.tiles, axis=number)
+        shown = tf.unstack(tf.shape(symbols))[1:-1]
+        many = math.prod(shown[1:], start=shown[0])
+        quality = tf.reshape(tf.tile(quality[:, None], [1, many]), [-1])
+        symbols = tf.reshape(symbols, [-1, self.network.code_size])
+        points = [tf.shape(axis.coordinates)[1] for axis in axes]
+        grid = []
+        for number, (axis, count) in enumerate(zip(axes, points)):
+            one = tf.reshape(
+                axis.coordinates,
+                [1, *[s if i == number else 1 for i, s in enumerate(shown)], count],
+            )
+            grid.append(tf.reshape(tf.tile(one, _repeats(batch, shown, number)), [-1, count]))
+        values = self._synthesised(symbols, grid, quality)
+        # [B, tiles.., points.., C] to [B, (tile, point) of each axis, .., C].
+        d = len(axes)
+        values = tf.reshape(values, [batch, *shown, *points, self.network.channels])
+        order = [0, *[i for a in range(d) for i in (1 + a, 1 + d + a)], 1 + 2 * d]
+        values = tf.transpose(values, order)
+        merged = [count * each for count, each in zip(shown, points)]
+        values = tf.reshape(values, [batch, *merged, self.network.channels])
+        for number, axis in enumerate(axes, start=1):
+            parts = [
+                tf.gather(values, place, axis=number)
+                * (1.0 if share is None else tf.reshape(share, [-1] + [1] * (d + 1 - number)))
+                for place, share in axis.parts
+            ]
+            values = tf.add_n(parts) if len(parts) > 1 else parts[0]
+        return values
+
+    def _restored(self, values: tf.Tensor) -> tf.Tensor:
+        """Nominal values to the type that the codec decodes to."""
+        kind = self._values
+        if self._manifest["modality"] == "image":
+            return tf.cast(tf.round(255.0 * tf.clip_by_value(values, 0.0, 1.0)), tf.uint8)
+        if kind.dtype == "bool":
+            return values >= 0.5
+        values = kind.low + (kind.high - kind.low) * values
+        if kind.dtype == "float32":
+            return values
+        return tf.cast(tf.round(tf.clip_by_value(values, kind.low, kind.high)), kind.dtype)
+
+
+class _AxisOfTiles(NamedTuple):
+    """Positions along an axis of tiles.
+
+    Attributes:
+      tiles: int32 ``[T]``, the tiles that are needed.
+      coordinates: float32 ``[T, P]``, of each the P points from the first position it covers.
+      parts: for each tile that may cover a position, int32 ``[n]``, place among the T * P points,
+        and float32 ``[n]``, what it counts; None: all.
+    """
+
+    tiles: tf.Tensor
+    coordinates: tf.Tensor
+    parts: list[tuple[tf.Tensor, tf.Tensor | None]]
+
+
+def _axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> _AxisOfTiles:
+    """As `mscn_tf.runtime.tiles` cuts an axis, in a fixed number of operations.
+
+    Args:
+      u: float64 ``[n]``, rising positions.
+      count: int32 ``[]``, tiles along the axis.
+    """
+    stride = edge - overlap
+    covering = -(-edge // stride)  # tiles that may share a position
+    own = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
+    first = tf.maximum(own[0] - (covering - 1), 0)
+    tiles = tf.range(first, own[-1] + 1)
+    origin = tf.cast(tiles * stride, tf.float64)
+    begins = tf.reduce_sum(tf.cast(u[None] < origin[:, None], tf.int32), 1)
+    ends = tf.reduce_sum(tf.cast(u[None] < origin[:, None] + edge, tf.int32), 1)
+    points = tf.reduce_max(ends - begins)
+    at = tf.minimum(begins[:, None] + tf.range(points), tf.size(u) - 1)
+    coordinates = 2.0 * (tf.gather(u, at) - origin[:, None]) / edge - 1.0
+    parts = []
+    for back in range(covering):
+        tile = tf.maximum(own - back, first)
+        within = u - tf.cast(tile * stride, tf.float64)
+        place = tf.range(tf.size(u)) - tf.gather(begins, tile - first)
+        place = (tile - first) * points + tf.clip_by_value(place, 0, points - 1)
+        share = None
+        if overlap:  # from one tile to the next in a straight line
+            rise = tf.clip_by_value(within / overlap, 0.0, 1.0)
+            fall = 1.0 - tf.clip_by_value((within - stride) / overlap, 0.0, 1.0)
+            share = tf.where(tile > 0, rise, 1.0) * tf.where(tile < count - 1, fall, 1.0)
+            share = tf.cast(tf.where(own - back >= first, share, 0.0), tf.float32)
+        parts.append((place, share))
+    return _AxisOfTiles(tiles, tf.cast(coordinates, tf.float32), parts)
+
+
+def _positions(start: tf.Tensor, extent: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """float64 ``[count]``: centres of equal parts of ``[start, start + extent)``."""
+    middles = tf.cast(tf.range(count), tf.float64) + 0.5
+    return start + middles * (extent / tf.cast(count, tf.float64))
+
+
+def _array(variable: tf.Variable) -> np.ndarray:
+    with tf.init_scope():  # also where a graph is made
+        return variable.numpy()
+
+
+def _cosine(angle: tf.Tensor) -> tf.Tensor:
+    return tf.sin(angle + math.pi / 2)  # as the network has it
+
+
+def _repeats(batch: tf.Tensor, shown: Sequence[tf.Tensor], number: int) -> list[tf.Tensor | int]:
+    return [batch, *[1 if i == number else s for i, s in enumerate(shown)], 1]
+
+
+def _function(function: object, *signature: tf.TensorSpec) -> tf.types.experimental.GenericFunction:
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def example(functions: Functions, name: str) -> dict[str, np.ndarray]:
+    """Arguments for one of the functions: zeros of the smallest shapes that make sense."""
+    arguments = {}
+    for spec in functions.functions[name].input_signature:
+        shape = [side or 1 for side in spec.shape]
+        value = 1 if spec.name == "region" or not shape else 5 if spec.name == "quality" else 0
+        arguments[spec.name] = np.full(shape, value, spec.dtype.as_numpy_dtype)
+    return arguments

@@ -1,0 +1,1 @@
+"""`mscn serve`: decoding, encoding and tiles over HTTP, without TensorFlow; see docs/server.md."""

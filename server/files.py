@@ -1,0 +1,34 @@
+"""Stored files and the ids that requests call them by."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+SUFFIX = ".mscn"
+# No separators, and no dot in front: an id can't leave the folder.
+ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+
+
+def listed(folder: str) -> list[dict[str, object]]:
+    """`id` and `bytes` of each stored file, in the ids' order; others are left out."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name, suffix = os.path.splitext(entry.name)
+            if suffix == SUFFIX and re.fullmatch(ID, name) and entry.is_file():
+                found.append({"id": name, "bytes": entry.stat().st_size})
+    return sorted(found, key=lambda file: file["id"])
+
+
+def path_of(folder: str, name: str) -> tuple[str, int, int] | None:
+    """Path, time of the last change in ns and bytes of a stored file; None: there is no such."""
+    if not re.fullmatch(ID, name):
+        return None
+    path = os.path.join(folder, name + SUFFIX)
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (path, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
