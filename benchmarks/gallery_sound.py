@@ -31,7 +31,7 @@ def main() -> None:
         if column:
             wave.plot(seconds, (array - samples)[:, 0], linewidth=0.5, color="#d2601a")
         wave.set(title=title, ylim=(-top, top), xticks=[], yticks=[])
-        spectrum.specgram(array[:, 0] + 1e-9, 128, rate, noverlap=96, vmin=-120, vmax=-40)
+        spectrum.specgram(array[:, 0] + 1e-9, NFFT=128, Fs=rate, noverlap=96, vmin=-120, vmax=-40)
         spectrum.set(xticks=[], yticks=[])
 
     draw(0, samples, f"original, {2 * len(samples):,} bytes")

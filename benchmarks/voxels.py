@@ -3,8 +3,7 @@
     python benchmarks/voxels.py [--codec=NAME|FILE] [--every=8] GRIDS.npz OUT.csv
 
 GRIDS.npz holds arrays of packed bits, `train` and `test`; every eighth grid of `test` is taken that
-is in no other array. OUT.csv gets a row for each quality, each number of stored values, and each
-other way.
+is in no other array. OUT.csv gets a row for each quality and each other way.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ CODEC = flags.DEFINE_string("codec", "voxels32", "name or file")
 EVERY = flags.DEFINE_integer("every", 8, "take one grid out of so many", lower_bound=1)
 
 _QUALITIES = (2, 4, 5, 6, 7, 8, 10)
-_STORED = (64, 128, 256, 512)
-_FINE = 160  # sixteenths of quality, for the table of stored values
 _PLACE = {"translate": [0.0, 0.0, 0.0], "scale": 1.0}
 
 
@@ -70,30 +67,6 @@ def _row(way: str, size: float, grids: np.ndarray, decoded: np.ndarray) -> dict[
     return row
 
 
-def _few_values(codec: Codec, grids: np.ndarray) -> list[dict[str, object]]:
-    """Only a grid's largest symbols are kept, finely quantised; bytes without the container."""
-    scheme = codec.scheme
-    prior, tiles = scheme.prior, np.stack([scheme.values.normalise(grid) for grid in grids])
-    q16 = np.full(len(tiles), _FINE)
-    symbols = codec.encoder.quantise(codec.encoder.codes(tiles, q16), q16)
-    falling = np.argsort(-np.abs(symbols), axis=1, kind="stable")
-    rows = []
-    for count in _STORED:
-        kept = symbols.copy()
-        np.put_along_axis(kept, falling[:, count:], 0, axis=1)
-        size = sum(
-            len(prior.encode(kept[at : at + 64], q16[at : at + 64]))
-            for at in range(0, len(kept), 64)
-        )
-        decoded = []
-        for code in prior.dequantise(kept, q16):
-            values = scheme.decoder(code[None], codec.encoder.grid, q16[:1] / 16)
-            decoded.append(scheme.values.restore(values[0]))
-        stored = np.count_nonzero(kept, axis=1).mean()
-        rows.append(_row(f"{count} values ({stored:.0f} on average)", size, grids, decoded))
-    return rows
-
-
 def main(argv: list[str]) -> None:
     """Measures, prints and writes the table."""
     if len(argv) != 3:
@@ -111,7 +84,6 @@ def main(argv: list[str]) -> None:
     files = [codec.encode(grid, max_error=0) for grid in grids]
     decoded = [codec.decode(data) for data in files]
     rows.append(_row("without loss, a file each", sum(map(len, files)), grids, decoded))
-    rows += _few_values(codec, grids)
     with open(argv[2], "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
