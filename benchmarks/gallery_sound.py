@@ -30,7 +30,8 @@ def main() -> None:
         wave.plot(seconds, array[:, 0], linewidth=0.5, color="#1f4e79")
         if column:
             wave.plot(seconds, (array - samples)[:, 0], linewidth=0.5, color="#d2601a")
-        wave.set(title=title, ylim=(-top, top), xticks=[], yticks=[])
+        wave.set_title(title, fontsize=9)
+        wave.set(ylim=(-top, top), xticks=[], yticks=[])
         spectrum.specgram(array[:, 0] + 1e-9, NFFT=128, Fs=rate, noverlap=96, vmin=-120, vmax=-40)
         spectrum.set(xticks=[], yticks=[])
 
