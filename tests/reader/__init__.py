@@ -1,0 +1,43 @@
+"""A second reader of `.mscn` files, written from docs/format.md alone.
+
+It shares no line with the package, and is slow and simple on purpose: what it can't read, the page
+doesn't say. Whatever it refuses raises ``ValueError``.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import numpy as np
+
+from tests.reader.bundle import Bundle, read_bundle
+from tests.reader.container import File, read_file, require
+from tests.reader.corrections import corrected, truth_values
+from tests.reader.pyramids import Pyramids
+from tests.reader.tiles import Tiles
+
+__all__ = ["Bundle", "File", "codec", "decode", "read_bundle", "read_file"]
+
+
+def codec(bundle: Bundle) -> Union[Tiles, Pyramids]:
+    """What reads a bundle's blocks."""
+    return Pyramids(bundle) if bundle.manifest.get("codec", "basis") == "pyramid" else Tiles(bundle)
+
+
+def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
+    """Every item's signal ``[.., C]``."""
+    manifest = bundle.manifest
+    said = [manifest[name] for name in ("modality", "tile_edge", "channels")]
+    require(bundle.id[:8] == file.bundle_id, "made with another codec")
+    require(said == [file.modality, file.tile_edge, file.code_channels], "not the codec's tiles")
+    require(manifest.get("tile_overlap", 0) == file.tile_overlap, "not the codec's overlap")
+    most = {*range(1, 5)} if file.modality == "image" else {manifest["channels"]}
+    require(most.issuperset(file.channels), "not the codec's channels")
+    reader = codec(bundle)
+    signals = reader.signals(file)
+    if file.error_bound is None:
+        return signals
+    if signals[0].dtype == bool:
+        pairs = zip(file.residuals, signals)
+        return [truth_values(bundle.prior, payload, s.shape) for payload, s in pairs]
+    return [corrected(reader.tables, *pair) for pair in zip(file.residuals, signals)]
