@@ -29,7 +29,7 @@ def fit_radiance(
 ) -> np.ndarray:
     """A grid whose renderings are the views.
 
-    Half of the steps are taken at half of the resolution.
+    Half of the steps are taken at half of the resolution; the others also clear its fog.
 
     Args:
       views: posed pictures; the scene lies in [-1, 1]^3.
@@ -58,7 +58,7 @@ def fit_radiance(
     bar = tqdm(total=steps, unit="step", disable=not progress, file=sys.stderr, leave=False)
     with bar:
         for part, size in ((steps // 2, resolution // 2), (steps - steps // 2, resolution)):
-            field = RadianceGrid(size, DENSITY_SCALE)
+            field = RadianceGrid(size, DENSITY_SCALE, refills=grid is None)
             field.build(None)
             if grid is not None:
                 finer = scipy.ndimage.zoom(

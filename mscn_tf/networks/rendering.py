@@ -113,12 +113,17 @@ class RadianceGrid(keras.layers.Layer):
     Args:
       resolution: points along each axis, at the centres of equal cells.
       density_scale: density, per unit of length, of a first channel of 1.
+      refills: gradients reach points below zero where they would raise them. Without it what is
+        empty stays empty, and all could end so; with it a thin fog stays.
     """
 
-    def __init__(self, resolution: int, density_scale: float = 100.0, **kwargs: Any):
+    def __init__(
+        self, resolution: int, density_scale: float = 100.0, refills: bool = True, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.resolution = resolution
         self.density_scale = density_scale
+        self.refills = refills
 
     def build(self, input_shape: Any) -> None:
         start = np.array([0.02, 0.5, 0.5, 0.5], np.float32)
@@ -145,10 +150,14 @@ class RadianceGrid(keras.layers.Layer):
             weight = tf.reduce_prod(each, 1, keepdims=True)
             total += weight * tf.gather(values, base + int(np.dot(corner, steps)))
         total = tf.reshape(total, tf.concat([tf.shape(points)[:-1], [4]], 0))
-        # Below zero there is a way back: else all could end up empty and stay so.
-        density = self.density_scale * tfc.lower_bound(total[..., 0], 0.0)
+        bounded = tfc.lower_bound if self.refills else tf.maximum
+        density = self.density_scale * bounded(total[..., 0], 0.0)
         return density, tf.clip_by_value(total[..., 1:], 0.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        config = {"resolution": self.resolution, "density_scale": self.density_scale}
+        config = {
+            "resolution": self.resolution,
+            "density_scale": self.density_scale,
+            "refills": self.refills,
+        }
         return {**super().get_config(), **config}
