@@ -1,4 +1,4 @@
-"""Makes golden files of the present format version; run once for each kind of codec, from the root.
+"""Makes golden files of the present format version, once and for all; run from the root.
 
     mscn train --config=tests/golden/config.py --workdir=DIR
     python tests/golden/make.py v1 DIR/golden.mscnb
@@ -6,41 +6,185 @@
     python tests/golden/make.py v1pyramid DIR/random.mscnb
     python -c "from tests.pyramids import write_codec; write_codec('DIR/signs.mscnb', 32, True)"
     python tests/golden/make.py v1signs DIR/signs.mscnb
+    python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
+    python -m tests.golden.make v1signs alpha           # of bundles made above
+    python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well
 
 Files that are once in the repository are never made again: they must decode forever.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mscn_tf.codec import Codec
+from mscn_tf.runtime.files import atomic_write
+from mscn_tf.runtime.pyramids import Pyramids
 
 HERE = Path(__file__).resolve().parent
+# Of each modality: sizes of a single signal, which no tile divides, and of an archive's.
+SHAPES: dict[str, tuple[tuple[int, ...], list[tuple[int, ...]]]] = {
+    "field": ((9, 18), [(11, 16), (11, 16)]),
+    "sound": ((200,), [(300,), (5,), (32,)]),
+    "volume": ((7, 9, 8), [(6, 6, 6), (3, 5, 13)]),
+    "voxels": ((8, 8, 8), [(8, 8, 8), (9, 5, 11)]),
+    "silhouette": ((16, 16), [(16, 16), (16, 16)]),
+    "mesh": ((11, 11, 11), [(6, 6, 6)]),
+    "scene": ((6, 6, 6), [(4, 4, 4)]),
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "field": {  # from south to north, not quite regular, and shifted
+        "latitude": [-85.0, *range(-70, 71, 17), 85.0],
+        "longitude": [10.0 + 22.5 * column for column in range(16)],
+    },
+    "sound": {"rate": [8000, 8000, 11025], "subtype": "PCM_16"},
+    "volume": {"low": [-3.0, 0.0], "high": [5.0, 1e4], "dtype": "<i2"},
+    "voxels": {"translate": [[0.0, 0.5, -1.0]] * 2, "scale": [1.0, 2.5]},
+    "silhouette": {"size": [[640, 480], [31, 77]]},
+    "mesh": {"corner": [[-1.0, -2.0, 0.25]], "cell": [0.125], "cells": 6},
+    "scene": {"bound": 1.5, "focal": 110.5, "picture_size": [40, 30], "distance": 4.0},
+}
+QUALITIES = (10.0, 1.0, 4.8125)  # of an archive's items
+# What none of the values of a file may be off by.
+BOUNDS = {"field": 0.5, "sound": 0.01, "volume": 3, "voxels": 0}
 
 
-def main(name: str, bundle: str) -> None:
-    """Writes the bundle, a picture and an archive, and what they decode to."""
-    codec = Codec.load(bundle)
-    demo = np.asarray(Image.open(HERE.parents[1] / "demo" / "kodim.png"))
-    picture = demo[200:263, 300:397]  # sides that no tile divides
-    items = [demo[:16, :16], demo[40:60, 50:90], demo[300:317, 10:30].mean(2, keepdims=True)]
-    files = {
-        "picture": codec.encode(picture, quality=7),
-        "archive": codec.encode(
-            [item.astype(np.uint8) for item in items], quality=5, names=["a.png", "b.png", "c.png"]
-        ),
-    }
-    shutil.copy(bundle, HERE / f"{name}.mscnb")
-    for kind, data in files.items():
-        (HERE / f"{name}_{kind}.mscn").write_bytes(data)
-        for index, decoded in enumerate(codec.decode_all(data)):
-            Image.fromarray(decoded.squeeze()).save(HERE / f"{name}_{kind}_{index}.png")
+def keep(codec: Codec, stem: str, data: bytes) -> None:
+    """Writes a file and what it decodes to.
+
+    Raises:
+      SystemExit: it's there already.
+    """
+    if (HERE / f"{stem}.mscn").exists():
+        raise SystemExit(f"{stem}.mscn exists: golden files are never made again")
+    decoded = list(codec.decode_all(data))
+    if codec.bundle.manifest["modality"] == "image":
+        for index, pixels in enumerate(decoded):
+            Image.fromarray(pixels.squeeze()).save(HERE / f"{stem}_{index}.png")
+    else:
+        np.savez_compressed(HERE / f"{stem}.npz", *decoded)
+    with atomic_write(HERE / f"{stem}.mscn") as file:
+        file.write(data)
+
+
+def install(name: str, bundle: Path) -> Codec:
+    """The codec of a bundle that is put beside the golden files."""
+    target = HERE / f"{name}.mscnb"
+    if target.exists():
+        raise SystemExit(f"{target.name} exists: golden files are never made again")
+    with atomic_write(target) as file:
+        file.write(bundle.read_bytes())
+    return Codec.load(target)
+
+
+def make_pictures(name: str, bundle: Path) -> None:
+    """A picture and an archive of a codec of pictures."""
+    codec = install(name, bundle)
+    picture = demo()[200:263, 300:397]  # sides that no tile divides
+    keep(codec, f"{name}_picture", codec.encode(picture, quality=7))
+    items = [demo()[:16, :16], demo()[40:60, 50:90], grey(demo()[300:317, 10:30])]
+    names = ["a.png", "b.png", "c.png"]
+    keep(codec, f"{name}_archive", codec.encode(items, quality=5, names=names))
+
+
+def make_alpha(name: str) -> None:
+    """Pictures with and without alpha, and of a codec of tiles a file with residuals as well."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    ramp = np.indices((21, 34)).sum(0)[..., None]
+    alpha = np.clip(6 * ramp - 60, 0, 255).astype(np.uint8)
+    part = demo()[220:241, 330:364]
+    items = [
+        np.concatenate([part, alpha], -1),
+        grey(part[:9, :7]),
+        np.concatenate([grey(part), alpha], -1),
+        part[:, :5],
+    ]
+    names = ["colour + alpha", "grey", "größer/../grey + alpha", ""]
+    keep(codec, f"{name}_alpha", codec.encode(items, quality=6.5, names=names))
+    if not isinstance(codec.scheme, Pyramids):
+        items.append(codec.decode(codec.encode(part[:16, :16], quality=3)))
+        keep(codec, f"{name}_bounded", codec.encode(items, quality=3, max_error=4))
+
+
+def make_signals(name: str, modality: str) -> None:
+    """A codec trained on made-up signals, one of them, an archive, and one within a bound."""
+    from tests.golden.signals import signal
+
+    single, several = SHAPES[modality]
+    with tempfile.TemporaryDirectory() as folder:
+        codec = install(name, trained(modality, Path(folder)))
+    keep(codec, f"{name}_single", codec.encode(signal(modality, single, 1), quality=6))
+    items = [signal(modality, shape, 2 + number) for number, shape in enumerate(several)]
+    keep(codec, f"{name}_archive", archive(codec, items, METADATA[modality]))
+    if modality in BOUNDS:
+        bound = BOUNDS[modality]
+        keep(codec, f"{name}_bounded", codec.encode(items, quality=4, max_error=bound))
+
+
+def archive(codec: Codec, items: list[np.ndarray], metadata: dict[str, Any]) -> bytes:
+    """Signals of qualities of their own, the first one scrambled, in blocks of two tiles."""
+    scrambled = np.random.default_rng(1).permutation(items[0].ravel()).reshape(items[0].shape)
+    items, symbols = [scrambled, *items[1:]], []
+    for item, quality in zip(items, QUALITIES):
+        data = codec.encode(item, quality=quality, metadata=metadata)
+        symbols.append(codec.decode_symbols(data))
+    return codec.pack(
+        np.concatenate(symbols),
+        [item.shape[:-1] for item in items],
+        [round(16 * quality) for quality in QUALITIES[: len(items)]],
+        [item.shape[-1] for item in items],
+        [f"{codec.bundle.name} {number}" for number in range(len(items))],
+        2,
+        metadata,
+    )
+
+
+def trained(modality: str, folder: Path) -> Path:
+    """The bundle of a codec of `config.get_config(modality)`."""
+    from mscn_tf.export.codec_bundle import write_codec_bundle
+    from mscn_tf.fitting.basis_codec import tile_shape
+    from mscn_tf.runtime.values import Values
+    from mscn_tf.signals.sampler import SignalSampler
+    from mscn_tf.training.basis import START_STEP, BasisTrainer
+    from mscn_tf.training.loop import read_record, run
+    from tests.golden.config import get_config
+    from tests.golden.signals import signal
+
+    config = get_config(modality)
+    values, shape = Values(**config["values"]), tile_shape(config.model)
+    signals = [values.normalise(signal(modality, shape, 100 + seed)) for seed in range(600)]
+    sampler = SignalSampler(signals, shape, config.seed)
+    trainer = BasisTrainer(config, sampler, sampler.draw(config.validation_tiles, START_STEP))
+    run(trainer, folder)
+    bundle = folder / f"{config.name}.mscnb"
+    write_codec_bundle(bundle, trainer, trainer.freeze(), read_record(folder))
+    return bundle
+
+
+def demo() -> np.ndarray:
+    """The demo's picture."""
+    return np.asarray(Image.open(HERE.parents[1] / "demo" / "kodim.png"))
+
+
+def grey(picture: np.ndarray) -> np.ndarray:
+    """The mean of the channels."""
+    return picture.mean(2, keepdims=True).astype(np.uint8)
+
+
+def main(name: str, what: str) -> None:
+    """Makes what the command line names."""
+    if what == "alpha":
+        make_alpha(name)
+    elif what in SHAPES:
+        make_signals(name, what)
+    else:
+        make_pictures(name, Path(what))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Pyramids:
         found = []
         for (item, _, corner), payload in zip(file.tiles(), file.blocks):
             height, width = self._size(file, item, corner)
-            found.append(self._tile(payload, height, width, file.q16[item]))
+            found.append(self.tile(payload, height, width, file.q16[item]))
         return found
 
     def signals(self, file: File) -> list[np.ndarray]:
@@ -115,7 +115,7 @@ class Pyramids:
     def _size(self, file: File, item: int, corner: Sequence[int]) -> list[int]:
         return [min(file.tile_edge, n - start) for n, start in zip(file.shapes[item], corner)]
 
-    def _tile(
+    def tile(
         self, payload: bytes, height: int, width: int, q16: int
     ) -> tuple[Coefficients, Coefficients]:
         """A block."""

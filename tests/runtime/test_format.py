@@ -1,155 +1,183 @@
-"""A second decoder, written from docs/format.md in plain Python, agrees with the first."""
+"""A second reader, written from docs/format.md alone, agrees with the first: `tests/reader`."""
 
-import math
-import zlib
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from tests import pyramids, reader
+from tests.golden import decode
+from tests.reader.tiles import block_symbols
+from tests.runtime.fuzz import crc, mutated
+from tests.runtime.test_pyramid_prior import random_symbols
 
-WRAP = 2**64
-
-
-class Input:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def bytes(self, count):
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def u8(self):
-        return self.bytes(1)[0]
-
-    def u32(self):
-        return int.from_bytes(self.bytes(4), "little")
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.u8()
-            value += (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
+GOLDEN = decode.files()
+BY_NAME = [path.stem for path, _ in GOLDEN]
 
 
-def read_file(data):
-    """(tile_edge, shapes, q16, channels, names, tiles_per_block, payloads)."""
-    file = Input(data)
-    assert file.bytes(4) == b"MSCN"
-    assert file.u8() == 1
-    flags = file.u8()
-    file.bytes(8)
-    assert file.u8() == 0
-    edge, _, items, per_block = file.u8(), file.u8(), file.varint(), file.varint()
-
-    def column(flag, read):
-        return [read()] * items if flags & flag else [read() for _ in range(items)]
-
-    shapes = column(1, lambda: (file.varint(), file.varint()))
-    q16, channels = column(2, file.u8), column(4, file.u8)
-    names = None
-    if flags & 8:
-        names = zlib.decompress(file.bytes(file.varint())).decode().split("\n")
-    tiles = sum(math.ceil(h / edge) * math.ceil(w / edge) for h, w in shapes)
-    lengths = [file.varint() for _ in range(math.ceil(tiles / per_block))]
-    assert zlib.crc32(data[: file.at]) == file.u32()
-    payloads = []
-    for length in lengths:
-        payloads.append(file.bytes(length))
-        assert zlib.crc32(payloads[-1]) == file.u32()
-    assert file.at == len(data)
-    return edge, shapes, q16, channels, names, per_block, payloads
+@pytest.mark.parametrize(("path", "bundle"), GOLDEN, ids=BY_NAME)
+def test_both_readers_agree_on_golden_files(path, bundle):
+    second, codec = reader.read_bundle(bundle.read_bytes()), Codec.load(bundle)
+    data = path.read_bytes()
+    file = reader.read_file(data)
+    assert_same_file(file, Container.from_bytes(data))
+    signals = reader.decode(second, file)
+    decode.compare(signals, path, codec.range)
+    assert_same_symbols(reader.codec(second), file, codec, data)
 
 
-class RangeDecoder:
-    def __init__(self, payload):
-        self.words = Input(payload + bytes(2**12))
-        self.low, self.range = 0, WRAP - 1
-        self.point = (self.word() << 32) + self.word()
-
-    def word(self):
-        return int.from_bytes(self.words.bytes(4), "big")
-
-    def letter(self, frequencies):
-        scale = self.range >> 24
-        x = (self.point - self.low) % WRAP // scale
-        assert x < 2**24
-        start = 0
-        letter = 0
-        while x >= (start + frequencies[letter]) * 256:
-            start += frequencies[letter]
-            letter += 1
-        c, p = start * 256, frequencies[letter] * 256
-        self.low = (self.low + scale * c) % WRAP
-        self.range = scale * p
-        if self.range < 2**32:
-            self.low = (self.low << 32) % WRAP
-            self.range <<= 32
-            self.point = (self.point << 32) % WRAP + self.word()
-        return letter
+def assert_same_file(file, container):
+    for name in ("bundle_id", "tile_edge", "tile_overlap", "code_channels", "tiles_per_block"):
+        assert getattr(file, name) == getattr(container, name)
+    for name in ("shapes", "q16", "channels", "names", "metadata", "error_bound"):
+        assert getattr(file, name) == getattr(container, name)
+    assert (file.blocks, file.residuals) == (container.blocks, container.residuals)
+    assert len(file.tiles()) == container.tiles
 
 
-def decode_block(payload, q16, arrays):
-    band, base = arrays["band"].tolist(), arrays["base"].tolist()
-    context, magnitude = arrays["context"].tolist(), arrays["magnitude"].tolist()
-    support = arrays["support"].tolist()
-    ends = np.cumsum([2 * s + 2 for s in support]).tolist()
-    tables = [arrays["frequencies"].tolist()[e - 2 * s - 2 : e] for s, e in zip(support, ends)]
-    symbols = [[0] * len(band) for _ in q16]
-    decoder = RangeDecoder(payload)
-    for now in range(max(band) + 1):
-        members = [i for i, b in enumerate(band) if b == now]
-        groups = {}
-        for n, q in enumerate(q16):
-            v, f = q // 16 - 1, q % 16
-            w = min(v + 1, 9)
-            for i in members:
-                t = (base[v][i] * (16 - f) + base[w][i] * f) // 16
-                for j, s in enumerate(symbols[n]):
-                    if band[j] < now:
-                        t += context[i][j] * magnitude[min(abs(s), len(magnitude) - 1)]
-                t = min(max((t + 2**13) // 2**14, 0), len(support) - 1)
-                groups.setdefault(t, []).append((n, i))
-        for t in sorted(groups):
-            escaped = []
-            for n, i in groups[t]:
-                letter = decoder.letter(tables[t])
-                symbols[n][i] = letter - support[t]
-                if letter == 2 * support[t] + 1:
-                    escaped.append((n, i))
-            for n, i in escaped:
-                number = shift = 0
-                while True:
-                    byte = decoder.letter([256] * 256)
-                    number += (byte & 127) << shift
-                    shift += 7
-                    if byte < 128:
-                        break
-                size = number // 2 + support[t] + 1
-                symbols[n][i] = -size if number % 2 else size
-    return symbols
+def assert_same_symbols(second, file, codec, data):
+    ours = [codec.decode_symbols(data, item) for item in range(len(file.shapes))]
+    if codec.bundle.kind == "basis":
+        symbols = [symbols for symbols, _ in second.symbols(file)]
+        np.testing.assert_array_equal(np.concatenate(ours), symbols)
+        return
+    theirs = [symbols for symbols, _ in second.symbols(file)]
+    ours = [tile for item in ours for tile in item]
+    assert len(ours) == len(theirs)
+    for found, known in zip(theirs, ours):
+        assert_same_pyramid(found, known)
+
+
+def assert_same_pyramid(found, known):
+    np.testing.assert_array_equal(found.coarse, known.coarse)
+    for bands, details in zip(found.details, known.details):
+        for array, band in zip(bands, details.reshape(len(bands), *details.shape[2:])):
+            rows, columns = array.shape
+            np.testing.assert_array_equal(array, band[:rows, :columns])
+
+
+def test_golden_files_hold_all_that_the_format_has():
+    files = [reader.read_file(path.read_bytes()) for path, _ in GOLDEN]
+    assert {file.modality for file in files} == set(reader.container.MODALITIES)
+    flags = [path.read_bytes()[5] for path, _ in GOLDEN]
+    for bit in range(7):
+        assert {flag >> bit & 1 for flag in flags} == {0, 1}, bit
+    assert {c for file in files if file.modality == "image" for c in file.channels} == {1, 2, 3, 4}
+    assert any(len(file.blocks) > 1 and file.tiles_per_block > 1 for file in files)
+    assert {b"" in file.residuals for file in files if file.residuals} == {False, True}
+
+
+def test_the_second_reader_is_its_own():
+    folder = Path(reader.__file__).parent
+    sources = [path.read_text() for path in folder.glob("*.py")]
+    assert len(sources) > 5
+    assert not any(re.search(r"mscn_tf|constriction", source) for source in sources)
+
+
+SMALL = [(path, bundle) for path, bundle in GOLDEN if path.stat().st_size < 600]
+
+
+def compare_headers(seed, count):
+    """They take and refuse the same damaged headers, checksums right; how many they take."""
+    rng, taken = random.Random(seed), 0
+    for _ in range(count):
+        data = rng.choice(SMALL)[0].read_bytes()
+        start = head_of(data)
+        changed = mutated(rng, data[:start])
+        data = changed + crc(changed) + data[start + 4 :]
+        try:
+            file = reader.read_file(data)
+        except ValueError:
+            with pytest.raises(MscnError):
+                Container.from_bytes(data)
+            continue
+        assert_same_file(file, Container.from_bytes(data))
+        taken += 1
+    return taken
+
+
+def compare_payloads(seed, rounds):
+    """They make the same of damaged blocks and residuals, checksums right; how many they take."""
+    rng, taken = random.Random(seed), 0
+    for path, bundle in SMALL * rounds:
+        container, codec = Container.from_bytes(path.read_bytes()), Codec.load(bundle)
+        blocks, corrections = list(container.blocks), list(container.residuals)
+        column = corrections if corrections and rng.random() < 0.7 else blocks
+        number = rng.randrange(len(column))
+        column[number] = mutated(rng, column[number])
+        data = dataclasses.replace(container, blocks=blocks, residuals=corrections).to_bytes()
+        try:
+            signals = reader.decode(reader.read_bundle(bundle.read_bytes()), reader.read_file(data))
+        except ValueError:
+            with pytest.raises(MscnError):
+                list(codec.decode_all(data))
+            continue
+        for found, known in zip(signals, codec.decode_all(data)):
+            if known.dtype == np.float32:
+                size = max(map(abs, codec.range))
+                np.testing.assert_allclose(found, known, rtol=1e-6, atol=1e-6 * size)
+            else:
+                np.testing.assert_array_equal(found, known)
+        taken += 1
+    return taken
+
+
+def test_both_readers_take_and_refuse_the_same_headers():
+    assert 30 < compare_headers(0, 1000) < 800
+
+
+def test_both_readers_make_the_same_of_damaged_payloads():
+    assert 10 < compare_payloads(1, 2) < 2 * len(SMALL)
+
+
+@pytest.mark.slow
+def test_both_readers_agree_at_length():
+    assert compare_headers(2, 100_000) > 5000
+    assert compare_payloads(3, 40) > 500
+
+
+def head_of(data):
+    """Where the header's checksum stands."""
+    return next(at for at in range(22, len(data)) if crc(data[:at]) == data[at : at + 4])
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_decoder_written_from_the_documentation_agrees(synthetic, prior_arrays, seed):
+def test_both_readers_agree_on_random_symbols(synthetic, prior_arrays, seed):
     shapes = [(20, 13), (8, 8), (9, 30), (1, 1)]
     q16 = None if seed else [80] * 4
     names = ["a", "b", "ü", ""] if seed % 2 else None
     size = [4, 1, 6, 64][seed]
     data = synthetic.pack(shapes, seed, tiles_per_block=size, q16=q16, names=names)
-    edge, read_shapes, q16, _, read_names, per_block, payloads = read_file(data)
-    assert (edge, read_shapes, read_names) == (8, shapes, names)
-    tiles = [math.ceil(h / edge) * math.ceil(w / edge) for h, w in shapes]
-    per_tile = [q for q, count in zip(q16, tiles) for _ in range(count)]
-    symbols = []
-    for block, payload in enumerate(payloads):
-        part = per_tile[block * per_block : (block + 1) * per_block]
-        symbols += decode_block(payload, part, prior_arrays)
-    ours = [synthetic.codec.decode_symbols(data, item) for item in range(len(shapes))]
-    np.testing.assert_array_equal(np.concatenate(ours), symbols)
+    file = reader.read_file(data)
+    assert (file.tile_edge, file.shapes, file.names) == (8, shapes, names)
+    bundle = reader.read_bundle(Path(synthetic.path).read_bytes())
+    assert_same_symbols(reader.codec(bundle), file, synthetic.codec, data)
+    for item, pixels in enumerate(reader.decode(bundle, file)):
+        np.testing.assert_array_equal(pixels, synthetic.codec.decode(data, item))
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0, 90.0])
+@pytest.mark.parametrize("signs", [False, True])
+def test_both_readers_agree_on_random_pyramids(signs, scale):
+    """Large coefficients, and evidence on signs in small steps."""
+    arrays = pyramids.arrays()
+    if signs:
+        arrays.update(pyramids.sign_arrays(), sign_shift=np.array([3, 9]))
+        arrays["sign_frequencies"] = np.linspace(32768, 65500, 3000).astype(np.int64)
+    second = reader.codec(reader.Bundle(b"", {"codec": "pyramid"}, arrays, {}, b""))
+    for height, width, q16 in ((37, 30, 100), (1, 9, 17), (2, 1, 160)):
+        symbols = random_symbols(height, width, q16, scale)
+        payload = PyramidPrior(arrays).encode(symbols, height, width, q16)
+        assert_same_pyramid(second.tile(payload, height, width, q16)[0], symbols)
 
 
 def test_carries_and_endings(prior_arrays, synthetic):
@@ -161,7 +189,7 @@ def test_carries_and_endings(prior_arrays, synthetic):
         q16 = rng.integers(16, 161, 1)
         payload = prior.encode(symbols, q16)
         assert not payload.endswith(b"\0")
-        assert decode_block(payload, q16.tolist(), prior_arrays) == symbols.tolist()
+        assert block_symbols(payload, q16.tolist(), prior_arrays).tolist() == symbols.tolist()
         saved += -len(payload) % 4
     assert saved > 20
     for _ in range(2000):

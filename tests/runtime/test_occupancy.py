@@ -1,18 +1,17 @@
-"""Truth values without loss: round trips, and a second decoder written from docs/format.md."""
+"""Truth values without loss: round trips, and the second reader, written from docs/format.md."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.occupancy import QUESTIONS, Occupancy
+from tests.reader.corrections import truth_values
 
 
 def random_tree(seed=0, nodes=301):
@@ -31,46 +30,6 @@ def random_tree(seed=0, nodes=301):
 TREE = random_tree()
 
 
-def answers(known, shape, place):
-    """The 64 answers at a place, from a dict of truth values and the fronts of their places."""
-
-    def front(at):
-        return 8 * at[0] + 3 * at[1] + at[2]
-
-    def value(centre, offset):
-        at = tuple(c + o for c, o in zip(centre, offset))
-        return int(at in known and front(at) < front(place) and known[at])
-
-    offsets = list(itertools.product(range(-2, 3), repeat=3))
-    squares = {o: sum(x * x for x in o) for o in offsets}
-    found = [value(place, o) for o in offsets if o < (0, 0, 0) and squares[o] <= 6]
-    turned = [side - 1 - at for side, at in zip(shape, place)]
-    for axis in range(3):
-        centre = [*place]
-        centre[axis] = turned[axis]
-        found += [value(centre, o) for o in offsets if squares[o] <= 1]
-    return found + [int(there < here) for there, here in zip(turned, place)]
-
-
-def second_decoder(tree, payload, shape):
-    """docs/format.md, "Truth values without loss", but for the range coder: place after place."""
-    axes = (*[1] * (4 - len(shape)), *shape[:-1])
-    places = sorted(
-        itertools.product(*map(range, axes)), key=lambda at: (8 * at[0] + 3 * at[1] + at[2], at)
-    )
-    decoder, known = tables.unseal(payload), {}
-    for place in places:
-        told, node = answers(known, axes, place), 0
-        while tree["occupancy_bit"][node] >= 0:
-            node = tree["occupancy_next"][node] + told[tree["occupancy_bit"][node]]
-        ones = tree["occupancy_next"][node]
-        known[place] = bool(decoder.decode(tables.model(np.array([65536 - ones, ones]))))
-    grid = np.zeros(axes, bool)
-    for place, value in known.items():
-        grid[place] = value
-    return grid.reshape(shape)
-
-
 @settings(max_examples=25, deadline=None)
 @given(arrays(bool, array_shapes(min_dims=1, max_dims=3, max_side=9)))
 def test_round_trip_of_odd_shapes(grid):
@@ -79,10 +38,10 @@ def test_round_trip_of_odd_shapes(grid):
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 7, 1), (4, 9, 1), (11, 1), (1, 1, 1, 1)])
-def test_a_second_decoder_agrees(shape):
+def test_the_second_reader_agrees(shape):
     grid = np.random.default_rng(1).random(shape) < 0.4
     payload = Occupancy(TREE).encode(grid)
-    np.testing.assert_array_equal(second_decoder(TREE, payload, shape), grid)
+    np.testing.assert_array_equal(truth_values(TREE, payload, shape), grid)
 
 
 def test_chunks_do_not_show(monkeypatch):

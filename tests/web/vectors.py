@@ -118,14 +118,15 @@ def made(name: str, data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
 
 
 def golden() -> list[dict[str, Any]]:
-    """Files of every format version, whole, in parts, enlarged and shrunk."""
+    """Pictures of every format version, whole, in parts, enlarged and shrunk."""
     found = []
-    for bundle in sorted(GOLDEN.glob("*.mscnb")):
-        archive = GOLDEN / f"{bundle.stem}_archive.mscn"
-        single = GOLDEN / f"{bundle.stem}_picture.mscn"
-        found += [picture(archive, bundle, item=item) for item in range(3)]
+    for single in sorted(GOLDEN.glob("*_picture.mscn")):
+        name = single.stem.split("_")[0]
+        bundle = GOLDEN / f"{name}.mscnb"
+        for path in sorted(GOLDEN.glob(f"{name}_*.mscn")):
+            items = len(Codec.info(path.read_bytes())["items"])
+            found += [picture(path, bundle, item=item) for item in range(items)]
         found += [
-            picture(single, bundle),
             picture(single, bundle, size=(300, 50)),
             picture(single, bundle, size=(20, 15)),
             picture(single, bundle, region=(30, 20, 17, 11), size=(170, 110)),
@@ -173,24 +174,27 @@ def samples() -> list[dict[str, Any]]:
 
 
 def fields() -> list[dict[str, Any]]:
-    """A month of the page's planet, whole, and a part with more points, in kelvins."""
-    path = SAMPLES / "planet.mscn"
-    if "temperature" not in Bundle.names():
-        return []
-    data, codec = path.read_bytes(), Codec.load("temperature")
-    found = []
-    for view in ({}, {"region": (10, 5, 20, 12), "size": (50, 30)}):
-        values = codec.decode(data, item=6, **view)
-        found.append(
-            {
-                "file": text(data),
-                "bundle": str(SHIPPED / f"temperature{SUFFIX}"),
-                "view": {"item": 6, **view},
-                "shape": list(values.shape),
-                "values": text(values.astype("<f4").tobytes()),
-            }
-        )
+    """Golden fields, and a month of the page's planet, whole, and a part with more points."""
+    bundle = GOLDEN / "v1field.mscnb"
+    found = [field(path, bundle, item=0) for path in sorted(GOLDEN.glob("v1field_*.mscn"))]
+    if "temperature" in Bundle.names():
+        planet, bundle = SAMPLES / "planet.mscn", SHIPPED / f"temperature{SUFFIX}"
+        found.append(field(planet, bundle, item=6))
+        found.append(field(planet, bundle, item=6, region=(10, 5, 20, 12), size=(50, 30)))
     return found
+
+
+def field(path: Path, bundle: Path, **view: Any) -> dict[str, Any]:
+    """A file and the values, in kelvins, of a view of it."""
+    data = path.read_bytes()
+    values = Codec.load(bundle).decode(data, **view)
+    return {
+        "file": text(data),
+        "bundle": str(bundle),
+        "view": view,
+        "shape": list(values.shape),
+        "values": text(values.astype("<f4").tobytes()),
+    }
 
 
 def zoom() -> dict[str, Any]:
