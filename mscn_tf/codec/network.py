@@ -199,7 +199,19 @@ class Network:
         rows = rows.reshape(len(rows), -1, self._features).swapaxes(1, 2)
         self._feature_basis = np.ascontiguousarray(rows).reshape(len(rows), -1)
         self._seen = functions.see_coordinates(weights)
+        self._check_layers(channels)
         self._solver = functions.solve(self._basis.reshape(size, channels, -1), mean)
+
+    def _check_layers(self, channels: int) -> None:
+        width, first = len(self._seen), self._features + channels
+        sizes = {"quality_kernel": (1, width), "out_kernel": (width, channels)}
+        sizes["out_bias"] = (channels,)
+        for i in range(self._depth):
+            sizes[f"kernel_{i}"] = (width if i else first, width)
+            sizes[f"bias_{i}"] = (width,)
+        for name, size in sizes.items():
+            if self._weights[name].shape != size:
+                raise ValueError(f"{name} has shape {self._weights[name].shape}, not {size}")
 
     def analyse(self, tiles: Floats) -> Floats:
         """The codes ``[B, m]`` whose linear part is nearest to tiles ``[C, B, P]``."""

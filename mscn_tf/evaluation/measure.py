@@ -69,11 +69,11 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
     pool = ProcessPoolExecutor(count, context, _start_worker)
     try:
-        # What is ignored here is ignored by a new process from its first moment on.
-        handler = system_signal.signal(system_signal.SIGINT, system_signal.SIG_IGN)
+        # New processes block what is blocked here, from their first moment on; this one gets it late.
+        system_signal.pthread_sigmask(system_signal.SIG_BLOCK, [system_signal.SIGINT])
         for _ in range(count):
             pool.submit(_do_nothing)
-        system_signal.signal(system_signal.SIGINT, handler)
+        system_signal.pthread_sigmask(system_signal.SIG_UNBLOCK, [system_signal.SIGINT])
         yield pool
     except BrokenProcessPool as error:
         raise MscnError(

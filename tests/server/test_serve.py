@@ -17,12 +17,6 @@ from tests.apps.conftest import Folder
 from tests.server.conftest import MAX_BODY, Reply, picture_of, png, serving
 
 
-@pytest.fixture(scope="module")
-def slow_png():
-    """A picture that takes many seconds to encode with effort=9."""
-    return png(picture_of(448, 448))
-
-
 @pytest.fixture
 def folder(tmp_path):
     return Folder(tmp_path)
@@ -225,17 +219,17 @@ def test_pixels_over_the_limit(server, synthetic):
     assert "over the limit of 2097152" in blank.detail
 
 
-def test_time_number_and_a_worker_that_is_killed(pyramid_path, slow_png, synthetic):
+def test_time_number_and_a_worker_that_is_killed(synthetic):
     """One worker, room for two requests, three seconds for each."""
-    codecs = f"--codec={pyramid_path},{synthetic.path}"
     data = synthetic.pack([(8, 8)], channels=[3])
     with (
-        serving(codecs, "--max-requests=2", "--timeout=3") as server,
+        serving(f"--codec={synthetic.path}", "--max-requests=2", "--timeout=3") as server,
         concurrent.futures.ThreadPoolExecutor() as clients,
     ):
-        first = clients.submit(server.post, "/encode?effort=9", slow_png)
-        server.wait_until_working(1)
         worker = server.processes()[1]
+        os.kill(worker, signal.SIGSTOP)  # now any request takes too long
+        first = clients.submit(server.post, "/decode", data)
+        server.wait_until_working(1)
         second = clients.submit(server.post, "/decode", data)
         server.wait_until_working(2)
         start = time.monotonic()
@@ -286,6 +280,8 @@ def test_a_signal_waits_for_requests(pyramid, pyramid_path, number):
         serving(f"--codec={pyramid_path}") as server,
         concurrent.futures.ThreadPoolExecutor() as clients,
     ):
+        worker = server.processes()[1]
+        os.kill(worker, signal.SIGSTOP)  # it takes as long as we like
         reply = clients.submit(server.post, "/encode", png(picture))
         server.wait_until_working(1)
         for process in server.processes():  # to all, as a terminal and systemd do
@@ -294,6 +290,7 @@ def test_a_signal_waits_for_requests(pyramid, pyramid_path, number):
         assert not reply.done()
         with pytest.raises(ConnectionRefusedError):
             server.get("/health")
+        os.kill(worker, signal.SIGCONT)
         assert reply.result().body == pyramid.encode(picture)
         assert server.process.wait(timeout=30) == 0
 
