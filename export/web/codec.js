@@ -35,6 +35,12 @@ export class Codec {
     if (!agrees || container.channelCounts.some((count) => !channels.includes(count))) {
       throw new MscnError(`${source}: its header disagrees with codec ${bundle.name}; get a fresh copy`);
     }
+    if (container.errorBound !== null && bundle.kind === "pyramid") {
+      throw new MscnError(
+        `${source}: damaged (an error bound, which files of ${bundle.name} can't have); `
+        + "get a fresh copy",
+      );
+    }
     const readers = { basis: TileReader, pyramid: PyramidReader };
     if (!readers[bundle.kind]) {
       throw new MscnError(`bundle ${bundle.name}: a codec of kind ${bundle.kind}; get a newer page`);

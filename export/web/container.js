@@ -183,6 +183,9 @@ export class Container {
     this.modality = MODALITIES[number];
     this.tileEdge = reader.varint("tile_edge", 1, MAX_SIDE);
     this.tileOverlap = flags & OVERLAP ? reader.varint("tile_overlap", 1, this.tileEdge - 1) : 0;
+    if (this.tileOverlap && this.modality === "image") {
+      throw reader.damaged("tiles of pictures that overlap");
+    }
     this.codeChannels = reader.u8("code_channels", 1);
     this.items = reader.varint("items", 1, MAX_ITEMS);
     this.tilesPerBlock = reader.varint("tiles_per_block", 1, MAX_TILES_PER_BLOCK);

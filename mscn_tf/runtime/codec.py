@@ -120,6 +120,11 @@ class Codec:
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
                 "modality, tiles or channels; get a fresh copy"
             )
+        if container.error_bound is not None and self.bundle.kind == "pyramid":
+            raise MscnError(
+                f"{container.source}: damaged (an error bound, which files of {self.bundle.name} "
+                "can't have); get a fresh copy"
+            )
 
     def _open(self, data: Data, name: str) -> Container:
         container = _parse(data, name, lazy=True)

@@ -254,6 +254,15 @@ def _problem(spec: Field, value: Any) -> str | None:
     return None
 
 
+def _overlap_problem(modality: int, edge: int, overlap: int) -> str | None:
+    """What is wrong with how far tiles overlap, or None."""
+    if not 0 <= overlap < edge:
+        return "tiles overlap by more than their edge"
+    if overlap and MODALITIES[modality] == "image":
+        return "tiles of pictures that overlap"
+    return None
+
+
 def size_text(shape: Sequence[int]) -> str:
     """Innermost axis first, as people write sizes of pictures: "640x480"."""
     return "x".join(map(str, reversed(shape)))
@@ -386,8 +395,9 @@ class Container:
             raise MscnError(f"cannot write a .mscn file: no modality {self.modality}")
         if any(len(shape) != AXES[MODALITIES[self.modality]] for shape in self.shapes):
             raise MscnError(f"a shape has other axes than a {MODALITIES[self.modality]}")
-        if not 0 <= self.tile_overlap < self.tile_edge:
-            raise MscnError("tiles overlap by more than their edge")
+        problem = _overlap_problem(self.modality, self.tile_edge, self.tile_overlap)
+        if problem:
+            raise MscnError(f"cannot write a .mscn file: {problem}")
         if len(self.residuals) != (0 if self.error_bound is None else self.items):
             raise MscnError("residuals need an error bound, and one entry for each item")
         if len(self.bundle_id) != 8:
@@ -537,8 +547,10 @@ class Container:
                 reader.items = column[0]
                 if reader.items > max_items:
                     raise MscnError(f"{name}: {reader.items} items, at most {max_items} here")
-            if spec.name == "tile_overlap" and column[0] >= values["tile_edge"]:
-                raise reader.damaged("tiles overlap by more than their edge")
+            if spec.name == "tile_overlap":
+                problem = _overlap_problem(values["modality"], values["tile_edge"], column[0])
+                if problem:
+                    raise reader.damaged(problem)
         if zlib.crc32(data[:checked]) != values["header_crc"]:
             raise reader.damaged("header checksum")
         items = values["items"]

@@ -31,7 +31,6 @@ def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
     require(bundle.id[:8] == file.bundle_id, "made with another codec")
     require(said == [file.modality, file.tile_edge, file.code_channels], "not the codec's tiles")
     require(manifest.get("tile_overlap", 0) == file.tile_overlap, "not the codec's overlap")
-    require(file.modality != "image" or file.tile_overlap == 0, "pictures' tiles that overlap")
     most = {*range(1, 5)} if file.modality == "image" else {manifest["channels"]}
     require(most.issuperset(file.channels), "not the codec's channels")
     reader = codec(bundle)

@@ -132,6 +132,7 @@ def read_file(data: bytes) -> File:
     edge = file.within(1, 2**20)
     overlap = file.within(1, 2**20) if flags & OVERLAP else 0
     require(overlap < edge, "tiles overlap by their edge or more")
+    require(overlap == 0 or modality != "image", "pictures' tiles that overlap")
     code_channels = file.u8()
     require(code_channels > 0, "no channels")
     items, per_block = file.within(1, 2**24), file.within(1, 2**12)

@@ -145,6 +145,48 @@ def test_both_readers_agree_at_length():
     assert compare_payloads(3, 40) > 500
 
 
+def with_overlap(data: bytes) -> bytes:
+    """A file whose tiles have an edge of one byte, changed to say that they overlap by a sample."""
+    start = head_of(data)
+    assert data[15] < 128
+    head = data[:5] + bytes([data[5] | 16]) + data[6:16] + b"\1" + data[16:start]
+    return head + crc(head) + data[start + 4 :]
+
+
+def test_both_readers_refuse_pictures_whose_tiles_overlap():
+    codec = Codec.load(decode.HERE / "v1.mscnb")
+    edge = codec.bundle.manifest["tile_edge"]
+    shape = (1, 1)  # has one tile, also where they overlap
+    plain = codec.pack(np.zeros((1, codec.bundle.manifest["code_size"]), int), [shape], [80], [3])
+    codec.decode(plain)
+    reader.decode(
+        reader.read_bundle((decode.HERE / "v1.mscnb").read_bytes()), reader.read_file(plain)
+    )
+    data = with_overlap(plain)
+    for read in (Container.from_bytes, codec.decode, Codec.info):
+        with pytest.raises(MscnError, match="tiles of pictures that overlap") as error:
+            read(data)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="overlap"):
+        reader.read_file(data)
+    container = dataclasses.replace(Container.from_bytes(plain), tile_overlap=edge // 2)
+    with pytest.raises(MscnError, match="tiles of pictures that overlap"):
+        container.to_bytes()
+
+
+def test_both_readers_refuse_a_bound_in_a_file_of_a_pyramid_codec():
+    path = decode.HERE / "v1pyramid.mscnb"
+    codec, second = Codec.load(path), reader.read_bundle(path.read_bytes())
+    plain = Container.from_bytes((decode.HERE / "v1pyramid_picture.mscn").read_bytes())
+    data = dataclasses.replace(plain, error_bound=2.0, residuals=[b""]).to_bytes()
+    for read in (codec.decode, codec.decode_symbols, lambda data: list(codec.decode_all(data))):
+        with pytest.raises(MscnError, match="an error bound, which files of") as error:
+            read(data)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="a pyramid with a bound"):
+        reader.decode(second, reader.read_file(data))
+
+
 def head_of(data):
     """Where the header's checksum stands."""
     return next(at for at in range(22, len(data)) if crc(data[:at]) == data[at : at + 4])

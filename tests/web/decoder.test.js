@@ -85,3 +85,10 @@ for (const vector of read("fields.json")) {
     values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
   });
 }
+
+for (const { name, file, bundle: path, says } of read("refused.json")) {
+  test(`a file that the format rules out is refused: ${name}`, () => {
+    assert.throws(() => new Codec(new Container(bytesOf(file), "input"), bundle(path)), (error) =>
+      error instanceof MscnError && error.message.includes(says));
+  });
+}

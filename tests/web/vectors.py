@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,30 @@ def bounded() -> list[dict[str, Any]]:
     return [made("bounded.mscn", data, bundle, **view) for view in views]
 
 
+def refused() -> list[dict[str, Any]]:
+    """Files that format.md rules out, checksums right: Python refuses them."""
+    plain = Container.from_bytes((GOLDEN / "v1pyramid_picture.mscn").read_bytes())
+    bounded = replace(plain, error_bound=2.0, residuals=[b""]).to_bytes()
+    data = Encoder.load(GOLDEN / "v1.mscnb").encode(np.zeros((1, 1, 3), np.uint8))
+    end = next(at for at in range(22, len(data)) if _crc(data[:at]) == data[at : at + 4])
+    head = data[:5] + bytes([data[5] | 16]) + data[6:16] + b"\1" + data[16:end]  # OVERLAP, 1
+    overlapping = head + _crc(head) + data[end + 4 :]
+    found = []
+    for name, file, codec in (("bound", bounded, "v1pyramid"), ("overlap", overlapping, "v1")):
+        bundle = GOLDEN / f"{codec}.mscnb"
+        try:
+            Codec.load(bundle).decode(file)
+        except MscnError as error:
+            found.append({"name": name, "file": text(file), "bundle": str(bundle), "says": name})
+            assert name in str(error)
+    assert len(found) == 2
+    return found
+
+
+def _crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
 def samples() -> list[dict[str, Any]]:
     """Pictures that come with the page, whole and a part enlarged."""
     found = []
@@ -207,7 +232,7 @@ def zoom() -> dict[str, Any]:
 
 
 def main(folder: str) -> None:
-    """Writes streams.json, pictures.json, fields.json and zoom.json."""
+    """Writes streams.json, pictures.json, fields.json, refused.json and zoom.json."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -216,6 +241,7 @@ def main(folder: str) -> None:
     pictures = [*golden(), *with_alpha(), *bounded(), *samples()]
     (out / "pictures.json").write_text(json.dumps(pictures))
     (out / "fields.json").write_text(json.dumps(fields()))
+    (out / "refused.json").write_text(json.dumps(refused()))
     (out / "zoom.json").write_text(json.dumps(zoom()))
 
 
