@@ -1,9 +1,9 @@
-"""usage: mscn evaluate [--codec=NAME|FILE,..] --data=FOLDER|FILE.npy --out=DIR [flags]
+"""usage: mscn evaluate [--codec=NAME|FILE,..] --data=FOLDER|FILE --out=DIR [flags]
 
-Measures codecs on pictures and compares them with others, in bytes of real files. Writes to DIR:
-report.html with curves, BD-rates and pictures side by side; curves.png; results.json, and
-results/NAME.json as CompressAI has them; signals.csv, a row a picture and setting; and our files.
-Called again with the same DIR it measures only what is missing there.
+Measures codecs on signals of any modality and compares them with others, in bytes of real files.
+Writes to DIR: report.html with curves, BD-rates, and pictures side by side; curves.png;
+results.json, and results/NAME.json as CompressAI has them; signals.csv, a row a signal and setting;
+and our files. Called again with the same DIR it measures only what is missing there.
 """
 
 from __future__ import annotations
@@ -15,23 +15,41 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from absl import flags
 
 from mscn_tf.apps import cli
+from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.signals import images
+from mscn_tf.signals import modalities
+
+if TYPE_CHECKING:
+    from mscn_tf.evaluation.modality import Modality
+    from mscn_tf.evaluation.signal import Signal
 
 CODEC = flags.DEFINE_list(
-    "codec", [], "codecs: names that `mscn codecs` lists, or .mscnb files, separated by commas"
+    "codec",
+    None,
+    "codecs: names that `mscn codecs` lists, or .mscnb files, separated by commas; default the "
+    "modality's, of pictures none: then only baselines are measured",
 )
-DATA = flags.DEFINE_string("data", None, "folder of pictures, or an .npy stack [N, H, W, 3]")
+DATA = flags.DEFINE_string("data", None, "folder or file of what `mscn encode` takes")
+MODALITY = flags.DEFINE_enum(
+    "modality", None, MODALITIES, "what the data are; default by --codec, then by their names"
+)
+METRIC = flags.DEFINE_string(
+    "metric", None, "what curves and BD-rates are of: psnr, ms_ssim; rmse, ..; default by modality"
+)
+PAYLOAD = flags.DEFINE_bool(
+    "payload", False, "rates without headers, of those codecs whose files tell them"
+)
 OUT = flags.DEFINE_string("out", None, "folder for results; made if need be")
 BASELINES = flags.DEFINE_string(
     "baselines",
     "all",
-    "compared with: jpeg, jpeg2000, webp, avif, heic, png, webp-lossless, linear; or all, or none",
+    "compared with: names, or all, or none; of pictures jpeg, jpeg2000, webp, avif, heic, png, "
+    "webp-lossless, linear",
 )
 QUALITIES = flags.DEFINE_list(
     "qualities", [str(quality) for quality in range(1, 11)], "of our files; default 1 to 10"
@@ -42,13 +60,16 @@ REFERENCE_DATA = flags.DEFINE_string(
     "training pictures for the linear reference: a pattern of files; sheets:PATTERN where every "
     "row of pixels is a tile",
 )
-PUBLISHED = flags.DEFINE_string("published", None, "also draw published curves: cifar10 or kodak")
+PUBLISHED = flags.DEFINE_string(
+    "published", None, "also draw published curves: cifar10, kodak; era5 of fields"
+)
 BD_RANGE = flags.DEFINE_list(
-    "bd-range", None, "LOW,HIGH: BD-rate between these bits a pixel of the other codec only"
+    "bd-range", None, "LOW,HIGH: BD-rate between these rates of the other codec only"
 )
 ARCHIVE = flags.DEFINE_bool(
-    "archive", True, "pictures of at most 128 pixels a side share one file of ours; else one each"
+    "archive", True, "signals of at most 128 samples a side share one file of ours; else one each"
 )
+BOUND = flags.DEFINE_float("bound", 1.5, "scenes: half the side of the cube that is coded")
 WORKERS = flags.DEFINE_integer(
     "workers", None, "processes for baselines; default as many as cores", lower_bound=1
 )
@@ -65,34 +86,40 @@ def main(argv: list[str]) -> None:
     qualities = _numbers(QUALITIES)
     if not qualities or not all(1 <= quality <= 10 for quality in qualities):
         raise MscnError(f"--qualities={','.join(QUALITIES.value)}: must be 1 to 10")
-    bpp_range = _bpp_range()
+    rate_range = _rate_range()
 
     from mscn_tf.evaluation import baselines
 
     baselines.require("scipy", "matplotlib", "bjontegaard")
-    wanted, linear = baselines.resolve(BASELINES.value, REFERENCE_DATA.value is not None)
+
+    from mscn_tf.evaluation import curves, modality
+    from mscn_tf.evaluation.coder import MscnCoder
+    from mscn_tf.evaluation.rows import RowFile
+
+    ours = [MscnCoder(codec, qualities) for codec in CODEC.value or []]
+    name = _modality([coder.modality for coder in ours])
+    wanted, linear = baselines.resolve(BASELINES.value, REFERENCE_DATA.value is not None, name)
     if linear and REFERENCE_DATA.value is None:
         raise MscnError("linear is fitted to training pictures: give --reference-data=PATTERN")
-
-    from mscn_tf.evaluation import curves
-    from mscn_tf.evaluation.coder import MscnCoder
-    from mscn_tf.evaluation.rows import RowFile, Signal
-
-    published = curves.published(PUBLISHED.value) if PUBLISHED.value else []
-    ours = [MscnCoder(codec, qualities) for codec in CODEC.value]
-    _check_names([coder.name for coder in ours], [*baselines.BASELINES, baselines.LINEAR])
+    kind = modality.MODALITIES[name]
+    if METRIC.value is not None:
+        kind = kind.by(METRIC.value)
+    published = curves.published(PUBLISHED.value, kind) if PUBLISHED.value else []
+    if CODEC.value is None and name in modalities.DEFAULT_CODECS:
+        ours = [MscnCoder(modalities.DEFAULT_CODECS[name], qualities)]
+    ours += [MscnCoder(one.source, (1,), lossless=True) for one in ours if one.can_be_lossless]
+    _check_names([coder.name for coder in ours], [*baselines.of(name), baselines.LINEAR])
     if not (ours or wanted or linear):
         raise MscnError("nothing to measure: give --codec or --baselines")
-    pictures, names = images.read(DATA.value)
-    if any(picture.shape[2] in (2, 4) for picture in pictures):
-        raise MscnError(f"{DATA.value}: transparent pixels; flatten them onto a background")
-    digits = len(str(len(pictures) - 1))
-    names = names or [f"{index:0{digits}}" for index in range(len(pictures))]
-    signals = [Signal.of(*pair) for pair in zip(names, pictures)]
-    out = _made(OUT.value)
-    rows = RowFile(out / "signals.csv")
+    signals, metadata, out = _signals(kind)
+    if len({one.array.shape for one in signals}) > 1:
+        for one in wanted:
+            if one.together:
+                print(f"{one.name}: left out, for it takes signals of one shape")
+        wanted = [one for one in wanted if not one.together]
+    rows = RowFile(out / "signals.csv", name)
     if not rows.is_of(signals):
-        raise MscnError(f"{rows.path} has rows of other pictures; give another --out")
+        raise MscnError(f"{rows.path} has rows of other {kind.noun}s; give another --out")
 
     from mscn_tf.evaluation.evaluate import Evaluation
     from mscn_tf.evaluation.linear_reference import LinearReference
@@ -113,11 +140,14 @@ def main(argv: list[str]) -> None:
             references=references,
             baselines=wanted,
             published=published,
-            bpp_range=bpp_range,
+            rate_range=rate_range,
             workers=WORKERS.value or os.cpu_count() or 1,
             out=out,
             rows=rows,
             archive=ARCHIVE.value,
+            modality=kind,
+            metadata=metadata,
+            payload=PAYLOAD.value,
         )
         evaluation.measure()
         comparisons = evaluation.write()
@@ -131,11 +161,45 @@ def main(argv: list[str]) -> None:
     for label, others in comparisons.items():
         for other, found in others.items():
             if not math.isnan(found.percent):
-                span = "{:.3g} to {:.3g} bpp".format(*found.bpp)
+                span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit
                 each = found.per_signal
-                mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each picture's"
+                mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each {kind.noun}'s"
                 print(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
-    print(f"{out / 'report.html'}: {len(signals)} pictures, {len(rows)} rows in {rows.path}")
+    print(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
+
+
+def _modality(of_codecs: Sequence[str]) -> str:
+    """What the data are: as a flag says, or by the codecs, or by their names."""
+    if len(set(of_codecs)) > 1:
+        raise MscnError(f"--codec: codecs of {' and '.join(sorted(set(of_codecs)))}; give one kind")
+    name = MODALITY.value or (of_codecs[0] if of_codecs else modalities.guess(DATA.value))
+    if of_codecs and of_codecs[0] != name:
+        raise MscnError(f"--codec encodes {of_codecs[0]} signals, --modality says {name}")
+    return name
+
+
+def _signals(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
+    """The signals, their common metadata, and the folder for results, made."""
+    if kind.name == "scene":
+        return _scene(kind)
+    read = modalities.read(DATA.value, kind.name)
+    if kind.name == "image" and any(picture.shape[2] in (2, 4) for picture in read.arrays):
+        raise MscnError(f"{DATA.value}: transparent pixels; flatten them onto a background")
+    return kind.signals(DATA.value, read), read.metadata, _made(OUT.value)
+
+
+def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
+    from mscn_tf.signals.scenes import read_views
+
+    if not 0 < BOUND.value < math.inf:
+        raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")
+    read_views(DATA.value, BOUND.value)  # whatever is wrong is said before the folder is made
+    cli.require_tensorflow()
+    out = _made(OUT.value)
+    with cli.importing_tensorflow():
+        from mscn_tf.evaluation.scenes import fitted
+    read, held_out = fitted(DATA.value, BOUND.value, out, sys.stderr.isatty())
+    return kind.signals(DATA.value, read, [held_out]), read.metadata, out
 
 
 def _numbers(flag: flags.FlagHolder) -> list[float]:
@@ -145,7 +209,7 @@ def _numbers(flag: flags.FlagHolder) -> list[float]:
         raise MscnError(f"--{flag.name}={','.join(flag.value)}: not numbers") from error
 
 
-def _bpp_range() -> Optional[tuple[float, float]]:
+def _rate_range() -> Optional[tuple[float, float]]:
     if BD_RANGE.value is None:
         return None
     numbers = _numbers(BD_RANGE)

@@ -1,17 +1,18 @@
-"""Codecs that hold many pictures in one file: ours, and the linear reference."""
+"""Codecs that hold many signals in one file: ours, and the linear reference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.tiles import Tiles
 
 
 class Coder(Protocol):
@@ -24,6 +25,7 @@ class Coder(Protocol):
       version: rows measured with another are stale.
       shared_bytes: of what all files share and none contains.
       suffix: of the files' names.
+      lossless: every signal comes back as it was.
     """
 
     name: str
@@ -32,12 +34,18 @@ class Coder(Protocol):
     version: str
     shared_bytes: int
     suffix: str
+    lossless: bool
 
-    def encode(self, pictures: Sequence[np.ndarray], setting: float) -> bytes:
-        """Pictures, uint8 ``[H, W, C]``, to a file."""
+    def encode(
+        self,
+        signals: Sequence[np.ndarray],
+        setting: float,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> bytes:
+        """Arrays ``[.., C]``, of pictures uint8, to a file that keeps their metadata."""
 
     def decode(self, data: bytes) -> list[np.ndarray]:
-        """The pictures of a file."""
+        """The signals of a file."""
 
     def sizes(self, data: bytes) -> dict[str, int]:
         """Bytes of a file by purpose: ``header``, ``side``, ``payload``."""
@@ -49,12 +57,14 @@ class MscnCoder:
     Args:
       source: name or path of the bundle.
       qualities: 1 to 10.
+      lossless: codes truth values without loss, at the first of the qualities.
 
     Raises:
       MscnError: there is no such bundle, or it is damaged.
     """
 
-    def __init__(self, source: str, qualities: Sequence[float]):
+    def __init__(self, source: str, qualities: Sequence[float], lossless: bool = False):
+        self.source, self.lossless = source, lossless
         self.bundle = Bundle.load(source)
         self.suffix = "mscn"
         shipped = source in Bundle.names()
@@ -62,6 +72,9 @@ class MscnCoder:
         self.name = path.stem
         self.label = f"mscn {self.name}"
         self.settings = tuple(sorted(set(qualities)))
+        if lossless:
+            self.name, self.label = f"{self.name}-lossless", f"{self.label}, without loss"
+            self.settings = self.settings[:1]
         self.version = self.bundle.id.hex()[:16]
         self.shared_bytes = path.stat().st_size
 
@@ -74,12 +87,28 @@ class MscnCoder:
     def _codec(self) -> Codec:
         return Codec(self.bundle)
 
-    def encode(self, pictures: Sequence[np.ndarray], setting: float) -> bytes:
-        """Pictures, uint8 ``[H, W, C]``, to a `.mscn` file."""
-        return self._codec.encode(pictures, quality=setting)
+    @property
+    def modality(self) -> str:
+        """Of the signals that it encodes."""
+        return self.bundle.manifest["modality"]
+
+    @property
+    def can_be_lossless(self) -> bool:
+        """Whether its signals are truth values, and it can give each of them back."""
+        return isinstance(self._codec.scheme, Tiles) and self._codec.scheme.occupancy is not None
+
+    def encode(
+        self,
+        signals: Sequence[np.ndarray],
+        setting: float,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> bytes:
+        """Arrays ``[.., C]`` to a `.mscn` file."""
+        bound = 0 if self.lossless else None
+        return self._codec.encode(signals, quality=setting, metadata=metadata, max_error=bound)
 
     def decode(self, data: bytes) -> list[np.ndarray]:
-        """The pictures of a `.mscn` file."""
+        """The signals of a `.mscn` file."""
         return list(self._codec.decode_all(data))
 
     def sizes(self, data: bytes) -> dict[str, int]:

@@ -5,155 +5,247 @@ from __future__ import annotations
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
 from mscn_tf.evaluation.rows import Row
 from mscn_tf.runtime.errors import MscnError
 
 PUBLISHED = Path(__file__).with_name("published.csv")
-_MEANS = ("bpp", "psnr", "ms_ssim", "header", "side", "payload")
+_BYTES = ("bytes", "header", "side", "payload")
 _BD_POINTS = 200  # that both curves are sampled at before they are integrated
-_LEAST_OVERLAP = 0.1  # dB
+_LEAST_OVERLAP = 0.1  # dB or %
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Rate against distortion; the points rise in both.
+    """Rate against quality; the points rise in both.
 
     Attributes:
       name: without spaces.
       label: for readers.
-      bpp, psnr: bits a pixel and dB of each point.
-      ms_ssim: of each point, or None where the pictures are too small.
-      header, side, payload: mean bytes of a picture of each point, where the format tells them.
+      rate: of each point, in the modality's unit: bits a pixel of pictures.
+      quality: of each point: dB of pictures.
+      measure: what quality is.
+      beside: further measures of each point by their names; None where signals are too small.
+      bytes, header, side, payload: mean bytes of a signal of each point, where they are known.
       source: how it was made.
       published: taken from the literature.
     """
 
     name: str
     label: str
-    bpp: Sequence[float]
-    psnr: Sequence[float]
-    ms_ssim: Optional[Sequence[float]] = None
+    rate: Sequence[float]
+    quality: Sequence[float]
+    measure: Measure = field(default_factory=lambda: MODALITIES["image"].quality)
+    beside: Mapping[str, Optional[Sequence[float]]] = field(default_factory=dict)
+    bytes: Optional[Sequence[float]] = None
     header: Optional[Sequence[float]] = None
     side: Optional[Sequence[float]] = None
     payload: Optional[Sequence[float]] = None
     source: str = ""
     published: bool = False
 
-    def log_bpp_at(self, psnr: np.ndarray) -> np.ndarray:
-        """Natural logarithm of the rate that reaches a PSNR within the curve's range."""
-        return PchipInterpolator(self.psnr, np.log(self.bpp))(psnr)
+    @cached_property
+    def levels(self) -> list[float]:
+        """Quality on a scale that rises."""
+        return [self.measure.level(value) for value in self.quality]
 
-    def psnr_at(self, bpp: float) -> float:
-        """PSNR at a rate; outside of the curve's range that of its end."""
-        at = np.clip(np.log(bpp), *np.log([self.bpp[0], self.bpp[-1]]))
-        return float(PchipInterpolator(np.log(self.bpp), self.psnr)(at))
+    def log_rate_at(self, level: np.ndarray) -> np.ndarray:
+        """Natural logarithm of the rate that reaches a level within the curve's range."""
+        return PchipInterpolator(self.levels, np.log(self.rate))(level)
 
-    def to_json(self) -> dict[str, Any]:
+    def rate_at(self, quality: float) -> float:
+        """The rate that reaches a quality; nan outside of the curve's range."""
+        level = self.measure.level(quality)
+        if len(self.rate) < 2 or not self.levels[0] <= level <= self.levels[-1]:
+            return math.nan
+        return float(np.exp(self.log_rate_at(level)))
+
+    def level_at(self, rate: float) -> float:
+        """Level at a rate; outside of the curve's range that of its end."""
+        at = np.clip(np.log(rate), *np.log([self.rate[0], self.rate[-1]]))
+        return float(PchipInterpolator(np.log(self.rate), self.levels)(at))
+
+    def to_json(self, modality: Modality) -> dict[str, Any]:
         """The curve as CompressAI writes them: name, description, results."""
-        results = {"bpp": list(self.bpp), "psnr-rgb": list(self.psnr)}
-        if self.ms_ssim is not None:
-            results["ms-ssim-rgb"] = list(self.ms_ssim)
-        for part in ("header", "side", "payload"):
+        results = {modality.rate.name: list(self.rate)}
+        for measure in modality.measures:
+            values = self.quality if measure.name == self.measure.name else None
+            values = values or self.beside.get(measure.name)
+            if values is not None:
+                results[measure.key or measure.name] = list(values)
+        for part in _BYTES:
             if getattr(self, part) is not None:
-                results[f"{part}-bytes"] = list(getattr(self, part))
+                results["bytes" if part == "bytes" else f"{part}-bytes"] = list(getattr(self, part))
         return {"name": self.name, "description": self.source, "results": results}
 
 
-def curve(rows: Sequence[Row], name: str, label: str) -> Curve:
+def curve(
+    rows: Sequence[Row],
+    name: str,
+    label: str,
+    modality: Modality = MODALITIES["image"],
+    payload: bool = False,
+) -> Curve:
     """The curve of a codec, or the better one at each rate where its rows are of several variants.
 
     A point is the mean over the signals at one setting. Settings at which a signal came back
     without loss, where PSNR is infinite, are left out.
+
+    Args:
+      rows: of the codec.
+      name, label: of the curve.
+      modality: of the signals; its first measure is the curve's quality.
+      payload: rates without headers; rows that don't tell them make no point.
     """
     variants: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         variants[row.codec].append(row)
-    curves = [_mean_curve(group, name, label) for group in variants.values()]
-    if len(curves) == 1 or not all(one.bpp for one in curves):
+    made = _Made(name, label, modality)
+    curves = [made.mean_curve(group, payload) for group in variants.values()]
+    if len(curves) == 1 or not all(one.rate for one in curves):
         return curves[0]
     kept = [
-        _point(one, index)
+        point
         for one in curves
-        for index, (bpp, psnr) in enumerate(zip(one.bpp, one.psnr))
-        if all(psnr >= _extended(other, bpp) for other in curves)
+        for point in made.points(one)
+        if all(made.level(point) >= _extended(other, point["rate"]) for other in curves)
     ]
-    return _rising(kept, name, label, " | ".join(one.source for one in curves))
+    return made.rising(kept, " | ".join(one.source for one in curves))
 
 
-def _extended(one: Curve, bpp: float) -> float:
-    """PSNR at a rate, below the curve's range on the line through its first points."""
-    if bpp >= one.bpp[0] or len(one.bpp) < 2:
-        return one.psnr_at(bpp)
-    slope = (one.psnr[1] - one.psnr[0]) / math.log(one.bpp[1] / one.bpp[0])
-    return one.psnr[0] + slope * math.log(bpp / one.bpp[0])
+def _extended(one: Curve, rate: float) -> float:
+    """Level at a rate, below the curve's range on the line through its first points."""
+    if rate >= one.rate[0] or len(one.rate) < 2:
+        return one.level_at(rate)
+    slope = (one.levels[1] - one.levels[0]) / math.log(one.rate[1] / one.rate[0])
+    return one.levels[0] + slope * math.log(rate / one.rate[0])
 
 
-def _mean_curve(rows: Sequence[Row], name: str, label: str) -> Curve:
-    settings: dict[float, list[Row]] = defaultdict(list)
-    for row in rows:
-        settings[row.setting].append(row)
-    points = [
-        {column: _mean([getattr(row, column) for row in group]) for column in _MEANS}
-        for group in settings.values()
-        if all(math.isfinite(row.psnr) for row in group)
-    ]
-    return _rising(points, name, label, rows[0].version)
+Point = dict[str, Optional[float]]
 
 
-def _mean(values: Sequence[Optional[float]]) -> Optional[float]:
-    return None if None in values else float(np.mean(values))
+@dataclass(frozen=True)
+class _Made:
+    """Makes one curve.
+
+    Attributes:
+      name, label: of the curve.
+      modality: of the signals.
+    """
+
+    name: str
+    label: str
+    modality: Modality
+
+    @property
+    def _columns(self) -> list[str]:
+        return ["rate", *_BYTES, *(measure.name for measure in self.modality.measures)]
+
+    def level(self, point: Point) -> float:
+        """Of a point's quality."""
+        quality = self.modality.quality
+        return quality.level(point[quality.name])
+
+    def mean_curve(self, rows: Sequence[Row], payload: bool) -> Curve:
+        """The curve of rows of one codec."""
+        settings: dict[float, list[Row]] = defaultdict(list)
+        for row in rows:
+            settings[row.setting].append(row)
+        quality = self.modality.quality.name
+        points = []
+        for group in settings.values():
+            values = [row.measures[quality] for row in group]
+            if None in values or not np.isfinite(values).all():
+                continue
+            if payload and any(row.payload is None for row in group):
+                continue
+            point = {part: _mean([getattr(row, part) for row in group]) for part in _BYTES}
+            # Without headers: the same share of the rate as of the bytes.
+            shares = [row.payload / row.bytes if payload else 1 for row in group]
+            point["rate"] = _mean([row.rate * share for row, share in zip(group, shares)])
+            for measure in self.modality.measures:
+                values = [row.measures[measure.name] for row in group]
+                point[measure.name] = _mean(values, measure.mean)
+            points.append(point)
+        return self.rising(points, rows[0].version)
+
+    def points(self, one: Curve) -> list[Point]:
+        """Of a curve that was made so."""
+        columns = {
+            "rate": one.rate,
+            **{part: getattr(one, part) for part in _BYTES},
+            one.measure.name: one.quality,
+            **one.beside,
+        }
+        return [
+            {name: None if values is None else values[i] for name, values in columns.items()}
+            for i in range(len(one.rate))
+        ]
+
+    def rising(self, points: Sequence[Point], source: str, published: bool = False) -> Curve:
+        """A curve of those points that none with fewer bits equals."""
+        kept: list[Point] = []
+        for point in sorted(points, key=lambda point: (point["rate"], -self.level(point))):
+            if not kept or self.level(point) > self.level(kept[-1]):
+                kept.append(point)
+        columns = {
+            name: None
+            if any(point.get(name) is None for point in kept)
+            else [point[name] for point in kept]
+            for name in self._columns
+        }
+        quality = self.modality.quality
+        return Curve(
+            name=self.name,
+            label=self.label,
+            rate=columns.pop("rate"),
+            quality=columns.pop(quality.name),
+            measure=quality,
+            source=source,
+            published=published,
+            **{part: columns.pop(part) for part in _BYTES},
+            beside=columns,
+        )
 
 
-def _point(one: Curve, index: int) -> dict[str, Optional[float]]:
-    return {column: None if (v := getattr(one, column)) is None else v[index] for column in _MEANS}
+def _mean(
+    values: Sequence[Optional[float]], mean: Callable[[Sequence[float]], float] = np.mean
+) -> Optional[float]:
+    return None if None in values else float(mean(values))
 
 
-def _rising(points: list[dict], name: str, label: str, source: str, published=False) -> Curve:
-    """A curve of those points that none with fewer bits equals."""
-    rising: list[dict] = []
-    for point in sorted(points, key=lambda point: (point["bpp"], -point["psnr"])):
-        if not rising or point["psnr"] > rising[-1]["psnr"]:
-            rising.append(point)
-    columns = {
-        column: None
-        if any(point[column] is None for point in rising)
-        else [point[column] for point in rising]
-        for column in _MEANS
-    }
-    return Curve(name=name, label=label, source=source, published=published, **columns)
-
-
-def published(dataset: str) -> list[Curve]:
+def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Curve]:
     """Curves from the literature; the names of data sets are in `published.csv`.
 
     Raises:
-      MscnError: there are none of this data set.
+      MscnError: there are none of this data set, or not of what is measured.
     """
     with open(PUBLISHED, newline="") as file:
         rows = list(csv.DictReader(file))
+    known = sorted({row["dataset"] for row in rows if row["modality"] == modality.name})
+    if dataset not in known:
+        words = f"there are curves of {', '.join(known)}" if known else "there are none of these"
+        raise MscnError(f"--published={dataset}: {words}")
+    if modality.quality.name != "psnr":
+        raise MscnError(f"--published={dataset}: those curves are of PSNR; give --metric=psnr")
     found: dict[str, list[dict]] = defaultdict(list)
     for row in rows:
         if row["dataset"] == dataset:
             found[row["codec"]].append(row)
-    if not found:
-        known = ", ".join(sorted({row["dataset"] for row in rows}))
-        raise MscnError(f"--published={dataset}: there are curves of {known}")
     return [
-        _rising(
-            [
-                {**dict.fromkeys(_MEANS), "bpp": float(row["bpp"]), "psnr": float(row["psnr_db"])}
-                for row in group
-            ],
-            f"published-{codec.lower().replace(' ', '-')}",
-            f"{codec} (published)",
+        _Made(
+            f"published-{codec.lower().replace(' ', '-')}", f"{codec} (published)", modality
+        ).rising(
+            [{"rate": float(row["bpp"]), "psnr": float(row["psnr_db"])} for row in group],
             group[0]["source"],
             published=True,
         )
@@ -163,64 +255,72 @@ def published(dataset: str) -> list[Curve]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rate that a codec needs more than an anchor at equal PSNR, on average (Bjontegaard 2001).
+    """Rate that a codec needs more than an anchor at equal quality, on average (Bjontegaard 2001).
 
     Attributes:
       percent: on the mean curves; nan where they don't overlap.
       per_signal: mean of the same on each signal's curves; nan where that can't be said.
-      psnr: the dB from and to which was averaged, or None.
-      bpp: what the anchor spends there, or None.
+      quality: from and to which was averaged, or None.
+      rate: what the anchor spends there, or None.
     """
 
     percent: float
     per_signal: float = math.nan
-    psnr: Optional[tuple[float, float]] = None
-    bpp: Optional[tuple[float, float]] = None
+    quality: Optional[tuple[float, float]] = None
+    rate: Optional[tuple[float, float]] = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, modality: Modality) -> dict[str, Any]:
         """Numbers by name; null where there is none."""
         return {
             "percent": None if math.isnan(self.percent) else self.percent,
             "per_signal": None if math.isnan(self.per_signal) else self.per_signal,
-            "psnr_range": self.psnr,
-            "anchor_bpp_range": self.bpp,
+            f"{modality.quality.name}_range": self.quality,
+            f"anchor_{modality.rate.name}_range": self.rate,
         }
 
 
-def compare(anchor: Curve, test: Curve, bpp: Optional[tuple[float, float]] = None) -> Comparison:
+def compare(anchor: Curve, test: Curve, rate: Optional[tuple[float, float]] = None) -> Comparison:
     """BD-rate of ``test`` over ``anchor`` where both curves reach.
 
-    The curves are log rate over PSNR, interpolated by monotone piecewise cubics (PCHIP), which
+    The curves are log rate over quality, interpolated by monotone piecewise cubics (PCHIP), which
     never swing past their points as Bjontegaard's polynomials can.
 
     Args:
       anchor, test: the curves.
-      bpp: only between these bits a pixel of the anchor.
+      rate: only between these rates of the anchor.
     """
-    if min(len(anchor.psnr), len(test.psnr)) < 2:
+    if min(len(anchor.rate), len(test.rate)) < 2:
         return Comparison(math.nan)
-    low = max(anchor.psnr[0], test.psnr[0])
-    high = min(anchor.psnr[-1], test.psnr[-1])
-    if bpp is not None:
-        low, high = max(low, anchor.psnr_at(bpp[0])), min(high, anchor.psnr_at(bpp[1]))
+    low = max(anchor.levels[0], test.levels[0])
+    high = min(anchor.levels[-1], test.levels[-1])
+    if rate is not None:
+        low, high = max(low, anchor.level_at(rate[0])), min(high, anchor.level_at(rate[1]))
     if high - low < _LEAST_OVERLAP:
         return Comparison(math.nan)
     import bjontegaard  # and with it matplotlib.pyplot, which takes a second
 
-    psnr = np.linspace(low, high, _BD_POINTS)
-    rates = [np.exp(one.log_bpp_at(psnr)) for one in (anchor, test)]
-    percent = bjontegaard.bd_rate(rates[0], psnr, rates[1], psnr, method="pchip")
-    return Comparison(float(percent), psnr=(low, high), bpp=(rates[0][0], rates[0][-1]))
+    levels = np.linspace(low, high, _BD_POINTS)
+    rates = [np.exp(one.log_rate_at(levels)) for one in (anchor, test)]
+    percent = bjontegaard.bd_rate(rates[0], levels, rates[1], levels, method="pchip")
+    value = anchor.measure.value
+    return Comparison(
+        float(percent), quality=(value(low), value(high)), rate=(rates[0][0], rates[0][-1])
+    )
 
 
 def compare_signals(
-    anchor: Sequence[Row], test: Sequence[Row], bpp: Optional[tuple[float, float]] = None
+    anchor: Sequence[Row],
+    test: Sequence[Row],
+    rate: Optional[tuple[float, float]] = None,
+    modality: Modality = MODALITIES["image"],
+    payload: bool = False,
 ) -> float:
     """Mean BD-rate over the signals, each on its own curves; nan if one of them has none."""
     found = []
     for signal in dict.fromkeys(row.signal for row in test):
         pair = [
-            curve([row for row in rows if row.signal == signal], "", "") for rows in (anchor, test)
+            curve([row for row in rows if row.signal == signal], "", "", modality, payload)
+            for rows in (anchor, test)
         ]
-        found.append(compare(*pair, bpp).percent)
+        found.append(compare(*pair, rate).percent)
     return float(np.mean(found))

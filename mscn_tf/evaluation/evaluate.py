@@ -18,17 +18,20 @@ from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
 from mscn_tf.evaluation.curves import Comparison, Curve, compare, compare_signals, curve
 from mscn_tf.evaluation.measure import (
-    ARCHIVE_SIDE,
     File,
     Progress,
+    baseline_files,
     baseline_tasks,
     coder_files,
     measure_baselines,
     measure_coder,
     workers,
 )
-from mscn_tf.evaluation.rows import Family, RowFile, Signal
-from mscn_tf.evaluation.strips import chosen, strips
+from mscn_tf.evaluation.modality import MODALITIES, Modality
+from mscn_tf.evaluation.rows import Family, RowFile
+from mscn_tf.evaluation.signal import Signal
+from mscn_tf.evaluation.strips import Strip, chosen, strips
+from mscn_tf.runtime.container import size_text
 from mscn_tf.runtime.files import atomic_write
 
 _LIBRARIES = "mscn-tf tensorflow onnxruntime constriction numpy scipy pillow bjontegaard".split()
@@ -36,21 +39,24 @@ _LIBRARIES = "mscn-tf tensorflow onnxruntime constriction numpy scipy pillow bjo
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Codecs, the pictures to measure them on, and where results go.
+    """Codecs, the signals to measure them on, and where results go.
 
     Attributes:
       title: of the page.
       command: that asked for it.
-      signals: the pictures.
+      signals: all of one modality.
       ours: our codecs.
-      references: other codecs that put many pictures into a file.
-      baselines: codecs of one picture a file.
+      references: other codecs that put many signals into a file.
+      baselines: the codecs of other people.
       published: curves from the literature.
-      bpp_range: BD-rate is taken between these bits a pixel of the anchor; None for all.
+      rate_range: BD-rate is taken between these rates of the anchor; None for all.
       workers: processes for baselines.
       out: folder of results.
       rows: what is measured already; new rows are added to it.
-      archive: small pictures share an archive of ours; else each has a file of its own.
+      archive: small signals share an archive of ours; else each has a file of its own.
+      modality: of the signals; its first measure makes curves.
+      metadata: of the signals together.
+      payload: rates of curves leave headers out; codecs that don't tell them make none.
     """
 
     title: str
@@ -60,17 +66,24 @@ class Evaluation:
     references: Sequence[Coder]
     baselines: Sequence[Baseline]
     published: Sequence[Curve]
-    bpp_range: Optional[tuple[float, float]]
+    rate_range: Optional[tuple[float, float]]
     workers: int
     out: Path
     rows: RowFile
     archive: bool = True
+    modality: Modality = MODALITIES["image"]
+    metadata: Optional[dict[str, Any]] = None
+    payload: bool = False
 
     @cached_property
     def _files(self) -> list[tuple[Coder, list[File]]]:
         folder = self.out / "files"
         coders = [*self.ours, *self.references]
-        return [(coder, coder_files(coder, self.signals, folder, self.archive)) for coder in coders]
+        shared_side = self.modality.shared_side if self.archive else 0
+        return [
+            (coder, coder_files(coder, self.signals, folder, shared_side, self.metadata))
+            for coder in coders
+        ]
 
     def missing_files(self) -> list[tuple[Coder, list[File]]]:
         """The files that each codec has yet to make."""
@@ -83,7 +96,7 @@ class Evaluation:
         """Adds the rows that are missing.
 
         Raises:
-          MscnError: a codec doesn't take a picture, or the disk is full.
+          MscnError: a codec doesn't take a signal, or the disk is full.
         """
         tasks = baseline_tasks(self.baselines, self.signals, self.rows)
         missing = self.missing_files()
@@ -109,67 +122,95 @@ class Evaluation:
         self.rows.tidy(row for family in families for row in family.rows)
         lossy = [family for family in families if not family.lossless]
         lossless = {
-            family.label: float(np.mean([row.bpp for row in family.rows]))
+            family.label: float(np.mean([row.rate for row in family.rows]))
             for family in families
             if family.lossless
         }
-        curves = [curve(family.rows, family.name, family.label) for family in lossy]
-        ours = len(self.ours)
+        curves = [
+            curve(family.rows, family.name, family.label, self.modality, self.payload)
+            for family in lossy
+        ]
+        ours = sum(not coder.lossless for coder in self.ours)
         comparisons = {curves[i].label: self._comparisons(i, curves, lossy) for i in range(ours)}
         drawn = [*curves, *self.published]
-        figure = plot.draw(self.title, drawn[:ours], drawn[ours:])
-        with workers(self.workers) as pool:
-            shown = strips(chosen(self.signals), lossy, self._files, pool)
+        figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.modality)
         page = report.Report(
             title=self.title,
             summary=self._summary(),
             comparisons=comparisons,
             shared={coder.label: coder.shared_bytes for coder in self.ours},
-            pixels=sum(signal.pixels for signal in self.signals),
+            samples=sum(signal.samples for signal in self.signals),
             figure=figure,
             curves=drawn,
             lossless=lossless,
-            strips=shown,
+            strips=self._strips(lossy),
             notes=self._notes(),
             versions=self._versions(),
             command=self.command,
+            modality=self.modality,
         )
         results = {
             "title": self.title,
             "command": self.command,
+            "modality": self.modality.name,
             "versions": page.versions,
             "signals": len(self.signals),
-            "curves": [one.to_json() for one in drawn],
-            "lossless_bpp": lossless,
+            "uncoded": self._uncoded,
+            "curves": [one.to_json(self.modality) for one in drawn],
+            f"lossless_{self.modality.rate.name}": lossless,
             "shared_bytes": page.shared,
             "bd_rate": [
-                {"codec": label, "anchor": anchor, **found.to_json()}
+                {"codec": label, "anchor": anchor, **found.to_json(self.modality)}
                 for label, others in comparisons.items()
                 for anchor, found in others.items()
             ],
         }
         self._write("curves.png", figure)
         for one in drawn:
-            self._write(f"results/{one.name}.json", _json(one.to_json()))
+            self._write(f"results/{one.name}.json", _json(one.to_json(self.modality)))
         self._write("results.json", _json(results))
         self._write("report.html", report.render(page).encode())
         return comparisons
 
+    @cached_property
+    def _uncoded(self) -> Optional[dict[str, float]]:
+        """Quality of what is coded, before it is, where that isn't the original itself."""
+        if not self.modality.compare or self.signals[0].original is None:
+            return None
+        found = [self.modality.measure(signal, signal.array) for signal in self.signals]
+        means = {}
+        for measure in self.modality.measures:
+            mean = float(measure.mean([one[measure.name] for one in found]))
+            if np.isfinite(mean):
+                means[measure.name] = mean
+        return means
+
+    def _strips(self, lossy: Sequence[Family]) -> list[Strip]:
+        if self.modality.name != "image":
+            return []
+        with workers(self.workers) as pool:
+            return strips(chosen(self.signals), lossy, self._files, pool)
+
     def _families(self) -> list[Family]:
         """All that was measured: ours, then references, then baselines."""
         found = [
-            Family(coder.name, coder.label, [r for f in files for r in f.rows(coder, self.rows)])
+            Family(
+                coder.name,
+                coder.label,
+                [row for file in files for row in file.rows(coder, self.rows)],
+                coder.lossless,
+            )
             for coder, files in self._files
         ]
         baselines: dict[str, Family] = {}
         for one in self.baselines:
             family = Family(one.family, one.label, [], one.lossless)
             family = baselines.setdefault(one.family, family)
-            version = one.version()
             family.rows.extend(
                 self.rows.get(one.name, version, setting, signal)
+                for version, group in baseline_files(one, self.signals)
                 for setting in one.settings
-                for signal in self.signals
+                for signal in group
             )
         return found + list(baselines.values())
 
@@ -180,12 +221,18 @@ class Evaluation:
         found = {}
         for other, family in zip(curves, families):
             if other is not curves[index]:
-                on_signals = compare_signals(family.rows, families[index].rows, self.bpp_range)
+                on_signals = compare_signals(
+                    family.rows,
+                    families[index].rows,
+                    self.rate_range,
+                    self.modality,
+                    self.payload,
+                )
                 found[other.label] = replace(
-                    compare(other, curves[index], self.bpp_range), per_signal=on_signals
+                    compare(other, curves[index], self.rate_range), per_signal=on_signals
                 )
         for other in self.published:
-            found[other.label] = compare(other, curves[index], self.bpp_range)
+            found[other.label] = compare(other, curves[index], self.rate_range)
         return found
 
     def _write(self, name: str, data: bytes) -> None:
@@ -195,25 +242,31 @@ class Evaluation:
             file.write(data)
 
     def _summary(self) -> str:
-        sizes = sorted({f"{s.picture.shape[1]}x{s.picture.shape[0]}" for s in self.signals})
+        sizes = sorted({size_text(signal.array.shape[:-1]) for signal in self.signals})
         some = ", ".join(sizes) if len(sizes) < 4 else f"{sizes[0]} to {sizes[-1]}"
-        count = len(self.signals)
-        return f"{count} picture{'s' * (count > 1)} of {some} pixels; bytes of real files."
+        kind = self.modality
+        return f"{kind.count(self.signals)} of {some} {kind.samples}; bytes of real files."
 
     def _notes(self) -> list[str]:
+        kind = self.modality
+        nouns, rate = f"{kind.noun}s", kind.rate
+        counted = {
+            "bpp": f"{rate.label} are eight times the bytes of the file over its {kind.samples}",
+            "kbps": "the bits of the file over the sound's duration",
+            "bytes": "those of the file",
+        }
+        whole = "headers left out" if self.payload else "headers included"
         notes = [
-            "Rate: bits a pixel are eight times the bytes of the file, header included, over width "
-            "times height; the mean over the pictures is drawn.",
-            "PSNR: of the decoded 8-bit values, all channels together, of each picture; the mean "
-            "of these over the pictures is drawn. A setting that gives back a picture without loss "
-            "has none and is left out.",
+            f"Rate: {counted[rate.name]}, {whole}; the mean over the {nouns} is drawn.",
+            *kind.notes,
         ]
         files = [file for _, files in self._files for file in files]
         if files and all(file.signals is self.signals for file in files):
             notes.append(
-                f"{', '.join(coder.label for coder, _ in self._files)}: the pictures are at most "
-                f"{ARCHIVE_SIDE} pixels a side and share one archive at each quality; its bytes "
-                "are shared between them by their pixels. All other codecs make a file a picture."
+                f"{', '.join(coder.label for coder, _ in self._files)}: the {nouns} share one "
+                f"archive at each quality; its bytes are shared between them by their "
+                f"{kind.samples}. Other codecs make a file a {kind.noun} where nothing else is "
+                "said."
             )
         families = [b.family for b in self.baselines]
         if len(set(families)) < len(families):
@@ -222,25 +275,29 @@ class Evaluation:
                 "better one makes the curve."
             )
         notes.append(
-            "BD-rate: the mean of log rate over PSNR between the two curves, interpolated by "
-            "monotone piecewise cubics, over the range of PSNR that both reach"
+            f"BD-rate: the mean of log rate over {kind.quality.label} between the two curves, "
+            "interpolated by monotone piecewise cubics, over the range that both reach"
             + (
-                f" and that the other codec spends {self.bpp_range[0]:g} to "
-                f"{self.bpp_range[1]:g} bits a pixel on"
-                if self.bpp_range
+                f" and that the other codec spends {self.rate_range[0]:g} to "
+                f"{self.rate_range[1]:g} {rate.unit} on"
+                if self.rate_range
                 else ""
             )
-            + "; on the mean curves, and on each picture's own curves and then averaged."
+            + f"; on the mean curves, and on each {kind.noun}'s own curves and then averaged. "
+            "Points that a cheaper one equals are in no curve."
         )
-        if any(min(signal.picture.shape[:2]) < 161 for signal in self.signals):
-            notes.append("MS-SSIM: left out, for it needs pictures of 161 pixels a side.")
-        else:
-            notes.append("MS-SSIM: Wang et al. 2003, mean of the colour channels.")
+        if self._uncoded:
+            words = [
+                f"{one.label} {one.text(self._uncoded[one.name])}"
+                for one in kind.measures
+                if one.name in self._uncoded
+            ]
+            notes.append(f"What is coded, before coding: {', '.join(words)}.")
         if self.published:
             notes.append(
                 "Published curves are means over the whole data set as their authors give them "
-                f"(Kodak: 24 pictures; CIFAR-10: 10,000 test pictures), not over these "
-                f"{len(self.signals)}."
+                "(Kodak: 24 pictures; CIFAR-10: 10,000 test pictures; ERA5: its test fields), not "
+                f"over these {len(self.signals)}."
             )
         return notes
 

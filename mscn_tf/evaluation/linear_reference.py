@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Optional
 
 import constriction
 import numpy as np
@@ -38,7 +39,7 @@ class LinearReference:
     `fit` makes one.
 
     Attributes:
-      name, label, suffix: see `Coder`.
+      name, label, suffix, lossless: see `Coder`.
       settings: quantiser steps, in units of 8-bit values, from small to large files.
       version: names the kind of codec and what it was fitted to.
       shared_bytes: size of what all files share.
@@ -48,6 +49,7 @@ class LinearReference:
     name = "linear"
     label = "linear reference"
     suffix = "klt"
+    lossless = False
 
     def __init__(self, arrays: dict[str, np.ndarray], version: str, shared_bytes: int):
         self.version, self.shared_bytes = version, shared_bytes
@@ -89,8 +91,13 @@ class LinearReference:
         version = f"KLT of {edge}x{edge} tiles, a histogram a coefficient; {identity}"
         return cls(arrays, version, path.stat().st_size)
 
-    def encode(self, pictures: Sequence[np.ndarray], setting: float) -> bytes:
-        """Pictures, uint8 ``[H, W, C]``, to a file at a quantiser step."""
+    def encode(
+        self,
+        pictures: Sequence[np.ndarray],
+        setting: float,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> bytes:
+        """Pictures, uint8 ``[H, W, C]``, to a file at a quantiser step; it keeps no metadata."""
         step = self.settings.index(setting)
         shapes = np.array([picture.shape for picture in pictures], "<u2")
         same = bool((shapes == shapes[0]).all())

@@ -1,4 +1,4 @@
-"""Measures codecs on pictures: real files, decoded again; one row a picture and setting."""
+"""Measures codecs on signals: real files, decoded again; one row a signal and setting."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import multiprocessing
 import signal as system_signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mscn_tf.evaluation.baselines import BASELINES, Baseline
+from mscn_tf.evaluation import baselines
+from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
-from mscn_tf.evaluation.metrics import ms_ssim
-from mscn_tf.evaluation.rows import Row, RowFile, Signal
+from mscn_tf.evaluation.modality import MODALITIES, Modality
+from mscn_tf.evaluation.rows import Row, RowFile
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
-from mscn_tf.signals import images
 
-ARCHIVE_SIDE = 128  # pictures of at most so many pixels a side share an archive
-_TASK_PIXELS = 2**18  # coded by one task: small pictures aren't sent to a process one by one
+_TASK_SAMPLES = 2**18  # coded by one task: small signals aren't sent to a process one by one
 
 
 class Progress:
@@ -69,7 +69,7 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
     pool = ProcessPoolExecutor(count, context, _start_worker)
     try:
-        # New processes block what is blocked here, from their first moment on; this one gets it late.
+        # New processes block what is blocked here, from their first moment; this one gets it late.
         system_signal.pthread_sigmask(system_signal.SIG_BLOCK, [system_signal.SIGINT])
         for _ in range(count):
             pool.submit(_do_nothing)
@@ -94,30 +94,41 @@ def _do_nothing() -> None:
 
 @dataclass(frozen=True)
 class BaselineTask:
-    """A picture, to be coded at some settings of a baseline."""
+    """Signals that share a file, to be coded at some settings of a baseline."""
 
+    modality: str
     baseline: str
     version: str
     settings: Sequence[float]
-    signal: Signal
+    signals: Sequence[Signal]
+
+
+def baseline_files(
+    baseline: Baseline, signals: Sequence[Signal]
+) -> list[tuple[str, Sequence[Signal]]]:
+    """The signals that share a file at each setting, with the version of their rows."""
+    version = baseline.version()
+    if baseline.together:
+        return [(_of_archive(version, signals), signals)]
+    return [(version, [signal]) for signal in signals]
 
 
 def baseline_tasks(
-    baselines: Sequence[Baseline], signals: Sequence[Signal], rows: RowFile
+    chosen: Sequence[Baseline], signals: Sequence[Signal], rows: RowFile
 ) -> list[BaselineTask]:
     """What is still to be measured, baseline by baseline."""
     tasks = []
-    for baseline in baselines:
-        version = baseline.version()
-        for signal in signals:
+    for baseline in chosen:
+        for version, group in baseline_files(baseline, signals):
             left = [
                 setting
                 for setting in baseline.settings
-                if rows.get(baseline.name, version, setting, signal) is None
+                if any(rows.get(baseline.name, version, setting, one) is None for one in group)
             ]
-            size = max(1, _TASK_PIXELS // signal.pixels)
+            size = max(1, _TASK_SAMPLES // sum(signal.samples for signal in group))
             for at in range(0, len(left), size):
-                tasks.append(BaselineTask(baseline.name, version, left[at : at + size], signal))
+                settings = left[at : at + size]
+                tasks.append(BaselineTask(rows.modality, baseline.name, version, settings, group))
     return tasks
 
 
@@ -127,7 +138,7 @@ def measure_baselines(
     """Runs tasks in parallel; rows are on disk as soon as they are there.
 
     Raises:
-      MscnError: a codec doesn't take a picture.
+      MscnError: a codec doesn't take a signal.
     """
     futures: dict[str, list[Future[list[Row]]]] = {}
     for task in tasks:
@@ -143,24 +154,37 @@ def measure_baselines(
 
 
 def _measure(task: BaselineTask) -> list[Row]:
+    baseline = baselines.of(task.modality)[task.baseline]
+    signal = Signal.stack(task.signals) if baseline.together else task.signals[0]
     measured = []
     for setting in task.settings:
         start = time.perf_counter()
-        data = _encode(task.baseline, setting, task.signal)
+        data = _encode(baseline, setting, signal)
         middle = time.perf_counter()
-        decoded = BASELINES[task.baseline].decode(data, task.signal.picture.shape[2])
+        decoded = baseline.decode(data, signal, setting)
         times = (middle - start, time.perf_counter() - middle)
-        row = _row(task.baseline, task.version, setting, task.signal, decoded, len(data), {}, times)
-        measured.append(row)
+        parts = {}
+        if baseline.payload:
+            parts["payload"] = baseline.payload(data, signal, setting)
+        measured += _rows(
+            MODALITIES[task.modality],
+            (task.baseline, task.version, setting),
+            task.signals,
+            decoded if baseline.together else [decoded],
+            len(data),
+            parts,
+            times,
+        )
     return measured
 
 
 def at_size(
-    name: str, few: float, many: float, size: float, signal: Signal
+    modality: str, name: str, few: float, many: float, size: float, signal: Signal
 ) -> tuple[int, np.ndarray]:
     """A baseline's file of about a wanted size.
 
     Args:
+      modality: of the baseline.
       name: of the baseline.
       few, many: settings whose files are smaller and larger than that; whole ones between them
         are searched.
@@ -170,20 +194,20 @@ def at_size(
     Returns:
       The file's bytes, and its picture, uint8 ``[H, W, C]``.
     """
+    baseline = baselines.of(modality)[name]
     few, many = int(few), int(many)
-    files = {setting: _encode(name, setting, signal) for setting in (few, many)}
+    files = {setting: _encode(baseline, setting, signal) for setting in (few, many)}
     while abs(many - few) > 1:
         middle = (few + many) // 2
-        files[middle] = _encode(name, middle, signal)
+        files[middle] = _encode(baseline, middle, signal)
         few, many = (middle, many) if len(files[middle]) < size else (few, middle)
-    file = min(files.values(), key=lambda file: abs(math.log(len(file) / size)))
-    return len(file), BASELINES[name].decode(file, signal.picture.shape[2])
+    setting, file = min(files.items(), key=lambda pair: abs(math.log(len(pair[1]) / size)))
+    return len(file), baseline.decode(file, signal, setting)
 
 
-def _encode(name: str, setting: float, signal: Signal) -> bytes:
-    baseline = BASELINES[name]
+def _encode(baseline: Baseline, setting: float, signal: Signal) -> bytes:
     try:
-        return baseline.encode(signal.picture, setting)
+        return baseline.encode(signal, setting)
     except MscnError:
         raise
     except Exception as error:  # the libraries raise all kinds of errors
@@ -195,119 +219,141 @@ def _encode(name: str, setting: float, signal: Signal) -> bytes:
 
 @dataclass(frozen=True)
 class File:
-    """Pictures that a codec puts into one file at one setting.
+    """Signals that a codec puts into one file at one setting.
 
     Attributes:
       path: where the file is kept.
       version: of the rows measured on it.
       setting: the codec's.
-      signals: the pictures.
+      signals: of the file.
+      metadata: of these signals together.
     """
 
     path: Path
     version: str
     setting: float
     signals: Sequence[Signal]
+    metadata: Optional[dict[str, Any]] = None
 
     def rows(self, coder: Coder, rows: RowFile) -> Optional[list[Row]]:
-        """The rows of its pictures, if all of them and the file are there."""
+        """The rows of its signals, if all of them and the file are there."""
         found = [rows.get(coder.name, self.version, self.setting, s) for s in self.signals]
         return found if self.path.exists() and None not in found else None
 
 
 def coder_files(
-    coder: Coder, signals: Sequence[Signal], folder: Path, archive: bool = True
+    coder: Coder,
+    signals: Sequence[Signal],
+    folder: Path,
+    shared_side: float,
+    metadata: Optional[dict[str, Any]] = None,
 ) -> list[File]:
-    """The files that a codec makes of pictures, setting by setting.
+    """The files that a codec makes of signals, setting by setting.
 
-    All pictures share an archive where no side is longer than 128 pixels and ``archive`` is set;
-    else each has a file of its own.
+    All signals share an archive where no side is longer than ``shared_side``; else each has a file
+    of its own.
 
     Args:
       coder: the codec.
-      signals: the pictures.
+      signals: to code.
       folder: of the files.
-      archive: whether small pictures share one.
+      shared_side: samples.
+      metadata: of the signals together.
     """
-    sides = [side for signal in signals for side in signal.picture.shape[:2]]
-    if archive and max(sides) <= ARCHIVE_SIDE and len(signals) > 1:
-        content = hashlib.sha256("".join(signal.digest for signal in signals).encode())
-        version = f"{coder.version}; archive of {len(signals)}, {content.hexdigest()[:8]}"
-        groups = [("archive", version, signals)]
+    sides = [side for signal in signals for side in signal.array.shape[:-1]]
+    if max(sides) <= shared_side and len(signals) > 1:
+        groups = [("archive", _of_archive(coder.version, signals), signals, metadata)]
     else:
-        groups = [(signal.name, coder.version, [signal]) for signal in signals]
+        groups = [(one.name, coder.version, [one], one.metadata) for one in signals]
     return [
-        File(folder / coder.name / f"{setting:g}" / f"{name}.{coder.suffix}", version, setting, of)
+        File(
+            folder / coder.name / f"{setting:g}" / f"{name}.{coder.suffix}",
+            version,
+            setting,
+            of,
+            known,
+        )
         for setting in coder.settings
-        for name, version, of in groups
+        for name, version, of, known in groups
     ]
 
 
-def measure_coder(coder: Coder, files: Sequence[File], rows: RowFile, progress: Progress) -> None:
-    """Makes files with a codec and measures them; rows are on disk as soon as they are there.
+def _of_archive(version: str, signals: Sequence[Signal]) -> str:
+    """The version of rows of signals that share a file: with others it is another file."""
+    content = hashlib.sha256("".join(signal.digest for signal in signals).encode())
+    return f"{version}; archive of {len(signals)}, {content.hexdigest()[:8]}"
 
-    The bytes of an archive are shared between its pictures by their pixels.
-    """
+
+def measure_coder(coder: Coder, files: Sequence[File], rows: RowFile, progress: Progress) -> None:
+    """Makes files with a codec and measures them; rows are on disk as soon as they are there."""
     count = 0
     for file in files:
         start = time.perf_counter()
-        data = coder.encode([signal.picture for signal in file.signals], file.setting)
+        arrays = [signal.array for signal in file.signals]
+        data = coder.encode(arrays, file.setting, file.metadata)
         middle = time.perf_counter()
         decoded = coder.decode(data)
         times = (middle - start, time.perf_counter() - middle)
         file.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file.path) as target:
             target.write(data)
-        parts = coder.sizes(data)
-        pixels = sum(signal.pixels for signal in file.signals)
-        found = []
-        for signal, picture in zip(file.signals, decoded):
-            share = signal.pixels / pixels
-            found.append(
-                _row(
-                    coder.name,
-                    file.version,
-                    file.setting,
-                    signal,
-                    picture,
-                    share * len(data),
-                    {name: share * size for name, size in parts.items()},
-                    tuple(share * seconds for seconds in times),
-                )
-            )
+        found = _rows(
+            MODALITIES[rows.modality],
+            (coder.name, file.version, file.setting),
+            file.signals,
+            decoded,
+            len(data),
+            coder.sizes(data),
+            times,
+        )
         rows.add(found)
         progress.add(len(found))
         count += len(found)
     progress.done(coder.name, count)
 
 
-def _row(
-    codec: str,
-    version: str,
-    setting: float,
-    signal: Signal,
-    decoded: np.ndarray,
-    size: float,
-    parts: dict[str, float],
-    times: tuple[float, ...],
-) -> Row:
-    height, width, channels = signal.picture.shape
-    return Row(
-        codec=codec,
-        version=version,
-        setting=float(setting),
-        signal=signal.name,
-        digest=signal.digest,
-        width=width,
-        height=height,
-        channels=channels,
-        bytes=float(size),
-        header=parts.get("header"),
-        side=parts.get("side"),
-        payload=parts.get("payload"),
-        bpp=8 * size / signal.pixels,
-        psnr=images.psnr(signal.picture, decoded),
-        ms_ssim=ms_ssim(signal.picture, decoded),
-        encode_seconds=round(times[0], 6),
-        decode_seconds=round(times[1], 6),
-    )
+def _rows(
+    modality: Modality,
+    coded: tuple[str, str, float],
+    signals: Sequence[Signal],
+    decoded: Iterable[np.ndarray],
+    size: int,
+    parts: dict[str, int],
+    times: tuple[float, float],
+) -> list[Row]:
+    """Of the signals of one file, whose bytes and seconds are shared by their samples.
+
+    Args:
+      modality: of the signals.
+      coded: by which codec, its version, its setting.
+      signals: of the file.
+      decoded: from it.
+      size: of the file.
+      parts: of its bytes.
+      times: seconds of encoding and decoding.
+    """
+    samples = sum(signal.samples for signal in signals)
+    found = []
+    for signal, array in zip(signals, decoded):
+        share = signal.samples / samples
+        codec, version, setting = coded
+        found.append(
+            Row(
+                codec=codec,
+                version=version,
+                setting=float(setting),
+                signal=signal.name,
+                digest=signal.digest,
+                shape="x".join(map(str, signal.array.shape)),
+                bytes=float(share * size),
+                **{
+                    part: share * parts[part] if part in parts else None
+                    for part in ("header", "side", "payload")
+                },
+                rate=share * size * modality.rate.of_byte(signal),
+                measures=modality.measure(signal, array),
+                encode_seconds=round(share * times[0], 6),
+                decode_seconds=round(share * times[1], 6),
+            )
+        )
+    return found

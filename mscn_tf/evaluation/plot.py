@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
+from typing import Optional
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mscn_tf.evaluation.curves import Curve
+from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
 
 _OURS = ("#c1121f", "#7b2cbf", "#e07a00", "#0a7f5a")
 _MEASURED = ("#1f77b4", "#2ca02c", "#17a2b8", "#8c6d31", "#4d5bd1", "#6b7280", "#b5179e")
@@ -22,31 +23,36 @@ _DASHES = ((4, 2), (1, 1.2), (6, 1.5, 1, 1.5), (2, 1))
 _MARKERS = "osD^vP*X"
 
 
-def draw(title: str, ours: Sequence[Curve], others: Sequence[Curve]) -> bytes:
-    """A PNG: PSNR over bits a pixel, and MS-SSIM beside it where all that was measured has it.
+def draw(
+    title: str,
+    ours: Sequence[Curve],
+    others: Sequence[Curve],
+    modality: Modality = MODALITIES["image"],
+) -> bytes:
+    """A PNG: quality over rate; beside it the second measure where all that was measured has it.
 
     Args:
       title: above.
       ours: curves drawn thick; they decide which rates are shown.
       others: measured ones are drawn solid, published ones dashed.
+      modality: names the axes.
     """
-    ours, others = ([one for one in curves if one.bpp] for curves in (ours, others))
+    ours, others = ([one for one in curves if one.rate] for curves in (ours, others))
     measured = [one for one in (*ours, *others) if not one.published]
-    with_ssim = bool(measured) and all(one.ms_ssim is not None for one in measured)
-    figure = Figure(figsize=(15 if with_ssim else 10.5, 6.2), dpi=160, layout="constrained")
-    axes = figure.subplots(1, 1 + with_ssim, squeeze=False)[0]
-    for panel in axes:
-        _set_up(panel, ours or measured or others)
-    axes[0].set_ylabel("PSNR, RGB (dB)")
-    for one, style in _styled(ours, others):
-        axes[0].plot(one.bpp, one.psnr, label=one.label, **style)
-    _fit(axes[0], [(one.bpp, one.psnr) for one in measured], len(ours))
-    if with_ssim:
-        axes[1].set_ylabel("MS-SSIM, RGB: $-10\\,\\log_{10}(1 - x)$ (dB)")
+    shown = [modality.quality]
+    for beside in modality.measures[1:2]:
+        if measured and all(one.beside.get(beside.name) is not None for one in measured):
+            shown.append(beside)
+    figure = Figure(figsize=(6 + 4.5 * len(shown), 6.2), dpi=160, layout="constrained")
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for panel, measure in zip(axes, shown):
+        _set_up(panel, ours or measured or others, modality, measure)
+        heights = {one.name: _heights(one, measure) for one in (*ours, *others)}
         for one, style in _styled(ours, others):
-            if one.ms_ssim is not None:
-                axes[1].plot(one.bpp, _decibels(one.ms_ssim), **style)
-        _fit(axes[1], [(one.bpp, _decibels(one.ms_ssim)) for one in measured], len(ours))
+            if heights[one.name] is not None:
+                label = one.label if panel is axes[0] else None
+                panel.plot(one.rate, heights[one.name], label=label, **style)
+        _fit(panel, [(one.rate, heights[one.name]) for one in measured], len(ours), measure)
     figure.suptitle(title, fontsize=13, fontweight="bold")
     if ours or others:
         figure.legend(loc="outside right center", frameon=False, fontsize=10, handlelength=3)
@@ -55,17 +61,31 @@ def draw(title: str, ours: Sequence[Curve], others: Sequence[Curve]) -> bytes:
     return file.getvalue()
 
 
-def _set_up(panel: Axes, shown: Sequence[Curve]) -> None:
+def _heights(one: Curve, measure: Measure) -> Optional[Sequence[float]]:
+    """What is drawn of a measure: of errors their values, of others levels; None without any."""
+    values = one.quality if one.measure.name == measure.name else one.beside.get(measure.name)
+    if values is None or measure.falls:
+        return values
+    return [measure.level(value) for value in values]
+
+
+def _set_up(panel: Axes, shown: Sequence[Curve], modality: Modality, measure: Measure) -> None:
     panel.set_xscale("log")
-    panel.set_xlabel("bits a pixel, whole files")
+    panel.set_xlabel(f"{modality.rate.label}, whole files")
+    panel.set_ylabel(measure.axis + measure.drawn)
     panel.grid(True, which="major", color="#d8dce2", linewidth=0.8)
     panel.set_axisbelow(True)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
+    if measure.falls:
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
     if not shown:
         return
-    low = min(one.bpp[0] for one in shown) / 1.15
-    high = max(one.bpp[-1] for one in shown) * 1.15
+    low = min(one.rate[0] for one in shown) / 1.15
+    high = max(one.rate[-1] for one in shown) * 1.15
     panel.set_xlim(low, high)
     steps = (1, 2, 5) if high / low > 12 else (1, 1.5, 2, 3, 4, 5, 7)
     panel.xaxis.set_major_locator(LogLocator(subs=steps))
@@ -73,12 +93,22 @@ def _set_up(panel: Axes, shown: Sequence[Curve]) -> None:
     panel.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _fit(panel: Axes, curves: Sequence[tuple[Sequence[float], Sequence[float]]], ours: int) -> None:
-    """Shows the heights of curves at the rates shown, from where the lowest of ours begins."""
+def _fit(
+    panel: Axes,
+    curves: Sequence[tuple[Sequence[float], Sequence[float]]],
+    ours: int,
+    measure: Measure,
+) -> None:
+    """Shows the heights of curves at the rates shown, from where the worst of ours begins."""
     left, right = panel.get_xlim()
-    heights = [[y for x, y in zip(bpp, values) if left <= x <= right] for bpp, values in curves]
-    low = min((y for some in heights[:ours] or heights for y in some), default=0.0)
-    high = max((y for some in heights for y in some), default=1.0)
+    heights = [[y for x, y in zip(rates, values) if left <= x <= right] for rates, values in curves]
+    own = [y for some in heights[:ours] or heights for y in some]
+    every = [y for some in heights for y in some]
+    if measure.falls:
+        # Better is up, also where less is better.
+        panel.set_ylim(1.1 * max(own, default=1.0), min(every, default=0.1) / 1.1)
+        return
+    low, high = min(own, default=0.0), max(every, default=1.0)
     margin = 0.05 * (high - low) + 0.1
     panel.set_ylim(low - margin, high + margin)
 
@@ -115,7 +145,3 @@ def _styled(ours: Sequence[Curve], others: Sequence[Curve]):
                 zorder=3,
             ),
         )
-
-
-def _decibels(values: Sequence[float]) -> list[float]:
-    return [-10 * math.log10(max(1 - value, 1e-9)) for value in values]

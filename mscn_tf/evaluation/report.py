@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mscn_tf.evaluation.curves import Comparison, Curve
+from mscn_tf.evaluation.modality import MODALITIES, Modality
 from mscn_tf.evaluation.strips import Cell, Strip
 
 
@@ -26,21 +27,22 @@ class Report:
       summary: one sentence about the signals.
       comparisons: of each of our codecs, by label, with each anchor, by label.
       shared: bytes that all files of a codec share, by its label.
-      pixels: of all signals together.
+      samples: of all signals together.
       figure: PNG.
       curves: all that are drawn, ours first.
-      lossless: bits a pixel of lossless codecs by label.
+      lossless: rates of lossless codecs by label.
       strips: pictures side by side.
       notes: sentences that qualify the results.
       versions: of libraries, by name.
       command: that made the page.
+      modality: of the signals.
     """
 
     title: str
     summary: str
     comparisons: dict[str, dict[str, Comparison]]
     shared: dict[str, int]
-    pixels: int
+    samples: int
     figure: bytes
     curves: Sequence[Curve]
     lossless: dict[str, float]
@@ -48,6 +50,7 @@ class Report:
     notes: Sequence[str]
     versions: dict[str, str]
     command: str
+    modality: Modality = MODALITIES["image"]
 
 
 def render(report: Report) -> str:
@@ -57,11 +60,17 @@ def render(report: Report) -> str:
         _section(
             "Curves",
             f'<img class="figure" alt="Rate-distortion curves" src="{_uri(report.figure, "png")}">'
-            + _lossless(report.lossless),
+            if any(one.rate for one in report.curves)
+            else "",
         ),
+        _section("Without loss", _lossless(report)),
+        _section("At equal quality", _equal(report)),
         _section("Side by side at about equal bytes", _strips(report.strips)),
         _section(
-            "Points", "".join(_points(one, index == 0) for index, one in enumerate(report.curves))
+            "Points",
+            "".join(
+                _points(one, index == 0, report.modality) for index, one in enumerate(report.curves)
+            ),
         ),
         _section("How it was measured", _list(report.notes)),
         _section(
@@ -103,32 +112,55 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _comparisons(report: Report) -> str:
-    parts = []
+    parts, kind = [], report.modality
     for label, comparisons in report.comparisons.items():
         size = report.shared[label]
         parts.append(
             f"<h3>{escape(label)}</h3><p>Files read only with a bundle of {size:,} bytes, paid "
-            "once and in no rate on this page; spread over these pictures alone it would be "
-            f"{8 * size / report.pixels:,.2f} bits a pixel.</p>"
+            f"once and in no rate on this page; spread over these {kind.noun}s alone it would be "
+            f"{8 * size / report.samples:,.2f} bits for each of their {kind.samples}.</p>"
         )
         rows = [
             [
                 anchor,
                 _percent(found.percent),
                 _percent(found.per_signal),
-                _span(found.psnr, "{:.1f} to {:.1f} dB"),
-                _span(found.bpp, "{:.3g} to {:.3g} bpp"),
+                _span(found.quality, "{:.4g} to {:.4g} " + kind.quality.unit),
+                _span(found.rate, "{:.3g} to {:.3g} " + kind.rate.unit),
             ]
             for anchor, found in comparisons.items()
         ]
-        head = ["against", "BD-rate", "each picture, mean", "over", "where the other spends"]
+        head = ["against", "BD-rate", f"each {kind.noun}, mean", "over", "where the other spends"]
         parts.append(_table(head, rows))
     parts.append(
-        "<p>BD-rate: how many more bytes are needed for the same PSNR, on average over the range "
-        "that both curves reach; less than zero is better. A dash: the curves don't overlap, or "
-        "there is only a mean curve.</p>"
+        f"<p>BD-rate: how many more bytes are needed for the same {escape(kind.quality.label)}, on "
+        "average over the range that both curves reach; less than zero is better. A dash: the "
+        "curves don't overlap, or there is only a mean curve.</p>"
     )
     return "".join(parts)
+
+
+def _equal(report: Report) -> str:
+    """At each point of ours what others take for the same quality."""
+    kind, parts = report.modality, []
+    for own in report.curves[: len(report.comparisons)]:
+        others = [one for one in report.curves if one is not own]
+        rows = []
+        for quality, rate in zip(own.quality, own.rate):
+            found = [one.rate_at(quality) for one in others]
+            rows.append(
+                [kind.quality.text(quality), f"{rate:.4g}"]
+                + [_NONE if math.isnan(r) else f"{r:.4g} ({r / rate:.3g} x)" for r in found]
+            )
+        if others and rows:
+            head = [kind.quality.label, own.label, *(one.label for one in others)]
+            parts.append(_table(head, rows))
+    if not parts:
+        return ""
+    return (
+        f"<p>{escape(kind.rate.label[0].upper() + kind.rate.label[1:])}, on the mean curves. A "
+        "dash: the other curve doesn't reach so far.</p>" + "".join(parts)
+    )
 
 
 def _percent(value: float) -> str:
@@ -142,23 +174,29 @@ def _span(values: tuple[float, float] | None, form: str) -> str:
     return _NONE if values is None else form.format(*values)
 
 
-def _lossless(found: dict[str, float]) -> str:
-    if not found:
-        return ""
-    text = ", ".join(f"{label} {bpp:.2f} bits a pixel" for label, bpp in found.items())
-    return f"<p>Without loss: {escape(text)}.</p>"
+def _lossless(report: Report) -> str:
+    found = sorted(report.lossless.items(), key=lambda pair: pair[1])
+    unit = report.modality.rate.label
+    return _table(["", unit], [[label, f"{rate:,.4g}"] for label, rate in found]) if found else ""
 
 
-def _points(one: Curve, is_open: bool) -> str:
-    head = ["bits a pixel", "PSNR (dB)"]
-    columns = [[f"{value:.4f}" for value in one.bpp], [f"{value:.2f}" for value in one.psnr]]
-    if one.ms_ssim is not None:
-        head.append("MS-SSIM")
-        columns.append([f"{value:.4f}" for value in one.ms_ssim])
-    for part, name in (("header", "header"), ("side", "side information"), ("payload", "payload")):
+def _points(one: Curve, is_open: bool, modality: Modality) -> str:
+    head = [modality.rate.label]
+    columns = [[f"{value:.4f}" for value in one.rate]]
+    for measure in modality.measures:
+        values = one.quality if measure.name == one.measure.name else one.beside.get(measure.name)
+        if values is not None:
+            head.append(measure.axis)
+            columns.append([f"{value:.{4 if not measure.unit else 2}f}" for value in values])
+    for part, name in (
+        ("bytes", "file"),
+        ("header", "header"),
+        ("side", "side information"),
+        ("payload", "payload"),
+    ):
         values = getattr(one, part)
         if values is not None:
-            head.append(f"{name} (bytes a picture)")
+            head.append(f"{name} (bytes a {modality.noun})")
             columns.append([f"{value:,.2f}" for value in values])
     opened = " open" if is_open else ""
     return (

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-import numpy as np
-
+from mscn_tf.evaluation.modality import MODALITIES
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
 
 Key = tuple[str, str, float, str, str]
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A picture that all codecs are measured on.
-
-    Attributes:
-      name: of its file, or its number in a stack.
-      picture: uint8 ``[H, W, C]``.
-      digest: of its pixels and shape: a row is of this picture only if it has the same.
-    """
-
-    name: str
-    picture: np.ndarray
-    digest: str
-
-    @classmethod
-    def of(cls, name: str, picture: np.ndarray) -> Signal:
-        """A signal with the digest that belongs to it."""
-        content = hashlib.sha256(repr(picture.shape).encode())
-        content.update(np.ascontiguousarray(picture))
-        return cls(name, picture, content.hexdigest()[:12])
-
-    @property
-    def pixels(self) -> int:
-        """Height times width."""
-        return self.picture.shape[0] * self.picture.shape[1]
 
 
 @dataclass(frozen=True)
@@ -53,12 +25,13 @@ class Row:
       codec: its name.
       version: of codec, library and options; a bundle's id.
       setting: quality, rate or quantiser step, as the codec has it.
-      signal, digest, width, height, channels: what was coded.
-      bytes: of the file; for a signal in an archive its share by pixels.
+      signal, digest: what was coded.
+      shape: of its array, "40x48x3" for instance: of a picture height, width and channels.
+      bytes: of the file; for a signal in an archive its share by samples.
       header, side, payload: the parts of these bytes, where the codec's format tells them.
-      bpp: bits a pixel, ``8 bytes / (width height)``.
-      psnr: dB of the 8-bit pixels; infinite without loss.
-      ms_ssim: None where the picture is too small for it.
+      rate: these bytes in the modality's unit.
+      measures: what the modality measures, by name; None where the signal is too small for it.
+        Infinite PSNR is that of a signal without loss.
       encode_seconds, decode_seconds: by the clock, while other processes may run: a hint only.
     """
 
@@ -67,16 +40,13 @@ class Row:
     setting: float
     signal: str
     digest: str
-    width: int
-    height: int
-    channels: int
+    shape: str
     bytes: float
     header: Optional[float]
     side: Optional[float]
     payload: Optional[float]
-    bpp: float
-    psnr: float
-    ms_ssim: Optional[float]
+    rate: float
+    measures: Mapping[str, Optional[float]]
     encode_seconds: float
     decode_seconds: float
 
@@ -86,14 +56,37 @@ class Row:
         return self.codec, self.version, self.setting, self.signal, self.digest
 
 
-COLUMNS = [column.name for column in fields(Row)]
-_PARSERS = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "Optional[float]": lambda text: float(text) if text else None,
+def _number(text: str) -> Optional[float]:
+    return float(text) if text else None
+
+
+_BEFORE = {  # columns before and after those that depend on the modality
+    "codec": str,
+    "version": str,
+    "setting": float,
+    "signal": str,
+    "digest": str,
+    "shape": str,
+    "bytes": float,
+    "header": _number,
+    "side": _number,
+    "payload": _number,
 }
-_PARSE = [_PARSERS[column.type] for column in fields(Row)]
+_AFTER = {"encode_seconds": float, "decode_seconds": float}
+
+
+def columns(modality: str) -> list[str]:
+    """Of the file: its own, and those of what is measured of the modality."""
+    return [*_BEFORE, *_rate(modality), *_measures(modality), *_AFTER]
+
+
+def _rate(modality: str) -> list[str]:
+    name = MODALITIES[modality].rate.name
+    return [] if name == "bytes" else [name]  # they have their column already
+
+
+def _measures(modality: str) -> list[str]:
+    return [one.name for one in MODALITIES[modality].measures]
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ class Family:
     Attributes:
       name, label: of the curve.
       rows: of a codec, or of several ways of using it.
-      lossless: each picture comes back as it was.
+      lossless: each signal comes back as it was.
     """
 
     name: str
@@ -119,13 +112,14 @@ class RowFile:
 
     Args:
       path: of the file; made if need be.
+      modality: of the signals, by name.
 
     Raises:
       MscnError: the file is of another kind, or can't be read or written.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, modality: str = "image"):
+        self.path, self.modality = path, modality
         self._rows: dict[Key, Row] = {}
         try:
             content = path.read_bytes() if path.exists() else b""
@@ -133,13 +127,18 @@ class RowFile:
             raise MscnError(f"cannot read {path}: {error.strerror}; check --out") from error
         whole = content[: content.rfind(b"\n") + 1]
         try:
-            text = io.StringIO(whole.decode() or ",".join(COLUMNS), newline="")
+            text = io.StringIO(whole.decode() or ",".join(columns(modality)), newline="")
             head, *lines = csv.reader(text)
-            rows = [Row(*(parse(text) for parse, text in zip(_PARSE, line))) for line in lines]
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise MscnError(f"{path}: damaged ({error}); give another --out") from error
-        if head != COLUMNS:
-            raise MscnError(f"{path}: not written by this command; give another --out")
+        if head != columns(modality):
+            raise MscnError(
+                f"{path}: not written by this command for the same modality; give another --out"
+            )
+        try:
+            rows = [self._parsed(dict(zip(head, line))) for line in lines]
+        except (KeyError, ValueError) as error:
+            raise MscnError(f"{path}: damaged ({error}); give another --out") from error
         self._rows = {row.key: row for row in rows}
         if not whole or whole != content:
             self._write(rows)
@@ -166,7 +165,7 @@ class RowFile:
         self._rows.update((row.key, row) for row in rows)
         try:
             with open(self.path, "ab") as file:
-                file.write(_lines(rows))
+                file.write(self._lines(rows))
         except OSError as error:
             raise MscnError(f"cannot write {self.path}: {error.strerror}") from error
 
@@ -185,11 +184,22 @@ class RowFile:
 
     def _write(self, rows: Iterable[Row]) -> None:
         with atomic_write(self.path) as file:
-            file.write((",".join(COLUMNS) + "\n").encode() + _lines(rows))
+            file.write((",".join(columns(self.modality)) + "\n").encode() + self._lines(rows))
 
+    def _parsed(self, line: dict[str, str]) -> Row:
+        own = {name: parse(line[name]) for name, parse in {**_BEFORE, **_AFTER}.items()}
+        (rate,) = _rate(self.modality) or ["bytes"]
+        measures = {name: _number(line[name]) for name in _measures(self.modality)}
+        return Row(rate=float(line[rate]), measures=measures, **own)
 
-def _lines(rows: Iterable[Row]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue().encode()
+    def _lines(self, rows: Iterable[Row]) -> bytes:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        for row in rows:
+            writer.writerow(
+                [getattr(row, name) for name in _BEFORE]
+                + [row.rate for _ in _rate(self.modality)]
+                + [row.measures[name] for name in _measures(self.modality)]
+                + [getattr(row, name) for name in _AFTER]
+            )
+        return text.getvalue().encode()

@@ -12,10 +12,11 @@ from typing import Callable, Optional
 
 import numpy as np
 
-from mscn_tf.evaluation.baselines import BASELINES
+from mscn_tf.evaluation import baselines
 from mscn_tf.evaluation.coder import Coder
 from mscn_tf.evaluation.measure import File, at_size
-from mscn_tf.evaluation.rows import Family, Row, Signal
+from mscn_tf.evaluation.rows import Family, Row
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.files import read_bytes
 from mscn_tf.signals import images
 
@@ -49,7 +50,7 @@ class Strip:
 
 def chosen(signals: Sequence[Signal]) -> list[Signal]:
     """The signals that are shown: some, evenly spread."""
-    large = max(side for signal in signals for side in signal.picture.shape[:2]) > CROP // 2
+    large = max(side for signal in signals for side in signal.array.shape[:2]) > CROP // 2
     count = min(len(signals), _LARGE if large else _SMALL)
     return [signals[i] for i in np.linspace(0, len(signals) - 1, count).round().astype(int)]
 
@@ -79,17 +80,17 @@ def strips(
         size = next(r for r in first if (r.setting, r.signal) == (setting, signal.name)).bytes
         for family in families:
             own = [row for row in family.rows if row.signal == signal.name]
-            row = min(own, key=lambda row: (abs(math.log(row.bytes / size)), -row.psnr))
-            if row.codec in BASELINES:
+            row = min(own, key=lambda row: (abs(math.log(row.bytes / size)), -row.measures["psnr"]))
+            if row.codec in baselines.of("image"):
                 few, many = _neighbours([r for r in own if r.codec == row.codec], size)
-                get = pool.submit(at_size, row.codec, few, many, size, signal).result
+                get = pool.submit(at_size, "image", row.codec, few, many, size, signal).result
             else:
                 get = partial(_kept, coders, row, decoded)
             found.append((signal, family.label, get))
-    shown = {one.name: [Cell("original", _crop(one.picture))] for one in signals}
+    shown = {one.name: [Cell("original", _crop(one.array))] for one in signals}
     for signal, label, get in found:
         size, picture = get()
-        psnr = images.psnr(signal.picture, picture)
+        psnr = images.psnr(signal.array, picture)
         shown[signal.name].append(Cell(label, _crop(picture), size, psnr))
     return [Strip(name, cells) for name, cells in shown.items()]
 
@@ -107,7 +108,7 @@ def _neighbours(rows: Sequence[Row], size: float) -> tuple[float, float]:
 def _middle(rows: Sequence[Row]) -> float:
     """The setting whose mean rate is nearest to the geometric middle of all settings' rates."""
     rates = {
-        setting: np.mean([row.bpp for row in rows if row.setting == setting])
+        setting: np.mean([row.rate for row in rows if row.setting == setting])
         for setting in {row.setting for row in rows}
     }
     middle = math.sqrt(min(rates.values()) * max(rates.values()))

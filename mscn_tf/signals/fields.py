@@ -1,4 +1,4 @@
-"""Fields on the sphere in NetCDF files."""
+"""Fields on the sphere in NetCDF files, and bare in `.npy` stacks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import xarray as xr
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.grids import cell_areas, coordinates_at, global_grid
+from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.signal import Signals
 
 # Limits of the temperatures (kelvins) that COIN++ scales ERA5 by, for its PSNR.
@@ -31,14 +32,18 @@ _COVERED = 1.5  # cells that may lack between the last column and the first, or 
 def read(path: PathLike) -> Signals:
     """The fields of a NetCDF file, one for each time, level or member, and for each variable.
 
+    An ``.npy`` stack ``[N, H, W]`` or ``[H, W]`` is on the grid of ``global_grid``.
+
     Returns:
       float32 ``[H, W, 1]`` each, rows and columns as in the file; metadata that ``write`` makes
-      the file from: ``latitude``, ``longitude``, ``attrs``, ``variables``.
+      the file from: ``latitude``, ``longitude``, ``attrs``, ``variables``; of ``.npy`` None.
 
     Raises:
       MscnError: not a NetCDF file, no variable on latitudes and longitudes, a grid that does not
         cover the sphere, or missing values.
     """
+    if Path(path).suffix.lower() == ".npy":
+        return Signals(_read_stack(path))
     try:
         # Times stay numbers: their units and calendar are attributes, kept like others.
         dataset = xr.open_dataset(path, engine=_ENGINE, decode_times=False)
@@ -76,6 +81,18 @@ def read(path: PathLike) -> Signals:
             "variables": variables,
         }
     return Signals(arrays, names, metadata)
+
+
+def _read_stack(path: PathLike) -> list[np.ndarray]:
+    stack = load_npy(path)
+    if stack.ndim not in (2, 3) or 0 in stack.shape or stack.dtype.kind not in "fiu":
+        raise MscnError(
+            f"{path}: {stack.dtype} of shape {list(stack.shape)}; it must be numbers [N, H, W] or "
+            "[H, W], no side zero"
+        )
+    if not np.isfinite(stack).all():
+        raise MscnError(f"{path}: NaN or infinite values; replace them")
+    return list(stack.reshape(-1, *stack.shape[-2:], 1).astype(np.float32))
 
 
 def write(

@@ -57,7 +57,20 @@ def load(path: PathLike) -> trimesh.Trimesh:
     kind = Path(path).suffix.lower()
     if kind not in SUFFIXES:
         raise MscnError(f"{path}: not a mesh of a kind that is read ({', '.join(SUFFIXES)})")
-    data = read_bytes(path)
+    return parse(read_bytes(path), kind, path)
+
+
+def parse(data: bytes, kind: str, path: PathLike) -> trimesh.Trimesh:
+    """The same of a file's content.
+
+    Args:
+      data: the content.
+      kind: one of ``SUFFIXES``.
+      path: for messages.
+
+    Raises:
+      MscnError: the file is damaged, or holds no closed mesh.
+    """
     try:
         found = trimesh.load_mesh(io.BytesIO(data), file_type=kind[1:])
         # Without textures and normals, which keep vertices apart.

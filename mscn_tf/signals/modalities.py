@@ -17,6 +17,7 @@ import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Optional
 
 import numpy as np
 
@@ -47,6 +48,17 @@ DEFAULT_CODECS = {
     "scene": "scene",
 }
 
+# What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
+# and what they say of all signals together.
+_OF_EACH = {
+    "sound": ("rate", "subtype"),
+    "volume": ("low", "high"),
+    "voxels": ("translate", "scale"),
+    "silhouette": ("size",),
+    "mesh": ("corner", "cell"),
+}
+_OF_ALL = {"sound": ("file",), "field": ("variables",)}
+
 
 def module_of(modality: str) -> ModuleType:
     """The module of a modality other than pictures.
@@ -74,6 +86,20 @@ def read(path: PathLike, modality: str) -> Signals:
         pictures, names = images.read(path)
         return Signals(pictures, names)
     return module_of(modality).read(path)
+
+
+def metadata_of(
+    modality: str, metadata: Optional[dict[str, Any]], item: int
+) -> Optional[dict[str, Any]]:
+    """What the metadata of several signals say of one, as if it had been alone in its file."""
+    if metadata is None:
+        return None
+    kept = {name: v for name, v in metadata.items() if name not in _OF_ALL.get(modality, ())}
+    for name in _OF_EACH.get(modality, ()):
+        if isinstance(kept.get(name), list):
+            value = kept[name][item]
+            kept[name] = value if modality == "sound" else [value]
+    return kept
 
 
 def mean_measures(

@@ -53,7 +53,7 @@ def read(path: PathLike) -> Signals:
         if not np.isfinite(volume).all():
             raise MscnError(f"{path}: NaN or infinite values; replace them")
         low, high = float(volume.min()), float(volume.max())
-        arrays.append(((volume - low) / ((high - low) or 1.0)).astype(np.float32))
+        arrays.append(scaled(volume, low, high))
         lows.append(low)
         highs.append(high)
     metadata.update(low=lows, high=highs, dtype=dtype.str)
@@ -103,7 +103,7 @@ def write(
         if not len(lows) == len(highs) == len(arrays) or dtype.kind not in "iuf":
             raise ValueError
         volumes = [
-            _restored(array[..., 0], *limits, dtype)
+            restored(array[..., 0], *limits, dtype)
             for array, limits in zip(arrays, zip(lows, highs))
         ]
         header = nib.Nifti1Header()
@@ -129,8 +129,13 @@ def write(
     return told
 
 
-def _restored(array: np.ndarray, low: float, high: float, dtype: np.dtype) -> np.ndarray:
-    """Values in a volume's own range and type."""
+def scaled(volume: np.ndarray, low: float, high: float) -> np.ndarray:
+    """float32: values from ``low`` to ``high`` mapped to 0 to 1."""
+    return ((volume.astype(np.float64) - low) / ((high - low) or 1.0)).astype(np.float32)
+
+
+def restored(array: np.ndarray, low: float, high: float, dtype: np.dtype) -> np.ndarray:
+    """Values in a volume's own range and type; the inverse of ``scaled``."""
     values = low + (high - low) * array.astype(np.float64)
     if dtype.kind in "iu":
         values = np.rint(np.clip(values, low, high))

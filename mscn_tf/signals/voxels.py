@@ -65,7 +65,16 @@ def read_binvox(path: PathLike) -> tuple[np.ndarray, dict[str, Any]]:
     Raises:
       MscnError: the file can't be read, is damaged, or is no such file.
     """
-    header, separator, body = read_bytes(path).partition(b"\ndata\n")
+    return parse_binvox(read_bytes(path), path)
+
+
+def parse_binvox(data: bytes, path: PathLike) -> tuple[np.ndarray, dict[str, Any]]:
+    """The same of a file's content; the path is for messages.
+
+    Raises:
+      MscnError: it is damaged, or no such file.
+    """
+    header, separator, body = data.partition(b"\ndata\n")
     lines = header.decode("ascii", "replace").split("\n")
     if not lines[0].startswith("#binvox") or not separator:
         raise MscnError(f"{path}: not a .binvox file, or cut short; get a fresh copy")

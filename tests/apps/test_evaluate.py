@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mscn_tf.evaluation.baselines import BASELINES
+from mscn_tf.evaluation.baselines import of
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.bundle import SHIPPED
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.signals import images
@@ -66,16 +67,17 @@ def test_results_are_those_of_the_codecs(folder, data):
     assert said.splitlines()[-1].startswith("out/report.html: 3 pictures")
     out = folder.path / "out"
     rows = rows_in(out / "signals.csv")
-    used = [BASELINES[name] for name in ("webp", "png")]
+    used = [of("image")[name] for name in ("webp", "png")]
     assert len(rows) == 3 * sum(len(baseline.settings) for baseline in used)
     for row in rows[:: len(rows) // 20]:
         original = data[row["signal"]]
-        baseline = BASELINES[row["codec"]]
-        file = baseline.encode(original, float(row["setting"]))
+        baseline, setting = of("image")[row["codec"]], float(row["setting"])
+        coded = Signal.of(row["signal"], original)
+        file = baseline.encode(coded, setting)
         assert float(row["bytes"]) == len(file)
         height, width = original.shape[:2]
         assert float(row["bpp"]) == pytest.approx(8 * len(file) / (height * width))
-        decoded = baseline.decode(file, original.shape[2])
+        decoded = baseline.decode(file, coded, setting)
         assert float(row["psnr"]) == pytest.approx(images.psnr(original, decoded))
         assert row["ms_ssim"] == row["payload"] == ""
 

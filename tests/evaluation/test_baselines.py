@@ -5,11 +5,14 @@ import importlib.util
 import numpy as np
 import pytest
 
-from mscn_tf.evaluation import baselines
-from mscn_tf.evaluation.baselines import BASELINES, resolve
+from mscn_tf.evaluation.baselines import images as image_codecs
+from mscn_tf.evaluation.baselines import of, resolve
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images
 from tests.evaluation.conftest import picture
+
+BASELINES = of("image")
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -17,8 +20,11 @@ def test_more_bytes_are_better_pictures(name):
     baseline = BASELINES[name]
     original = picture(64, 96)
     first, last = baseline.settings[0], baseline.settings[-1]
-    files = [baseline.encode(original, setting) for setting in (first, last)]
-    decoded = [baseline.decode(file, 3) for file in files]
+    signal = Signal.of("", original)
+    files = [baseline.encode(signal, setting) for setting in (first, last)]
+    decoded = [
+        baseline.decode(file, signal, setting) for file, setting in zip(files, (first, last))
+    ]
     if baseline.lossless:
         np.testing.assert_array_equal(decoded[0], original)
         return
@@ -34,15 +40,16 @@ def test_any_shape(name, shape):
     baseline = BASELINES[name]
     original = picture(*shape[:2], channels=shape[2])
     # As a setting is read from a file of results.
-    decoded = baseline.decode(baseline.encode(original, float(baseline.settings[-1])), shape[2])
+    setting, signal = float(baseline.settings[-1]), Signal.of("", original)
+    decoded = baseline.decode(baseline.encode(signal, setting), signal, setting)
     assert decoded.dtype == np.uint8
     assert decoded.shape == shape
 
 
 def test_settings_rise_in_bytes():
-    original = picture(64, 96)
+    signal = Signal.of("", picture(64, 96))
     for baseline in BASELINES.values():
-        sizes = [len(baseline.encode(original, setting)) for setting in baseline.settings[::3]]
+        sizes = [len(baseline.encode(signal, setting)) for setting in baseline.settings[::3]]
         assert sizes == sorted(sizes), baseline.name
 
 
@@ -60,7 +67,7 @@ def test_names():
 
 
 def test_missing_library_names_the_extra(monkeypatch):
-    baselines._heif.cache_clear()
+    image_codecs._heif.cache_clear()
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pillow_heif" else found(name)

@@ -11,24 +11,30 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from mscn_tf.evaluation.curves import Curve, compare, compare_signals, curve, published
+from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.runtime.errors import MscnError
 from tests.evaluation.test_rows import ROW
 
-CURVE = Curve("a", "A", bpp=[0.1, 0.3, 0.7, 1.5], psnr=[25.0, 29.0, 33.0, 37.0])
+CURVE = Curve("a", "A", rate=[0.1, 0.3, 0.7, 1.5], quality=[25.0, 29.0, 33.0, 37.0])
 
 
 def times(one: Curve, factor: float) -> Curve:
-    return dataclasses.replace(one, bpp=[factor * bpp for bpp in one.bpp])
+    return dataclasses.replace(one, rate=[factor * rate for rate in one.rate])
 
 
 def rows(codec: str, points: dict[float, list[tuple[float, float]]]) -> list:
     """Rows of signals "0", "1", ... from (bpp, psnr) of each at each setting."""
     return [
         dataclasses.replace(
-            ROW, codec=codec, setting=setting, signal=str(k), bpp=bpp, psnr=psnr, ms_ssim=0.9
+            ROW,
+            codec=codec,
+            setting=setting,
+            signal=str(k),
+            rate=rate,
+            measures={"psnr": psnr, "ms_ssim": 0.9},
         )
         for setting, signals in points.items()
-        for k, (bpp, psnr) in enumerate(signals)
+        for k, (rate, psnr) in enumerate(signals)
     ]
 
 
@@ -67,15 +73,15 @@ def test_bd_rate_is_the_integral(steps):
     rise = np.cumsum(steps, axis=0)
     anchor = Curve("a", "A", list(np.exp(rise[:, 0] - 3)), list(20 + rise[:, 1]))
     test = Curve("b", "B", list(np.exp(rise[:, 2] - 3)), list(20 + rise[:, 3]))
-    low, high = max(anchor.psnr[0], test.psnr[0]), min(anchor.psnr[-1], test.psnr[-1])
+    low, high = max(anchor.quality[0], test.quality[0]), min(anchor.quality[-1], test.quality[-1])
     found = compare(anchor, test)
     if high - low < 0.1:
         assert math.isnan(found.percent)
         return
-    knots = [p for p in (*anchor.psnr, *test.psnr) if low < p < high]
+    knots = [p for p in (*anchor.quality, *test.quality) if low < p < high]
     areas = [
         quad(
-            lambda psnr, one=one: hermite_at(one.psnr, list(np.log(one.bpp)), psnr),
+            lambda psnr, one=one: hermite_at(one.quality, list(np.log(one.rate)), psnr),
             low,
             high,
             points=knots or None,
@@ -85,32 +91,32 @@ def test_bd_rate_is_the_integral(steps):
     ]
     expected = 100 * (math.exp((areas[1] - areas[0]) / (high - low)) - 1)
     assert found.percent == pytest.approx(expected, rel=2e-3, abs=0.05)
-    assert found.psnr == (low, high)
+    assert found.quality == (low, high)
 
 
 @given(st.floats(0.2, 5))
 def test_every_rate_times_the_same(factor):
     found = compare(CURVE, times(CURVE, factor))
     assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-6)
-    assert found.bpp == pytest.approx((0.1, 1.5))
+    assert found.rate == pytest.approx((0.1, 1.5))
 
 
 def test_range_is_cut():
     """Twice the rate below 29 dB, the same above."""
-    test = dataclasses.replace(CURVE, bpp=[0.2, 0.3, 0.7, 1.5])
+    test = dataclasses.replace(CURVE, rate=[0.2, 0.3, 0.7, 1.5])
     found = compare(CURVE, test, (0.3, 0.7))
-    assert found.psnr == pytest.approx((29, 33))
-    assert found.bpp == pytest.approx((0.3, 0.7))
+    assert found.quality == pytest.approx((29, 33))
+    assert found.rate == pytest.approx((0.3, 0.7))
     assert abs(found.percent) < abs(compare(CURVE, test).percent) / 2
     assert compare(CURVE, test, (0.01, 50)) == compare(CURVE, test)
 
 
 def test_nothing_where_curves_do_not_overlap():
-    above = dataclasses.replace(CURVE, psnr=[38.0, 39.0, 40.0, 41.0])
+    above = dataclasses.replace(CURVE, quality=[38.0, 39.0, 40.0, 41.0])
     assert math.isnan(compare(CURVE, above).percent)
-    assert math.isnan(compare(CURVE, dataclasses.replace(CURVE, bpp=[1], psnr=[30])).percent)
+    assert math.isnan(compare(CURVE, dataclasses.replace(CURVE, rate=[1], quality=[30])).percent)
     assert math.isnan(compare(CURVE, CURVE, (2, 3)).percent)
-    assert compare(CURVE, above).to_json()["percent"] is None
+    assert compare(CURVE, above).to_json(MODALITIES["image"])["percent"] is None
 
 
 def test_points_are_means_over_signals():
@@ -127,26 +133,27 @@ def test_points_are_means_over_signals():
         "webp",
         "WebP",
     )
-    assert found.bpp == pytest.approx([0.2, 0.6])
-    assert found.psnr == pytest.approx([25, 31])
+    assert found.rate == pytest.approx([0.2, 0.6])
+    assert found.quality == pytest.approx([25, 31])
     assert found.payload is None
-    assert found.to_json() == {
+    assert found.to_json(MODALITIES["image"]) == {
         "name": "webp",
         "description": ROW.version,
         "results": {
             "bpp": pytest.approx([0.2, 0.6]),
             "psnr-rgb": pytest.approx([25, 31]),
             "ms-ssim-rgb": pytest.approx([0.9, 0.9]),
+            "bytes": pytest.approx([100, 100]),
         },
     }
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(found.to_json(MODALITIES["image"]), allow_nan=False)
 
 
 def test_better_of_two_variants_at_each_rate():
     low = rows("a420", {1: [(0.1, 26)], 2: [(0.4, 30)], 3: [(1.6, 33)]})
     high = rows("a444", {1: [(0.15, 25)], 2: [(0.6, 32)], 3: [(2.4, 40)]})
     found = curve(low + high, "a", "A")
-    assert list(zip(found.bpp, found.psnr)) == [(0.1, 26), (0.4, 30), (0.6, 32), (2.4, 40)]
+    assert list(zip(found.rate, found.quality)) == [(0.1, 26), (0.4, 30), (0.6, 32), (2.4, 40)]
 
 
 def test_better_variant_is_not_diluted():
@@ -154,7 +161,7 @@ def test_better_variant_is_not_diluted():
     settings = np.arange(1, 9)
     better = rows("a420", {s: [(0.1 * 1.5**s, 20 + 2.0 * s)] for s in settings})
     worse = rows("a444", {s: [(0.12 * 1.5**s, 20 + 2.0 * s + 0.8)] for s in settings[:-1]})
-    assert curve(better + worse, "a", "A").psnr == curve(better, "a", "A").psnr
+    assert curve(better + worse, "a", "A").quality == curve(better, "a", "A").quality
 
 
 def test_signals_each_on_their_own():
@@ -177,12 +184,12 @@ def test_signals_each_on_their_own():
 def test_published(dataset, codec, point):
     curves = {one.label: one for one in published(dataset)}
     one = curves[f"{codec} (published)"]
-    assert point in list(zip(one.bpp, one.psnr))
+    assert point in list(zip(one.rate, one.quality))
     assert all(one.published and one.source for one in curves.values())
     assert len({one.name for one in curves.values()}) == len(curves)
     for one in curves.values():
-        assert (np.diff(one.bpp) > 0).all()
-        assert (np.diff(one.psnr) > 0).all()
+        assert (np.diff(one.rate) > 0).all()
+        assert (np.diff(one.quality) > 0).all()
 
 
 def test_nothing_published():

@@ -14,7 +14,8 @@ from mscn_tf.evaluation.coder import MscnCoder
 from mscn_tf.evaluation.curves import published
 from mscn_tf.evaluation.evaluate import Evaluation
 from mscn_tf.evaluation.linear_reference import LinearReference
-from mscn_tf.evaluation.rows import RowFile, Signal
+from mscn_tf.evaluation.rows import RowFile
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.signals import images
@@ -40,7 +41,7 @@ def evaluate(tiny):
             references=[reference],
             baselines=resolve("webp", False)[0],
             published=published("kodak"),
-            bpp_range=None,
+            rate_range=None,
             workers=1,
             out=out,
             rows=RowFile(out / "signals.csv"),
@@ -64,11 +65,11 @@ def test_small_pictures_share_an_archive(evaluate, tiny, tmp_path):
         data = (tmp_path / "files" / "tiny" / str(quality) / "archive.mscn").read_bytes()
         rows = our_rows(one, quality)
         assert sum(row.bytes for row in rows) == pytest.approx(len(data))
-        assert rows[1].bpp == pytest.approx(rows[0].bpp)
+        assert rows[1].rate == pytest.approx(rows[0].rate)
         for part, size in Container.from_bytes(data).sizes().items():
             assert sum(getattr(row, part) for row in rows) == pytest.approx(size)
         for row, signal, decoded in zip(rows, one.signals, codec.decode_all(data)):
-            assert row.psnr == images.psnr(signal.picture, decoded)
+            assert row.measures["psnr"] == images.psnr(signal.array, decoded)
         means.append(len(data) / 3)
 
     comparisons = one.write()["mscn tiny"]
@@ -91,7 +92,7 @@ def test_pictures_have_files_of_their_own(evaluate, tiny, tmp_path, width, archi
     for row, signal in zip(our_rows(one, 5), one.signals):
         data = (tmp_path / "files" / "tiny" / "5" / f"{signal.name}.mscn").read_bytes()
         assert row.bytes == len(data)
-        assert row.psnr == images.psnr(signal.picture, codec.decode(data))
+        assert row.measures["psnr"] == images.psnr(signal.array, codec.decode(data))
     one.write()
     assert "share one archive" not in (tmp_path / "report.html").read_text()
 

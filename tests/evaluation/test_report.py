@@ -58,7 +58,7 @@ def report():
             }
         },
         shared={"mscn photo": 5_000_000},
-        pixels=1_000_000,
+        samples=1_000_000,
         figure=plot.draw("title", [ours], [nasty]),
         curves=[ours, nasty],
         lossless={"PNG": 12.345},
@@ -88,9 +88,9 @@ def test_page_says_what_was_found(report):
         "1 < 2",
         "\N{MINUS SIGN}23.1\N{THIN SPACE}%",
         "+7.5\N{THIN SPACE}%",
-        "PNG 12.35 bits a pixel",
+        "PNG12.35",
         "5,000,000 bytes",
-        "40.00 bits a pixel",
+        "40.00 bits for each of their pixels",
         "1,234 bytes \N{MIDDLE DOT} 33.33\N{THIN SPACE}dB",
         "mscn evaluate --data='a b'",
     ):
@@ -105,7 +105,7 @@ def test_pictures_in_the_page_are_those_given(report):
 
 
 def test_figure_with_and_without_points():
-    one = Curve("a", "A", [0.1, 0.4], [25.0, 30.0], [0.9, 0.95])
+    one = Curve("a", "A", [0.1, 0.4], [25.0, 30.0], beside={"ms_ssim": [0.9, 0.95]})
     without = Image.open(io.BytesIO(plot.draw("t", [], [Curve("a", "A", [], [])])))
     with_ssim = Image.open(io.BytesIO(plot.draw("t", [one], [])))
     assert with_ssim.width > without.width  # a second panel

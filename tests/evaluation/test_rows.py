@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscn_tf.evaluation.rows import COLUMNS, Row, RowFile, Signal
+from mscn_tf.evaluation.rows import Row, RowFile, columns
+from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from tests.evaluation.conftest import picture
 
@@ -18,16 +19,13 @@ ROW = Row(
     setting=30.0,
     signal=SIGNAL.name,
     digest=SIGNAL.digest,
-    width=6,
-    height=4,
-    channels=3,
+    shape="4x6x3",
     bytes=100.0,
     header=None,
     side=None,
     payload=None,
-    bpp=33.25,
-    psnr=math.inf,
-    ms_ssim=None,
+    rate=33.25,
+    measures={"psnr": math.inf, "ms_ssim": None},
     encode_seconds=0.1,
     decode_seconds=0.2,
 )
@@ -42,8 +40,12 @@ NUMBERS = st.floats(0, 1e6)
             setting=NUMBERS,
             signal=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
             payload=st.none() | NUMBERS,
-            psnr=st.floats(0, 100) | st.just(math.inf),
-            ms_ssim=st.none() | st.floats(0, 1),
+            measures=st.fixed_dictionaries(
+                {
+                    "psnr": st.floats(0, 100) | st.just(math.inf),
+                    "ms_ssim": st.none() | st.floats(0, 1),
+                }
+            ),
         ),
         max_size=4,
         unique_by=lambda row: row.key,
@@ -98,11 +100,11 @@ def test_tidy_replaces_a_codecs_rows(tmp_path):
 def test_same_name_other_pixels():
     assert SIGNAL.digest == Signal.of("b.png", picture(4, 6)).digest
     assert SIGNAL.digest != Signal.of("a.png", picture(6, 4)).digest
-    assert SIGNAL.pixels == 24
+    assert SIGNAL.samples == 24
 
 
 @pytest.mark.parametrize(
-    "content", ["name,bytes\n", ",".join(COLUMNS) + "\nwebp,1,2\n", "\xff\xfe\n"]
+    "content", ["name,bytes\n", ",".join(columns("image")) + "\nwebp,1,2\n", "\xff\xfe\n"]
 )
 def test_foreign_file(tmp_path, content):
     path = tmp_path / "signals.csv"

@@ -1,0 +1,48 @@
+"""Scenes to be measured: fitted once, and kept for the next call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from mscn_tf.codec.scenes import read_scene
+from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals.scenes import Views, read_views
+from mscn_tf.signals.signal import Signals
+
+_RESOLUTION, _STEPS = 48, 600  # as `mscn encode` has them
+
+
+def fitted(
+    path: PathLike, bound: float, folder: Path, progress: bool = False
+) -> tuple[Signals, Views]:
+    """The radiance grid of a folder of posed pictures, and the views held out of its fit.
+
+    Args:
+      path: see ``signals.scenes.read_views``.
+      bound: half the side of the cube about the origin that holds the scene.
+      folder: where the grid is kept.
+      progress: shows a bar on standard error.
+
+    Raises:
+      MscnError: the folder of pictures can't be read.
+    """
+    views, held_out = read_views(path, bound)
+    content = hashlib.sha256(repr((bound, _RESOLUTION, _STEPS, views.focal)).encode())
+    for part in (*views.pictures, *views.poses):
+        content.update(np.ascontiguousarray(part))
+    kept = folder / f"scene-{content.hexdigest()[:16]}.npz"
+    try:
+        with open(kept, "rb") as file, np.load(file) as stored:
+            return Signals([stored["grid"]], None, json.loads(str(stored["metadata"]))), held_out
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # missing, or cut short
+        signals, _ = read_scene(path, bound, _RESOLUTION, _STEPS, progress)
+    with atomic_write(kept) as file:
+        np.savez_compressed(
+            file, grid=signals.arrays[0], metadata=np.array(json.dumps(signals.metadata))
+        )
+    return signals, held_out

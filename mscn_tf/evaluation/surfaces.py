@@ -1,0 +1,84 @@
+"""How near a decoded mesh comes to the original one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Union
+
+import numpy as np
+import trimesh
+from scipy.spatial import cKDTree
+
+from mscn_tf.runtime.files import PathLike, read_bytes
+from mscn_tf.signals import meshes
+from mscn_tf.signals.grids import files_in
+
+_POINTS = 100_000
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A mesh that others are compared with.
+
+    Attributes:
+      mesh: closed.
+      data: its file.
+      kind: the file's ending, ".obj" for instance.
+    """
+
+    mesh: trimesh.Trimesh
+    data: bytes
+    kind: str
+
+    @classmethod
+    def read(cls, path: PathLike) -> Sequence[Surface]:
+        """The mesh of a file, or those of a folder, as `signals.meshes.read` orders them.
+
+        Raises:
+          MscnError: a file can't be read, or holds no closed mesh.
+        """
+        return [
+            cls(meshes.load(file), read_bytes(file), file.suffix.lower())
+            for file in files_in(path, meshes.SUFFIXES)
+        ]
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        low, high = self.mesh.bounds
+        return low + (high - low) * np.random.default_rng(0).random((_POINTS, 3))
+
+    @cached_property
+    def _inside(self) -> np.ndarray:
+        return _inside(self.mesh, self._points)
+
+    def distances(
+        self, decoded: Union[np.ndarray, trimesh.Trimesh], corner: Sequence[float], cell: float
+    ) -> dict[str, float]:
+        """IoU of the enclosed volumes and Chamfer distance, in %.
+
+        The first is measured at random points in this mesh's box. The second is the mean of both
+        directions, between points on the surfaces, relative to the box's longest side.
+
+        Args:
+          decoded: a mesh, or distances ``[X, Y, Z]`` in cells, negative inside.
+          corner, cell: of their grid.
+        """
+        found = decoded
+        if isinstance(decoded, np.ndarray):
+            found = meshes.surface(decoded, corner, cell)
+            if found is None:
+                return {"iou": 0.0, "chamfer": 100.0}
+        other = _inside(found, self._points)
+        both = (self._inside & other).sum() / (self._inside | other).sum()
+        clouds = [
+            trimesh.sample.sample_surface(mesh, _POINTS, seed=0)[0] for mesh in (self.mesh, found)
+        ]
+        ways = [cKDTree(second).query(first)[0].mean() for first, second in (clouds, clouds[::-1])]
+        longest = self.mesh.extents.max()
+        return {"iou": 100 * float(both), "chamfer": 100 * float(np.mean(ways) / longest)}
+
+
+def _inside(mesh: trimesh.Trimesh, points: np.ndarray) -> np.ndarray:
+    return meshes.signed_distances(mesh, points, np.inf) < 0
