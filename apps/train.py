@@ -15,6 +15,9 @@ from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SUFFIX
 from mscn_tf.runtime.errors import MscnError
 
+STRATEGY = flags.DEFINE_string(
+    "strategy", "none", "none (one device), mirrored, multi_worker (see docs/training.md) or tpu"
+)
 WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs; made if need be")
 
 
@@ -37,9 +40,13 @@ def main(argv: list[str]) -> None:
         ) from error
     with cli.importing_tensorflow():
         from mscn_tf.export.codec_bundle import write_codec_bundle
+        from mscn_tf.training.distribution import is_chief, make_strategy
         from mscn_tf.training.loop import read_record
         from mscn_tf.training.train import train
-    trainer = train(config.value, WORKDIR.value)
+    strategy = make_strategy(STRATEGY.value)
+    trainer = train(config.value, WORKDIR.value, strategy)
+    if not is_chief(strategy):
+        return
     path = os.path.join(WORKDIR.value, config.value.name + SUFFIX)
     write_codec_bundle(path, trainer, trainer.freeze(), read_record(WORKDIR.value))
     print(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")

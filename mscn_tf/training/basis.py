@@ -18,6 +18,7 @@ from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
 from mscn_tf.training.loop import Row, Trainer
+from mscn_tf.training.outer_step import Losses, OuterStep
 
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
@@ -59,7 +60,9 @@ class BasisTrainer(Trainer):
         self.average = ExponentialMovingAverage(
             self.codec.trainable_variables, config.optimizer.average
         )
-        self._compiled = tf.function(self._update, jit_compile=config.xla)
+        self._outer_step = OuterStep(
+            self._losses, self.groups, config.optimizer.clip, self._finish, config.xla
+        )
         self.measure = CodecMeasure(self.codec)
 
     def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
@@ -77,11 +80,13 @@ class BasisTrainer(Trainer):
         tiles = self.sampler.draw(self.config.start_tiles, START_STEP)
         start_from_principal_components(self.codec, tiles, self.config.seed)
         tiles = tf.constant(tiles[: self.config.get("reference_tiles", 256)])
+        costs = []
         for level in range(LEVELS):
             quality = tf.fill([len(tiles)], level + 1.0)
-            fit = self.codec.fit(tiles, quality, self._seed())
+            fit = self.codec.fit(tiles, quality, [self.config.seed, 0])
             cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
-            self.reference_cost[level].assign(tf.reduce_mean(cost))
+            costs.append(tf.reduce_mean(cost))
+        self.reference_cost.assign(costs)
         self.average.reset()
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +106,7 @@ class BasisTrainer(Trainer):
         }
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
-        return self._compiled(*map(tf.constant, self.batch(step)))
+        return self._outer_step(self.batch(step))
 
     def evaluate(self) -> list[Row]:
         rows = evaluate(self, self.validation, self.config.evaluate_qualities)
@@ -118,7 +123,11 @@ class BasisTrainer(Trainer):
         return frozen
 
     def _seed(self) -> tf.Tensor:
-        return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
+        """That of the noise, where ``rounding`` is noise: another one in each replica."""
+        context = tf.distribute.get_replica_context()
+        seed = self.step * context.num_replicas_in_sync
+        seed += tf.cast(context.replica_id_in_sync_group, tf.int64)
+        return tf.stack([self.config.seed, tf.cast(seed, tf.int32)])
 
     def _trade_off(self, quality: tf.Tensor) -> tf.Tensor:
         """lambda ``[B]``: squared error that one bit must save."""
@@ -128,34 +137,19 @@ class BasisTrainer(Trainer):
         step = prior.coarsest_step * tf.exp(share * ratio)
         return prior.rate_weight * tf.square(step)
 
-    def _cost(self, tiles: tf.Tensor, quality: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _losses(self, tiles: tf.Tensor, quality: tf.Tensor) -> Losses:
         fit = self.codec.fit(tiles, quality, self._seed())
         reference = self.codec.prior.at_quality(self.reference_cost[:, None], quality)[:, 0]
-        cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
-        fitted = fit.fitted_error / self._trade_off(quality)
-        return cost / reference, fitted / reference, fit.coded.bits, fit.squared_error
+        trade_off = self._trade_off(quality)
+        cost = (fit.coded.bits + fit.squared_error / trade_off) / reference
+        fitted = fit.fitted_error / trade_off / reference
+        metrics = {"loss": cost, "bits": fit.coded.bits, "squared_error": fit.squared_error}
+        return cost + self.config.fitted_weight * fitted, metrics
 
-    def _update(self, tiles: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-        variables = [v for group, _ in self.groups for v in group]
-        with tf.GradientTape() as tape:
-            cost, fitted, bits, squared_error = self._cost(tiles, quality)
-            loss = tf.reduce_mean(cost)
-            total = loss + self.config.fitted_weight * tf.reduce_mean(fitted)
-        gradients, norm = tf.clip_by_global_norm(
-            tape.gradient(total, variables), self.config.optimizer.clip
-        )
-        for group, optimizer in self.groups:
-            optimizer.apply_gradients(zip(gradients[: len(group)], group))
-            gradients = gradients[len(group) :]
+    def _finish(self) -> None:
         self.codec.network.normalise()
         self.average.update()
         self.step.assign_add(1)
-        return {
-            "loss": loss,
-            "bits": tf.reduce_mean(bits),
-            "gradient_norm": norm,
-            "squared_error": tf.reduce_mean(squared_error),
-        }
 
 
 def evaluate(

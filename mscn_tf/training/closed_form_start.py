@@ -118,14 +118,16 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
     code = projected[: 1 << 14] @ basis.T
     lost = np.zeros([SCALES, 2])
     count = np.full([SCALES, 2], 100.0)
-    for level, step in enumerate(prior.nominal_steps):
+    bases = []
+    for step in prior.nominal_steps:
         scaled = np.abs(code) / step
         symbols = np.floor(scaled + 0.5 - DEAD_ZONE)
         base = np.log(np.sqrt(np.mean(symbols**2, 0)) + 0.05) - 0.2
-        prior.base[level].assign(base)
+        bases.append(base)
         index = np.round((base - LOG_SCALE_FIRST) / LOG_SCALE_SPACING).astype(int)
         index = np.clip(index, 0, SCALES - 1)
         for k, chosen in enumerate((symbols == 1, symbols > 1)):
             np.add.at(lost[:, k], index, np.sum((symbols - scaled) * chosen, 0))
             np.add.at(count[:, k], index, np.sum(chosen, 0))
+    prior.base.assign(bases)
     prior.centroid.assign(lost / count)

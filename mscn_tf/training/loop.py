@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
+from mscn_tf.training.distribution import AnyWorker, is_chief, share_from_chief
 
 Row = tuple[str, dict[str, float]]
 
@@ -61,65 +63,117 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
     """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
 
     Ctrl-C and SIGTERM write a checkpoint first. A run that was stopped, by kill -9 too, and
-    started again gives the same losses as one that never was.
+    started again gives the same losses as one that never was. Where several workers train
+    together, all of them call this; only the chief reads and writes ``workdir``, and prints.
 
     Raises:
       MscnError: the checkpoint is of another model, or can't be written.
-      KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint is on disk.
+      KeyboardInterrupt: after Ctrl-C or SIGTERM, at any of the workers, when the checkpoint is on
+        disk.
     """
-    workdir, config = Path(workdir), trainer.config
-    checkpoint = tf.train.Checkpoint(step=trainer.step, **trainer.checkpointed())
-    manager = tf.train.CheckpointManager(
-        checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
-    )
+    strategy = tf.distribute.get_strategy()
+    parts = {"step": trainer.step, **trainer.checkpointed()}
+    checkpoint = tf.train.Checkpoint(**parts)
     checkpoint.save_counter  # noqa: B018 made now: else a failed restore warns that it isn't there
-    if manager.latest_checkpoint:
-        try:
-            checkpoint.restore(manager.latest_checkpoint).assert_consumed()
-        except (AssertionError, ValueError) as error:
-            raise MscnError(
-                f"{workdir}: its checkpoint is of another model than this config; "
-                "give a new --workdir"
-            ) from error
-        logging.info("resumed at step %d", int(trainer.step))
-    else:
-        trainer.start()
-    summaries = tf.summary.create_file_writer(str(workdir / "summaries"))
-    _record(workdir, config)
+    chief = _Chief(trainer, checkpoint, Path(workdir)) if is_chief(strategy) else None
+    share_from_chief(strategy, _variables(parts))
 
-    stop = []
+    asked_to_stop, any_worker = [], AnyWorker(strategy)
     handlers = {
-        number: signal.signal(number, lambda *_: stop.append(True))
+        number: signal.signal(number, lambda *_: asked_to_stop.append(True))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
-    first = int(trainer.step)
-    bar = tqdm(total=config.steps, initial=first, unit="step", disable=not sys.stderr.isatty())
-    began, losses = time.process_time(), []
     try:
-        for step in range(first, config.steps):
-            metrics = trainer.update(step)
-            losses.append(metrics)
-            bar.update()
-            done = step + 1
-            last = done == config.steps or bool(stop)
-            if done % config.log_every == 0 or last:
-                mean = {k: float(np.mean([m[k] for m in losses])) for k in metrics}
-                losses.clear()
-                _report(summaries, bar, done, "train", mean)
-            if done % config.evaluate_every == 0 or done == config.steps:
-                for label, row in trainer.evaluate():
-                    _report(summaries, bar, done, label, row)
-            if done % config.checkpoint_every == 0 or last:
-                _save(manager, workdir)
-                _record_time(workdir, done, time.process_time() - began)
-                began = time.process_time()
-            if stop:
-                raise KeyboardInterrupt
+        with chief or contextlib.nullcontext():
+            for step in range(int(trainer.step.numpy()), trainer.config.steps):
+                metrics = trainer.update(step)
+                stop = any_worker(bool(asked_to_stop))
+                if chief:
+                    chief.after(step + 1, metrics, stop)
+                if stop:
+                    raise KeyboardInterrupt
     finally:
-        bar.close()
-        summaries.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _variables(part: Any) -> list[tf.Variable]:
+    """Those of modules, optimizers, and lists and dictionaries of them."""
+    if isinstance(part, tf.Variable):
+        return [part]
+    if isinstance(part, dict):
+        part = list(part.values())
+    if isinstance(part, list):
+        return [variable for member in part for variable in _variables(member)]
+    return list(part.variables)
+
+
+class _Chief:
+    """Keeps the workdir: checkpoints, summaries, the record; and tells how the run goes.
+
+    Made, it has the trainer at the newest checkpoint, or at its start. To be entered while steps
+    are taken.
+    """
+
+    def __init__(self, trainer: Trainer, checkpoint: tf.train.Checkpoint, workdir: Path):
+        self._trainer, self._workdir = trainer, workdir
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
+        )
+        if self._manager.latest_checkpoint:
+            try:
+                checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+            except (AssertionError, ValueError) as error:
+                raise MscnError(
+                    f"{workdir}: its checkpoint is of another model than this config; "
+                    "give a new --workdir"
+                ) from error
+            logging.info("resumed at step %d", int(trainer.step.numpy()))
+        else:
+            trainer.start()
+        _record(workdir, trainer.config)
+
+    def __enter__(self) -> None:
+        self._summaries = tf.summary.create_file_writer(str(self._workdir / "summaries"))
+        self._bar = tqdm(
+            total=self._trainer.config.steps,
+            initial=int(self._trainer.step.numpy()),
+            unit="step",
+            disable=not sys.stderr.isatty(),
+        )
+        self._began, self._metrics = time.process_time(), []
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._summaries.close()
+
+    def after(self, done: int, metrics: dict[str, tf.Tensor], stop: bool) -> None:
+        """What is due when so many steps are done; `stop`: no other will follow."""
+        config = self._trainer.config
+        self._metrics.append(metrics)
+        self._bar.update()
+        last = done == config.steps or stop
+        if done % config.log_every == 0 or last:
+            mean = {k: float(np.mean([m[k] for m in self._metrics])) for k in metrics}
+            self._metrics.clear()
+            self._report(done, "train", mean)
+        if done % config.evaluate_every == 0 or done == config.steps:
+            for label, row in self._trainer.evaluate():
+                self._report(done, label, row)
+        if done % config.checkpoint_every == 0 or last:
+            _save(self._manager, self._workdir)
+            _record_time(self._workdir, done, time.process_time() - self._began)
+            self._began = time.process_time()
+
+    def _report(self, step: int, label: str, values: dict[str, float]) -> None:
+        with self._summaries.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{label}/{name}", value)
+        text = f"step {step}  {label}  " + "  ".join(f"{k} {v:.4f}" for k, v in values.items())
+        if self._bar.disable:
+            print(text, flush=True)
+        else:
+            self._bar.write(text)
 
 
 def _save(manager: tf.train.CheckpointManager, workdir: Path) -> None:
@@ -128,19 +182,6 @@ def _save(manager: tf.train.CheckpointManager, workdir: Path) -> None:
     except tf.errors.OpError as error:  # TensorFlow's own, of a full disk too
         reason = " ".join(error.message.split())[:200]
         raise MscnError(f"cannot write to {workdir}: {reason}; check folder and space") from error
-
-
-def _report(
-    writer: tf.summary.SummaryWriter, bar: tqdm, step: int, label: str, values: dict[str, float]
-) -> None:
-    with writer.as_default(step=step):
-        for name, value in values.items():
-            tf.summary.scalar(f"{label}/{name}", value)
-    text = f"step {step}  {label}  " + "  ".join(f"{k} {v:.4f}" for k, v in values.items())
-    if bar.disable:
-        print(text, flush=True)
-    else:
-        bar.write(text)
 
 
 def _record(workdir: Path, config: ml_collections.ConfigDict) -> None:

@@ -26,6 +26,7 @@ from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.training.loop import Trainer
+from mscn_tf.training.outer_step import Losses, OuterStep
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
 
@@ -86,7 +87,13 @@ class PyramidTrainer(Trainer):
         share = 2.0 ** -np.arange(self.levels)  # coarse levels more often than their size
         self._level_share = share / share.sum()
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
-        self._update = tf.function(self._compiled, jit_compile=config.xla)
+        self._outer_step = OuterStep(
+            self._losses,
+            [(self._variables, self.optimizer)],
+            config.optimizer.clip,
+            lambda: self.step.assign_add(1),
+            config.xla,
+        )
 
     def checkpointed(self) -> dict[str, tf.Module]:
         return {"context": self.context, "signs": self.signs, "optimizer": self.optimizer}
@@ -156,33 +163,26 @@ class PyramidTrainer(Trainer):
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 
-    def _compiled(
+    def _losses(
         self,
         own: tf.Tensor,
         parents: tf.Tensor,
         symbols: tf.Tensor,
         level: tf.Tensor,
         quality: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        variables = self._variables
+    ) -> Losses:
         ratio = (self.log_step[-1] - self.log_step[0]) / (QUALITIES - 1)
         weight = tf.gather(self._weight, level) * tf.exp(ratio * (quality - 5.5))
-        with tf.GradientTape() as tape:
-            bits = self.signs.bits(symbols, self.signs(own, parents, level))
-            saved = -tf.reduce_mean(weight * tf.reduce_mean(bits, [1, 2, 3]))
-            if self._given is None:
-                scales = self.context(tf.abs(own), tf.abs(parents[:, 1:-1, 1:-1]), level, quality)
-                bits += self.context.bits(symbols, scales)
-            loss = tf.reduce_mean(weight * tf.reduce_mean(bits, [1, 2, 3]))
-        gradients, norm = tf.clip_by_global_norm(
-            tape.gradient(loss, variables), self.config.optimizer.clip
-        )
-        self.optimizer.apply_gradients(zip(gradients, variables))
-        self.step.assign_add(1)
-        return {"loss": loss, "saved_by_signs": saved, "gradient_norm": norm}
+        bits = self.signs.bits(symbols, self.signs(own, parents, level))
+        saved = -weight * tf.reduce_mean(bits, [1, 2, 3])
+        if self._given is None:
+            scales = self.context(tf.abs(own), tf.abs(parents[:, 1:-1, 1:-1]), level, quality)
+            bits += self.context.bits(symbols, scales)
+        loss = weight * tf.reduce_mean(bits, [1, 2, 3])
+        return loss, {"loss": loss, "saved_by_signs": saved}
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
-        return self._update(*map(tf.constant, self.batch(step)))
+        return self._outer_step(self.batch(step))
 
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior."""

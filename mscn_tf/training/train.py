@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ml_collections
+import tensorflow as tf
 
 from mscn_tf.fitting.basis_codec import tile_shape
 from mscn_tf.runtime.errors import MscnError
@@ -15,6 +16,7 @@ from mscn_tf.signals.datasets import TileSampler, load_pictures
 from mscn_tf.signals.modalities import module_of
 from mscn_tf.signals.sampler import SignalSampler
 from mscn_tf.training.basis import START_STEP, BasisTrainer
+from mscn_tf.training.distribution import lost_workers_in_one_line
 from mscn_tf.training.loop import Trainer, run
 from mscn_tf.training.pyramid import PyramidTrainer
 
@@ -65,17 +67,34 @@ def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
 TRAINERS = {"basis": basis_trainer, "pyramid": PyramidTrainer}
 
 
-def train(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str]) -> Trainer:
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: str | os.PathLike[str],
+    strategy: tf.distribute.Strategy | None = None,
+) -> Trainer:
     """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
 
+    Args:
+      config: see ``mscn_tf/configs``; ``batch`` counts the signals of all replicas together.
+      workdir: of the run; made if need be.
+      strategy: what devices take part, as ``distribution.make_strategy`` gives it; None: one.
+
     Raises:
-      MscnError: the training set is missing, the checkpoint is of another model, or there is no
-        such kind of codec.
+      MscnError: the training set is missing, the checkpoint is of another model, there is no
+        such kind of codec, the batch can't be shared out evenly, or another worker is gone.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
     """
     if config.codec not in TRAINERS:
         raise MscnError(f"config.codec={config.codec}: must be one of {', '.join(TRAINERS)}")
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    if config.batch % replicas:
+        raise MscnError(
+            f"config.batch={config.batch} can't be shared out among {replicas} replicas; "
+            f"make it a multiple of {replicas}"
+        )
     Path(workdir).mkdir(parents=True, exist_ok=True)
-    trainer = TRAINERS[config.codec](config)
-    run(trainer, workdir)
+    with strategy.scope(), lost_workers_in_one_line(strategy):
+        trainer = TRAINERS[config.codec](config)
+        run(trainer, workdir)
     return trainer

@@ -1,0 +1,81 @@
+"""One step of the optimizers, on one device or on many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.training.distribution import shard
+
+Losses = tuple[tf.Tensor, dict[str, tf.Tensor]]
+
+
+class OuterStep:
+    """Lowers the mean of a batch's losses, under the strategy in whose scope it is made.
+
+    Losses are divided by the size of the global batch, gradients summed over all replicas and
+    then clipped, so that a step is the same on one device and on many.
+
+    Args:
+      losses: maps a batch, or a slice of it, to what is minimised, ``[B]``, one for each signal,
+        and to metrics of the same shape, by name.
+      groups: which variables which optimizer changes.
+      clip: largest global norm of the gradient.
+      finish: changes variables after each step.
+      xla: compile losses and gradients with XLA.
+    """
+
+    def __init__(
+        self,
+        losses: Callable[..., Losses],
+        groups: Sequence[tuple[Sequence[tf.Variable], tf.keras.optimizers.Optimizer]],
+        clip: float,
+        finish: Callable[[], None],
+        xla: bool = False,
+    ):
+        self._strategy = tf.distribute.get_strategy()
+        self._losses, self._groups, self._clip, self._finish = losses, groups, clip, finish
+        self._variables = [v for group, _ in groups for v in group]
+        compiled = tf.function(self._sums, jit_compile=True, autograph=False)
+        self._local = compiled if xla else self._sums
+        self._step = tf.function(self._of_shards, autograph=False)
+
+    def __call__(self, batch: Sequence[np.ndarray]) -> dict[str, tf.Tensor]:
+        """Takes a step on a global batch, arrays ``[B, ...]``.
+
+        Returns:
+          The metrics' means over the batch, and ``gradient_norm``, before clipping.
+        """
+        return self._step(*shard(self._strategy, batch))
+
+    def _of_shards(self, *shards: tf.Tensor) -> dict[str, tf.Tensor]:
+        metrics = self._strategy.run(self._of_replica, shards)
+        self._finish()
+        return {
+            name: self._strategy.experimental_local_results(value)[0]
+            for name, value in metrics.items()
+        }
+
+    def _of_replica(self, *batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        count = batch[0].shape[0] * context.num_replicas_in_sync
+        gradients, metrics = context.all_reduce(tf.distribute.ReduceOp.SUM, self._local(*batch))
+        gradients = [gradient / count for gradient in gradients]
+        gradients, norm = tf.clip_by_global_norm(gradients, self._clip)
+        for variables, optimizer in self._groups:
+            mine, gradients = gradients[: len(variables)], gradients[len(variables) :]
+            optimizer.apply_gradients(zip(mine, variables), skip_gradients_aggregation=True)
+        return {"gradient_norm": norm, **{name: m / count for name, m in metrics.items()}}
+
+    def _sums(self, *batch: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            losses, metrics = self._losses(*batch)
+            total = tf.reduce_sum(losses)
+        gradients = tape.gradient(total, self._variables, unconnected_gradients="zero")
+        # Gathers' gradients are dense from here on: sums and norms of sparse ones count rows apart.
+        return list(map(tf.convert_to_tensor, gradients)), {
+            name: tf.reduce_sum(m) for name, m in metrics.items()
+        }
