@@ -1,0 +1,91 @@
+"""The same in PyTorch, as the methods' authors wrote it: eager, by automatic differentiation.
+
+COIN++ and functa adapt all pictures of a batch together; Meta-SparseINR goes through a batch picture
+by picture. Encoding builds no graph for a second derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import numpy as np
+import torch
+
+from benchmarks.twins.cases import Case
+
+VERSION = torch.__version__
+
+
+def set_threads(count: int) -> None:
+    """Before anything is computed."""
+    torch.set_num_threads(count)
+
+
+def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+    """``train`` and ``encode``, each from the number of a batch to named results."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    batches, points = tensors.pop("pictures"), tensors.pop("coordinates")
+    trained = {k: v for k, v in tensors.items() if k != "step_sizes" or case.own_steps}
+    for tensor in trained.values():
+        tensor.requires_grad_()
+    layers = range(case.layers)
+
+    def modulated(code: torch.Tensor) -> torch.Tensor:
+        """Values [B, N, C] of codes [B, M]."""
+        shifts = code @ tensors["map"] if case.modulation == "latent" else code
+        shifts = shifts.split(case.width, dim=1)
+        x = points.expand(len(code), -1, -1)
+        for i in layers:
+            x = torch.nn.functional.linear(x, tensors[f"kernel_{i}"].T, tensors[f"bias_{i}"])
+            if i < layers[-1]:
+                x = torch.sin(case.w0 * (x + shifts[i][:, None]))
+        return x + 0.5
+
+    def own(parameters: list[torch.Tensor]) -> torch.Tensor:
+        """Values [N, C] of one picture's own kernels and biases."""
+        x = points
+        for i in layers:
+            x = torch.nn.functional.linear(x, parameters[2 * i].T, parameters[2 * i + 1])
+            if i < layers[-1]:
+                x = torch.sin(case.w0 * x)
+        return x + 0.5
+
+    def fit(pictures: torch.Tensor, second_order: bool) -> torch.Tensor:
+        code = torch.zeros(len(pictures), case.code_size, requires_grad=True)
+        for _ in range(case.steps):
+            loss = torch.square(modulated(code) - pictures).mean() * len(pictures)
+            (gradient,) = torch.autograd.grad(loss, code, create_graph=second_order)
+            code = code - tensors["step_sizes"] * gradient
+        return code
+
+    def fit_weights(picture: torch.Tensor, second_order: bool) -> list[torch.Tensor]:
+        parameters = [tensors[f"{kind}_{i}"] for i in layers for kind in ("kernel", "bias")]
+        for _ in range(case.steps):
+            loss = torch.square(own(parameters) - picture).mean()
+            gradients = torch.autograd.grad(loss, parameters, create_graph=second_order)
+            pairs = zip(parameters, gradients)
+            parameters = [p - case.step_size * gradient for p, gradient in pairs]
+        return parameters
+
+    def train(number: int) -> dict[str, np.ndarray]:
+        pictures = batches[number]
+        if case.modulation == "weight":
+            loss = torch.zeros([])
+            for picture in pictures:
+                loss = loss + torch.square(own(fit_weights(picture, True)) - picture).mean()
+            loss = loss / len(pictures)
+        else:
+            loss = torch.square(modulated(fit(pictures, True)) - pictures).mean()
+        gradients = torch.autograd.grad(loss, list(trained.values()))
+        named = {name: gradient.numpy() for name, gradient in zip(trained, gradients)}
+        return {"loss": loss.detach().numpy(), **named}
+
+    def encode(number: int) -> dict[str, np.ndarray]:
+        pictures = batches[number]
+        if case.modulation != "weight":
+            return {"code": fit(pictures, False).detach().numpy()}
+        start = torch.cat([tensors[f"{k}_{i}"].ravel() for i in layers for k in ("kernel", "bias")])
+        fitted = [torch.cat([p.ravel() for p in fit_weights(p, False)]) for p in pictures]
+        return {"code": (torch.stack(fitted) - start).detach().numpy()}
+
+    return {"train": train, "encode": encode}

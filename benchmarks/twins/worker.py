@@ -1,0 +1,46 @@
+"""Runs one framework's part of one case, a call at a time: JSON lines in, JSON lines out.
+
+    python -m benchmarks.twins.worker FRAMEWORK CASE THREADS
+
+A request is ``{"task": "train" or "encode", "batch": number, "save": path or null}``; the answer
+has seconds by the clock and of the processor, and the process's peak memory so far in MiB. With
+``save`` the results go there as an .npz.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+
+from benchmarks.twins.cases import CASES
+
+
+def main() -> None:
+    framework, name, threads = sys.argv[1:]
+    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    module = importlib.import_module(f"benchmarks.twins.with_{framework}")
+    module.set_threads(int(threads))
+    tasks = module.build(CASES[name], CASES[name].arrays())
+
+    def answer(**values: object) -> None:
+        print(json.dumps(values), file=answers, flush=True)
+
+    answer(version=module.VERSION)
+    for line in sys.stdin:
+        request = json.loads(line)
+        cpu, clock = time.process_time(), time.perf_counter()
+        results = tasks[request["task"]](request["batch"])
+        cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+        if request["save"]:
+            np.savez(request["save"], **results)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer(clock=clock, cpu=cpu, peak_mib=peak)
+
+
+if __name__ == "__main__":
+    main()
