@@ -119,7 +119,7 @@ def main(argv: list[str]) -> None:
         wanted = [one for one in wanted if not one.together]
     rows = RowFile(out / "signals.csv", name)
     if not rows.is_of(signals):
-        raise MscnError(f"{rows.path} has rows of other {kind.noun}s; give another --out")
+        raise MscnError(f"{rows.path} has rows of other {kind.plural}; give another --out")
 
     from mscn_tf.evaluation.evaluate import Evaluation
     from mscn_tf.evaluation.linear_reference import LinearReference

@@ -249,7 +249,7 @@ class Evaluation:
 
     def _notes(self) -> list[str]:
         kind = self.modality
-        nouns, rate = f"{kind.noun}s", kind.rate
+        nouns, rate = kind.plural, kind.rate
         counted = {
             "bpp": f"{rate.label} are eight times the bytes of the file over its {kind.samples}",
             "kbps": "the bits of the file over the sound's duration",

@@ -126,6 +126,11 @@ class Modality:
     shared_side: float = 128
 
     @property
+    def plural(self) -> str:
+        """Of the noun."""
+        return self.noun + ("es" if self.noun.endswith("sh") else "s")
+
+    @property
     def quality(self) -> Measure:
         """What curves are drawn over."""
         return self.measures[0]
@@ -146,14 +151,14 @@ class Modality:
         """
         names = [one.name for one in self.measures]
         if metric not in names:
-            raise MscnError(f"--metric={metric}: {self.noun}s are measured by {', '.join(names)}")
+            raise MscnError(f"--metric={metric}: {self.plural} are measured by {', '.join(names)}")
         first = self.measures[names.index(metric)]
         rest = [one for one in self.measures if one is not first]
         return replace(self, measures=(first, *rest))
 
     def count(self, signals: Sequence[Signal]) -> str:
         """ "3 pictures"."""
-        return f"{len(signals)} {self.noun}{'s' * (len(signals) != 1)}"
+        return f"{len(signals)} {self.noun if len(signals) == 1 else self.plural}"
 
     def signals(
         self, path: PathLike, read: Signals, originals: Optional[Sequence[object]] = None

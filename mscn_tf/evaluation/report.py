@@ -117,7 +117,7 @@ def _comparisons(report: Report) -> str:
         size = report.shared[label]
         parts.append(
             f"<h3>{escape(label)}</h3><p>Files read only with a bundle of {size:,} bytes, paid "
-            f"once and in no rate on this page; spread over these {kind.noun}s alone it would be "
+            f"once and in no rate on this page; spread over these {kind.plural} alone it would be "
             f"{8 * size / report.samples:,.2f} bits for each of their {kind.samples}.</p>"
         )
         rows = [
