@@ -1,5 +1,5 @@
 """usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --bytes=N | --psnr=Y]
-                   [--max-error=E] [--effort=1..9] IN OUT.mscn
+                   [--max-error=E] [--effort=0..9] IN OUT.mscn
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
 [0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Other signals are known by
@@ -44,7 +44,9 @@ MAX_ERROR = flags.DEFINE_float(
     "no value may be off by more, in the signal's units; alone or with --quality; of voxels 0, "
     "without loss, is the default",
 )
-EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew")
+EFFORT = flags.DEFINE_integer(
+    "effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew; of tiles also 0 (fastest)"
+)
 
 
 BOUND = flags.DEFINE_float("bound", 1.5, "scenes: half the side of the cube that is coded")
@@ -123,8 +125,8 @@ def _goal() -> dict[str, float]:
             raise MscnError(f"--quality={value:g}: must be 1 to 10")
         if not 0 < value < math.inf:
             raise MscnError(f"--{name}={value:g}: must be more than 0")
-    if not 1 <= EFFORT.value <= 9:
-        raise MscnError(f"--effort={EFFORT.value}: must be 1 to 9")
+    if not 0 <= EFFORT.value <= 9:
+        raise MscnError(f"--effort={EFFORT.value}: must be 0 to 9")
     if BYTES.name in given:
         given["size"] = given.pop(BYTES.name)
     if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:

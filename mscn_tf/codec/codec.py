@@ -81,7 +81,8 @@ class Codec(runtime.Codec):
             pyramid codecs. A search finds the quality that takes the fewest bytes, or `quality`
             gives it. Of truth values 0 (where the codec can): none is wrong, and the quality,
             1 where it isn't given, only counts for other sizes.
-          effort: 1 (fast) to 9 (small): how often symbols are chosen anew.
+          effort: 1 (fast) to 9 (small): how often symbols are chosen anew; of tile codecs also 0:
+            once, after the inner loop's first step alone.
           names: of the signals, kept in the file.
           metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
             degrees, say where their rows and columns lie.
@@ -101,8 +102,9 @@ class Codec(runtime.Codec):
             raise MscnError("give one of quality, bpp, psnr and size")
         if max_error is not None:
             self._check_bounded(max_error, bpp is psnr is size is None)
-        if not 1 <= effort <= 9:
-            raise MscnError(f"effort={effort}: must be 1 to 9")
+        lowest = 1 if isinstance(self.scheme, Pyramids) else 0
+        if not lowest <= effort <= 9:
+            raise MscnError(f"effort={effort}: must be {lowest} to 9")
         if names is not None and len(names) != len(signals):
             raise MscnError(f"{len(names)} names for {len(signals)} signals")
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -73,24 +73,25 @@ class Encoder:
         part = -(-self._prior.coefficients // _PARTS)
         return min(-(-needed // part) * part, self._prior.coefficients)
 
-    def codes(self, tiles: np.ndarray, q16: np.ndarray) -> np.ndarray:
+    def codes(self, tiles: np.ndarray, q16: np.ndarray, steps: int | None = None) -> np.ndarray:
         """Fitted codes of tiles, not quantised.
 
         Args:
           tiles: uint8 ``[N, .., C]``, or floats in [0, 1].
           q16: integers ``[N]``, quality times 16.
+          steps: of the inner loop, at least 1; None is as many as in training.
 
         Returns:
           float32 ``[N, M]``.
         """
-        return self._run(self._fit, tiles, q16)
+        return self._run(partial(self._fit, steps=steps or self._steps), tiles, q16)
 
-    def _fit(self, network: Network, tiles: Floats, quality: np.ndarray) -> Floats:
+    def _fit(self, network: Network, tiles: Floats, quality: np.ndarray, steps: int) -> Floats:
         """MetaSGD from a code of zero, where the first step has a closed form."""
         sizes = self._step_sizes
         codes = 2 * network.analyse(tiles)
         codes *= sizes[0, : codes.shape[1]]
-        for step in range(1, self._steps):
+        for step in range(1, steps):
             size = sizes[min(step, len(sizes) - 1), : codes.shape[1]]
             codes -= size * network.gradient(tiles, quality, codes)
         return codes

@@ -30,7 +30,8 @@ class TileEncoding:
       names: of the signals, or None.
       metadata: kept in the file, or None.
       bar: shows progress, in tiles.
-      passes: how often symbols are chosen, each time corrected by what a decoder makes of them.
+      effort: how often symbols are chosen, each time corrected by what a decoder makes of them; 0
+        chooses once, from the inner loop's first step alone, which is one matrix product.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class TileEncoding:
         names: Sequence[str] | None,
         metadata: dict[str, Any] | None,
         bar: tqdm,
-        passes: int,
+        effort: int,
     ):
         self._codec, self._encoder, self._signals = codec, encoder, signals
-        self._names, self._metadata, self._bar, self._passes = names, metadata, bar, passes
+        self._names, self._metadata, self._bar = names, metadata, bar
+        self._passes, self._steps = max(effort, 1), None if effort else 1
         self._tiles = np.concatenate([self._cut(signal) for signal in signals])
         self._sample = self._tiles
         most = max(_SAMPLE_POINTS // self._tiles[0].size, 8)
@@ -70,7 +72,7 @@ class TileEncoding:
         for at in range(0, len(self._tiles), _PROGRESS_TILES):
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
-            codes = self._encoder.codes(part, qualities)
+            codes = self._encoder.codes(part, qualities, self._steps)
             parts.append(self._encoder.choose(part, codes, qualities, thrift, self._passes))
             self._bar.update(len(part))
         return self._codec.pack(
@@ -87,7 +89,8 @@ class TileEncoding:
     def _sample_codes(self) -> np.ndarray:
         # Codes hardly depend on the quality that they are fitted for: one fit does for all
         # estimates, that for the highest, which leaves out no elements.
-        return self._encoder.codes(self._sample, np.full(len(self._sample), 16 * LEVELS))
+        qualities = np.full(len(self._sample), 16 * LEVELS)
+        return self._encoder.codes(self._sample, qualities, self._steps)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

@@ -38,6 +38,16 @@ def test_a_code_cut_short_gives_nearly_the_same_file(quality, monkeypatch):
     )
 
 
+def test_effort_0_leaves_out_the_later_steps():
+    picture = images.read_picture(PICTURE)[128:256, 64:256]
+    codec = Codec.load("thumb32")
+    fastest, fast = (codec.encode(picture, quality=5, effort=effort) for effort in (0, 1))
+    assert fastest != fast
+    assert len(fastest) == pytest.approx(len(fast), rel=0.1)
+    loss = [images.psnr(picture, codec.decode(data)) for data in (fast, fastest)]
+    assert 0 < loss[0] - loss[1] < 1
+
+
 @pytest.mark.parametrize("tiles", [1, 3])
 def test_elements_past_the_leading_ones_are_zero(tiles):
     fitted = Codec.load("thumb32").encoder
