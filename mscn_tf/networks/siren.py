@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -95,15 +96,31 @@ class SirenLayer(keras.layers.Layer):
         unit_gate = gate if gate is not None and gate.shape[1] == 1 else None
         kernel = _effective(self.kernel, update.kernel, gate if unit_gate is None else None)
         bias = _effective(self.bias, update.bias, update.bias_gate)
+        if not self.is_last:  # Here, where there are weights, not points, to multiply.
+            kernel, bias = self.w0 * kernel, self.w0 * bias
         outputs = _product(inputs, kernel)
         if unit_gate is not None:
             outputs *= unit_gate
         outputs += bias if bias.shape.rank == 1 else bias[:, None, :]
-        return outputs if self.is_last else tf.sin(self.w0 * outputs)
+        return outputs if self.is_last else sine(outputs)
 
     def get_config(self) -> dict[str, Any]:
         names = ("units", "w0", "is_first", "is_last", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@tf.custom_gradient
+def sine(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """``sin(x)``, whose derivatives of any order share the one sine and the one cosine of ``x``.
+
+    TensorFlow's own have control dependencies that keep a graph from seeing that they are the same.
+    """
+    return tf.sin(x), lambda gradient: gradient * _cosine(x)
+
+
+@tf.custom_gradient
+def _cosine(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    return tf.cos(x), lambda gradient: -gradient * sine(x)
 
 
 def _uniform(bound: float, seed: int | None) -> keras.initializers.Initializer:
