@@ -6,6 +6,7 @@
 BIN := .venv/bin
 READY := .venv/ready
 BENCH := .venv/bench
+TWINS := build/bench
 # uv is used where it is installed and runs; pip does the same more slowly.
 # The folder of pictures that rate and distortion are measured on.
 KODAK ?= ../shared/data/kodak_dev
@@ -21,7 +22,7 @@ help:
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
-	@echo "make bench      timings side by side with others; installs PyTorch into .venv"
+	@echo "make bench      timings side by side with others; installs PyTorch and JAX"
 	@echo "make clean      removes .venv and everything built"
 
 setup: $(READY)
@@ -116,10 +117,17 @@ $(BENCH): $(READY)
 	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
 	@touch $@
 
-bench: $(BENCH)
+# PyTorch and JAX in environments, and processes, of their own.
+$(TWINS)/ready: $(READY)
+	@$(BIN)/python -m venv $(TWINS)/torch && $(TWINS)/torch/bin/python -m pip install -q torch==2.13.0 numpy
+	@$(BIN)/python -m venv $(TWINS)/jax && $(TWINS)/jax/bin/python -m pip install -q jax jaxlib
+	@touch $@
+
+bench: $(BENCH) $(TWINS)/ready
+	@$(BIN)/python benchmarks/run_twins.py --out=build/twins
 	@$(BIN)/python benchmarks/encode_vs_coinpp.py
-	@rm -rf build/bench
-	@$(BIN)/mscn evaluate --codec=photo --data=$(KODAK) --baselines=jpeg --bd-range=0.15,0.8 --out=build/bench
+	@rm -rf build/bench-photo
+	@$(BIN)/mscn evaluate --codec=photo --data=$(KODAK) --baselines=jpeg --bd-range=0.15,0.8 --out=build/bench-photo
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -27,7 +27,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.twins.cases import CASES
+from benchmarks.twins.cases import CASES  # noqa: E402
 
 FRAMEWORKS = {
     "tensorflow": Path(sys.executable),
@@ -42,7 +42,7 @@ THREADS = len(os.sched_getaffinity(0))
 NAMES = flags.DEFINE_list("cases", list(CASES), "which cases")
 REPEATS = flags.DEFINE_integer("repeats", 10, "timed calls of each", lower_bound=1)
 WARM_UP = flags.DEFINE_integer("warm_up", 2, "calls of each before, not timed", lower_bound=1)
-OUT = flags.DEFINE_string("out", "build/bench", "folder of twins.json and twins.md")
+OUT = flags.DEFINE_string("out", "build/twins", "folder of twins.json and twins.md")
 
 
 class Worker:
@@ -201,7 +201,7 @@ def roofline_share(case: str, task: str, median_ms: float, rates: dict[str, floa
 def table(report: dict[str, Any]) -> str:
     """Markdown."""
     rows = [
-        "| case, task | framework | min, median ms | CPU ms | compile s | peak MiB | ours over it |",
+        "| case, task | framework | min, median ms | CPU ms | compile s | peak MiB | ratio |",
         "|---|---|---|---|---|---|---|",
     ]
     for measured in report["cases"]:

@@ -1,7 +1,7 @@
 """The same in PyTorch, as the methods' authors wrote it: eager, by automatic differentiation.
 
-COIN++ and functa adapt all pictures of a batch together; Meta-SparseINR goes through a batch picture
-by picture. Encoding builds no graph for a second derivative.
+COIN++ and functa adapt all pictures of a batch together; Meta-SparseINR goes through a batch
+picture by picture. Encoding builds no graph for a second derivative.
 """
 
 from __future__ import annotations
