@@ -11,6 +11,7 @@ from mscn_tf.apps import cli
 
 COMMANDS = {
     "encode": "a picture, a folder of pictures or an .npy stack to a .mscn file",
+    "encode-archive": "very many pictures to sharded archives, on Apache Beam",
     "decode": "a .mscn file, or a part of it at any size, to pictures",
     "info": "what a .mscn file holds and what its bytes are spent on",
     "verify": "which files, or items of an archive, are damaged",
@@ -36,7 +37,7 @@ def main() -> None:
     elif command in COMMANDS:
         sys.argv = [f"mscn {command}", *arguments[1:]]
         with cli.errors_in_one_line():
-            importlib.import_module(f"mscn_tf.apps.{command}").run()
+            importlib.import_module(f"mscn_tf.apps.{command.replace('-', '_')}").run()
     else:
         close = difflib.get_close_matches(command, COMMANDS, 1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def _help() -> str:
-    lines = [f"  {name:10}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:16}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         ["usage: mscn COMMAND ...", "", *lines, "", "mscn COMMAND --help tells more about each."]
     )

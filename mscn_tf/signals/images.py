@@ -115,9 +115,18 @@ def read_stack(path: PathLike) -> np.ndarray:
     Raises:
       MscnError: missing, damaged, or of another shape, type or range.
     """
+    return stack_pixels(open_stack(path), str(path))
+
+
+def open_stack(path: PathLike) -> np.ndarray:
+    """The array of an `.npy` file, as [N, H, W, C], read from the file as it is used.
+
+    Raises:
+      MscnError: missing, damaged, or of another shape or type than `read_stack` takes.
+    """
     _check_readable(path)
     try:
-        stack = np.load(path, allow_pickle=False)
+        stack = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # damaged headers raise all kinds of errors
         raise MscnError(f"{path}: not an array that NumPy can read ({error})") from error
     if stack.ndim == 3 and stack.shape[2] in (3, 4):
@@ -133,10 +142,19 @@ def read_stack(path: PathLike) -> np.ndarray:
             f"{path}: shape {stack.shape} is no stack of pictures; save it as [N, H, W, 3] RGB, "
             "[N, H, W, 4] RGBA or [N, H, W] grey"
         )
-    if stack.dtype == np.uint8:
-        return stack
-    if stack.dtype.kind != "f":
+    if stack.dtype != np.uint8 and stack.dtype.kind != "f":
         raise MscnError(f"{path}: {stack.dtype} values; save them as uint8, or floats in [0, 1]")
+    return stack
+
+
+def stack_pixels(stack: np.ndarray, path: str) -> np.ndarray:
+    """uint8 of pictures of a stack, or of a part of it; the path is for messages.
+
+    Raises:
+      MscnError: floats beyond [0, 1].
+    """
+    if stack.dtype == np.uint8:
+        return np.array(stack)
     if not np.isfinite(stack).all():
         raise MscnError(f"{path}: NaN or infinite values; replace them")
     if stack.min() < 0 or stack.max() > 1:

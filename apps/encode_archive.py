@@ -1,0 +1,76 @@
+"""usage: mscn encode-archive [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y]
+                   [--effort=1..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
+
+Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
+into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
+Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+
+from absl import flags
+
+from mscn_tf.apps import cli
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+
+CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a .mscnb file")
+QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
+BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at most")
+PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
+EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small)", 1, 9)
+SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most", 1)
+WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes of the local runner", 1)
+SOME_FAILED = 1
+
+
+def main(argv: list[str]) -> None:
+    """The command: plans, encodes what isn't there yet, writes index and manifest."""
+    if len(argv) < 3:
+        raise MscnError(f"takes PATTERN and OUT; see {cli.program()} --help")
+    pattern, out, *beam_flags = argv[1:]
+    if importlib.util.find_spec("apache_beam") is None:
+        raise MscnError("needs apache-beam: pip install 'mscn-tf[beam]'")
+    from mscn_tf.archives import index, plan
+
+    goal = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
+    if len(goal) > 1:
+        raise MscnError(f"give one of {' and '.join('--' + name for name in goal)}")
+    bundle = Bundle.load(CODEC.value)
+    if bundle.manifest["modality"] != "image":
+        raise MscnError(f"codec {bundle.name} is for {bundle.manifest['modality']}, not pictures")
+    goal["effort"] = EFFORT.value
+    shards = plan.plan(pattern, SHARD_ITEMS.value)
+    settings = {"codec": bundle.name, "bundle_id": bundle.id.hex(), **goal}
+    index.begin(out, settings, shards)
+    logging.disable(logging.WARNING)  # Beam's, of parts of it that aren't used here
+    from mscn_tf.archives import pipeline
+
+    codec = CODEC.value if CODEC.value in Bundle.names() else os.path.abspath(CODEC.value)
+    pipeline.run(shards, codec, os.path.abspath(out), goal, WORKERS.value, beam_flags)
+    manifest = index.finish(out, settings, shards)
+    print(
+        f"{out}: {manifest['items']} items in {len(manifest['shards'])} shards, "
+        f"{manifest['bytes']:,} bytes"
+    )
+    if manifest["failed"]:
+        sys.stdout.flush()
+        print(
+            f"{cli.program()}: {manifest['failed']} items set aside; see {out}/{index.FAILED}",
+            file=sys.stderr,
+        )
+        sys.exit(SOME_FAILED)
+
+
+def run() -> None:
+    """Runs the command on `sys.argv` and exits."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()
