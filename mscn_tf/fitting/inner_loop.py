@@ -16,6 +16,7 @@ def inner_loop(
     step_sizes: Mapping[str, tf.Tensor],
     steps: int,
     first_order: bool = False,
+    recompute: bool = False,
 ) -> Adapted:
     """Runs ``steps`` steps of MetaSGD (Li et al. 2017), each signal of the batch on its own.
 
@@ -32,21 +33,40 @@ def inner_loop(
       steps: number of steps, at least 0.
       first_order: treat the gradients as constants (first-order MAML) instead of
         differentiating through them.
+      recompute: keep only what is adapted of each step, and compute the rest again when the outer
+        gradient asks for it (``tf.recompute_grad``, gradient checkpointing): memory then hardly
+        grows with ``steps``, at the price of a second forward pass. ``loss`` must then use nothing
+        that gradients are wanted for but variables: other tensors count as constants.
 
     Returns:
       The adapted tensors, differentiable in ``initial``, ``step_sizes`` and all that ``loss``
       uses, when called under an outer ``GradientTape``.
+
+    Raises:
+      ValueError: ``recompute`` outside of a ``tf.function``.
     """
+    if recompute and tf.executing_eagerly():
+        raise ValueError("recompute needs a graph: call inner_loop within a tf.function")
     adapted = dict(initial)
+    names = list(adapted)
+
+    def update(*values: tf.Tensor) -> list[tf.Tensor]:
+        """One step, from the adapted tensors and their step sizes."""
+        current, sizes = dict(zip(names, values)), values[len(names) :]
+        if recompute:  # which lets no tape record
+            gradients = tf.gradients(tf.reduce_sum(loss(current)), list(current.values()))
+        else:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(current)
+                total = tf.reduce_sum(loss(current))
+            gradients = tape.gradient(total, list(current.values()))
+        if first_order:
+            gradients = [tf.stop_gradient(gradient) for gradient in gradients]
+        return [v - size * g for v, size, g in zip(current.values(), sizes, gradients)]
+
+    take_step = tf.recompute_grad(update) if recompute else update
     for step in range(steps):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(adapted)
-            total = tf.reduce_sum(loss(adapted))
-        gradients = tape.gradient(total, adapted)
-        for name, gradient in gradients.items():
-            if first_order:
-                gradient = tf.stop_gradient(gradient)
-            rows = step_sizes[name]
-            size = rows[min(step, rows.shape[0] - 1)]
-            adapted[name] = adapted[name] - size * gradient
+        rows = (step_sizes[name] for name in names)
+        sizes = [tf.convert_to_tensor(row[min(step, row.shape[0] - 1)]) for row in rows]
+        adapted = dict(zip(names, take_step(*adapted.values(), *sizes)))
     return adapted

@@ -75,7 +75,7 @@ class OuterStep:
             losses, metrics = self._losses(*batch)
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, self._variables, unconnected_gradients="zero")
-        # Gathers' gradients are dense from here on: sums and norms of sparse ones count rows apart.
+        # Dense, those of gathers too: sparse ones repeat rows, which a norm would count apart.
         return list(map(tf.convert_to_tensor, gradients)), {
             name: tf.reduce_sum(m) for name, m in metrics.items()
         }

@@ -133,6 +133,30 @@ def test_second_order_gradient_equals_finite_differences():
         np.testing.assert_allclose(np.sum(gradient * direction), difference, rtol=1e-5)
 
 
+@pytest.mark.parametrize("first_order", [False, True])
+def test_recomputed_gradients_are_the_same(first_order):
+    network = make_network()
+    sizes = {"code": tf.Variable(0.4 + 0.1 * normal(2, M))}
+    variables = [sizes["code"], network.siren_layers[1].kernel, network.siren_layers[0].bias]
+
+    @tf.function
+    def gradients(recompute):
+        with tf.GradientTape() as tape:
+            options = {"first_order": first_order, "recompute": recompute}
+            adapted, loss, _ = fit(network, steps=4, size=sizes, **options)
+            total = tf.reduce_mean(loss(adapted))
+        return tape.gradient(total, variables)
+
+    for found, wanted in zip(gradients(True), gradients(False)):
+        assert np.abs(wanted).max() > 1e-4
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_recompute_outside_of_a_graph():
+    with pytest.raises(ValueError, match="within a"):
+        fit(make_network(), recompute=True)
+
+
 def test_first_order_takes_inner_gradients_as_constants():
     loss, gradients = quadratic()
     u, v = normal(B, M), normal(B, 2)
