@@ -2,7 +2,8 @@
 
     python benchmarks/scenes.py FOLDER      # of posed pictures, see benchmarks/scene_views.py
 
-Fits the grid once, then prints bytes and PSNR of views that weren't fitted, at several qualities.
+Fits the grid once, then prints bytes and PSNR of views that weren't fitted, at several qualities,
+and with at most so many stored values (symbols other than zero) at the finest.
 --picture=OUT.png draws the first of these views, and its errors.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from mscn_tf.codec import Codec
 from mscn_tf.codec.scenes import read_scene
+from mscn_tf.codec.tiling import to_tiles
 from mscn_tf.runtime.rendering import render
 from mscn_tf.signals.scenes import BOUND, Views, rendered_psnr
 
@@ -36,6 +38,17 @@ def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
         ax.set_axis_off()
     figure.tight_layout()
     figure.savefig(path)
+
+
+def with_values(codec: Codec, grid: np.ndarray, count: int) -> np.ndarray:
+    """Encoded at the finest quality with the largest values of all tiles alone, and decoded."""
+    tiles = to_tiles(codec.scheme.values.normalise(grid), codec.bundle.manifest["tile_edge"])
+    quality, prior = np.full(len(tiles), 160), codec.bundle.prior
+    symbols = prior.quantise(codec.encoder.codes(tiles, quality), quality, 0.0)
+    sizes = np.abs(prior.dequantise(symbols, quality))
+    order = np.argsort(-sizes, axis=None, kind="stable")
+    symbols.flat[order[count:]] = 0
+    return codec.decode(codec.pack(symbols, [grid.shape[:-1]], quality[:1], [grid.shape[-1]]))
 
 
 def main() -> None:
@@ -61,6 +74,9 @@ def main() -> None:
         )
         if quality in (2, 6, 10):
             drawn[f"{len(data):,} bytes"] = grid
+    for count in (64, 128, 256, 512, 1024):
+        grid = with_values(codec, signals.arrays[0], count)
+        print(f"{count} stored values: {rendered_psnr(grid, views):.2f} dB", flush=True)
     if options.picture:
         draw(options.picture, views, drawn)
 

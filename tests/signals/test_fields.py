@@ -180,3 +180,22 @@ def test_parts_of_a_training_set_do_not_overlap():
     assert 215 < min(map(np.min, first)) < max(map(np.max, first)) < 330  # Celsius made kelvins
     assert not np.array_equal(first[-1], last[0])
     assert len(fields.training_signals(pattern, part=(0.0, 0.7), turned=2)) == 28 * 6
+
+
+@pytest.mark.skipif(not CLIMATE.exists(), reason="needs the climate data in ../shared")
+def test_twice_the_points_are_nearer_the_finer_original_than_repeated_ones():
+    pattern = str(CLIMATE / "ccm_b003_ts_monthly.npz")
+    coarse, fine = (
+        np.stack(fields.training_signals(pattern, shape, (0.94, 1.0)))
+        for shape in ((46, 90), (92, 180))
+    )
+    codec = Codec.load("temperature")
+    data = codec.encode(list(coarse), 10)
+    stored, twice = (np.stack(list(codec.decode_all(data, scale))) for scale in (None, 2.0))
+    assert twice.shape == fine.shape
+
+    def rmse(decoded):
+        return np.sqrt(np.mean((decoded - fine) ** 2))
+
+    assert rmse(twice) < 0.65 * rmse(stored.repeat(2, 1).repeat(2, 2))
+    assert rmse(twice) < 0.7 * rmse(coarse.repeat(2, 1).repeat(2, 2))  # not even coded
