@@ -33,6 +33,8 @@ def compacted(network: ModulatedSiren, adapted: Adapted) -> keras.Sequential:
     kernels, biases = zip(*[_effective(*pair) for pair in zip(layers, updates)])
     kernels, biases = list(kernels), list(biases)
     for i, layer in enumerate(layers[:-1]):
+        if updates[i].output_gate is not None:  # what a unit's gate scales, the next layer can
+            kernels[i + 1] = updates[i].output_gate[0].numpy()[:, None] * kernels[i + 1]
         live = _at_least_one(kernels[i].any(axis=0))
         constant = np.sin(layer.w0 * biases[i][~live])
         biases[i + 1] = biases[i + 1] + constant @ kernels[i + 1][~live]

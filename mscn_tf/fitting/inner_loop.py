@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Callable
+from typing import Any, Callable
 
 import tensorflow as tf
 
@@ -11,12 +12,13 @@ Adapted = dict[str, tf.Tensor]
 
 
 def inner_loop(
-    loss: Callable[[Adapted], tf.Tensor],
+    loss: Callable[..., tf.Tensor],
     initial: Mapping[str, tf.Tensor],
     step_sizes: Mapping[str, tf.Tensor],
     steps: int,
     first_order: bool = False,
     recompute: bool = False,
+    draw: Callable[[int], Any] | None = None,
 ) -> Adapted:
     """Runs ``steps`` steps of MetaSGD (Li et al. 2017), each signal of the batch on its own.
 
@@ -37,6 +39,8 @@ def inner_loop(
         gradient asks for it (``tf.recompute_grad``, gradient checkpointing): memory then hardly
         grows with ``steps``, at the price of a second forward pass. ``loss`` must then use nothing
         that gradients are wanted for but variables: other tensors count as constants.
+      draw: what each step sees of the signals, by the step's number, such as the points that
+        ``sample_points`` chooses: the second argument of ``loss``.
 
     Returns:
       The adapted tensors, differentiable in ``initial``, ``step_sizes`` and all that ``loss``
@@ -50,23 +54,40 @@ def inner_loop(
     adapted = dict(initial)
     names = list(adapted)
 
-    def update(*values: tf.Tensor) -> list[tf.Tensor]:
-        """One step, from the adapted tensors and their step sizes."""
+    def update(seen: tuple[Any, ...], *values: tf.Tensor) -> list[tf.Tensor]:
+        """One step, from what is drawn, the adapted tensors and their step sizes."""
         current, sizes = dict(zip(names, values)), values[len(names) :]
         if recompute:  # which lets no tape record
-            gradients = tf.gradients(tf.reduce_sum(loss(current)), list(current.values()))
+            gradients = tf.gradients(tf.reduce_sum(loss(current, *seen)), list(current.values()))
         else:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(current)
-                total = tf.reduce_sum(loss(current))
+                total = tf.reduce_sum(loss(current, *seen))
             gradients = tape.gradient(total, list(current.values()))
         if first_order:
             gradients = [tf.stop_gradient(gradient) for gradient in gradients]
         return [v - size * g for v, size, g in zip(current.values(), sizes, gradients)]
 
-    take_step = tf.recompute_grad(update) if recompute else update
     for step in range(steps):
         rows = (step_sizes[name] for name in names)
         sizes = [tf.convert_to_tensor(row[min(step, row.shape[0] - 1)]) for row in rows]
+        take_step = functools.partial(update, (draw(step),) if draw else ())
+        if recompute:
+            take_step = tf.recompute_grad(take_step)
         adapted = dict(zip(names, take_step(*adapted.values(), *sizes)))
     return adapted
+
+
+def sample_points(seed: tf.Tensor, step: int, points: int, count: int) -> tf.Tensor:
+    """int32 ``[count]``: different points out of ``points``, others in each inner step.
+
+    The mean of a loss over them has the mean over all as its expectation.
+
+    Args:
+      seed: ``[2]`` int32, of a stateless generator; another one in each outer step.
+      step: number of the inner step.
+      points: how many there are.
+      count: how many are wanted, at most ``points``.
+    """
+    seed = tf.random.experimental.stateless_fold_in(seed, step)
+    return tf.random.experimental.stateless_shuffle(tf.range(points), seed)[:count]

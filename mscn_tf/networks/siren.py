@@ -14,8 +14,9 @@ class LayerUpdate(NamedTuple):
     """What one layer uses for each signal of a batch; ``None`` stands for "as shared".
 
     The layer computes with ``kernel_gate * (shared kernel + kernel)`` and
-    ``bias_gate * (shared bias + bias)``. So the one form says both targets of the gates:
-    theta0 + z * delta (a gated update, no gates here) and z * (theta0 + delta) (gates here).
+    ``bias_gate * (shared bias + bias)``, and multiplies what comes out with ``output_gate``. So the
+    one form says both targets of the gates: theta0 + z * delta (a gated update, no gates here) and
+    z * (theta0 + delta) (gates here).
 
     Attributes:
       kernel: ``[B, in, out]``, added to the shared kernel.
@@ -23,12 +24,14 @@ class LayerUpdate(NamedTuple):
       kernel_gate: ``[B, in, out]``, or ``[B, 1, out]`` for one gate a unit, which costs no product
         per signal: it is applied to the units' pre-activations.
       bias_gate: ``[B, out]``.
+      output_gate: ``[B, out]``, of the activations.
     """
 
     kernel: tf.Tensor | None = None
     bias: tf.Tensor | None = None
     kernel_gate: tf.Tensor | None = None
     bias_gate: tf.Tensor | None = None
+    output_gate: tf.Tensor | None = None
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -102,7 +105,9 @@ class SirenLayer(keras.layers.Layer):
         if unit_gate is not None:
             outputs *= unit_gate
         outputs += bias if bias.shape.rank == 1 else bias[:, None, :]
-        return outputs if self.is_last else sine(outputs)
+        if not self.is_last:
+            outputs = sine(outputs)
+        return outputs if update.output_gate is None else outputs * update.output_gate[:, None, :]
 
     def get_config(self) -> dict[str, Any]:
         names = ("units", "w0", "is_first", "is_last", "seed")

@@ -23,7 +23,7 @@ from mscn_tf.networks.modulations import (
 from mscn_tf.networks.siren import LayerUpdate
 from mscn_tf.sparsity.hard_concrete import HardConcrete
 
-GRANULARITIES = ("unstructured", "modulation", "group")
+GRANULARITIES = ("unstructured", "modulation", "group", "activation")
 TARGETS = ("delta", "all")
 
 
@@ -58,13 +58,18 @@ class GatedModulation(Modulation):
     "modulation"      each shift, or latent element     the (modulated) bias of each hidden unit
     "group"           a unit's weights and bias, or     a unit's incoming weights and bias, the
                       its shift                         output units' too
+    "activation"      (none)                            the output of each hidden unit
     ================  ================================  =======================================
+
+    Gates of a target and granularity may be shared by all signals: with ``per_signal=False`` the
+    inner loop leaves them at phi0, and one mask serves for all (the paper's eq. 7).
 
     Args:
       modulation: the modulation to gate.
       granularity: one of `GRANULARITIES`.
       target: one of `TARGETS`.
       initial_open: probability with which a sampled gate isn't 0 at the start.
+      per_signal: adapt the gates to each signal.
 
     Raises:
       ValueError: for an unknown granularity or target, or a granularity that the modulation's code
@@ -77,6 +82,7 @@ class GatedModulation(Modulation):
         granularity: str = "unstructured",
         target: str = "delta",
         initial_open: float = 0.9,
+        per_signal: bool = True,
         **kwargs: Any,
     ):
         super().__init__(modulation.sizes, **kwargs)
@@ -90,6 +96,7 @@ class GatedModulation(Modulation):
         self.granularity = granularity
         self.target = target
         self.initial_open = initial_open
+        self.per_signal = per_signal
         # Gate of each gated element: of the code, or of the network's parameters.
         self.groups = self._gated_layout().code_groups(granularity)
         self.group_sizes = np.bincount(self.groups)
@@ -114,8 +121,9 @@ class GatedModulation(Modulation):
         super().build(input_shape)
 
     def initial(self, batch: int) -> dict[str, tf.Tensor]:
-        """Where the inner loop starts: a code of zeros and phi0, differentiable in phi0."""
-        return {**self.modulation.initial(batch), "log_alpha": self.gates.initial(batch)}
+        """Where the inner loop starts: a code of zeros, and phi0 unless all signals share it."""
+        code = self.modulation.initial(batch)
+        return {**code, "log_alpha": self.gates.initial(batch)} if self.per_signal else code
 
     def noise(self, batch: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """One sample's noise, ``{"noise": [batch, G]}``, a function of ``seed`` (int ``[2]``)."""
@@ -127,10 +135,7 @@ class GatedModulation(Modulation):
             return self.modulation(self.gated_code(inputs))
         updates = self.modulation(code_of(inputs))
         gates = self._gates_of_layers(self.gate_values(inputs))
-        return [
-            update._replace(kernel_gate=kernel_gate, bias_gate=bias_gate)
-            for update, (kernel_gate, bias_gate) in zip(updates, gates)
-        ]
+        return [update._replace(**gate) for update, gate in zip(updates, gates)]
 
     def gate_values(self, inputs: Adapted) -> tf.Tensor:
         """Gates z ``[B, G]``: sampled if the inputs hold noise, else deterministic."""
@@ -167,6 +172,7 @@ class GatedModulation(Modulation):
             "granularity": self.granularity,
             "target": self.target,
             "initial_open": self.initial_open,
+            "per_signal": self.per_signal,
         }
 
     @classmethod
@@ -176,8 +182,12 @@ class GatedModulation(Modulation):
 
     def _gated_layout(self) -> Modulation:
         """The modulation whose code is laid out as what the gates multiply."""
+        if self.granularity == "activation" and self.target == "delta":
+            raise ValueError("gates on activations have target 'all': activations are no delta")
         if self.target == "delta":
             return self.modulation
+        if self.granularity == "activation":
+            return ShiftModulation(self.sizes)
         if self.granularity != "modulation":
             return WeightModulation(self.sizes)
         if not isinstance(self.modulation, (ShiftModulation, LatentModulation)):
@@ -185,13 +195,16 @@ class GatedModulation(Modulation):
             raise ValueError(f"{kind} has no gates of granularity 'modulation'")
         return ShiftModulation(self.sizes)
 
-    def _gates_of_layers(self, gates: tf.Tensor) -> list[tuple[Any, Any]]:
-        """Gates of kernel and bias of each layer, as `LayerUpdate` wants them."""
+    def _gates_of_layers(self, gates: tf.Tensor) -> list[dict[str, Any]]:
+        """Gates of each layer by their names in `LayerUpdate`."""
         if self.granularity == "unstructured":
-            return split_weights(gates, self.sizes)
+            pairs = split_weights(gates, self.sizes)
+            return [{"kernel_gate": kernel, "bias_gate": bias} for kernel, bias in pairs]
         if self.granularity == "group":
-            return [(unit[:, None, :], unit) for unit in split_units(gates, self.sizes)]
-        return [(None, unit) for unit in split_shifts(gates, self.sizes)]
+            units = split_units(gates, self.sizes)
+            return [{"kernel_gate": unit[:, None, :], "bias_gate": unit} for unit in units]
+        name = "output_gate" if self.granularity == "activation" else "bias_gate"
+        return [{name: unit} for unit in split_shifts(gates, self.sizes)]
 
     def _log_alpha(self, inputs: Adapted) -> tf.Tensor:
         if isinstance(inputs, Mapping) and "log_alpha" in inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,19 @@ from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
 from mscn_tf.training.loop import Row, Trainer
+from mscn_tf.training.outer_step import Losses, OuterStep
 
 
 class ModulatedTrainer(Trainer):
     """State and step of one training run.
 
-    The loss is the error after the inner loop, with sampled gates, plus the price of their density.
-    The wanted density falls from 1 to ``density`` between two shares of the run (``anneal``); the
-    price follows it: it rises by ``price_rate`` times the log of what the density is over what is
-    wanted. (A price that rises by the difference overshoots when densities are small.)
+    The loss of a signal is its error after the inner loop, with sampled gates, plus the price of
+    their density. The wanted density falls from 1 to ``density`` between two shares of the run
+    (``anneal``), and the price follows it: its logarithm rises by ``price_rate`` times the log of
+    what the density is over what is wanted. (A price that rises by the difference, as
+    `SparsityConstraint`'s, overshoots where the wanted density is a hundredth.)
 
-    With ``sparsity="mask"`` the mask is set at the steps that ``pruning.rounds`` says, by
+    With ``sparsity="mask"`` the mask is set before the steps that ``pruning.rounds`` names, by
     ``pruning.score``: "magnitude" of theta0, "random", or "update", the mean size of the updates
     that training signals get.
 
@@ -32,7 +35,7 @@ class ModulatedTrainer(Trainer):
       signals: training signals ``[S, N, C]`` in [0, 1].
       coordinates: ``[N, d]``.
       held_out: signals to watch ``[S', N, C]``.
-      start: workdir of a run that this one goes on from, its checkpoint's step included.
+      begin: workdir of a run that this one goes on from, at the step that it reached.
     """
 
     def __init__(
@@ -41,11 +44,11 @@ class ModulatedTrainer(Trainer):
         signals: np.ndarray,
         coordinates: np.ndarray,
         held_out: np.ndarray,
-        start: Path | None = None,
+        begin: Path | None = None,
     ):
         super().__init__(config)
-        self.signals, self.held_out, self.begin = signals, held_out, start
-        self.coordinates = tf.constant(coordinates, tf.float32)
+        self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
+        self.begin = begin
         self.fit = ModulatedFit(config.model, config.seed)
         self.fit.price.assign(config.first_price)
         gates = [v for v in self.fit.trainable_variables if "log_alpha" in v.name]
@@ -53,30 +56,20 @@ class ModulatedTrainer(Trainer):
         apart = {id(v) for v in gates + sizes}
         network = [v for v in self.fit.trainable_variables if id(v) not in apart]
         rates = config.optimizer
-        self.groups = [
-            (variables, self._optimizer(rate, falls))
-            for variables, rate, falls in (
-                (network, rates.rate, True),
-                (sizes, rates.step_size_rate, True),
-                (gates, rates.gate_rate, False),
-            )
-            if variables
+        fall = tf.keras.optimizers.schedules.CosineDecay
+        groups = [
+            (network, fall(rates.rate, rates.schedule_steps, alpha=0.05)),
+            (sizes, fall(rates.step_size_rate, rates.schedule_steps, alpha=0.05)),
+            (gates, rates.gate_rate),
         ]
-        for variables, optimizer in self.groups:
+        groups = [(group, tf.keras.optimizers.Adam(rate)) for group, rate in groups if group]
+        for variables, optimizer in groups:
             optimizer.build(variables)
-        self._network = network
-        self.density = tf.Variable(1.0, trainable=False, name="density")
-        self._compiled = tf.function(self._update, jit_compile=config.xla)
-
-    def _optimizer(self, rate: float, falls: bool) -> tf.keras.optimizers.Optimizer:
-        if falls:
-            rate = tf.keras.optimizers.schedules.CosineDecay(
-                rate, self.config.optimizer.schedule_steps, alpha=0.05
-            )
-        return tf.keras.optimizers.Adam(rate)
+        self.optimizers = [optimizer for _, optimizer in groups]
+        self._take_step = OuterStep(self._losses, groups, rates.clip, self._count, config.xla)
 
     def checkpointed(self) -> dict[str, Any]:
-        return {"fit": self.fit, "optimizers": [optimizer for _, optimizer in self.groups]}
+        return {"fit": self.fit, "optimizers": self.optimizers}
 
     def start(self) -> None:
         """Takes over network, step sizes and optimizers of the run that this one goes on from."""
@@ -84,7 +77,7 @@ class ModulatedTrainer(Trainer):
             return
         path = tf.train.latest_checkpoint(str(self.begin / "checkpoints"))
         if path is None:
-            raise MscnError(f"{self.begin}: there is no checkpoint to start from")
+            raise MscnError(f"{self.begin}: there is no checkpoint to go on from")
         known = tf.train.Checkpoint(step=self.step, **self.checkpointed())
         known.restore(path).expect_partial()
 
@@ -92,39 +85,39 @@ class ModulatedTrainer(Trainer):
         for at, density in self.config.pruning.rounds:
             if step == at:
                 self._prune(density)
-        first, last = self.config.anneal
-        done = min(1.0, max(0.0, (step + 1) / self.config.optimizer.schedule_steps - first))
-        self.density.assign(self.config.density ** min(1.0, done / max(last - first, 1e-9)))
         random = np.random.default_rng([self.config.seed, step])
         chosen = random.choice(len(self.signals), self.config.batch, replace=False)
         signals, coordinates = self.signals[chosen], self.coordinates
         if 0 < self.config.points < len(coordinates):
             points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
-            signals, coordinates = signals[:, points], tf.gather(coordinates, points)
-        seed = tf.constant([self.config.seed, 2 * step], tf.int32)
-        return self._compiled(tf.constant(signals), coordinates, seed)
+            signals, coordinates = signals[:, points], coordinates[points]
+        coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
+        seeds = np.tile(np.int32([self.config.seed, 2 * step]), (len(signals), 1))
+        metrics = self._take_step([signals, coordinates, seeds])
+        self._follow(step, float(metrics["density"]))
+        return metrics
 
-    def _update(
-        self, signals: tf.Tensor, coordinates: tf.Tensor, seed: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        fit, price = self.fit, self.fit.price
-        noise = fit.noise(signals.shape[0], seed)
-        with tf.GradientTape() as tape:
-            adapted = fit.fit(signals, coordinates, noise)
-            error = tf.reduce_mean(fit.errors(adapted, signals, coordinates))
-            density = tf.reduce_mean(fit.density(adapted))
-            loss = error + price * density
-        variables = [group for group, _ in self.groups]
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-        # Of the network alone: a few gates at a high price would scale all of it down.
-        gradients[0], norm = tf.clip_by_global_norm(gradients[0], self.config.optimizer.clip)
-        for (group, optimizer), found in zip(self.groups, gradients):
-            optimizer.apply_gradients(zip(found, group))
-        if self.config.sparsity_priced:
-            excess = tf.clip_by_value(tf.math.log(density / self.density), -2.0, 2.0)
-            price.assign(price * tf.exp(self.config.price_rate * excess))
+    def wanted_density(self, step: int) -> float:
+        """The density that a step's price aims at."""
+        first, last = self.config.anneal
+        done = (step + 1) / self.config.optimizer.schedule_steps
+        return self.config.density ** min(1.0, max(0.0, (done - first) / (last - first)))
+
+    def _follow(self, step: int, density: float) -> None:
+        """Moves the price by how far the density is from what is wanted."""
+        excess = math.log(density / self.wanted_density(step))
+        change = self.config.price_rate * max(-2.0, min(2.0, excess))
+        self.fit.price.assign(self.fit.price * math.exp(change))
+
+    def _losses(self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor) -> Losses:
+        noise = self.fit.noise(signals.shape[0], seeds[0])
+        adapted = self.fit.fit(signals, coordinates, noise)
+        errors = self.fit.errors(adapted, signals, coordinates)
+        density = self.fit.density(adapted)
+        return errors + self.fit.price * density, {"error": errors, "density": density}
+
+    def _count(self) -> None:
         self.step.assign_add(1)
-        return {"error": error, "density": density, "price": price + 0.0, "gradient_norm": norm}
 
     def _prune(self, density: float) -> None:
         """Closes the mask down to a share of all elements."""
@@ -134,17 +127,20 @@ class ModulatedTrainer(Trainer):
         elif self.config.pruning.score == "magnitude":
             scores = np.abs(parameters(self.fit.network))
         else:
-            batches = tf.split(tf.constant(self.signals[:64]), 4)
-            codes = [self.fit.fit(batch, self.coordinates)["code"] for batch in batches]
-            scores = np.abs(np.concatenate(codes)).mean(axis=0)
+            updates = [
+                self.fit.fit(tf.constant(batch), tf.constant(self.coordinates))["code"]
+                for batch in np.split(self.signals[:64], 4)
+            ]
+            scores = np.abs(np.concatenate(updates)).mean(axis=0)
         mask.assign(largest(scores, mask.numpy(), density))
 
     def evaluate(self) -> list[Row]:
-        signals = tf.constant(self.held_out)
-        adapted = self.fit.fit(signals, self.coordinates)
-        errors = self.fit.errors(adapted, signals, self.coordinates).numpy()
-        kept = self.fit.kept(adapted).numpy() / self.fit.gated_size
-        row = {"psnr": float(np.mean(-10 * np.log10(errors))), "kept": float(kept.mean())}
+        signals, coordinates = tf.constant(self.held_out), tf.constant(self.coordinates)
+        adapted = self.fit.fit(signals, coordinates)
+        errors = self.fit.errors(adapted, signals, coordinates).numpy()
+        kept = float(np.mean(self.fit.kept(adapted))) / self.fit.gated_size
+        psnr = float(np.mean(-10 * np.log10(errors)))
+        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price)}
         return [("held out", row)]
 
     def freeze(self) -> ModulatedFit:

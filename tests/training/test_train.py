@@ -75,6 +75,18 @@ def test_the_loss_is_one_at_the_start_and_falls(start):
     assert int(start.step) == 15
 
 
+@pytest.mark.slow
+def test_xla_gives_the_same_losses(tiny):
+    losses = []
+    for xla in (False, True):
+        config = tiny.config
+        config.xla = xla
+        trainer = BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+        trainer.start()
+        losses.append([float(trainer.update(step)["loss"]) for step in range(3)])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
 def saved_step(workdir):
     """The step of the newest checkpoint."""
     path = tf.train.latest_checkpoint(str(workdir / "checkpoints"))

@@ -1,0 +1,43 @@
+"""Share of a training step that goes into drawing its batch.
+
+    python benchmarks/input_pipeline.py [CONFIG.py ...]
+
+Takes 1 + 15 steps with the data that the configuration names; prints medians.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+
+import numpy as np
+from absl import app
+
+from mscn_tf.training.train import TRAINERS
+
+CONFIGS = ("mscn_tf/configs/thumb32.py", "mscn_tf/configs/photo.py")
+STEPS = 15
+
+
+def main(argv: list[str]) -> None:
+    print("| configuration | draw, ms | step, ms | share |\n|---|---|---|---|")
+    for path in argv[1:] or CONFIGS:
+        spec = importlib.util.spec_from_file_location("config", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        config = module.get_config()
+        trainer = TRAINERS[config.codec](config)
+        times = []
+        for step in range(1 + STEPS):
+            began = time.perf_counter()
+            trainer.batch(step)
+            drawn = time.perf_counter()
+            float(trainer.update(step)["loss"])  # draws the batch once more
+            times.append((drawn - began, time.perf_counter() - drawn))
+        draw, step = np.median(times[1:], axis=0)
+        row = f"{config.name} | {1e3 * draw:.1f} | {1e3 * step:.0f} | {draw / step:.1%}"
+        print(f"| {row} |", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,1 @@
+"""Experiments on sparsity: many trainings, one table."""

@@ -1,0 +1,79 @@
+"""The sets of an experiment, as arrays of values at the same coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ml_collections
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import centres
+from mscn_tf.runtime.values import Values
+from mscn_tf.signals.datasets import load_pictures
+from mscn_tf.signals.modalities import module_of
+
+
+@dataclass(frozen=True)
+class SignalSet:
+    """Signals to learn from and signals to measure on.
+
+    Attributes:
+      train: float32 ``[S, N, C]`` in [0, 1].
+      test: float32 ``[T, N, C]``, none of them in ``train``.
+      coordinates: float32 ``[N, d]``.
+      shape: of a signal, without channels; N is its product.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    coordinates: np.ndarray
+    shape: tuple[int, ...]
+
+
+def load(config: ml_collections.ConfigDict) -> SignalSet:
+    """Reads what ``config.data`` names.
+
+    Raises:
+      MscnError: files are missing or damaged, or there are fewer signals than asked for.
+    """
+    data = config.data
+    if config.modality == "image":
+        pictures = np.stack(load_pictures(data.train, data.edge, squares=(data.edge,))) / 255.0
+        train, test = pictures[: -data.held_out], pictures[-data.test :]
+    else:
+        module, values = module_of(config.modality), Values(**config["values"])
+        options = dict(data.get("options", {}))
+        others = {**options, **data.get("validation_options", {})}
+        train, test = (
+            np.stack([values.normalise(s) for s in module.training_signals(pattern, **chosen)])
+            for pattern, chosen in ((data.train, options), (data.validation, others))
+        )
+        test = test[:: max(1, len(test) // data.test)][: data.test]
+    if len(train) < config.batch or not len(test):
+        raise MscnError(f"config.data names {len(train)} signals for training, {len(test)} to test")
+    shape = train.shape[1:-1]
+    if config.modality == "field":
+        coordinates = _sphere(shape)
+    else:
+        axes = np.meshgrid(*[centres(side) for side in shape], indexing="ij")
+        coordinates = np.stack(axes, -1).reshape(-1, len(shape))
+    flat = (len(coordinates), train.shape[-1])
+    return SignalSet(
+        train.reshape(-1, *flat).astype(np.float32),
+        test.reshape(-1, *flat).astype(np.float32),
+        coordinates.astype(np.float32),
+        shape,
+    )
+
+
+def _sphere(shape: tuple[int, int]) -> np.ndarray:
+    """Unit vectors ``[H * W, 3]`` of a global grid, rows from north to south."""
+    latitude = -np.pi / 2 * centres(shape[0])[:, None]
+    longitude = np.pi * (1 + centres(shape[1]))
+    parts = np.broadcast_arrays(
+        np.cos(latitude) * np.cos(longitude),
+        np.cos(latitude) * np.sin(longitude),
+        np.sin(latitude),
+    )
+    return np.stack(parts, -1).reshape(-1, 3)

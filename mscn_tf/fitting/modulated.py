@@ -1,0 +1,165 @@
+"""Fitting signals with a modulated network: theta0 + z * delta, found by the inner loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ml_collections
+import tensorflow as tf
+
+from mscn_tf.fitting.inner_loop import Adapted, inner_loop
+from mscn_tf.fitting.step_sizes import StepSizes
+from mscn_tf.networks.modulations import (
+    LatentModulation,
+    Modulation,
+    ShiftModulation,
+    WeightModulation,
+    network_sizes,
+)
+from mscn_tf.networks.network import ModulatedSiren
+from mscn_tf.sparsity.gated import GatedModulation
+from mscn_tf.sparsity.pruning import MaskedModulation
+
+MODULATIONS = ("weights", "shift", "latent")
+SPARSITIES = ("none", "gates", "gradient", "mask")
+
+
+class ModulatedFit(tf.Module):
+    """Network, gates, step sizes and price of a non-zero: all that is shared by all signals.
+
+    Args:
+      config: ``width``, ``depth``, ``w0``, ``axes``, ``channels`` of the network; ``modulation``,
+        one of `MODULATIONS`, with its ``latent_size``; ``sparsity``, one of `SPARSITIES`, with its
+        ``granularity``, ``target``, ``per_signal`` and ``initial_open``; ``steps``,
+        ``first_order``, ``meta_sgd``, ``step_size`` and ``gate_step_size`` of the inner loop.
+      seed: of the initial weights.
+
+    Attributes:
+      network: the `ModulatedSiren`.
+      step_sizes: a `StepSizes` for each adapted tensor, by name.
+      price: what one expected non-zero costs, in units of the error, times ``gated_size``.
+
+    Raises:
+      ValueError: a choice that there isn't.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict, seed: int):
+        super().__init__(name="modulated_fit")
+        self.config = config
+        if config.sparsity not in SPARSITIES:
+            raise ValueError(f"sparsity must be one of {', '.join(SPARSITIES)}: {config.sparsity}")
+        modulation = _modulation(config, seed)
+        if config.sparsity == "gates":
+            modulation = GatedModulation(
+                modulation,
+                config.granularity,
+                config.target,
+                config.initial_open,
+                config.per_signal,
+            )
+        elif config.sparsity == "mask":
+            modulation = MaskedModulation(modulation, config.target)
+        self.network = ModulatedSiren(
+            config.width, config.depth, config.channels, modulation, w0=config.w0, seed=seed
+        )
+        self.network.build(tf.TensorShape([None, config.axes]))
+        self.step_sizes = {
+            "code": StepSizes(
+                modulation.code_size,
+                config.step_size,
+                per_element=config.meta_sgd,
+                gated=config.sparsity == "gradient",
+                initial_open=config.initial_open,
+            )
+        }
+        if config.sparsity == "gates" and config.per_signal:
+            self.step_sizes["log_alpha"] = StepSizes(
+                modulation.gate_count, config.gate_step_size, per_element=config.meta_sgd
+            )
+        self.price = tf.Variable(0.0, trainable=False, name="price")
+
+    @property
+    def modulation(self) -> Modulation:
+        """What the network's code does."""
+        return self.network.modulation
+
+    @property
+    def gated_size(self) -> int:
+        """Number of elements that gates, or a mask, may leave out."""
+        return self.modulation.gated_size
+
+    def errors(
+        self, adapted: Mapping[str, tf.Tensor], signals: tf.Tensor, coordinates: tf.Tensor
+    ) -> tf.Tensor:
+        """Mean squared error of each signal, ``[B]``; arguments as in `fit`."""
+        values = self.network(coordinates, adapted)
+        return tf.reduce_mean(tf.square(values - signals), axis=[1, 2])
+
+    def density(self, adapted: Adapted) -> tf.Tensor:
+        """Expected share of non-zeros among the elements under gates, ``[B]``."""
+        if self.config.sparsity == "gradient":
+            shared = self.step_sizes["code"].expected_l0()
+            return tf.fill(tf.shape(adapted["code"])[:1], shared / self.gated_size)
+        return self.modulation.expected_l0(adapted) / self.gated_size
+
+    def kept(self, adapted: Adapted) -> tf.Tensor:
+        """Number of elements that deterministic gates leave, ``[B]``: what is to be stored."""
+        if self.config.sparsity in ("gates", "mask"):
+            return self.modulation.actual_l0(adapted)
+        moving = tf.cast(self.step_sizes["code"].moving().sum(), tf.float32)
+        return tf.fill(tf.shape(adapted["code"])[:1], moving)
+
+    def noise(self, batch: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One sample of everything that is random, for `fit`, a function of ``seed``."""
+        noise = self.modulation.noise(batch, seed)
+        sizes = self.step_sizes["code"].noise(seed + 1)
+        return noise if sizes is None else {**noise, "step_noise": sizes}
+
+    def fit(
+        self,
+        signals: tf.Tensor,
+        coordinates: tf.Tensor,
+        noise: Mapping[str, tf.Tensor] | None = None,
+        steps: int | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """The inner loop (Schwarz & Teh 2022, eq. 8) on error + price * density.
+
+        Args:
+          signals: ``[B, N, C]`` in [0, 1].
+          coordinates: ``[N, d]``.
+          noise: of sampled gates, from `noise`; without it gates are deterministic.
+          steps: default the configuration's.
+
+        Returns:
+          What was adapted, and the gates' noise, as `network` and `errors` take it.
+        """
+        noise = dict(noise or {})
+        step_noise = noise.pop("step_noise", None)
+        sizes = {"code": self.step_sizes["code"](step_noise)}
+        if "log_alpha" in self.step_sizes:
+            sizes["log_alpha"] = self.step_sizes["log_alpha"]()
+
+        def loss(adapted: Adapted) -> tf.Tensor:
+            errors = self.errors({**adapted, **noise}, signals, coordinates)
+            return errors + self.price * self.density(adapted) if sparse else errors
+
+        sparse = "log_alpha" in sizes
+        adapted = inner_loop(
+            loss,
+            self.modulation.initial(signals.shape[0]),
+            sizes,
+            self.config.steps if steps is None else steps,
+            self.config.first_order,
+        )
+        return {**adapted, **noise}
+
+
+def _modulation(config: ml_collections.ConfigDict, seed: int) -> Modulation:
+    sizes = network_sizes(config.width, config.depth, config.channels, config.axes)
+    if config.modulation == "weights":
+        return WeightModulation(sizes)
+    if config.modulation == "shift":
+        return ShiftModulation(sizes)
+    if config.modulation == "latent":
+        return LatentModulation(sizes, config.latent_size, seed + 1)
+    raise ValueError(f"modulation must be one of {', '.join(MODULATIONS)}: {config.modulation}")

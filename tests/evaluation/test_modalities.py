@@ -1,0 +1,156 @@
+"""Signals of every modality but pictures: their other codecs, and the command on files of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import trimesh
+from PIL import Image
+
+from mscn_tf.evaluation.baselines import of
+from mscn_tf.evaluation.baselines.voxels import from_octree, octree
+from mscn_tf.evaluation.modality import MODALITIES
+from mscn_tf.evaluation.signal import Signal
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.signals import modalities
+from tests.apps.conftest import folder  # noqa: F401
+
+
+def _field(path):
+    y, x = np.mgrid[:46, :90]
+    waves = [20 * np.sin(y / 5 + k) * np.cos(x * 2 * np.pi / 45 + k) for k in range(3)]
+    np.save(path / "in.npy", 280 + np.stack(waves).astype(np.float32))
+    return "in.npy"
+
+
+def _sound(path):
+    t = np.arange(4000) / 8000
+    (path / "in").mkdir()
+    for k, pitch in enumerate((140, 230)):
+        wave = 0.3 * np.sin(2 * np.pi * pitch * t) * np.exp(-3 * t)
+        soundfile.write(path / "in" / f"{k}.wav", wave, 8000, "PCM_16")
+    return "in"
+
+
+def _balls():
+    z, y, x = np.mgrid[:32, :32, :32] - 15.5
+    return np.stack([x**2 + y**2 + (z * k) ** 2 < 120 for k in (1.0, 1.5)])
+
+
+def _voxels(path):
+    np.save(path / "in.npy", _balls())
+    return "in.npy"
+
+
+def _volume(path):
+    z, y, x = np.mgrid[:32, :32, :32] / 31
+    np.save(path / "in.npy", np.rint(255 * np.sin(3 * x + 2 * y) ** 2 * z).astype(np.uint8))
+    return "in.npy"
+
+
+def _silhouette(path):
+    (path / "in").mkdir()
+    y, x = np.mgrid[:90, :120]
+    for k, size in enumerate((900, 600)):
+        mask = (x - 60) ** 2 + 2 * (y - 45) ** 2 < size
+        Image.fromarray(mask).save(path / "in" / f"{k}.png")
+    return "in"
+
+
+def _mesh(path):
+    trimesh.creation.icosphere(3, 2.0).export(path / "in.obj")
+    return "in.obj"
+
+
+WRITERS = {
+    "field": _field,
+    "sound": _sound,
+    "voxels": _voxels,
+    "volume": _volume,
+    "silhouette": _silhouette,
+    "mesh": _mesh,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_baselines_give_signals_back(name, tmp_path):
+    path, kind = tmp_path / WRITERS[name](tmp_path), MODALITIES[name]
+    signals = kind.signals(path, modalities.read(path, name))
+    assert of(name)
+    for baseline in of(name).values():
+        signal = Signal.stack(signals) if baseline.together else signals[0]
+        found = []
+        for setting in (baseline.settings[0], baseline.settings[-1]):
+            data = baseline.encode(signal, setting)
+            decoded = baseline.decode(data, signal, setting)
+            part = decoded[0] if baseline.together else decoded
+            found.append((len(data), kind.measure(signals[0], part)[kind.quality.name]))
+            if baseline.payload:
+                assert 0 < baseline.payload(data, signal, setting) < len(data)
+        (few, worse), (many, better) = found
+        if baseline.lossless:
+            assert better in (100, np.inf), baseline.name
+        else:
+            assert few < many
+            assert kind.quality.level(worse) + 1 < kind.quality.level(better), baseline.name
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (5, 7, 2), (1, 1, 1)])
+def test_octree(shape):
+    grid = np.random.default_rng(0).random(shape) < 0.3
+    np.testing.assert_array_equal(from_octree(octree(grid), shape), grid)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_command(name, folder):  # noqa: F811
+    data = WRITERS[name](folder.path)
+    run = ["evaluate", f"--modality={name}", f"--data={data}", "--out=out", "--workers=1"]
+    said = folder.mscn(*run, "--qualities=3,8").stdout
+    kind, out = MODALITIES[name], folder.path / "out"
+    codec = modalities.DEFAULT_CODECS[name]
+    assert f"{codec}: " in said
+    results = json.loads((out / "results.json").read_text())
+    ours = next(one for one in results["curves"] if one["name"] == codec)["results"]
+    assert len(ours[kind.rate.name]) == len(ours[kind.quality.name]) > 0
+    with open(out / "signals.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["codec"] == codec]
+    for quality in (3, 8):
+        files = list((out / "files" / codec / str(quality)).iterdir())
+        own = [float(row["bytes"]) for row in rows if float(row["setting"]) == quality]
+        sizes = sum(file.stat().st_size for file in files)
+        assert sum(own) == pytest.approx(sizes)
+        assert sum(1 for f in files for _ in Codec.of(f.read_bytes()).decode_all(f.read_bytes()))
+    lossless = {one.label for one in of(name).values() if one.lossless}
+    assert lossless <= set(results[f"lossless_{kind.rate.name}"])
+    if name == "voxels":
+        assert "mscn voxels32, without loss" in results["lossless_bytes"]
+    assert "http" not in (out / "report.html").read_text()
+    if name == "voxels":  # whose other codecs take a signal a file, and all in one
+        assert "rows measured" not in folder.mscn(*run, "--qualities=3,8").stdout
+    if name == "sound":
+        folder.mscn(*run, "--qualities=3,8", "--payload", "--metric=segmental_snr")
+        bare = json.loads((out / "results.json").read_text())["curves"]
+        for before, after in zip(results["curves"], bare):
+            rate, size, payload = (
+                np.array(before["results"][key]) for key in ("kbps", "bytes", "payload-bytes")
+            )
+            expected = dict(zip(size, rate * payload / size))
+            for size, found in zip(after["results"]["bytes"], after["results"]["kbps"]):
+                assert found == pytest.approx(expected.get(size, found))
+                assert found < 8e-3 * size / 0.5
+
+
+def test_refusals(folder):  # noqa: F811
+    _field(folder.path)
+    run = ["evaluate", "--data=in.npy", "--out=out"]
+    assert "rmse, rmse_by_area, psnr" in folder.refuses(*run, "--modality=field", "--metric=ssim")
+    assert "sz3, sz3-all" in folder.refuses(*run, "--modality=field", "--baselines=jpeg")
+    assert "--metric=psnr" in folder.refuses(*run, "--modality=field", "--published=era5")
+    assert "--modality says sound" in folder.refuses(
+        *run, "--modality=sound", "--codec=temperature"
+    )
+    assert "give one kind" in folder.refuses(*run, "--codec=temperature,speech")
