@@ -105,7 +105,10 @@ def test_octree(shape):
     np.testing.assert_array_equal(from_octree(octree(grid), shape), grid)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "mesh")) for name in WRITERS],
+)
 def test_command(name, folder):  # noqa: F811
     data = WRITERS[name](folder.path)
     run = ["evaluate", f"--modality={name}", f"--data={data}", "--out=out", "--workers=1"]
