@@ -133,7 +133,7 @@ class Evaluation:
         ours = sum(not coder.lossless for coder in self.ours)
         comparisons = {curves[i].label: self._comparisons(i, curves, lossy) for i in range(ours)}
         drawn = [*curves, *self.published]
-        figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.modality)
+        figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.modality, self.payload)
         page = report.Report(
             title=self.title,
             summary=self._summary(),

@@ -28,14 +28,17 @@ def draw(
     ours: Sequence[Curve],
     others: Sequence[Curve],
     modality: Modality = MODALITIES["image"],
+    payload: bool = False,
 ) -> bytes:
     """A PNG: quality over rate; beside it the second measure where all that was measured has it.
 
     Args:
       title: above.
-      ours: curves drawn thick; they decide which rates are shown.
+      ours: curves drawn thick; they decide which rates are shown: theirs, and those at which other
+        measured ones are as good.
       others: measured ones are drawn solid, published ones dashed.
       modality: names the axes.
+      payload: rates are without headers.
     """
     ours, others = ([one for one in curves if one.rate] for curves in (ours, others))
     measured = [one for one in (*ours, *others) if not one.published]
@@ -47,6 +50,11 @@ def draw(
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, measure in zip(axes, shown):
         _set_up(panel, ours or measured or others, modality, measure)
+        panel.set_xlabel(
+            f"{modality.rate.label}, {'without headers' if payload else 'whole files'}"
+        )
+        if ours:
+            panel.set_xlim(right=max(panel.get_xlim()[1], 1.15 * _farthest(ours, measured)))
         heights = {one.name: _heights(one, measure) for one in (*ours, *others)}
         for one, style in _styled(ours, others):
             if heights[one.name] is not None:
@@ -69,9 +77,19 @@ def _heights(one: Curve, measure: Measure) -> Optional[Sequence[float]]:
     return [measure.level(value) for value in values]
 
 
+def _farthest(ours: Sequence[Curve], measured: Sequence[Curve]) -> float:
+    """The highest rate at which a measured curve is no better than the best of ours."""
+    best = max(one.levels[-1] for one in ours)
+    return max(
+        rate
+        for one in measured
+        for rate, level in zip(one.rate, one.levels)
+        if level <= best or rate == one.rate[0]
+    )
+
+
 def _set_up(panel: Axes, shown: Sequence[Curve], modality: Modality, measure: Measure) -> None:
     panel.set_xscale("log")
-    panel.set_xlabel(f"{modality.rate.label}, whole files")
     panel.set_ylabel(measure.axis + measure.drawn)
     panel.grid(True, which="major", color="#d8dce2", linewidth=0.8)
     panel.set_axisbelow(True)
