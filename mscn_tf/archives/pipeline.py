@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import logging
 import os
@@ -65,7 +64,7 @@ def run(
     Raises:
       MscnError: a local worker died.
     """
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # what fails is raised as well
     local = not any(flag.startswith("--runner") for flag in beam_flags)
     options = [*beam_flags, f"--direct_num_workers={workers}"] if local else list(beam_flags)
     command = f"exec {sys.executable} -m {__package__}.worker"
@@ -97,20 +96,23 @@ def _ending_workers() -> Iterator[None]:
         if os.path.exists(alive.name):
             died.set()
             stop()
-            _thread.interrupt_main()
+            # `_thread.interrupt_main` would not wake a thread that waits for a lock.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     def stopping(previous: Any) -> Any:
         def handle(number: int, frame: Any) -> None:
-            stop()
-            previous(number, frame)
+            if died.is_set():
+                raise KeyboardInterrupt
+            if callable(previous):  # else it is ignored, as in the background of a shell
+                stop()
+                previous(number, frame)
 
         return handle
 
     hook, threading.excepthook = threading.excepthook, failed
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in handlers.items():
-        if callable(handler):
-            signal.signal(number, stopping(handler))
+        signal.signal(number, stopping(handler))
     try:
         yield
     except BaseException as error:

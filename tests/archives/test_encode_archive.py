@@ -84,7 +84,9 @@ def test_a_killed_worker_loses_and_doubles_nothing(inputs, whole, tmp_path):
     workers = [int(pid) for file in children for pid in file.read_text().split()]
     os.kill(workers[0], signal.SIGKILL)
     assert process.wait(timeout=60) == 2
-    assert "a worker died" in process.stderr.read()
+    line = process.stderr.read()
+    assert "a worker died" in line
+    assert line.count("\n") == 1
     process.stderr.close()
     assert encode(inputs, out, "--workers=2").returncode == 1
     assert content(out) == content(whole)
