@@ -60,7 +60,7 @@ def test_command_help_imports_no_tensorflow(command):
 
 def test_unknown_command(folder):
     assert "did you mean encode?" in folder.refuses("encod")
-    assert "encode, decode" in folder.refuses("frobnicate")
+    assert "encode, encode-archive, decode" in folder.refuses("frobnicate")
 
 
 def test_no_command(folder):
