@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime.pyramid_prior import PASSES, input_places
+from mscn_tf.runtime.pyramid_scales import PASSES, input_places
 from mscn_tf.runtime.pyramid_signs import input_count
 
 LEVELS, CHANNELS, HIDDEN, LAST, TABLES = 3, 3, 6, 4, 20

@@ -11,8 +11,9 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from mscn_tf.entropy.freeze import pooled_frequencies
-from mscn_tf.runtime import pyramid_prior as frozen
-from mscn_tf.runtime.pyramid_prior import AROUND, OWN, PASSES, companion, magnitude_table
+from mscn_tf.runtime import pyramid_scales as frozen
+from mscn_tf.runtime.pyramid_prior import FRACTION
+from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
 LOG_SCALE_FIRST = -3.0
@@ -271,7 +272,7 @@ def freeze_context(context: PyramidContext) -> dict[str, np.ndarray]:
 def coarse_indices(log_scales: np.ndarray) -> np.ndarray:
     """The array ``coarse``, int32, for log scales ``[10, C]`` in units of the step."""
     index = np.clip((log_scales - LOG_SCALE_FIRST) / LOG_SCALE_SPACING, 0, SCALES - 1)
-    return np.rint(index * 2.0**frozen.FRACTION).astype(np.int32)
+    return np.rint(index * 2.0**FRACTION).astype(np.int32)
 
 
 def learned_tables(context: PyramidContext) -> dict[str, np.ndarray]:

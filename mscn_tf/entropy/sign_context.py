@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from mscn_tf.entropy.pyramid_context import known_before, whole_weights
 from mscn_tf.runtime import pyramid_signs as frozen
-from mscn_tf.runtime.pyramid_prior import PASSES
-from mscn_tf.runtime.pyramid_signs import AROUND, MARGIN, OWN, SIZES, WIDE
+from mscn_tf.runtime.pyramid_scales import AROUND, MARGIN, OWN, PASSES
+from mscn_tf.runtime.pyramid_signs import SIZES, WIDE
 from mscn_tf.runtime.tables import FREQUENCY_BITS
 
 # Frozen evidence is in units of SPACING nats, and reaches as far as LEVELS of them.

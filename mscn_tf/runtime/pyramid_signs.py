@@ -15,37 +15,21 @@ import numpy as np
 
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.pyramid_scales import AROUND, OWN, Level, offsets
 from mscn_tf.runtime.tables import RangeDecoder, RangeEncoder, checked_array
 
-OWN = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y, x) != (0, 0)]
-AROUND = [(y, x) for y in range(-1, 2) for x in range(-1, 2)]
 WIDE = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
-MARGIN = 2  # coefficients that the network sees around a place
 SIZES = 3  # magnitudes 1, 2, and larger ones have each an evidence of their own
 LARGEST_INPUT = 64  # 8 log2(1 + 255)
 LARGEST_ACTIVATION = 4095
 RATIO_DOUBT = 64  # what stands against a ratio of channels: two ones side by side
 _EXACT = 2**24  # whole numbers up to here are exact in float32
-_TOGETHER = 2**14  # places whose inputs are gathered at once: what bounds the memory
+_TOGETHER = 2**11  # places that are computed at once
 
 
 def input_count(channels: int) -> int:
     """Inputs of a network: signed magnitudes, and one ratio for each channel but the last."""
     return len(OWN) + 3 * len(AROUND) + 3 * len(WIDE) + channels - 1
-
-
-def own_places(band: int) -> list[tuple[int, int, int]]:
-    """The first inputs, of the coefficient's level: band, and row and column from the place."""
-    first = band - band % 3
-    return [(band, y, x) for y, x in OWN] + [
-        (first + direction, y, x) for direction in range(3) for y, x in AROUND
-    ]
-
-
-def parent_places(band: int) -> list[tuple[int, int, int]]:
-    """The inputs that follow, of the coarser level, around half the row and half the column."""
-    first = band - band % 3
-    return [(first + direction, y, x) for direction in range(3) for y, x in WIDE]
 
 
 class Signs:
@@ -84,85 +68,78 @@ class Signs:
         )
         if any(total + 2 ** (s - 1) >= _EXACT for total, s in zip(reach, shift.tolist())):
             raise MscnError("prior: the sums of its signs' network are too large to be exact")
-        self._first = np.ascontiguousarray(first.swapaxes(2, 3), np.float32)
-        self._last = last.astype(np.float32)
         self._shift = shift.tolist()
+        # From inputs band by band to place by place, as they are gathered; sums are scaled by the
+        # power of two that follows.
+        ends = np.cumsum([len(OWN), 3 * len(AROUND), 3 * len(WIDE)])
+        own, around, wide, ratios = np.split(first * 2.0 ** -self._shift[0], ends, axis=2)
+        around, wide = (
+            part.reshape(bands, 4, 3, -1, first.shape[3]).swapaxes(2, 3).reshape(part.shape)
+            for part in (around, wide)
+        )
+        self._first = np.concatenate((own, around, wide, ratios), axis=2).astype(np.float32)
+        self._last = np.ascontiguousarray(last.swapaxes(3, 4), np.float32)
         frequencies = np.stack([frequencies, 2**tables.FREQUENCY_BITS - frequencies], 1)
         self._models = [tables.model(pair) for pair in frequencies]
         self._cost = tables.FREQUENCY_BITS - np.log2(frequencies)
-        self._places = [
-            (np.array(own_places(band)).T, np.array(parent_places(band)).T) for band in range(bands)
-        ]
 
-    def _inputs(
-        self,
-        own: np.ndarray,
-        parents: np.ndarray,
-        start: tuple[int, int],
-        band: int,
-        places: tuple[np.ndarray, np.ndarray],
-    ) -> np.ndarray:
-        """float32 [I, n]; see `evidence`."""
-        flat, at = [], []
-        rows, columns = places
-        corners = (
-            (2 * rows + start[0], 2 * columns + start[1]),  # within the level
-            (rows, columns),  # within the coarser one
-        )
-        for source, (y, x), (which, dy, dx) in zip((own, parents), corners, self._places[band]):
-            _, height, width = source.shape
-            offset = (which * height + dy + MARGIN) * width + dx + MARGIN
-            flat.append(source.ravel())
-            at.append((offset[:, None] + (y * width + x)).astype(np.intp))
-        seen = np.concatenate([values.take(place) for values, place in zip(flat, at)])
-        ratios = np.zeros((self._first.shape[3] - len(seen), len(rows)), np.float32)
+    def _inputs(self, known: Level, band: int, at: np.ndarray, above: np.ndarray) -> np.ndarray:
+        """float32 [n, I]; see `evidence`. Places are counted as in `Level.at`."""
+        own, parents = known
         channel, direction = divmod(band, 3)
-        y, x = corners[0]
-        for other in range(channel):
-            back = 3 * (channel - other)
-            planes = [back * own[0].size, back * parents[0].size]
-            beside = np.concatenate(
-                [values.take(place - plane) for values, place, plane in zip(flat, at, planes)]
+        count, channels = len(at), own.shape[2] // 3
+        sources = own.ravel(), own.reshape(-1, 3), parents.reshape(-1, 3)  # three of a channel
+        places = (
+            (at[:, None] + offsets(own, OWN)) * own.shape[2] + band,
+            (at[:, None] + offsets(own, AROUND)) * channels + channel,
+            (above[:, None] + offsets(parents, WIDE)) * channels + channel,
+        )
+        strides = 3, 1, 1  # from a channel to the next
+
+        def of_channel(back: int) -> np.ndarray:
+            parts = (
+                source.take(place - back * stride, axis=0).reshape(count, -1)
+                for source, place, stride in zip(sources, places, strides)
             )
+            return np.concatenate([*parts], axis=1)
+
+        seen = of_channel(0)
+        ratios = np.zeros((count, channels - 1), np.float32)
+        for other in range(channel):
+            beside = of_channel(channel - other)
             beside *= seen
-            product = beside.sum(0).astype(np.int64)
-            total = np.abs(beside, out=beside).sum(0).astype(np.int64) + RATIO_DOUBT
-            here = own[3 * other + direction, y + MARGIN, x + MARGIN].astype(np.int64)
-            ratios[other] = (2 * product * here + total) // (2 * total)
-        return np.concatenate([seen, ratios])
+            product = beside.sum(1).astype(np.int64)
+            total = np.abs(beside, out=beside).sum(1).astype(np.int64) + RATIO_DOUBT
+            here = sources[0].take(at * own.shape[2] + 3 * other + direction).astype(np.int64)
+            ratios[:, other] = (2 * product * here + total) // (2 * total)
+        return np.concatenate((seen, ratios), axis=1)
 
     def evidence(
         self,
-        own: np.ndarray,
-        parents: np.ndarray,
-        start: tuple[int, int],
+        known: Level,
         level: int,
         band: int,
         number: int,
         places: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
-        """Evidence that coefficients are positive: whole numbers, float32 [3, n], by magnitude.
+        """Evidence that coefficients are positive: whole numbers, float32 [n, 3], by magnitude.
 
         Args:
-          own: float32 [B, 2 h + 4, 2 w + 4], signed magnitudes with two zeros around, zero also
-            where they aren't known yet.
-          parents: float32 [B, h + 4, w + 4], of the level above, likewise.
-          start: first row and column of the pass.
+          known: of the level and the one above.
           level: 0 the finest.
           band: of the coefficients.
           number: of the pass.
           places: rows and columns, integers [n], within the pass.
         """
-        evidence = np.empty((SIZES, len(places[0])), np.float32)
-        for at in range(0, evidence.shape[1], _TOGETHER):
-            some = slice(at, at + _TOGETHER)
-            inputs = self._inputs(own, parents, start, band, (places[0][some], places[1][some]))
-            hidden = self._first[band, number] @ inputs
-            hidden += np.float32(2 ** (self._shift[0] - 1))
-            hidden *= np.float32(2.0 ** -self._shift[0])
+        at, above = known.at(number, places)
+        evidence = np.empty((len(at), SIZES), np.float32)
+        for start in range(0, len(at), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            hidden = self._inputs(known, band, at[some], above[some]) @ self._first[band, number]
+            hidden += np.float32(0.5)
             np.floor(hidden, out=hidden)
             np.clip(hidden, -LARGEST_ACTIVATION, LARGEST_ACTIVATION, out=hidden)
-            evidence[:, some] = self._last[band, number, level] @ hidden
+            np.matmul(hidden, self._last[band, number, level], out=evidence[some])
         return evidence
 
     def table(self, evidence: np.ndarray) -> np.ndarray:

@@ -185,26 +185,25 @@ class Tables:
         """
         order = np.argsort(index, kind="stable")
         counts = np.bincount(index, minlength=1)
-        coded = np.empty(len(index), np.int32)
-        at = 0
-        for table in np.flatnonzero(counts):
-            end = at + int(counts[table])
-            self._decode_run(decoder, table, coded[at:end])
-            at = end
-        symbols = np.empty_like(coded)
-        symbols[order] = coded
-        return symbols
-
-    def _decode_run(self, decoder: RangeDecoder, table: int, out: np.ndarray) -> None:
-        support = int(self._support[table])
+        used = np.flatnonzero(counts)
+        coded, end = np.empty(len(index), np.int32), 0
+        runs = (array[used].tolist() for array in (counts, self._lowest, self._support))
         try:
-            out[:] = decoder.decode(self._get(table), len(out))
-            out += self._lowest[table]
-            escaped = np.flatnonzero(out > support)
-            for position in escaped:
-                out[position] = self._decode_escape(decoder, support)
+            for table, count, lowest, support in zip(used.tolist(), *runs):
+                run = decoder.decode(self._get(table), count)
+                if lowest:
+                    run += lowest
+                if run.max() > support:
+                    for place in np.flatnonzero(run > support):
+                        run[place] = self._decode_escape(decoder, support)
+                start, end = end, end + count
+                coded[start:end] = run
         except (AssertionError, ValueError) as error:  # what constriction raises on bad data
             raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
+        symbols = np.zeros_like(coded)
+        some = np.flatnonzero(coded)  # few of them
+        symbols[order[some]] = coded[some]
+        return symbols
 
     def _decode_escape(self, decoder: RangeDecoder, support: int) -> int:
         number = 0

@@ -13,7 +13,7 @@ from mscn_tf.entropy.sign_context import (
     freeze_signs,
     sign_frequencies,
 )
-from mscn_tf.runtime.pyramid_prior import PASSES
+from mscn_tf.runtime.pyramid_scales import PASSES, Level
 from mscn_tf.runtime.pyramid_signs import Signs
 
 LEVELS, EDGE = 3, 8
@@ -50,17 +50,17 @@ def test_frozen_it_gives_the_same_evidence(layer):
     arrays = freeze_signs(layer)
     frozen = Signs(arrays, LEVELS, 3)
     unit = EVIDENCE_SPACING * 2.0 ** -int(arrays["sign_shift"][1])
-    own, parents = (np.moveaxis(8 * part, 2, 0).copy() for part in (own, parents))
+    own, parents = 8 * own, 8 * parents
     places = np.nonzero(np.ones((EDGE // 2, EDGE // 2)))
     for band in range(9):
-        known = np.zeros_like(own)
-        known[:band] = own[:band]
+        known = Level(np.zeros_like(own), parents)
+        known.own[..., :band] = own[..., :band]
         for number, start in enumerate(PASSES):
-            found = frozen.evidence(known, parents, start, 1, band, number, places)
-            part = wanted[start[0] :: 2, start[1] :: 2, band].reshape(-1, 3).T
+            found = frozen.evidence(known, 1, band, number, places)
+            part = wanted[start[0] :: 2, start[1] :: 2, band].reshape(-1, 3)
             assert found * unit == pytest.approx(part, abs=0.05)
             rows, columns = slice(start[0], None, 2), slice(start[1], None, 2)
-            known[band, rows, columns] = own[band, rows, columns]
+            known.own[rows, columns, band] = own[rows, columns, band]
 
 
 def test_the_negative_of_a_picture_has_negative_log_odds(layer):

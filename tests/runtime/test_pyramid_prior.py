@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.runtime import pyramid_prior, wavelet
+from mscn_tf.runtime import wavelet
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_prior import PASSES, Coded, PyramidPrior, input_places
+from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.pyramid_scales import PASSES, companion, input_places
 from mscn_tf.runtime.wavelet import Pyramid
 from tests.pyramids import BANDS, CHANNELS, LEVELS, TABLES, arrays, sign_arrays
 
@@ -151,4 +152,4 @@ def test_unknown_quality(prior):
 
 
 def test_companions_come_from_the_first_channel():
-    assert [pyramid_prior.companion(band) for band in range(9)] == [1, 0, 0, 0, 1, 2, 0, 1, 2]
+    assert [companion(band) for band in range(9)] == [1, 0, 0, 0, 1, 2, 0, 1, 2]

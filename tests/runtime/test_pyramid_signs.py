@@ -9,7 +9,8 @@ import pytest
 
 from mscn_tf.runtime import wavelet
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_prior import PASSES, PyramidPrior
+from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.pyramid_scales import PASSES
 from mscn_tf.runtime.pyramid_signs import Signs
 from tests.pyramids import BANDS, CHANNELS, LEVELS, arrays, sign_arrays
 from tests.runtime.test_pyramid_prior import random_symbols
