@@ -173,9 +173,8 @@ def refused() -> list[dict[str, Any]]:
         bundle = GOLDEN / f"{codec}.mscnb"
         try:
             Codec.load(bundle).decode(file)
-        except MscnError as error:
-            found.append({"name": name, "file": text(file), "bundle": str(bundle), "says": name})
-            assert name in str(error)  # noqa: PT017 the message goes into the vectors
+        except MscnError:
+            found.append({"name": name, "file": text(file), "bundle": str(bundle)})
     assert len(found) == 2
     return found
 
