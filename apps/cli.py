@@ -10,11 +10,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
 
 from mscn_tf.runtime.errors import MscnError
+
+if TYPE_CHECKING:
+    import ml_collections
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
@@ -49,6 +52,38 @@ def run(
         finally:
             sys.stdout.flush()  # here, where a full disk is one line
     sys.exit(0)
+
+
+def run_configured(main: Callable[[list[str]], None]) -> NoReturn:
+    """`run` for a command with the flag --config, which needs TensorFlow."""
+    with errors_in_one_line():
+        require_tensorflow()
+        with importing_tensorflow():
+            from ml_collections import config_flags
+        config_flags.DEFINE_config_file("config", None, "configuration, a Python file")
+    # What a file that can't be read and a field that isn't there raise.
+    run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError, ValueError))
+
+
+def configuration(workdir: str | None) -> ml_collections.ConfigDict:
+    """What the flag --config says; makes the folder that the flag --workdir names.
+
+    Raises:
+      MscnError: either is missing, or the file or folder can't be had.
+    """
+    config = flags.FLAGS["config"]
+    if config.value is None:
+        raise MscnError("give a configuration: --config=FILE.py")
+    path = config.config_filename.partition(":")[0]
+    if not os.path.isfile(path):  # the flag's own error waits for the first use of a field
+        raise MscnError(f"cannot read {path}: no such file; check --config")
+    if workdir is None:
+        raise MscnError("give a folder for checkpoints: --workdir=DIR")
+    try:
+        os.makedirs(workdir, exist_ok=True)
+    except OSError as error:
+        raise MscnError(f"cannot make {workdir}: {error.strerror}; check --workdir") from error
+    return config.value
 
 
 class _Terminated(KeyboardInterrupt):

@@ -19,6 +19,7 @@ COMMANDS = {
     "codecs": "the codecs that come with the package",
     "export": "a codec for TensorFlow Serving, ONNX Runtime, TFLite or the browser",
     "train": "a new codec from a configuration",
+    "experiment": "gates against other ways to sparsity: many trainings, one table",
     "evaluate": "rate and distortion of codecs beside those of others, as a report",
 }
 

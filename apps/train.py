@@ -13,7 +13,6 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SUFFIX
-from mscn_tf.runtime.errors import MscnError
 
 STRATEGY = flags.DEFINE_string(
     "strategy", "none", "none (one device), mirrored, multi_worker (see docs/training.md) or tpu"
@@ -24,43 +23,24 @@ WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs;
 def main(argv: list[str]) -> None:
     """The command: trains until the configuration's last step."""
     cli.positional(argv)
-    config = flags.FLAGS["config"]
-    if config.value is None:
-        raise MscnError("give a configuration: --config=FILE.py")
-    path = config.config_filename.partition(":")[0]
-    if not os.path.isfile(path):  # the flag's own error waits for the first use of a field
-        raise MscnError(f"cannot read {path}: no such file; check --config")
-    if WORKDIR.value is None:
-        raise MscnError("give a folder for checkpoints: --workdir=DIR")
-    try:
-        os.makedirs(WORKDIR.value, exist_ok=True)
-    except OSError as error:
-        raise MscnError(
-            f"cannot make {WORKDIR.value}: {error.strerror}; check --workdir"
-        ) from error
+    config = cli.configuration(WORKDIR.value)
     with cli.importing_tensorflow():
         from mscn_tf.export.codec_bundle import write_codec_bundle
         from mscn_tf.training.distribution import is_chief, make_strategy
         from mscn_tf.training.loop import read_record
         from mscn_tf.training.train import train
     strategy = make_strategy(STRATEGY.value)
-    trainer = train(config.value, WORKDIR.value, strategy)
+    trainer = train(config, WORKDIR.value, strategy)
     if not is_chief(strategy):
         return
-    path = os.path.join(WORKDIR.value, config.value.name + SUFFIX)
+    path = os.path.join(WORKDIR.value, config.name + SUFFIX)
     write_codec_bundle(path, trainer, trainer.freeze(), read_record(WORKDIR.value))
     print(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
 
 
 def run() -> None:
     """Runs the command on `sys.argv` and exits."""
-    with cli.errors_in_one_line():
-        cli.require_tensorflow()
-        with cli.importing_tensorflow():
-            from ml_collections import config_flags
-        config_flags.DEFINE_config_file("config", None, "configuration, a Python file")
-    # What a file that can't be read and a field that isn't there raise.
-    cli.run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError))
+    cli.run_configured(main)
 
 
 if __name__ == "__main__":

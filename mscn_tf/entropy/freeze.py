@@ -27,7 +27,7 @@ def _supports() -> np.ndarray:
     return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
 
 
-def _whole_frequencies(probabilities: np.ndarray) -> np.ndarray:
+def whole_frequencies(probabilities: np.ndarray) -> np.ndarray:
     """Whole numbers, each at least 1, summing to ``2^FREQUENCY_BITS``."""
     total = 1 << FREQUENCY_BITS
     frequencies = 1 + np.floor(probabilities * (total - len(probabilities))).astype(np.int64)
@@ -56,7 +56,7 @@ def frozen_arrays(prior: ScalePrior, frequencies: np.ndarray | None = None) -> d
     supports = _supports()
     if frequencies is None:
         learned = _learned_probabilities(prior, supports)
-        frequencies = np.concatenate([_whole_frequencies(p) for p in learned])
+        frequencies = np.concatenate([whole_frequencies(p) for p in learned])
     one = 1 << FRACTION
     context = (prior.context.numpy() * prior.context_mask).T.astype(np.float64)
     context *= CONTEXT_UNIT * one / _MAGNITUDE_UNIT / LOG_SCALE_SPACING
@@ -118,5 +118,5 @@ def pooled_frequencies(
             ]
         )
         counts = counts + _PSEUDO_COUNT * expected
-        tables.append(_whole_frequencies(counts / counts.sum()))
+        tables.append(whole_frequencies(counts / counts.sum()))
     return np.concatenate(tables)

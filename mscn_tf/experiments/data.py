@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.grids import centres
+from mscn_tf.runtime.grids import centres, global_grid
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.signals.modalities import module_of
@@ -54,10 +54,11 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
         raise MscnError(f"config.data names {len(train)} signals for training, {len(test)} to test")
     shape = train.shape[1:-1]
     if config.modality == "field":
-        coordinates = _sphere(shape)
+        coordinates = _unit_vectors(shape)
     else:
         axes = np.meshgrid(*[centres(side) for side in shape], indexing="ij")
-        coordinates = np.stack(axes, -1).reshape(-1, len(shape))
+        coordinates = np.stack(axes, -1)
+    coordinates = coordinates.reshape(-1, coordinates.shape[-1])
     flat = (len(coordinates), train.shape[-1])
     return SignalSet(
         train.reshape(-1, *flat).astype(np.float32),
@@ -67,13 +68,8 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     )
 
 
-def _sphere(shape: tuple[int, int]) -> np.ndarray:
-    """Unit vectors ``[H * W, 3]`` of a global grid, rows from north to south."""
-    latitude = -np.pi / 2 * centres(shape[0])[:, None]
-    longitude = np.pi * (1 + centres(shape[1]))
-    parts = np.broadcast_arrays(
-        np.cos(latitude) * np.cos(longitude),
-        np.cos(latitude) * np.sin(longitude),
-        np.sin(latitude),
-    )
-    return np.stack(parts, -1).reshape(-1, 3)
+def _unit_vectors(shape: tuple[int, int]) -> np.ndarray:
+    """``[H, W, 3]`` of a global grid."""
+    latitude, longitude = np.meshgrid(*global_grid(shape), indexing="ij")
+    round_it = np.cos(latitude) * np.stack([np.cos(longitude), np.sin(longitude)])
+    return np.stack([*round_it, np.sin(latitude)], -1)

@@ -137,7 +137,7 @@ class ModulatedFit(tf.Module):
         step_noise = noise.pop("step_noise", None)
         sizes = {"code": self.step_sizes["code"](step_noise)}
         if "log_alpha" in self.step_sizes:
-            sizes["log_alpha"] = self.step_sizes["log_alpha"]()
+            sizes["log_alpha"] = self.step_sizes["log_alpha"](None)
 
         def loss(adapted: Adapted) -> tf.Tensor:
             errors = self.errors({**adapted, **noise}, signals, coordinates)

@@ -123,7 +123,7 @@ class ModulatedTrainer(Trainer):
         """Closes the mask down to a share of all elements."""
         mask = self.fit.modulation.mask
         if self.config.pruning.score == "random":
-            scores = np.random.default_rng([self.config.seed, 7]).random(len(mask))
+            scores = np.random.default_rng([self.config.seed, 7]).random(mask.shape[0])
         elif self.config.pruning.score == "magnitude":
             scores = np.abs(parameters(self.fit.network))
         else:

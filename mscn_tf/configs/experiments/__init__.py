@@ -1,0 +1,1 @@
+"""Experiments on sparsity; each file has a "cpu" and a "paper" form: ``--config=FILE.py:paper``."""

@@ -1,0 +1,176 @@
+"""What a trained network does for signals that it has not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.experiments.data import SignalSet
+from mscn_tf.experiments.stored import ElementCoder
+from mscn_tf.experiments.views import view_psnr
+from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.networks.modulations import WeightModulation
+from mscn_tf.sparsity.pruning import parameters
+
+_BATCH = 16
+
+
+def psnr(values: np.ndarray, signals: np.ndarray) -> float:
+    """Of values clipped to [0, 1], of each signal ``[T, N, C]``, averaged over signals; dB."""
+    errors = np.square(np.clip(values, 0, 1) - signals).mean(axis=(1, 2), dtype=np.float64)
+    return float(np.mean(-10 * np.log10(errors)))
+
+
+def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.ConfigDict) -> dict:
+    """One row of an experiment's results.
+
+    Returns:
+      ``elements``, the dense network's M; ``kept``, the mean number of elements that a signal
+      keeps, and ``kept_sd`` over signals; ``psnr`` after the inner loop, and what else the modality
+      is judged by; ``psnr_STEPS`` after so many inner steps, for ``config.other_steps``;
+      ``psnr_adam`` after ``config.adam.steps`` of Adam on the code, gates held, where that isn't 0;
+      ``stored``, bytes a signal and PSNR at each of ``config.quantiser_steps``.
+    """
+    fitted = _fitted(fit, signals.test, signals.coordinates)
+    kept = np.concatenate([fit.kept(adapted).numpy() for adapted in fitted])
+    values = _values(fit, fitted, signals.coordinates)
+    row: dict[str, Any] = {
+        "elements": fit.gated_size,
+        "kept": float(kept.mean()),
+        "kept_sd": float(kept.std()),
+        "psnr": psnr(values, signals.test),
+        **_judged(values, signals, config.modality),
+    }
+    for steps in config.other_steps:
+        others = _fitted(fit, signals.test, signals.coordinates, steps)
+        row[f"psnr_{steps}"] = psnr(_values(fit, others, signals.coordinates), signals.test)
+    if config.adam.steps:
+        row["psnr_adam"] = _after_adam(fit, fitted, signals, config.adam)
+    if config.quantiser_steps:
+        row["stored"] = _stored(fit, fitted, signals, config.quantiser_steps)
+    return row
+
+
+def _fitted(
+    fit: ModulatedFit, signals: np.ndarray, coordinates: np.ndarray, steps: int | None = None
+) -> list[dict[str, tf.Tensor]]:
+    run = tf.function(lambda batch: fit.fit(batch, tf.constant(coordinates), steps=steps))
+    batches = range(0, len(signals), _BATCH)
+    return [run(tf.constant(signals[at : at + _BATCH])) for at in batches]
+
+
+def _values(fit: ModulatedFit, fitted: list[dict], coordinates: np.ndarray) -> np.ndarray:
+    points = tf.constant(coordinates)
+    return np.concatenate([fit.network(points, adapted).numpy() for adapted in fitted])
+
+
+def _judged(values: np.ndarray, signals: SignalSet, modality: str) -> dict[str, float]:
+    """Other measures than PSNR."""
+    if modality in ("voxels", "silhouette"):  # distances: inside is above a half
+        inside, wanted = values >= 0.5, signals.test >= 0.5
+        either = np.logical_or(inside, wanted).sum(axis=(1, 2))
+        both = np.logical_and(inside, wanted).sum(axis=(1, 2))
+        return {
+            "accuracy": float(np.mean(inside == wanted)),
+            "iou": float(np.mean(both / np.maximum(either, 1))),
+        }
+    if modality == "scene":
+        return {"view_psnr": view_psnr(values, signals.test, signals.shape)}
+    return {}
+
+
+def _after_adam(
+    fit: ModulatedFit, fitted: list[dict], signals: SignalSet, adam: ml_collections.ConfigDict
+) -> float:
+    """PSNR after further steps on the codes alone."""
+    points, found = tf.constant(signals.coordinates), []
+    taken = min(len(fitted), max(1, adam.signals // _BATCH))
+    for number, adapted in enumerate(fitted[:taken]):
+        batch = tf.constant(signals.test[number * _BATCH : (number + 1) * _BATCH])
+        code = tf.Variable(adapted["code"])
+        optimizer = tf.keras.optimizers.Adam(adam.rate)
+        optimizer.build([code])
+        others = {name: value for name, value in adapted.items() if name != "code"}
+        # What shared gates keep from moving must not move here either.
+        moving = tf.constant(fit.step_sizes["code"].moving().astype(np.float32))
+
+        @tf.function
+        def step(code=code, others=others, batch=batch, optimizer=optimizer, moving=moving):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(fit.errors({"code": code, **others}, batch, points))
+            optimizer.apply_gradients([(tape.gradient(loss, code) * moving, code)])
+
+        for _ in range(adam.steps):
+            step()
+        found.append(fit.network(points, {"code": code, **others}).numpy())
+    values = np.concatenate(found)
+    return psnr(values, signals.test[: len(values)])
+
+
+def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarray:
+    """What a file would hold of signals: float ``[B, M]``, zero where a gate is closed.
+
+    With target "delta" that is the code. With target "all" it is the network itself; its target
+    "delta" counterpart shares theta0 and stores what differs.
+    """
+    if fit.config.sparsity == "none":
+        return adapted["code"].numpy()
+    if fit.config.sparsity == "gradient":
+        return adapted["code"].numpy() * fit.step_sizes["code"].moving()
+    if fit.config.target == "delta":
+        return fit.modulation.gated_code(adapted).numpy()
+    updates, own = fit.modulation(adapted), []
+    for layer, update in zip(fit.network.siren_layers, updates):
+        for shared, change, gate in (
+            (layer.kernel, update.kernel, update.kernel_gate),
+            (layer.bias, update.bias, update.bias_gate),
+        ):
+            value = shared[None] if change is None else shared + change
+            value = value if gate is None else gate * value
+            own.append(tf.reshape(value, [len(value), -1]))
+    return np.concatenate([part.numpy() for part in own], axis=1)
+
+
+def decoded_values(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """Signals ``[B, N, C]`` of what `stored_values` gave, without gates."""
+    code = tf.constant(stored, tf.float32)
+    masked = fit.config.sparsity in ("gates", "mask")
+    if masked and fit.config.target == "all":
+        updates = WeightModulation(fit.modulation.sizes)(code - parameters(fit.network))
+    elif masked:
+        updates = fit.modulation.modulation(code)
+    else:
+        updates = fit.modulation(code)
+    hidden = tf.constant(coordinates)
+    for layer, update in zip(fit.network.siren_layers, updates):
+        hidden = layer(hidden, update)
+    return (hidden + fit.network.offset).numpy()
+
+
+def _stored(
+    fit: ModulatedFit, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
+) -> list[dict[str, float]]:
+    """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
+    learned = _fitted(fit, signals.train[:128], signals.coordinates)
+    learned, own = (
+        np.concatenate([stored_values(fit, adapted) for adapted in part])
+        for part in (learned, fitted)
+    )
+    rms = float(np.sqrt(np.mean(np.square(learned[learned != 0])))) if learned.any() else 1.0
+    rows = []
+    for step in steps:
+        coder = ElementCoder(learned, step * rms)
+        files = [coder.encode(values) for values in own]
+        decoded = np.stack([coder.decode(data) for data in files])
+        values = np.concatenate(
+            [
+                decoded_values(fit, decoded[at : at + _BATCH], signals.coordinates)
+                for at in range(0, len(decoded), _BATCH)
+            ]
+        )
+        size = sum(map(len, files)) / len(files)
+        rows.append({"step": step, "bytes": size, "psnr": psnr(values, signals.test)})
+    return rows

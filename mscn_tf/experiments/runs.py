@@ -1,0 +1,132 @@
+"""What an experiment trains: its arms, spelled out into runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Optional
+
+import ml_collections
+
+from mscn_tf.runtime.errors import MscnError
+
+ROUND_KEEPS = 0.8  # of iterative pruning, Meta-SparseINR's
+METHODS = ("gates", "dense", "prune", "narrow", "scratch")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+      arm: whose it is.
+      kept: share of the dense network's elements that it aims at.
+      seed: of weights, batches and noise.
+      config: of `ModulatedTrainer`.
+      begin: the run that it goes on from.
+      measured: whether it is more than the first half of others.
+    """
+
+    arm: str
+    kept: float
+    seed: int
+    config: ml_collections.ConfigDict
+    begin: Optional[Run] = None
+    measured: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return re.sub(r"[^a-z0-9.]+", "-", f"{self.arm} {self.kept:g} {self.seed}".lower())
+
+
+def parameter_count(model: ml_collections.ConfigDict) -> int:
+    """Weights and biases of a network."""
+    sizes = (model.axes, *[model.width] * model.depth, model.channels)
+    return sum((m + 1) * n for m, n in zip(sizes, sizes[1:]))
+
+
+def code_size(model: ml_collections.ConfigDict) -> int:
+    """Elements of a signal's code."""
+    if model.modulation == "latent":
+        return model.latent_size
+    return model.width * model.depth if model.modulation == "shift" else parameter_count(model)
+
+
+def narrowed(model: ml_collections.ConfigDict, kept: float) -> dict[str, int]:
+    """The field of ``model``, and its value, whose code has at most a share of the elements."""
+    wanted = kept * code_size(model)
+    if model.modulation == "latent":
+        return {"latent_size": max(1, int(wanted))}
+    narrow = model.copy_and_resolve_references()
+    while narrow.width > 1 and code_size(narrow) > wanted:
+        narrow.width -= 1
+    return {"width": narrow.width}
+
+
+def runs_of(config: ml_collections.ConfigDict) -> list[Run]:
+    """All runs of an experiment, each after the one that it goes on from.
+
+    An arm has a ``method``:
+
+    - "gates": trains with gates that are held at the wanted density.
+    - "dense": trains once, without any.
+    - "prune": half of the steps dense, then the mask closes in ``rounds`` rounds that share the
+      other half, each keeping the same share of what was left (Lee et al. 2021); ``rounds=0``: as
+      many as keep about 0.8 each. All such arms go on from the same first half.
+    - "narrow": trains a dense network whose code has as many elements as are to be kept.
+    - "scratch": the same, not trained: what fits signals from a random start.
+
+    and ``change``, what differs in the configuration.
+
+    Raises:
+      MscnError: there is no such method.
+    """
+    runs: dict[str, Run] = {}
+    for seed in config.seeds:
+        for arm, spec in config.arms.items():
+            if spec.method not in METHODS:
+                raise MscnError(f"{arm}: method={spec.method}: must be one of {', '.join(METHODS)}")
+            for kept in (1.0,) if spec.method == "dense" else spec.get("kept", config.kept):
+                for run in _chain(config, arm, spec, kept, seed):
+                    runs.setdefault(run.name, run)
+    return list(runs.values())
+
+
+def _chain(
+    config: ml_collections.ConfigDict,
+    arm: str,
+    spec: ml_collections.ConfigDict,
+    kept: float,
+    seed: int,
+) -> list[Run]:
+    own = config.copy_and_resolve_references()
+    with own.unlocked():
+        for field in ("arms", "kept", "seeds"):
+            del own[field]
+        own.name, own.seed = arm, seed
+        own.optimizer.schedule_steps = own.steps
+        own.pruning = ml_collections.ConfigDict(dict(score="", rounds=()))
+    own.update(spec.get("change", {}))
+    if spec.method == "gates":
+        own.density = kept
+        return [Run(arm, kept, seed, own)]
+    own.first_price = 0.0
+    if spec.method in ("narrow", "scratch"):
+        own.model.update(narrowed(own.model, kept))
+        if spec.method == "scratch":
+            own.steps = own.model.steps = 0
+    if spec.method != "prune":
+        return [Run(arm, kept, seed, own)]
+    half = own.steps // 2
+    rounds = spec.rounds or max(1, round(math.log(kept) / math.log(ROUND_KEEPS)))
+    first = own.copy_and_resolve_references()
+    first.update(name="first half", steps=half)
+    first.model.target = "delta"  # its mask is open, whatever it is on
+    begin = Run(first.name, 1.0, seed, first, measured=False)
+    own.pruning.score = spec.score
+    own.pruning.rounds = tuple(
+        (half + i * half // rounds, kept ** ((i + 1) / rounds)) for i in range(rounds)
+    )
+    return [begin, Run(arm, kept, seed, own, begin)]

@@ -1,0 +1,61 @@
+"""Real bytes of what gates leave: quantised, range-coded, decoded again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mscn_tf.entropy.freeze import whole_frequencies
+from mscn_tf.runtime.tables import RangeEncoder, Tables, seal, unseal
+
+CLASSES = 12  # of elements, by how large their symbols were on training signals
+_SUPPORT = 255
+
+
+class ElementCoder:
+    """Codes values ``[M]`` of signals, element by element, with what training signals taught.
+
+    Values are divided by a step and rounded. Elements are sorted into classes by the mean size of
+    their symbols on training signals, and each class has a table of frequencies. So an element that
+    is zero for nearly every signal costs a hundredth of a bit, and which elements a signal keeps
+    needs no list of places. Classes and tables are shared by all signals and are not in the bytes.
+
+    Args:
+      values: float ``[S, M]`` of training signals.
+      step: of the quantiser.
+    """
+
+    def __init__(self, values: np.ndarray, step: float):
+        self.step = step
+        symbols = self._symbols(values)
+        size = np.abs(symbols).mean(axis=0)
+        level = np.round(CLASSES / 2 + np.log2(size + 2.0**-CLASSES))
+        self._class = np.clip(level, 0, CLASSES - 1).astype(np.int64)
+        frequencies = []
+        for k in range(CLASSES):
+            found = np.clip(symbols[:, self._class == k].ravel(), -_SUPPORT - 1, _SUPPORT + 1)
+            # Both signs together, and a little of everything, an escape last.
+            counts = np.bincount(np.abs(found), minlength=_SUPPORT + 2).astype(float)
+            inside = np.concatenate([counts[_SUPPORT:0:-1] / 2, counts[:1], counts[1:-1] / 2])
+            smooth = np.exp(-np.abs(np.arange(-_SUPPORT, _SUPPORT + 1)) / max(size.max(), 1.0))
+            counts = np.append(inside + smooth / smooth.sum(), counts[-1] + 0.01)
+            frequencies.append(whole_frequencies(counts / counts.sum()))
+        self._tables = Tables(
+            {
+                "support": np.full(CLASSES, _SUPPORT),
+                "frequencies": np.concatenate(frequencies),
+                "centroid": np.zeros((CLASSES, 2)),
+            }
+        )
+
+    def _symbols(self, values: np.ndarray) -> np.ndarray:
+        return np.rint(values / self.step).astype(np.int64)
+
+    def encode(self, values: np.ndarray) -> bytes:
+        """One signal's values, float ``[M]``."""
+        encoder = RangeEncoder()
+        self._tables.encode(encoder, self._symbols(values).astype(np.int32), self._class)
+        return seal(encoder)
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """float64 ``[M]``, whole multiples of the step."""
+        return self.step * self._tables.decode(unseal(data), self._class)
