@@ -8,7 +8,7 @@ come first in a block: a small version of a picture is decoded without the fine 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
-from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise
+from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
 
-_STRIP = 1024  # rows of the source that are made at once: what bounds the memory
-_TAP = 4  # synthesis looks so many coefficients around at each level
+_STRIP = 256  # rows of the source that are made at once: what bounds the memory
+_TOGETHER = 2**14  # pixels whose colours are made at once
 
 
 class Pyramids:
@@ -98,7 +98,19 @@ class Pyramids:
 
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
-        return np.moveaxis(np.tensordot(self.colour, channels, (0, 0)), 0, -1) + 0.5
+        values = np.empty(channels.shape)
+        for rows in _few(*channels.shape[1:]):
+            part = channels[:, rows]
+            flat = self.colour.T @ part.reshape(len(part), -1)
+            flat += 0.5
+            values[:, rows] = flat.reshape(part.shape)
+        return np.moveaxis(values, 0, -1)
+
+
+def _few(height: int, width: int) -> Iterator[slice]:
+    """Slices of rows, so few at once that they stay in the processor's cache."""
+    rows = max(1, _TOGETHER // width)
+    return (slice(top, top + rows) for top in range(0, height, rows))
 
 
 def _positions(offset: int, extent: int, out: int, skip: int) -> np.ndarray:
@@ -117,6 +129,8 @@ def _sample(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
     """Interpolates along an axis by cubic convolution (Keys 1981); edges repeat."""
     lower = np.floor(positions)
     if np.array_equal(lower, positions):
+        if np.array_equal(positions, np.arange(values.shape[axis])):
+            return values
         return np.take(values, lower.astype(np.int64), axis)
     t = positions - lower
     weights = (
@@ -170,10 +184,10 @@ class _Reader:
             rows = _positions(y, h, out_h, skip)[top : top + count]
             first, last = _span(rows, shape[0], skip)
             values = tiles.values(first, last, left, right)
-            values = _sample(
-                _sample(values, rows - (first >> skip), 0), columns - (left >> skip), 1
-            )
-            out[top : top + count] = to_bytes(values, out.shape[-1])
+            values = _sample(values, rows - (first >> skip), 0)
+            values = _sample(values, columns - (left >> skip), 1)
+            for part in _few(len(values), out_w):
+                out[top:][part] = to_bytes(values[part], out.shape[-1])
         return out
 
 
@@ -184,9 +198,11 @@ class _PlaneTiles:
         self._pyramids, self._container, self._item = pyramids, container, item
         self._plane, self._skip = plane, skip
         self._kept: dict[tuple[int, int], Coded] = {}
+        self._used: set[tuple[int, int]] = set()
 
     def tile(self, row: int, column: int) -> Coded:
         """One decoded tile."""
+        self._used.add((row, column))
         if (row, column) not in self._kept:
             pyramids, container, item = self._pyramids, self._container, self._item
             shape, q16 = container.shapes[item], container.q16[item]
@@ -202,43 +218,44 @@ class _PlaneTiles:
                 raise MscnError(f"{container.source}: {error}") from error
         return self._kept[row, column]
 
-    def joined(self, rows: range, columns: range, of: Callable[[Coded], Pyramid]) -> Pyramid:
-        """What is made of the tiles in some rows and columns, put together."""
-        tiles = [[of(self.tile(row, column)) for column in columns] for row in rows]
-
-        def join(part: Callable[[Pyramid], np.ndarray]) -> np.ndarray:
-            lines = [np.concatenate([part(tile) for tile in line], axis=-1) for line in tiles]
-            return np.concatenate(lines, axis=-2)
-
-        details = [
-            join(lambda tile, level=level: tile.details[level])
-            for level in range(self._pyramids.prior.levels)
-        ]
-        return Pyramid(join(lambda tile: tile.coarse), details)
+    def coefficients(self, level: int, rows: slice, columns: slice) -> np.ndarray:
+        """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
+        prior = self._pyramids.prior
+        is_coarse = level == prior.levels
+        lead = (prior.channels,) if is_coarse else (prior.channels, 3)
+        out = np.empty((*lead, rows.stop - rows.start, columns.stop - columns.start))
+        edge = self._pyramids.edge >> (level if is_coarse else level + 1)
+        for row, down, inside_rows in _pieces(rows, edge):
+            for column, along, inside_columns in _pieces(columns, edge):
+                (coarse, details), indices = self.tile(row, column)
+                inside = (..., inside_rows, inside_columns)
+                out[..., down, along] = (
+                    coarse[inside]
+                    if is_coarse
+                    else prior.tables.dequantise(details[level][inside], indices[level][inside])
+                )
+        out *= prior.step(self._container.q16[self._item])
+        return out
 
     def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
-        pyramids, skip = self._pyramids, self._skip
-        edge, shape = pyramids.edge, self._container.shapes[self._item]
-        reach = _TAP << pyramids.prior.levels
-        first_row, first_column = (max(low - reach, 0) // edge for low in (top, left))
-        last_row, last_column = (
-            -(-min(high + reach, side) // edge) for high, side in zip((bottom, right), shape)
+        skip, shape = self._skip, self._container.shapes[self._item]
+        part = [(first >> skip, -(-last >> skip)) for first, last in ((top, bottom), (left, right))]
+        shapes = sizes(*shape, self._pyramids.prior.levels)
+        self._used.clear()
+        channels = synthesise_part(self.coefficients, shapes, part, skip)
+        self._kept = {place: self._kept[place] for place in self._used}
+        if skip:
+            channels = channels / 2**skip
+        return self._pyramids.values(channels)
+
+
+def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:
+    """Tiles along an axis that a span touches: each with its part of the span and of the tile."""
+    for tile in range(span.start // edge, -(-span.stop // edge)):
+        first, last = max(span.start, tile * edge), min(span.stop, (tile + 1) * edge)
+        yield (
+            tile,
+            slice(first - span.start, last - span.start),
+            slice(first - tile * edge, last - tile * edge),
         )
-        self._kept = {place: tile for place, tile in self._kept.items() if place[0] >= first_row}
-        q16 = self._container.q16[self._item]
-        pyramid = self.joined(
-            range(first_row, last_row),
-            range(first_column, last_column),
-            lambda coded: pyramids.prior.dequantise(coded, q16),
-        )
-        y, x = first_row * edge, first_column * edge
-        height = min(last_row * edge, shape[0]) - y
-        width = min(last_column * edge, shape[1]) - x
-        channels = synthesise(pyramid, height, width, skip) / 2**skip
-        part = channels[
-            :,
-            (top - y) >> skip : -(-(bottom - y) >> skip),
-            (left - x) >> skip : -(-(right - x) >> skip),
-        ]
-        return pyramids.values(part)

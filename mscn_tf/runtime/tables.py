@@ -234,12 +234,13 @@ class Tables:
 
     def dequantise(self, symbols: np.ndarray, index: np.ndarray) -> np.ndarray:
         """float64, in steps: sign(s) * (|s| - centroid[t, min(|s|, 2) - 1]); shapes alike."""
-        values = np.zeros(symbols.shape)
-        used = np.nonzero(symbols)
+        values = np.zeros(symbols.size)
+        symbols, index, shape = symbols.ravel(), index.ravel(), symbols.shape
+        used = np.flatnonzero(symbols)
         size = np.abs(symbols[used])
         shift = self._centroid[index[used], np.minimum(size, 2) - 1]
         values[used] = np.sign(symbols[used]) * (size - shift)
-        return values
+        return values.reshape(shape)
 
 
 def checked_array(

@@ -11,12 +11,15 @@ on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 _LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
 _SCALE = 1.1496043988602418  # sqrt(2) over the lifting scheme's usual 1.2301741
+_REACH = 2  # coefficients beside a value's own, on each side, that it depends on
+_TOGETHER = 2**15  # values of a channel that are made at once
 
 
 class Pyramid(NamedTuple):
@@ -44,50 +47,55 @@ def detail_sizes(height: int, width: int) -> list[tuple[int, int]]:
     return [(low[0], high[1]), (high[0], low[1]), high]
 
 
-def _beside_odd(even: np.ndarray, count: int) -> np.ndarray:
-    """Sums of the two even neighbours of each odd element, along the last axis."""
-    right = np.concatenate((even[..., 1:], even[..., -1:]), axis=-1)
-    return even[..., :count] + right[..., :count]
+def _add_neighbours(target: np.ndarray, source: np.ndarray, weight: float, before: bool) -> None:
+    """Adds to each element, along the first axis, `weight` times its two neighbours' sum.
 
-
-def _beside_even(odd: np.ndarray, count: int) -> np.ndarray:
-    left = np.concatenate((odd[..., :1], odd), axis=-1)
-    right = np.concatenate((odd, odd[..., -1:]), axis=-1)
-    return left[..., :count] + right[..., :count]
+    Args:
+      target: even or odd elements of a line; changed.
+      source: the others.
+      weight: what counts.
+      before: whether the line begins with `source`'s neighbour: `target` is the even elements.
+    """
+    # In the memory order of `target`, which may be turned.
+    total = np.empty_like(target)
+    whole = min(len(target) - before, len(source) - 1)  # those with a neighbour on both sides
+    inside = slice(before, before + whole)
+    np.add(source[:whole], source[1 : whole + 1], out=total[inside])
+    if before:
+        np.add(source[0], source[0], out=total[0])
+    if before + whole < len(target):
+        np.add(source[-1], source[-1], out=total[-1])
+    total *= weight
+    target += total
 
 
 def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high half of signals along the last axis."""
-    even, odd = x[..., 0::2].copy(), x[..., 1::2].copy()
-    if not odd.shape[-1]:
+    """Low and high half of lines along the first axis."""
+    even, odd = x[0::2].copy("K"), x[1::2].copy("K")
+    if not len(odd):
         return even, odd
     for number, weight in enumerate(_LIFTING):
         if number % 2:
-            even += weight * _beside_even(odd, even.shape[-1])
+            _add_neighbours(even, odd, weight, before=True)
         else:
-            odd += weight * _beside_odd(even, odd.shape[-1])
+            _add_neighbours(odd, even, weight, before=False)
     even *= _SCALE
     odd *= -1 / _SCALE
     return even, odd
 
 
-def _join(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _join(low: np.ndarray, high: np.ndarray, out: np.ndarray) -> None:
     """The inverse of `_split`."""
-    if not high.shape[-1]:
-        return low.copy()
+    if not len(high):
+        out[:] = low
+        return
     even, odd = low * (1 / _SCALE), high * -_SCALE
     for number, weight in reversed(list(enumerate(_LIFTING))):
         if number % 2:
-            even -= weight * _beside_even(odd, even.shape[-1])
+            _add_neighbours(even, odd, -weight, before=True)
         else:
-            odd -= weight * _beside_odd(even, odd.shape[-1])
-    x = np.empty((*even.shape[:-1], even.shape[-1] + odd.shape[-1]), even.dtype)
-    x[..., 0::2], x[..., 1::2] = even, odd
-    return x
-
-
-def _turned(x: np.ndarray) -> np.ndarray:
-    return x.swapaxes(-1, -2)
+            _add_neighbours(odd, even, -weight, before=False)
+    out[0::2], out[1::2] = even, odd
 
 
 def analyse(picture: np.ndarray, levels: int) -> Pyramid:
@@ -99,15 +107,18 @@ def analyse(picture: np.ndarray, levels: int) -> Pyramid:
     """
     details = []
     for _ in range(levels):
-        height, width = picture.shape[-2:]
-        low, high = _split(picture)
-        coarse, rows = map(_turned, _split(_turned(low)))
-        columns, both = map(_turned, _split(_turned(high)))
-        detail = np.zeros((len(picture), 3, -(-height // 2), -(-width // 2)), picture.dtype)
-        for orientation, part in enumerate((columns, rows, both)):
-            detail[:, orientation, : part.shape[-2], : part.shape[-1]] = part
+        channels, height, width = picture.shape
+        coarse = np.empty((channels, -(-height // 2), -(-width // 2)), picture.dtype)
+        detail = np.zeros((channels, 3, *coarse.shape[1:]), picture.dtype)
+        for channel, plane in enumerate(picture):
+            low, high = (half.T for half in _split(plane.T))
+            low, rows = _split(low)
+            columns, both = _split(high)
+            coarse[channel] = low
+            for orientation, part in enumerate((columns, rows, both)):
+                detail[channel, orientation, : part.shape[0], : part.shape[1]] = part
         details.append(detail)
-        picture = np.ascontiguousarray(coarse)
+        picture = coarse
     return Pyramid(picture, details)
 
 
@@ -124,14 +135,83 @@ def synthesise(pyramid: Pyramid, height: int, width: int, skip: int = 0) -> np.n
       ``[C, H, W]``; with ``skip`` the low part at that level, in its own scale: ``2**skip`` times
       the values, sampled at every ``2**skip``-th pixel.
     """
-    picture = pyramid.coarse
-    for level in range(len(pyramid.details) - 1, skip - 1, -1):
-        h, w = sizes(height, width, level)[-1]
-        columns, rows, both = (
-            pyramid.details[level][:, orientation, :r, :c]
-            for orientation, (r, c) in enumerate(detail_sizes(h, w))
+    levels = len(pyramid.details)
+    arrays = [*pyramid.details, pyramid.coarse]
+    spans = [(0, side) for side in sizes(height, width, levels)[skip]]
+    return synthesise_part(
+        lambda level, rows, columns: arrays[level][..., rows, columns],
+        sizes(height, width, levels),
+        spans,
+        skip,
+    )
+
+
+def synthesise_part(
+    coefficients: Callable[[int, slice, slice], np.ndarray],
+    shapes: Sequence[tuple[int, int]],
+    part: Sequence[tuple[int, int]],
+    skip: int = 0,
+) -> np.ndarray:
+    """A part of a picture, from those coefficients alone that reach it; equal to the whole's.
+
+    Args:
+      coefficients: gives those of a level at some rows and columns: the details ``[C, 3, r, c]``
+        or, after the last level, the coarse part ``[C, r, c]``.
+      shapes: `sizes` of the picture.
+      part: first row and the one after the last, and likewise columns, of the result that
+        `synthesise` gives with the same ``skip``.
+      skip: finest levels to leave out.
+
+    Returns:
+      ``[C, rows, columns]``.
+    """
+    spans = [tuple(part)]
+    for shape in shapes[skip + 1 :]:
+        spans.append(
+            tuple(
+                (max(first // 2 - _REACH, 0), min(-(-last // 2) + _REACH, side))
+                for (first, last), side in zip(spans[-1], shape)
+            )
         )
-        low = _turned(_join(_turned(picture), _turned(rows)))
-        high = _turned(_join(_turned(columns), _turned(both)))
-        picture = _join(low, high)
+    picture = coefficients(len(shapes) - 1, *(slice(*span) for span in spans[-1]))
+    for level in range(len(shapes) - 2, skip - 1, -1):
+        span, within = spans[level + 1 - skip], spans[level - skip]
+        details = coefficients(level, *(slice(*s) for s in span))
+        high = [min(last, side // 2) - first for (first, last), side in zip(span, shapes[level])]
+        whole = _joined(picture, details, *high)
+        picture = whole[
+            (slice(None), *(slice(a - 2 * o, b - 2 * o) for (a, b), (o, _) in zip(within, span)))
+        ]
+    return picture
+
+
+def _joined(low: np.ndarray, details: np.ndarray, high_rows: int, high_columns: int) -> np.ndarray:
+    """``[C, h, w]`` of one level, a few rows after the other, which stay in the cache.
+
+    Args:
+      low: ``[C, r, c]``.
+      details: ``[C, 3, r, c]``.
+      high_rows: of details along rows.
+      high_columns: of details along columns.
+    """
+    channels, low_rows, low_columns = low.shape
+    height, width = low_rows + high_rows, low_columns + high_columns
+    picture = np.empty((channels, height, width), low.dtype)
+    strip = max(_TOGETHER // width, 4 * _REACH)  # rows of coefficients
+    for channel in range(channels):
+        columns, rows, both = details[channel]
+        for top in range(0, low_rows, strip):
+            bottom = min(top + strip, low_rows)
+            first, last = max(top - _REACH, 0), min(bottom + _REACH, low_rows)
+            lows, highs = slice(first, last), slice(first, min(last, high_rows))
+            tall = 2 * first, min(2 * last, height)
+            halves = []
+            for a, d, count in (
+                (low[channel], rows, low_columns),
+                (columns, both, high_columns),
+            ):
+                half = np.empty((tall[1] - tall[0], count), low.dtype)
+                _join(a[lows, :count], d[highs, :count], half)
+                halves.append(half[2 * (top - first) :][: 2 * (bottom - top)].T)
+            _join(*halves, picture[channel, 2 * top : 2 * bottom].T)
     return picture
