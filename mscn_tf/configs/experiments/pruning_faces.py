@@ -22,7 +22,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
             density=1.0,  # wanted share of open gates; set by the arm
             anneal=(0.0, 0.6),  # shares of the run between which the wanted density falls
             first_price=0.01,  # of the density, in squared errors
-            price_rate=0.02,
+            price_rate=0.015,
             xla=False,
             model=dict(
                 axes=2,
@@ -41,7 +41,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
                 first_order=False,
                 meta_sgd=True,
                 step_size=0.01,
-                gate_step_size=1e5,
+                gate_step_size=3e5,
             ),
             optimizer=dict(
                 rate=3e-3, step_size_rate=0.02, gate_rate=0.03, clip=0.1, schedule_steps=0
@@ -57,7 +57,13 @@ def get_config(size: str = "cpu") -> ConfigDict:
                 "MSCN, delta": dict(method="gates", change=dict(model=dict(sparsity="gates"))),
                 "MSCN, all": dict(
                     method="gates",
-                    change=dict(model=dict(sparsity="gates", target="all", gate_step_size=1e2)),
+                    # Gates on theta0 itself feel far steeper gradients than gates on an update.
+                    change=dict(
+                        model=dict(
+                            sparsity="gates", target="all", gate_step_size=1.0, initial_open=0.99
+                        ),
+                        optimizer=dict(gate_rate=0.05),
+                    ),
                 ),
                 "one-shot magnitude": dict(
                     method="prune",
