@@ -110,7 +110,7 @@ class Pyramids:
 def _few(height: int, width: int) -> Iterator[slice]:
     """Slices of rows, so few at once that they stay in the processor's cache."""
     rows = max(1, _TOGETHER // width)
-    return (slice(top, top + rows) for top in range(0, height, rows))
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _positions(offset: int, extent: int, out: int, skip: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
-from mscn_tf.runtime import wavelet
+from mscn_tf.runtime import pyramids, wavelet
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals.images import psnr
@@ -44,6 +44,17 @@ def test_the_file_is_the_formula(codec):
     values = np.einsum("cx,chw->hwx", colour(), channels) + 0.5
     wanted = np.rint(np.clip(values, 0, 1) * 255)
     assert np.array_equal(codec.decode(data), wanted)
+
+
+@pytest.mark.parametrize(("height", "width"), [(70, 45), (33, 9), (5, 64)])
+def test_pieces_that_fit_a_cache_make_the_whole(codec, monkeypatch, height, width):
+    """Strips of rows, of any number, and the last one shorter."""
+    data = codec.encode(picture(height, width, 2), quality=6)
+    whole = codec.decode(data)
+    monkeypatch.setattr(pyramids, "_STRIP", 12)
+    monkeypatch.setattr(pyramids, "_TOGETHER", 200)
+    monkeypatch.setattr(wavelet, "_TOGETHER", 100)
+    assert np.array_equal(codec.decode(data), whole)
 
 
 def test_tiles_leave_no_seams(codec, tmp_path):
