@@ -1,0 +1,87 @@
+"""Sparse modulations against as many dense ones: MSCN's against functa's and COIN++'s.
+
+``modulations.py:SIGNALS`` or ``modulations.py:SIGNALS-paper``; SIGNALS: faces, temperature, voxels,
+scenes. All arms shift the units of a SIREN (Dupont et al. 2022, "From data to functa"). MSCN has
+many shifts and keeps few of them, for each signal others; functa has few, in a narrower network;
+COIN++ a latent of as many numbers. "paper" has functa's SIREN of 15x512 and its outer rate.
+"""
+
+from ml_collections import ConfigDict
+
+from mscn_tf.configs.experiments import pruning_faces
+
+DATA = {
+    "temperature": dict(
+        modality="field",
+        axes=3,
+        channels=1,
+        values=dict(low=202.66, high=320.93, dtype="float32"),
+        data=dict(
+            train="../shared/data/climate/[cgh]*.npz,../shared/data/climate/echam*.npz",
+            validation="../shared/data/climate/[cgh]*.npz,../shared/data/climate/echam*.npz",
+            test=48,
+            options=dict(shape=(46, 90), part=(0.0, 0.7)),
+            validation_options=dict(part=(0.7, 1.0)),
+        ),
+    ),
+    "voxels": dict(
+        modality="voxels",
+        axes=3,
+        channels=1,
+        values=dict(low=0.0, high=1.0, dtype="bool", band=2.0),
+        data=dict(
+            train="../shared/data/modelnet10/*.npz:train",
+            validation="../shared/data/modelnet10/*.npz:test",
+            test=32,
+            options={},
+        ),
+        shown="accuracy",
+    ),
+    "scenes": dict(
+        modality="scene",
+        axes=3,
+        channels=4,
+        values=dict(low=-1.0, high=1.0, dtype="float32"),
+        data=dict(
+            train="../shared/data/modelnet10/*.npz:train",
+            validation="../shared/data/modelnet10/*.npz:test",
+            test=16,
+            options=dict(count=300),
+        ),
+        shown="view_psnr",
+    ),
+}
+
+
+def get_config(what: str = "faces") -> ConfigDict:
+    """Of one kind of signals."""
+    signals, _, size = what.partition("-")
+    config = pruning_faces.get_config(size or "cpu")
+    config.update(name=f"modulations_{signals}", kept=(0.4, 0.1, 0.04), points=512)
+    config.title = f"{signals.capitalize()}, modulations of a SIREN"
+    config.model.update(width=64, depth=5, modulation="shift", gate_step_size=1e3)
+    config.optimizer.rate = 1e-3
+    config.adam.steps = 0
+    if size == "paper":
+        config.model.update(width=512, depth=15, w0=30.0, steps=3)
+        config.optimizer.rate = 3e-6
+    with config.unlocked():
+        if signals != "faces":
+            given = dict(DATA[signals])
+            config.model.update(axes=given.pop("axes"), channels=given.pop("channels"))
+            config.data = given.pop("data")
+            config.update(given)
+        config.arms = {
+            "MSCN, shifts": dict(method="gates", change=dict(model=dict(sparsity="gates"))),
+            "functa, all shifts": dict(method="dense"),
+            "functa, as many shifts": dict(method="narrow"),
+            "COIN++, latents": dict(
+                method="narrow",
+                change=dict(
+                    model=dict(
+                        modulation="latent", latent_size=config.model.width * config.model.depth
+                    ),
+                ),
+            ),
+        }
+    return config
