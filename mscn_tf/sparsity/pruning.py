@@ -8,7 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.networks.modulations import Adapted, Modulation, code_of, split_weights
+from mscn_tf.networks.modulations import (
+    Adapted,
+    Modulation,
+    WeightModulation,
+    code_of,
+    split_weights,
+)
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.networks.siren import LayerUpdate
 
@@ -30,13 +36,18 @@ class MaskedModulation(Modulation):
       mask: float ``[M]``, ones at the start; a weight that isn't trained.
 
     Raises:
-      ValueError: for an unknown target.
+      ValueError: for an unknown target, or a modulation that it can't have.
     """
 
     def __init__(self, modulation: Modulation, target: str = "all", **kwargs: Any):
         super().__init__(modulation.sizes, **kwargs)
         if target not in TARGETS:
             raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+        if target == "all" and not isinstance(modulation, WeightModulation):
+            kind = type(modulation).__name__
+            raise ValueError(
+                f"target 'all' masks every weight, so wants a WeightModulation, not {kind}"
+            )
         self.modulation = modulation
         self.target = target
         self.mask = self.add_weight(

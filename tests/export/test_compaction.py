@@ -63,6 +63,26 @@ def test_gates_on_single_weights():
     assert narrow.layers[0].units <= WIDTH - 5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_on_activations(seed):
+    """Closed units go; what half-open ones scale, the next layer's weights do."""
+    network, adapted, gates = gated_network(seed, granularity="activation")
+    assert np.mean((gates > 0) & (gates < 1)) > 0.1
+    narrow = compacted(network, adapted)
+    check_same(network, adapted, narrow)
+    open_gates = (np.split(gates, DEPTH) > np.float32(0)).sum(1)
+    assert [layer.units for layer in narrow.layers] == [*open_gates, 3]
+
+
+def test_all_activations_closed():
+    network, adapted, gates = gated_network(7, granularity="activation")
+    adapted["log_alpha"] = tf.fill([1, len(gates)], -9.0)
+    narrow = compacted(network, adapted)
+    assert [layer.units for layer in narrow.layers] == [1, 1, 1, 3]
+    x = np.ones([4, 2], "f4")
+    np.testing.assert_allclose(narrow(x), network(x, adapted)[0], rtol=0, atol=1e-6)
+
+
 def test_all_gates_closed():
     network, adapted, gates = gated_network(7)
     adapted["log_alpha"] = tf.fill([1, len(gates)], -9.0)

@@ -60,6 +60,19 @@ def test_forward_equals_numpy(shared_points, is_last, kernel, bias, bias_gate, k
         np.testing.assert_allclose(outputs[b] if per_signal else outputs, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("shared_points", [False, True])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_output_gates_scale_what_comes_out(shared_points, is_last):
+    """Of each signal, after the sine; shared weights and points become the signals' own."""
+    layer = SirenLayer(OUT, w0=7.0, is_last=is_last, seed=0, dtype="float64")
+    inputs, gate = normal(N, IN) if shared_points else normal(B, N, IN), normal(B, OUT, seed=6)
+    update = LayerUpdate(bias=normal(B, OUT, seed=2), bias_gate=normal(B, OUT, seed=5))
+    for others in (LayerUpdate(), update):
+        plain = np.broadcast_to(layer(inputs, others), [B, N, OUT])
+        outputs = layer(inputs, others._replace(output_gate=gate))
+        np.testing.assert_allclose(outputs, plain * gate[:, None], atol=1e-12)
+
+
 def test_no_update_is_an_empty_update():
     layer = SirenLayer(OUT, seed=0)
     inputs = normal(B, N, IN)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from mscn_tf.networks.modulations import (
 )
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation
-from tests.harness import check_layer, flat
+from tests.harness import check_layer, config_of, flat
 
 SIZES = (2, 5, 4, 3)
 B = 3
@@ -40,6 +42,9 @@ CASES = {
     ("latent", "unstructured", "all"): (54, 54),
     ("latent", "modulation", "all"): (9, 9),
     ("latent", "group", "all"): (12, 54),
+    ("weights", "activation", "all"): (9, 9),
+    ("shift", "activation", "all"): (9, 9),
+    ("latent", "activation", "all"): (9, 9),
 }
 every_case = pytest.mark.parametrize(("base", "granularity", "target"), list(CASES))
 WIDTH_SIZES = (2, 5, 5, 3)  # ModulatedSiren's hidden layers are equally wide
@@ -107,7 +112,10 @@ def test_open_gates_change_nothing(base, granularity, target, sampled):
 @every_case
 @pytest.mark.parametrize("sampled", [False, True])
 def test_closed_gates(base, granularity, target, sampled):
-    """Target delta: the shared network remains. Target all: nothing does, but the offset."""
+    """Target delta: the shared network remains. Target all: nothing does, but the offset.
+
+    Without activations the last layer's bias does, too.
+    """
     modulation = make(base, granularity, target, WIDTH_SIZES)
     network = make_network(modulation)
     inputs = adapted(modulation, -40.0)
@@ -118,7 +126,12 @@ def test_closed_gates(base, granularity, target, sampled):
     if target == "all" and granularity == "modulation":
         for layer in plain.siren_layers[:-1]:
             layer.bias.assign(tf.zeros_like(layer.bias))
-    if target == "all" and granularity != "modulation":
+    if granularity == "activation":
+        last = modulation.modulation(inputs["code"])[-1].bias
+        bias = network.siren_layers[-1].bias + (0 if last is None else last)
+        expected = np.broadcast_to(0.5 + np.reshape(bias, [-1, 1, 3]), [B, 7, 3])
+        np.testing.assert_allclose(values, expected, atol=1e-12)
+    elif target == "all" and granularity != "modulation":
         np.testing.assert_array_equal(values, np.full([B, 7, 3], 0.5))
     else:
         expected = plain(x, tf.zeros([B, modulation.code_size], tf.float64))
@@ -148,6 +161,10 @@ def test_network_computes_what_its_target_says(base, granularity, target, sample
         if granularity == "modulation":
             is_shift = as_weights(ShiftModulation(WIDTH_SIZES)(np.ones([1, 10], "f4")))[0] == 1
             gates[:, is_shift] = z
+        elif granularity == "activation":  # what scales a unit's output scales the next kernel
+            first, second = np.split(z, 2, axis=1)
+            gates[:, 15:40] = np.repeat(first, 5, axis=1)
+            gates[:, 45:60] = np.repeat(second, 3, axis=1)
         else:
             gates = z[:, weights_layout.code_groups(granularity)]
         parameters = gates * (theta + as_weights(base_modulation(code)))
@@ -228,8 +245,10 @@ def test_adapting_a_batch_equals_adapting_each_signal(base, granularity, target)
             np.testing.assert_allclose(together[name][b], alone[name][0], atol=1e-12)
 
 
-@pytest.mark.parametrize("target", ["delta", "all"])
-@pytest.mark.parametrize("granularity", ["unstructured", "group"])
+@pytest.mark.parametrize(
+    ("granularity", "target"),
+    [*itertools.product(["unstructured", "group"], ["delta", "all"]), ("activation", "all")],
+)
 def test_meta_gradient_equals_finite_differences(granularity, target):
     """Second order: of the loss after an inner step, in phi0 and in theta0."""
     modulation = make("weights", granularity, target, WIDTH_SIZES)
@@ -271,7 +290,7 @@ def test_any_shape(case, sizes, batch):
     assert inputs["log_alpha"].shape == inputs["noise"].shape == (batch, modulation.gate_count)
     updates = modulation(inputs)
     for update, m, n in zip(updates, sizes, sizes[1:]):
-        shapes = [(m, n), (n,), (m, n), (n,)]
+        shapes = [(m, n), (n,), (m, n), (n,), (n,)]
         for part, shape in zip(update, shapes):
             if part is not None:
                 np.broadcast_shapes(part.shape, (batch, *shape))
@@ -290,6 +309,7 @@ def test_any_shape(case, sizes, batch):
         (("weights", "modulation", "delta"), "WeightModulation"),
         (("weights", "modulation", "all"), "WeightModulation"),
         (("latent", "group", "delta"), "LatentModulation"),
+        (("weights", "activation", "delta"), "activations are no delta"),
     ],
 )
 def test_impossible_gates_are_refused(arguments, message):
@@ -301,3 +321,36 @@ def test_gates_of_the_network_have_no_gated_code():
     modulation = make("weights", "group", "all")
     with pytest.raises(ValueError, match="only gates of target 'delta'"):
         modulation.gated_code(adapted(modulation))
+
+
+@every_case
+@pytest.mark.parametrize("sampled", [False, True])
+def test_shared_gates_stay_at_their_start(base, granularity, target, sampled):
+    """The inner loop finds only the code; values are those of phi0 for every signal."""
+    own = make(base, granularity, target, WIDTH_SIZES)
+    shared = GatedModulation(
+        BASES[base](WIDTH_SIZES), granularity, target, per_signal=False, dtype="float64"
+    )
+    network = make_network(shared)
+    assert sorted(shared.initial(B)) == ["code"]
+    shared.gates.log_alpha.assign(2 * normal(shared.gate_count))
+    inputs = {"code": normal(B, shared.code_size)}
+    noise = shared.noise(B, [2, 9]) if sampled else {}
+    start = tf.tile(shared.gates.log_alpha[None], [B, 1])
+    written_out = {**inputs, **noise, "log_alpha": start}
+    x = normal(7, 2)
+    np.testing.assert_array_equal(network(x, {**inputs, **noise}), network(x, written_out))
+    for count in ("expected_l0", "actual_l0"):
+        wanted = getattr(own, count)(written_out)
+        np.testing.assert_array_equal(getattr(shared, count)(inputs), wanted)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(shared.expected_l0(inputs))
+    assert np.all(tape.gradient(total, shared.gates.log_alpha) > 0)
+
+
+def test_shared_gates_round_trip():
+    modulation = GatedModulation(WeightModulation(SIZES), "group", "all", 0.7, per_signal=False)
+    code = normal(B, modulation.code_size)
+    check_layer(modulation, {"code": tf.cast(code, tf.float32), **modulation.noise(B, [1, 2])})
+    copy = GatedModulation.from_config(config_of(modulation)["config"])
+    assert not copy.per_signal
