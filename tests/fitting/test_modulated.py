@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mscn_tf.fitting.modulated import ModulatedFit
+from tests.modulated import model, signals
+
+#: Every kind of modulation and sparsity, and every kind of gate.
+KINDS = {
+    "dense": dict(),
+    "shifts": dict(modulation="shift"),
+    "latent": dict(modulation="latent", latent_size=6),
+    "gates": dict(sparsity="gates"),
+    "gates on all": dict(sparsity="gates", target="all", gate_step_size=1.0),
+    "gates on units": dict(sparsity="gates", granularity="group"),
+    "gates on activations": dict(
+        sparsity="gates", granularity="activation", target="all", gate_step_size=1.0
+    ),
+    "gates on shifts": dict(sparsity="gates", modulation="shift", granularity="modulation"),
+    "shared gates": dict(sparsity="gates", per_signal=False),
+    "gradient": dict(sparsity="gradient"),
+    "mask": dict(sparsity="mask"),
+    "mask on all": dict(sparsity="mask", target="all"),
+}
+every_kind = pytest.mark.parametrize("kind", list(KINDS))
+DATA = signals()
+X, SIGNALS = tf.constant(DATA.coordinates), tf.constant(DATA.train[:3])
+
+
+def make(kind, **changes):
+    return ModulatedFit(model(**{**KINDS[kind], **changes}), seed=1)
+
+
+@every_kind
+@pytest.mark.parametrize("sampled", [False, True])
+def test_fitting_lowers_every_error(kind, sampled):
+    fit = make(kind)
+    noise = fit.noise(3, tf.constant([4, 5])) if sampled else {}
+    adapted = fit.fit(SIGNALS, X, noise, steps=4)
+    start = fit.fit(SIGNALS, X, noise, steps=0)
+    assert adapted.keys() == start.keys()
+    assert not np.any(start["code"])
+    before, after = (fit.errors(one, SIGNALS, X) for one in (start, adapted))
+    assert before.shape == (3,)
+    assert np.all(after < before)
+    assert ("log_alpha" in adapted) == (kind.startswith("gates"))
+    values = fit.network(X, adapted)
+    np.testing.assert_allclose(after, np.mean((values - SIGNALS) ** 2, axis=(1, 2)), rtol=1e-5)
+
+
+@every_kind
+def test_a_signal_does_not_depend_on_its_batch(kind):
+    fit = make(kind)
+    fit.price.assign(0.01)
+    noise = fit.noise(3, tf.constant([4, 5]))
+    own = {name: noise[name] for name in noise if name == "noise"}
+    together = fit.fit(SIGNALS, X, noise)
+    for b in range(3):
+        part = {name: value[b : b + 1] for name, value in own.items()}
+        alone = fit.fit(SIGNALS[b : b + 1], X, {**noise, **part})
+        assert together.keys() == alone.keys()
+        for name in together:
+            np.testing.assert_allclose(together[name][b], alone[name][0], rtol=1e-4, atol=1e-6)
+
+
+@every_kind
+def test_density_and_what_is_kept(kind):
+    fit = make(kind)
+    adapted = fit.fit(SIGNALS, X)
+    density, kept = fit.density(adapted), fit.kept(adapted)
+    assert density.shape == kept.shape == (3,)
+    assert np.all((kept > 0) & (kept <= fit.gated_size))
+    gated = kind == "gradient" or "gates" in kind
+    start = fit.density(fit.fit(SIGNALS, X, steps=0))
+    np.testing.assert_allclose(start, [0.9 if gated else 1.0] * 3, rtol=1e-5)
+    if not gated:
+        np.testing.assert_array_equal(kept, [fit.gated_size] * 3)
+
+
+def test_a_mask_is_what_is_kept():
+    for kind in ("mask", "mask on all"):
+        fit = make(kind)
+        fit.modulation.mask.assign(np.arange(fit.gated_size) < 20)
+        adapted = fit.fit(SIGNALS, X)
+        np.testing.assert_array_equal(fit.kept(adapted), [20] * 3)
+        np.testing.assert_allclose(fit.density(adapted), [20 / fit.gated_size] * 3, rtol=1e-6)
+        assert np.all(np.count_nonzero(adapted["code"], axis=1) <= 20)  # nothing pulls the others
+
+
+def test_gradient_gates_keep_codes_at_zero():
+    fit = make("gradient")
+    closed = np.arange(fit.gated_size) % 3 > 0
+    fit.step_sizes["code"].gates.log_alpha.assign(np.where(closed, -20.0, 20.0))
+    for noise in (None, fit.noise(3, tf.constant([4, 5]))):
+        adapted = fit.fit(SIGNALS, X, noise)
+        assert not np.any(adapted["code"].numpy()[:, closed])
+        assert np.all(adapted["code"].numpy()[:, ~closed])
+        np.testing.assert_array_equal(fit.kept(adapted), [np.sum(~closed)] * 3)
+        np.testing.assert_allclose(fit.density(adapted), [np.mean(~closed)] * 3, rtol=1e-5)
+
+
+def test_a_price_closes_gates_in_the_inner_loop():
+    """Only those that a signal has to itself."""
+    for kind, closes in (("gates", True), ("shared gates", False)):
+        fit, densities = make(kind), []
+        for price in (0.0, 0.3):
+            fit.price.assign(price)
+            densities.append(fit.density(fit.fit(SIGNALS, X)).numpy())
+        if closes:
+            assert np.all(densities[1] < densities[0] - 0.01)
+        else:
+            np.testing.assert_array_equal(*densities)
+
+
+def test_gates_differ_from_signal_to_signal():
+    fit = make("gates", gate_step_size=3e4)
+    opened = fit.modulation.gate_values(fit.fit(SIGNALS, X)).numpy() > 0
+    assert np.all(opened.any(axis=1) & ~opened.all(axis=1))
+    assert np.any(opened[0] != opened[1])
+    assert np.any(opened[0] != opened[2])
+
+
+@every_kind
+def test_noise_is_a_function_of_its_seed(kind):
+    fit = make(kind)
+    seeds = [tf.constant(seed) for seed in ([4, 5], [4, 5], [4, 6])]
+    noise = [fit.noise(3, seed) for seed in seeds]
+    assert bool(noise[0]) == ("gates" in kind or kind == "gradient")
+    for name in noise[0]:
+        np.testing.assert_array_equal(noise[0][name], noise[1][name])
+        assert np.any(noise[0][name] != noise[2][name])
+    codes = [fit.fit(SIGNALS, X, one)["code"].numpy() for one in noise]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    assert np.any(codes[0] != codes[2]) == bool(noise[0])
+
+
+@every_kind
+def test_everything_that_is_shared_learns(kind):
+    """The outer gradient reaches theta0, the step sizes and the gates' start, through the steps."""
+    fit = make(kind)
+    fit.price.assign(0.01)
+    noise = fit.noise(3, tf.constant([4, 5]))
+    with tf.GradientTape() as tape:
+        adapted = fit.fit(SIGNALS, X, noise)
+        total = tf.reduce_mean(fit.errors(adapted, SIGNALS, X) + fit.price * fit.density(adapted))
+    gradients = tape.gradient(total, fit.trainable_variables)
+    for variable, gradient in zip(fit.trainable_variables, gradients):
+        assert gradient is not None, variable.name
+        assert np.any(gradient), variable.name
+    assert all(id(fit.price) != id(v) for v in fit.trainable_variables)
+
+
+def test_options_of_the_inner_loop():
+    assert make("dense", meta_sgd=False).step_sizes["code"].log_size.shape == (1, 1)
+    few, many = (make("dense", steps=steps) for steps in (1, 4))
+    errors = [np.mean(fit.errors(fit.fit(SIGNALS, X), SIGNALS, X)) for fit in (few, many)]
+    assert errors[1] < errors[0]
+    np.testing.assert_array_equal(
+        few.fit(SIGNALS, X, steps=4)["code"], many.fit(SIGNALS, X)["code"]
+    )
+    kernels = []
+    for first_order in (False, True):
+        fit = make("dense", first_order=first_order)
+        with tf.GradientTape() as tape:
+            total = tf.reduce_mean(fit.errors(fit.fit(SIGNALS, X), SIGNALS, X))
+        kernels.append(tape.gradient(total, fit.network.siren_layers[0].kernel).numpy())
+    assert np.abs(kernels[0] - kernels[1]).max() > 0.01 * np.abs(kernels[0]).max()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(sparsity="some"), "sparsity must be one of none, gates, gradient, mask: some"),
+        (dict(modulation="film"), "modulation must be one of weights, shift, latent: film"),
+        (dict(sparsity="gates", granularity="rows"), "granularity must be one of"),
+        (dict(sparsity="mask", target="all", modulation="shift"), "wants a WeightModulation"),
+    ],
+)
+def test_choices_that_there_are_not(change, message):
+    with pytest.raises(ValueError, match=message):
+        ModulatedFit(model(**change), seed=1)
