@@ -40,7 +40,8 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     data = config.data
     if config.modality == "image":
         pictures = np.stack(load_pictures(data.train, data.edge, squares=(data.edge,))) / 255.0
-        train, test = pictures[: -data.held_out], pictures[-data.test :]
+        train, held_out = np.split(pictures, [-data.held_out])
+        test = held_out[-data.test :]
     else:
         module, values = module_of(config.modality), Values(**config["values"])
         options = dict(data.get("options", {}))

@@ -44,7 +44,10 @@ def experiment(config: ml_collections.ConfigDict, workdir: str | os.PathLike[str
     """
     tf.get_logger().setLevel("ERROR")  # every run traces its functions anew, which it would warn of
     workdir, signals = Path(workdir), load(config)
-    runs = [one for one in runs_of(config) if one.measured]
+    runs = runs_of(config)
+    for one in runs:
+        _check_same(_folder(workdir, one), one.config)
+    runs = [one for one in runs if one.measured]
     left = [one for one in runs if not _result(workdir, one).exists()]
     for one in tqdm(left, unit="run", desc=config.name, disable=None):
         with _held(workdir, one, wait=False) as mine:

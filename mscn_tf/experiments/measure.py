@@ -122,16 +122,32 @@ def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarra
         return adapted["code"].numpy() * fit.step_sizes["code"].moving()
     if fit.config.target == "delta":
         return fit.modulation.gated_code(adapted).numpy()
-    updates, own = fit.modulation(adapted), []
+    updates, batch = fit.modulation(adapted), len(adapted["code"])
+    own, before = [], None
     for layer, update in zip(fit.network.siren_layers, updates):
-        for shared, change, gate in (
-            (layer.kernel, update.kernel, update.kernel_gate),
-            (layer.bias, update.bias, update.bias_gate),
-        ):
-            value = shared[None] if change is None else shared + change
-            value = value if gate is None else gate * value
-            own.append(tf.reshape(value, [len(value), -1]))
-    return np.concatenate([part.numpy() for part in own], axis=1)
+        kernel, bias = (
+            _gated(shared, change, gate)
+            for shared, change, gate in (
+                (layer.kernel, update.kernel, update.kernel_gate),
+                (layer.bias, update.bias, update.bias_gate),
+            )
+        )
+        if before is not None:  # what a unit's gate scales, the next layer can
+            kernel = before[:, :, None] * kernel
+        before = update.output_gate
+        if before is not None:  # and a closed unit needs nothing
+            used = tf.cast(before > 0, before.dtype)
+            kernel, bias = used[:, None, :] * kernel, used * bias
+        for part in (kernel, bias):
+            shape = [batch, *part.shape[1:]]
+            own.append(tf.reshape(tf.broadcast_to(part, shape), [batch, -1]))
+    return tf.concat(own, axis=1).numpy()
+
+
+def _gated(shared: tf.Tensor, change: tf.Tensor | None, gate: tf.Tensor | None) -> tf.Tensor:
+    """gate * (shared + change) ``[B, ...]``; ``[1, ...]`` where nothing is a signal's own."""
+    value = shared[None] if change is None else shared + change
+    return value if gate is None else gate * value
 
 
 def decoded_values(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:

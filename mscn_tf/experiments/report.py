@@ -57,8 +57,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     for (arm, wanted), group in grouped(rows).items():
         kept = [row["kept"] for row in group]
         share = [row["kept"] / row["reference"] for row in group]
-        cells = [arm, f"{wanted:.3g}", spread(kept, "{:.0f}"), spread(share, "{:.1%}")]
-        cells[1] = f"{100 * wanted:.3g}"
+        cells = [arm, f"{100 * wanted:.3g}", spread(kept, "{:.0f}"), spread(share, "{:.1%}")]
         for key in keys:
             found = [row[key] for row in group if key in row]
             form = _COLUMNS[key][1] if key in _COLUMNS else "{:.2f}"

@@ -129,7 +129,7 @@ class ModulatedTrainer(Trainer):
         else:
             updates = [
                 self.fit.fit(tf.constant(batch), tf.constant(self.coordinates))["code"]
-                for batch in np.split(self.signals[:64], 4)
+                for batch in np.array_split(self.signals[:64], 4)
             ]
             scores = np.abs(np.concatenate(updates)).mean(axis=0)
         mask.assign(largest(scores, mask.numpy(), density))
