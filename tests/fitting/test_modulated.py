@@ -115,7 +115,8 @@ def test_a_price_closes_gates_in_the_inner_loop():
 
 
 def test_gates_differ_from_signal_to_signal():
-    fit = make("gates", gate_step_size=3e4)
+    fit = make("gates", gate_step_size=3e4, steps=4)
+    fit.price.assign(0.03)
     opened = fit.modulation.gate_values(fit.fit(SIGNALS, X)).numpy() > 0
     assert np.all(opened.any(axis=1) & ~opened.all(axis=1))
     assert np.any(opened[0] != opened[1])

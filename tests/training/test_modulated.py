@@ -1,0 +1,209 @@
+"""Outer steps of modulated networks, on pictures of 8x8."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.sparsity.pruning import parameters
+from mscn_tf.training.loop import run
+from mscn_tf.training.modulated import ModulatedTrainer
+from tests.modulated import STEPS, get_config, runs, signals
+from tests.tiny import scalars
+
+DATA = signals()
+
+
+def trainer_of(one, begin=None):
+    return ModulatedTrainer(one.config, DATA.train, DATA.coordinates, DATA.test, begin)
+
+
+def trained(one, workdir, begin=None):
+    trainer = trainer_of(one, begin)
+    workdir.mkdir(exist_ok=True)
+    run(trainer, workdir)
+    return trainer
+
+
+def check_same(one, two):
+    """All that a checkpoint holds, to the bit."""
+    assert int(one.step) == int(two.step)
+    pairs = list(zip(one.fit.variables, two.fit.variables))
+    for mine, yours in zip(one.optimizers, two.optimizers):
+        pairs += zip(mine.variables, yours.variables)
+    assert len(pairs) > 10
+    for mine, yours in pairs:
+        np.testing.assert_array_equal(mine, yours, mine.name)
+
+
+def interrupted(one, workdir, monkeypatch, at, begin=None):
+    """A run that gets Ctrl-C in a step; goes on in a process that knows nothing of it."""
+    update = ModulatedTrainer.update
+
+    def stopped(self, step):
+        if step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModulatedTrainer, "update", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            trained(one, workdir, begin)
+    return trained(one, workdir, begin)
+
+
+@pytest.fixture(scope="module")
+def gates():
+    """A run of gates, long enough for their price to do its work."""
+    config = get_config()
+    config.update(steps=80, anneal=(0.0, 0.5), first_price=0.3, price_rate=0.2)
+    (one,) = runs(config, "MSCN, delta")
+    return one
+
+
+@pytest.fixture(scope="module")
+def of_gates(gates, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("gates")
+    return trained(gates, workdir), scalars(workdir)
+
+
+def test_errors_fall_and_the_density_follows_what_is_wanted(of_gates):
+    trainer, told = of_gates
+    errors, density = (np.array(list(told[f"train/{k}"].values())) for k in ("error", "density"))
+    assert np.mean(errors[20:30]) < 0.6 * errors[0]
+    assert density[0] > 0.85
+    assert 0.14 < np.mean(density[-10:]) < 0.28  # 0.2 is wanted
+    kept = told["held out/kept"]
+    assert kept[80] < 0.5
+    assert len(set(told["held out/price"].values())) > 1
+    # The gates learned where to start: not all in the same place any more.
+    assert np.std(trainer.fit.modulation.gates.log_alpha) > 0.05
+
+
+def test_what_density_is_wanted(gates):
+    trainer = trainer_of(gates)
+    wanted = np.array([trainer.wanted_density(step) for step in range(80)])
+    np.testing.assert_allclose(wanted[:40], 0.2 ** ((np.arange(40) + 1) / 40))
+    np.testing.assert_allclose(wanted[40:], 0.2)
+
+
+def test_stopped_and_resumed_it_is_the_same_run(tmp_path, monkeypatch):
+    for number, arm in enumerate(("MSCN, delta", "dense")):
+        (one,) = runs(get_config(), arm)
+        undisturbed = trained(one, tmp_path / f"{number} whole")
+        resumed = interrupted(one, tmp_path / f"{number} parts", monkeypatch, 7)
+        check_same(undisturbed, resumed)
+        assert int(resumed.step) == STEPS
+        assert scalars(tmp_path / f"{number} whole") == scalars(tmp_path / f"{number} parts")
+
+
+def test_another_seed_is_another_run(tmp_path):
+    config = get_config()
+    config.update(seeds=(0, 1), steps=1)
+    one, two = (trainer_of(each) for each in runs(config, "dense"))
+    kernels = [t.fit.network.siren_layers[1].kernel.numpy() for t in (one, two)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 0.01
+
+
+@pytest.fixture(scope="module")
+def first_half(tmp_path_factory):
+    """The dense half that pruned runs go on from: its workdir, and as it ended."""
+    begin, _ = runs(get_config(), "random")
+    workdir = tmp_path_factory.mktemp("first half")
+    return workdir, trained(begin, workdir)
+
+
+@pytest.mark.parametrize(
+    "arm", ["random", "one-shot magnitude", "iterative magnitude", "one mask of updates"]
+)
+def test_a_pruned_run_ends_with_the_wanted_number_of_elements(arm, first_half, tmp_path):
+    _, one = runs(get_config(), arm)
+    trainer = trained(one, tmp_path, first_half[0])
+    mask = trainer.fit.modulation.mask.numpy()
+    assert mask.sum() == round(0.2 * len(mask))
+    assert int(trainer.step) == STEPS
+    # It went on: the first step's error is that of a half-trained, pruned network.
+    assert min(scalars(tmp_path)["train/error"]) == STEPS // 2 + 1
+    adapted = trainer.fit.fit(DATA.test, DATA.coordinates)
+    np.testing.assert_array_equal(trainer.fit.kept(adapted), [mask.sum()] * len(DATA.test))
+
+
+def test_rounds_close_the_mask_step_by_step(first_half, tmp_path):
+    _, one = runs(get_config(), "iterative magnitude")
+    trainer, sizes = trainer_of(one, first_half[0]), []
+    update = trainer.update
+
+    def watched(step):
+        metrics = update(step)
+        sizes.append(int(trainer.fit.modulation.mask.numpy().sum()))
+        return metrics
+
+    trainer.update = watched
+    run(trainer, tmp_path)
+    count = trainer.fit.gated_size
+    # 0.8^7 is about 0.2: seven rounds in six steps, the first two in the first.
+    assert len(sizes) == len(set(sizes)) == 6
+    assert sizes[0] == round(0.2 ** (2 / 7) * count)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == round(0.2 * count)
+
+
+def test_magnitudes_are_those_of_the_first_half(first_half, tmp_path):
+    _, one = runs(get_config(), "one-shot magnitude")
+    mask = trained(one, tmp_path, first_half[0]).fit.modulation.mask.numpy()
+    sizes = np.abs(parameters(first_half[1].fit.network))
+    assert sizes[mask > 0].min() >= sizes[mask == 0].max()
+
+
+def test_a_run_begins_where_the_other_ended(first_half):
+    workdir, ended = first_half
+    _, one = runs(get_config(), "iterative magnitude")
+    trainer = trainer_of(one, workdir)
+    trainer.start()
+    check_same(trainer, ended)
+    assert int(trainer.step) == STEPS // 2
+
+
+def test_pruning_resumed_within_a_round_is_the_same(first_half, tmp_path, monkeypatch):
+    _, one = runs(get_config(), "one mask of updates")
+    whole = trained(one, tmp_path / "whole", first_half[0])
+    for at in (STEPS // 2, STEPS // 2 + 2):  # in the step that prunes, and after it
+        check_same(whole, interrupted(one, tmp_path / f"{at}", monkeypatch, at, first_half[0]))
+
+
+def test_nothing_to_begin_from(tmp_path):
+    _, one = runs(get_config(), "random")
+    with pytest.raises(MscnError, match="there is no checkpoint to go on from"):
+        trained(one, tmp_path / "run", tmp_path / "nothing")
+
+
+def test_points_of_each_step(tmp_path):
+    """Training on some coordinates learns too, and differs from training on all."""
+    config = get_config()
+    config.points = 16
+    (some,) = runs(config, "dense")
+    (every,) = runs(get_config(), "dense")
+    trained(some, tmp_path / "some")
+    trained(every, tmp_path / "every")
+    errors = [list(scalars(tmp_path / name)["train/error"].values()) for name in ("some", "every")]
+    assert errors[0][-1] < errors[0][0]
+    assert errors[0][0] != errors[1][0]
+
+
+def test_gradient_gates_follow_the_wanted_density(tmp_path):
+    config = get_config()
+    config.update(steps=80, anneal=(0.0, 0.5), first_price=0.3, price_rate=0.2)
+    config.arms["MSCN, delta"].change.model.sparsity = "gradient"
+    (one,) = runs(config, "MSCN, delta")
+    trainer = trained(one, tmp_path)
+    density = list(scalars(tmp_path)["train/density"].values())
+    assert density[0] > 0.85
+    assert 0.1 < np.mean(density[-10:]) < 0.4
+    moving = trainer.fit.step_sizes["code"].moving()
+    code = trainer.fit.fit(DATA.test, DATA.coordinates)["code"].numpy()
+    assert 0 < moving.sum() < len(moving)
+    assert not np.any(code[:, ~moving])
