@@ -19,7 +19,7 @@ from PIL import Image
 
 SIGNALS = (10, 100, 1000, 10_000)
 SIZES = ((32, 32), (256, 256), (1024, 768), (3000, 2000), (6000, 4000))  # up to 24 megapixels
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def measured(codec: str, source: Path, out: Path) -> tuple[float, float]:
