@@ -44,7 +44,62 @@ def decoder_graph(network: BasisNetwork) -> bytes:
         grid = [given[axis] for axis in axes]
         return {"values": network.synthesise(given, given["code"], grid, given["quality"])}
 
-    return _converted(decode, signature).SerializeToString()
+    model = _converted(decode, signature)
+    make_canonical(model.graph)
+    return model.SerializeToString()
+
+
+def make_canonical(graph: onnx.GraphProto) -> None:
+    """Orders and names all inside a graph by how it hangs together, so that equal graphs are equal.
+
+    tf2onnx numbers and orders what it makes differently on each call. Nodes stand after those that
+    they depend on, as the outputs ask for them. Inputs and outputs keep their names; shapes in
+    between, which can be inferred, are dropped. For graphs without subgraphs.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {constant.name: constant for constant in graph.initializer}
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    ordered: list[onnx.NodeProto] = []
+    names: dict[str, str] = {"": ""}  # "": an input that is left out
+    waiting = [(value.name, False) for value in reversed(graph.output)]
+    while waiting:
+        name, ready = waiting.pop()
+        node = makers.get(name)
+        if name in names and not ready:
+            continue
+        if node is None or ready:
+            made = [name] if node is None else list(node.output)
+            for one in made:
+                names.setdefault(one, one if one in fixed else f"t{len(names)}")
+            if node is not None:
+                ordered.append(node)
+            continue
+        waiting.append((name, True))
+        waiting += [(one, False) for one in reversed(node.input)]
+    nodes = []
+    for number, node in enumerate(ordered):
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copy.name = f"n{number}"
+        copy.input[:] = [names[name] for name in node.input]
+        copy.output[:] = [names.get(name, "") for name in node.output]
+        nodes.append(copy)
+    kept = []
+    for old, new in names.items():
+        if old in constants:
+            copy = onnx.TensorProto()
+            copy.CopyFrom(constants[old])
+            copy.name = new
+            kept.append(copy)
+    for field, values in ((graph.node, nodes), (graph.initializer, kept), (graph.value_info, ())):
+        del field[:]
+        field.extend(values)
+    graph.doc_string = ""
+    sizes: dict[str, str] = {}
+    for value in (*graph.input, *graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = sizes.setdefault(size.dim_param, f"d{len(sizes)}")
 
 
 def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
