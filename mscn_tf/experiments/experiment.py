@@ -15,6 +15,7 @@ import ml_collections
 import tensorflow as tf
 from tqdm import tqdm
 
+from mscn_tf.experiments.baselines import measure_codec
 from mscn_tf.experiments.data import SignalSet, load
 from mscn_tf.experiments.measure import measure
 from mscn_tf.experiments.report import write_report
@@ -67,12 +68,15 @@ def _do(one: Run, signals: SignalSet, workdir: Path, reference: int) -> None:
             _train(one.begin, signals, workdir)
     trainer = _train(one, signals, workdir)
     began = time.process_time()
-    row = measure(trainer.fit, signals, one.config)
+    if "codec" in one.config:
+        row = measure_codec(trainer.fit, signals, one.config.codec)
+    else:
+        row = measure(trainer.fit, signals, one.config)
     folder = _folder(workdir, one)
     own = read_record(folder)["cpu_seconds"]
     before = read_record(_folder(workdir, one.begin))["cpu_seconds"] if one.begin else 0
     head = {"arm": one.arm, "wanted": one.kept, "seed": one.seed, "outer_steps": one.config.steps}
-    head["reference"] = reference
+    head.update(reference=reference, signals=len(signals.test))
     times = {"cpu_seconds": own + before, "measuring": round(time.process_time() - began)}
     with atomic_write(_result(workdir, one)) as file:
         file.write(json.dumps({**head, **row, **times}, indent=1).encode())

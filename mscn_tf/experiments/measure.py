@@ -34,7 +34,7 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
       ``psnr_adam`` after ``config.adam.steps`` of Adam on the code, gates held, where that isn't 0;
       ``stored``, bytes a signal and PSNR at each of ``config.quantiser_steps``.
     """
-    fitted = _fitted(fit, signals.test, signals.coordinates)
+    fitted = fit_signals(fit, signals.test, signals.coordinates)
     kept = np.concatenate([fit.kept(adapted).numpy() for adapted in fitted])
     values = _values(fit, fitted, signals.coordinates)
     row: dict[str, Any] = {
@@ -45,7 +45,7 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
         **_judged(values, signals, config.modality),
     }
     for steps in config.other_steps:
-        others = _fitted(fit, signals.test, signals.coordinates, steps)
+        others = fit_signals(fit, signals.test, signals.coordinates, steps)
         row[f"psnr_{steps}"] = psnr(_values(fit, others, signals.coordinates), signals.test)
     if config.adam.steps:
         row["psnr_adam"] = _after_adam(fit, fitted, signals, config.adam)
@@ -54,9 +54,10 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
     return row
 
 
-def _fitted(
+def fit_signals(
     fit: ModulatedFit, signals: np.ndarray, coordinates: np.ndarray, steps: int | None = None
 ) -> list[dict[str, tf.Tensor]]:
+    """What the inner loop adapts, batch after batch of signals ``[T, N, C]``."""
     run = tf.function(lambda batch: fit.fit(batch, tf.constant(coordinates), steps=steps))
     batches = range(0, len(signals), _BATCH)
     return [run(tf.constant(signals[at : at + _BATCH])) for at in batches]
@@ -166,11 +167,52 @@ def decoded_values(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarra
     return (hidden + fit.network.offset).numpy()
 
 
+def decoded_signals(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """`decoded_values` of any number of signals."""
+    batches = range(0, len(stored), _BATCH)
+    return np.concatenate(
+        [decoded_values(fit, stored[at : at + _BATCH], coordinates) for at in batches]
+    )
+
+
+def codec_row(
+    fit: ModulatedFit,
+    signals: SignalSet,
+    values: np.ndarray,
+    kept: np.ndarray,
+    points: list[tuple[dict[str, Any], list[bytes], np.ndarray]],
+) -> dict[str, Any]:
+    """A row as `measure` gives it, of a codec that isn't the inner loop's.
+
+    Args:
+      fit: the network.
+      signals: of which those to test on were coded.
+      values: ``[T, N, C]`` before anything is quantised.
+      kept: number of values that each signal stores, ``[T]``.
+      points: for each setting of the codec the setting, each signal's bytes, and what they decode
+        to, ``[T, N, C]``.
+    """
+    return {
+        "elements": fit.gated_size,
+        "kept": float(kept.mean()),
+        "kept_sd": float(kept.std()),
+        "psnr": psnr(values, signals.test),
+        "stored": [_point(*point, signals) for point in points],
+    }
+
+
+def _point(
+    setting: dict[str, Any], files: list[bytes], values: np.ndarray, signals: SignalSet
+) -> dict[str, Any]:
+    size = sum(map(len, files)) / len(files)
+    return {**setting, "bytes": size, "psnr": psnr(values, signals.test)}
+
+
 def _stored(
     fit: ModulatedFit, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
 ) -> list[dict[str, float]]:
     """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
-    learned = _fitted(fit, signals.train[:128], signals.coordinates)
+    learned = fit_signals(fit, signals.train[:128], signals.coordinates)
     learned, own = (
         np.concatenate([stored_values(fit, adapted) for adapted in part])
         for part in (learned, fitted)
@@ -181,12 +223,6 @@ def _stored(
         coder = ElementCoder(learned, step * rms)
         files = [coder.encode(values) for values in own]
         decoded = np.stack([coder.decode(data) for data in files])
-        values = np.concatenate(
-            [
-                decoded_values(fit, decoded[at : at + _BATCH], signals.coordinates)
-                for at in range(0, len(decoded), _BATCH)
-            ]
-        )
-        size = sum(map(len, files)) / len(files)
-        rows.append({"step": step, "bytes": size, "psnr": psnr(values, signals.test)})
+        values = decoded_signals(fit, decoded, signals.coordinates)
+        rows.append(_point({"step": step}, files, values, signals))
     return rows

@@ -12,7 +12,7 @@ import ml_collections
 from mscn_tf.runtime.errors import MscnError
 
 ROUND_KEEPS = 0.8  # of iterative pruning, Meta-SparseINR's
-METHODS = ("gates", "dense", "prune", "narrow", "scratch")
+METHODS = ("gates", "dense", "prune", "narrow", "scratch", "per_signal")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,10 @@ def runs_of(config: ml_collections.ConfigDict) -> list[Run]:
       many as keep about 0.8 each. All such arms go on from the same first half.
     - "narrow": trains a dense network whose code has as many elements as are to be kept.
     - "scratch": the same, not trained: what fits signals from a random start.
+    - "per_signal": trains a dense network, once for all such arms, that ``codec`` starts from.
 
-    and ``change``, what differs in the configuration.
+    and ``change``, what differs in the configuration. Where it has a ``codec``, that measures what
+    was trained (`mscn_tf.experiments.baselines`).
 
     Raises:
       MscnError: there is no such method.
@@ -109,6 +111,10 @@ def _chain(
         own.optimizer.schedule_steps = own.steps
         own.pruning = ml_collections.ConfigDict(dict(score="", rounds=()))
     own.update(spec.get("change", {}))
+    dense = own.copy_and_resolve_references()
+    if "codec" in spec:
+        with own.unlocked():
+            own.codec = spec.codec
     if spec.method == "gates":
         own.density = kept
         return [Run(arm, kept, seed, own)]
@@ -117,6 +123,10 @@ def _chain(
         own.model.update(narrowed(own.model, kept))
         if spec.method == "scratch":
             own.steps = own.model.steps = 0
+    if spec.method == "per_signal":
+        dense.update(name="shared start", first_price=0.0)
+        begin = Run(dense.name, 1.0, seed, dense, measured=False)
+        return [begin, Run(arm, kept, seed, own, begin)]
     if spec.method != "prune":
         return [Run(arm, kept, seed, own)]
     half = own.steps // 2

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mscn_tf.entropy.freeze import whole_frequencies
-from mscn_tf.runtime.tables import RangeEncoder, Tables, seal, unseal
+from mscn_tf.runtime.tables import RangeEncoder, Tables, model, seal, unseal
 
 CLASSES = 12  # of elements, by how large their symbols were on training signals
 _SUPPORT = 255
+_DEVIATIONS = 3.0  # to which COIN++'s quantiser reaches
 
 
 class ElementCoder:
@@ -59,3 +60,37 @@ class ElementCoder:
     def decode(self, data: bytes) -> np.ndarray:
         """float64 ``[M]``, whole multiples of the step."""
         return self.step * self._tables.decode(unseal(data), self._class)
+
+
+class UniformCoder:
+    """COIN++'s coder (Dupont et al. 2022): k bits within three deviations, one histogram for all.
+
+    Mean, deviation and histogram are of all elements of the training signals' codes together, are
+    shared by all signals and are not in the bytes.
+
+    Args:
+      codes: float ``[S, M]`` of training signals.
+      bits: k; there are 2^k levels.
+    """
+
+    def __init__(self, codes: np.ndarray, bits: int):
+        self._count, self._last = codes.shape[1], 2**bits - 1
+        self._low = float(codes.mean() - _DEVIATIONS * codes.std())
+        self._step = float(2 * _DEVIATIONS * codes.std() / self._last) or 1.0
+        counts = np.bincount(self._symbols(codes).ravel(), minlength=self._last + 1)
+        counts = np.maximum(counts, 1)  # what training signals never have
+        self._model = model(whole_frequencies(counts / counts.sum()))
+
+    def _symbols(self, codes: np.ndarray) -> np.ndarray:
+        levels = np.rint((codes - self._low) / self._step)
+        return np.clip(levels, 0, self._last).astype(np.int32)
+
+    def encode(self, code: np.ndarray) -> bytes:
+        """One signal's code, float ``[M]``."""
+        encoder = RangeEncoder()
+        encoder.encode(self._symbols(code), self._model)
+        return seal(encoder)
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """float64 ``[M]``, levels of the quantiser."""
+        return self._low + self._step * unseal(data).decode(self._model, self._count)
