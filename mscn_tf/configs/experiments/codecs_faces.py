@@ -44,11 +44,9 @@ def get_config(size: str = "cpu") -> ConfigDict:
         codec.update(**adam, **rounding, **retraining)
         return dict(method="per_signal", kept=(1.0,), codec=codec)
 
-    def tfmot(density: float, clusters: int, faster: int = 1) -> dict:
+    def tfmot(density: float, clusters: int) -> dict:
         codec = dict(name="model_optimization", density=density, clusters=clusters)
-        codec.update(
-            steps=adam["steps"], rate=faster * adam["rate"], cluster_steps=adam["steps"] // 4
-        )
+        codec.update(**adam, cluster_steps=adam["steps"] // 4)
         return dict(method="per_signal", kept=(density,), codec=codec)
 
     with config.unlocked():
@@ -65,8 +63,8 @@ def get_config(size: str = "cpu") -> ConfigDict:
             ),
             "Strümpler, L1 1e-3": struempler(1e-3),
             "Strümpler, L1 1e-4": struempler(1e-4),
-            "tfmot pruning": tfmot(0.2, 0, faster=5),
+            "tfmot pruning": tfmot(0.2, 0),
             "tfmot clustering": tfmot(1.0, 16),
-            "tfmot both": tfmot(0.2, 8, faster=5),
+            "tfmot both": tfmot(0.2, 8),
         }
     return config

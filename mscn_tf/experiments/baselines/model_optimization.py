@@ -1,8 +1,8 @@
 """tensorflow-model-optimization (tfmot) on our layers: magnitude pruning, and weight clustering.
 
 From a meta-learned start each signal has a Keras model of its own, which is pruned while Adam fits
-it, or clustered, or pruned and then clustered with what is zero staying so. tfmot does both to
-kernels; biases stay as they are.
+it, or clustered, or pruned and then clustered with what is zero staying so. tfmot prunes
+hidden kernels and clusters all; biases stay as they are.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ _HEAD = struct.Struct("<BH")  # number of probabilities, bytes of the range code
 class CompressibleSiren(
     SirenLayer, tfmot.sparsity.keras.PrunableLayer, tfmot.clustering.keras.ClusterableLayer
 ):
-    """A `SirenLayer` whose kernel tfmot prunes and clusters."""
+    """A `SirenLayer` whose kernel tfmot prunes, if it is a hidden one, and clusters.
+
+    The first and the last kernel are small; pruned too, they leave little of a signal.
+    """
 
     def get_prunable_weights(self) -> list[tf.Variable]:
-        return [self.kernel]
+        return [] if self.is_first or self.is_last else [self.kernel]
 
     def get_clusterable_weights(self) -> list[tuple[str, tf.Variable]]:
         return [("kernel", self.kernel)]
@@ -64,15 +67,14 @@ def fitted_weights(
       fit: a meta-trained network of full weights.
       signal: ``[N, C]``.
       coordinates: ``[N, d]``.
-      options: ``density``, the share of each kernel that stays, 1 for no pruning; ``steps`` and
-        ``rate`` of Adam; ``clusters`` of each kernel, 0: none; and
-        ``cluster_steps`` after that.
+      options: ``density``, the share of each hidden kernel that stays, 1 for no pruning; ``steps``
+        and ``rate`` of Adam; ``clusters`` of each kernel, 0: none; and ``cluster_steps`` then.
 
     Raises:
       MscnError: a kernel has too few weights left for so many clusters.
     """
-    sizes = fit.modulation.sizes
-    fewest = options.density * min(m * n for m, n in zip(sizes, sizes[1:]))
+    hidden = fit.modulation.sizes[1:-1]
+    fewest = options.density * min(m * n for m, n in zip(hidden, hidden[1:]))
     if fewest < 2 * options.clusters:
         raise MscnError(f"codec.clusters={options.clusters}: a kernel keeps {fewest:.0f} weights")
     one, density = keras_model(fit), options.density
