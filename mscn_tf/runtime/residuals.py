@@ -78,11 +78,13 @@ def nearest_table(frequency_tables: Tables, size: float) -> int:
 
 def corrected(decoded: np.ndarray, steps: np.ndarray, step: float) -> np.ndarray:
     """Decoded values moved by whole numbers of steps, in their own type."""
-    values = decoded.astype(np.float64) + steps * step
+    with np.errstate(over="ignore"):  # numbers of a damaged file may be of any size
+        values = decoded.astype(np.float64) + steps * step
     if decoded.dtype.kind in "iu":
         limits = np.iinfo(decoded.dtype)
         values = np.clip(values, limits.min, limits.max)
-    return values.astype(decoded.dtype)
+    with np.errstate(over="ignore"):
+        return values.astype(decoded.dtype)
 
 
 def encode(
