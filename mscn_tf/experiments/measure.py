@@ -15,7 +15,7 @@ from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.networks.modulations import WeightModulation
 from mscn_tf.sparsity.pruning import parameters
 
-_BATCH = 16
+_POINTS = 2**15  # values of the network's at once: what bounds the memory
 
 
 def psnr(values: np.ndarray, signals: np.ndarray) -> float:
@@ -54,13 +54,19 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
     return row
 
 
+def _together(coordinates: np.ndarray) -> int:
+    """How many signals are fitted at once."""
+    return max(1, _POINTS // len(coordinates))
+
+
 def fit_signals(
     fit: ModulatedFit, signals: np.ndarray, coordinates: np.ndarray, steps: int | None = None
 ) -> list[dict[str, tf.Tensor]]:
     """What the inner loop adapts, batch after batch of signals ``[T, N, C]``."""
     run = tf.function(lambda batch: fit.fit(batch, tf.constant(coordinates), steps=steps))
-    batches = range(0, len(signals), _BATCH)
-    return [run(tf.constant(signals[at : at + _BATCH])) for at in batches]
+    size = _together(coordinates)
+    batches = range(0, len(signals), size)
+    return [run(tf.constant(signals[at : at + size])) for at in batches]
 
 
 def _values(fit: ModulatedFit, fitted: list[dict], coordinates: np.ndarray) -> np.ndarray:
@@ -88,9 +94,10 @@ def _after_adam(
 ) -> float:
     """PSNR after further steps on the codes alone."""
     points, found = tf.constant(signals.coordinates), []
-    taken = min(len(fitted), max(1, adam.signals // _BATCH))
+    size = _together(signals.coordinates)
+    taken = min(len(fitted), max(1, adam.signals // size))
     for number, adapted in enumerate(fitted[:taken]):
-        batch = tf.constant(signals.test[number * _BATCH : (number + 1) * _BATCH])
+        batch = tf.constant(signals.test[number * size : (number + 1) * size])
         code = tf.Variable(adapted["code"])
         optimizer = tf.keras.optimizers.Adam(adam.rate)
         optimizer.build([code])
@@ -169,9 +176,10 @@ def decoded_values(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarra
 
 def decoded_signals(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """`decoded_values` of any number of signals."""
-    batches = range(0, len(stored), _BATCH)
+    size = _together(coordinates)
+    batches = range(0, len(stored), size)
     return np.concatenate(
-        [decoded_values(fit, stored[at : at + _BATCH], coordinates) for at in batches]
+        [decoded_values(fit, stored[at : at + size], coordinates) for at in batches]
     )
 
 
