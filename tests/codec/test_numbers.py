@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,3 +155,57 @@ def test_types_of_sounds(speech, dtype):
     assert decoded.dtype == np.float32
     with pytest.raises(MscnError, match="convert it"):
         speech.encode(np.zeros((64, 1), np.complex64))
+
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+#: Axes of each modality's signals and their channels; a field must cover the sphere.
+MODALITIES = {
+    "field": (2, 1),
+    "sound": (1, 1),
+    "volume": (3, 1),
+    "voxels": (3, 1),
+    "silhouette": (2, 1),
+    "mesh": (3, 1),
+    "scene": (3, 4),
+}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_odd_signals_of_every_modality_come_back(modality):
+    """Small codecs; what a signal is worth is in its shape and its finite values here."""
+    codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
+    values, (axes, channels) = codec.scheme.values, MODALITIES[modality]
+    random = np.random.default_rng(axes)
+    shapes = [(1,) * axes, (1,) * (axes - 1) + (300,), tuple(range(3, 3 + axes))]
+    for shape in shapes:
+        for kind in ("low", "high", "noise", "denormal"):
+            shape_ = (*shape, channels)
+            if values.dtype == "bool":
+                signal = {"low": np.zeros, "high": np.ones}.get(kind, np.ones)(shape_, bool)
+                if kind == "noise":
+                    signal = random.random(shape_) < 0.5
+            else:
+                signal = {
+                    "low": np.full(shape_, values.low),
+                    "high": np.full(shape_, values.high),
+                    "noise": random.uniform(values.low, values.high, shape_),
+                    "denormal": np.full(shape_, 1e-40),
+                }[kind].astype(values.dtype)
+            decoded = codec.decode(codec.encode([signal], quality=5))
+            assert (decoded.shape, decoded.dtype) == (signal.shape, signal.dtype)
+            assert np.isfinite(decoded).all()
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_nothing_and_not_numbers_are_refused_in_every_modality(modality):
+    codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
+    values, (axes, channels) = codec.scheme.values, MODALITIES[modality]
+    with pytest.raises(MscnError):
+        codec.encode([])
+    with pytest.raises(MscnError):
+        codec.encode([np.zeros((*(4,) * (axes - 1), 0, channels), values.dtype)])
+    if values.dtype == "float32":
+        signal = np.full((*(4,) * axes, channels), values.low, np.float32)
+        signal.flat[1] = np.nan
+        with pytest.raises(MscnError, match="NaN or infinite"):
+            codec.encode([signal])
