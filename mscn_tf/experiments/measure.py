@@ -31,7 +31,9 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
       ``elements``, the dense network's M; ``kept``, the mean number of elements that a signal
       keeps, and ``kept_sd`` over signals; ``psnr`` after the inner loop, and what else the modality
       is judged by; ``psnr_STEPS`` after so many inner steps, for ``config.other_steps``;
-      ``psnr_adam`` after ``config.adam.steps`` of Adam on the code, gates held, where that isn't 0;
+      ``kept_frozen`` and ``psnr_frozen`` with gates that stay as meta-training left them, where
+      they adapt; ``psnr_adam`` after ``config.adam.steps`` of Adam on the code, gates held, where
+      that isn't 0;
       ``stored``, bytes a signal and PSNR at each of ``config.quantiser_steps``.
     """
     fitted = fit_signals(fit, signals.test, signals.coordinates)
@@ -44,6 +46,10 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
         "psnr": psnr(values, signals.test),
         **_judged(values, signals, config.modality),
     }
+    if "log_alpha" in fit.step_sizes:
+        frozen = fit_signals(fit, signals.test, signals.coordinates, frozen_gates=True)
+        row["kept_frozen"] = float(fit.kept(frozen[0])[0])
+        row["psnr_frozen"] = psnr(_values(fit, frozen, signals.coordinates), signals.test)
     for steps in config.other_steps:
         others = fit_signals(fit, signals.test, signals.coordinates, steps)
         row[f"psnr_{steps}"] = psnr(_values(fit, others, signals.coordinates), signals.test)
@@ -60,10 +66,15 @@ def _together(coordinates: np.ndarray) -> int:
 
 
 def fit_signals(
-    fit: ModulatedFit, signals: np.ndarray, coordinates: np.ndarray, steps: int | None = None
+    fit: ModulatedFit,
+    signals: np.ndarray,
+    coordinates: np.ndarray,
+    steps: int | None = None,
+    frozen_gates: bool = False,
 ) -> list[dict[str, tf.Tensor]]:
     """What the inner loop adapts, batch after batch of signals ``[T, N, C]``."""
-    run = tf.function(lambda batch: fit.fit(batch, tf.constant(coordinates), steps=steps))
+    points = tf.constant(coordinates)
+    run = tf.function(lambda batch: fit.fit(batch, points, steps=steps, frozen_gates=frozen_gates))
     size = _together(coordinates)
     batches = range(0, len(signals), size)
     return [run(tf.constant(signals[at : at + size])) for at in batches]

@@ -18,6 +18,8 @@ from mscn_tf.runtime.files import atomic_write
 _COLUMNS = {
     "psnr": ("PSNR, dB", "{:.2f}"),
     "psnr_adam": ("after Adam, dB", "{:.2f}"),
+    "kept_frozen": ("gates frozen: kept", "{:.0f}"),
+    "psnr_frozen": ("dB", "{:.2f}"),
     "view_psnr": ("views, dB", "{:.2f}"),
     "accuracy": ("accuracy, %", "{:.2%}"),
     "iou": ("IoU, %", "{:.1%}"),

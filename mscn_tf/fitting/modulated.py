@@ -121,6 +121,7 @@ class ModulatedFit(tf.Module):
         coordinates: tf.Tensor,
         noise: Mapping[str, tf.Tensor] | None = None,
         steps: int | None = None,
+        frozen_gates: bool = False,
     ) -> dict[str, tf.Tensor]:
         """The inner loop (Schwarz & Teh 2022, eq. 8) on error + price * density.
 
@@ -129,6 +130,7 @@ class ModulatedFit(tf.Module):
           coordinates: ``[N, d]``.
           noise: of sampled gates, from `noise`; without it gates are deterministic.
           steps: default the configuration's.
+          frozen_gates: whether gates stay as meta-training left them, and only the code adapts.
 
         Returns:
           What was adapted, and the gates' noise, as `network` and `errors` take it.
@@ -137,7 +139,7 @@ class ModulatedFit(tf.Module):
         step_noise = noise.pop("step_noise", None)
         sizes = {"code": self.step_sizes["code"](step_noise)}
         if "log_alpha" in self.step_sizes:
-            sizes["log_alpha"] = self.step_sizes["log_alpha"](None)
+            sizes["log_alpha"] = (1.0 - frozen_gates) * self.step_sizes["log_alpha"](None)
 
         def loss(adapted: Adapted) -> tf.Tensor:
             errors = self.errors({**adapted, **noise}, signals, coordinates)

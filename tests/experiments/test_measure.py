@@ -115,6 +115,21 @@ def test_a_row(row):
     assert measured["psnr_adam"] > measured["psnr"] + 0.1
 
 
+def test_frozen_gates_are_those_of_meta_training(row):
+    """One set for all signals; the codes move, and the gates that could have moved do not."""
+    measured, fit, _ = row
+    start = fit.modulation.gates(fit.modulation.gates.initial(1))[0].numpy()
+    frozen = fit.fit(tf.constant(DATA.test), tf.constant(X), frozen_gates=True)
+    adapted = fit.fit(tf.constant(DATA.test), tf.constant(X))
+    assert measured["kept_frozen"] == np.count_nonzero(start)
+    initial = fit.modulation.initial(B)["log_alpha"].numpy()
+    np.testing.assert_array_equal(frozen["log_alpha"].numpy(), initial)
+    assert np.abs(adapted["log_alpha"].numpy() - initial).max() > 1e-4
+    values = fit.network(tf.constant(X), frozen).numpy()
+    np.testing.assert_allclose(measured["psnr_frozen"], psnr(values, DATA.test), rtol=1e-5)
+    assert measured["psnr_frozen"] != measured["psnr"]
+
+
 def test_bytes_of_a_row(row):
     measured = row[0]
     fine, coarse = measured["stored"]
