@@ -29,7 +29,8 @@ DEFAULT_QUALITY = 5.0
 DEFAULT_EFFORT = 2
 _LOWEST, _HIGHEST = 16, 16 * LEVELS
 _CLOSE = 0.99  # of a wanted rate is close enough
-_THRIFT = (1.1, 1.2, 1.35)
+_DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
+_TRIES = 5
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 _ROUNDING = 1e-12  # of a rate that was multiplied and divided
@@ -197,11 +198,15 @@ class Codec(runtime.Codec):
                 f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
             )
         # Between two qualities: the higher one with bits a little dearer.
-        for thrift in _THRIFT if found.above is not None else ():
+        thrift, step = 1.0, _DEAREST - 1
+        for _ in range(_TRIES if found.above is not None else 0):
             if 8 * len(best) >= _CLOSE * bits:
                 break
-            data = encoding.file(found.high, thrift)
-            if len(best) < len(data) and 8 * len(data) <= bits * (1 + _ROUNDING):
+            step /= 2
+            data = encoding.file(found.high, thrift + step)
+            if 8 * len(data) > bits * (1 + _ROUNDING):
+                thrift += step
+            elif len(data) > len(best):
                 best = data
         return best
 

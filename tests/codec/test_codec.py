@@ -114,14 +114,14 @@ def test_quality(codec):
 def test_rate_is_held(codec, target):
     original = picture(120, 160, 6)
     reached = rate(codec.encode(original, bpp=target), original)
-    assert 0.94 * target < reached <= target
+    assert 0.97 * target < reached <= target
 
 
 def test_rate_of_an_archive_is_held(codec):
     pictures = [picture(40, 44, i) for i in range(12)]
     names = [f"picture {i}" for i in range(12)]
     data = codec.encode(pictures, bpp=1.0, names=names)
-    assert 0.92 < rate(data, *pictures) <= 1.0
+    assert 0.97 < rate(data, *pictures) <= 1.0
 
 
 def test_a_rate_beyond_need_gives_the_best(codec):
