@@ -1,5 +1,5 @@
 """usage: mscn encode-archive [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y]
-                   [--effort=1..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
+                   [--effort=0..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
 
 Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
@@ -23,7 +23,7 @@ CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
-EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small)", 1, 9)
+EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest)", 0, 9)
 SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most", 1)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes of the local runner", 1)
 SOME_FAILED = 1
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> None:
     if importlib.util.find_spec("apache_beam") is None:
         raise MscnError("needs apache-beam: pip install 'mscn-tf[beam]'")
     from mscn_tf.archives import index, plan
+    from mscn_tf.codec import Codec
 
     goal = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
     if len(goal) > 1:
@@ -44,6 +45,9 @@ def main(argv: list[str]) -> None:
     bundle = Bundle.load(CODEC.value)
     if bundle.manifest["modality"] != "image":
         raise MscnError(f"codec {bundle.name} is for {bundle.manifest['modality']}, not pictures")
+    lowest = Codec(bundle).lowest_effort
+    if EFFORT.value < lowest:
+        raise MscnError(f"--effort={EFFORT.value}: of codec {bundle.name} must be {lowest} to 9")
     goal["effort"] = EFFORT.value
     shards = plan.plan(pattern, SHARD_ITEMS.value)
     settings = {"codec": bundle.name, "bundle_id": bundle.id.hex(), **goal}

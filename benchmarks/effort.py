@@ -1,6 +1,7 @@
-"""What `--effort` costs and brings: CPU time a picture, and BD-rate against effort 1.
+"""What `--effort` costs and brings: CPU time a file, and BD-rate against the first of them.
 
-All efforts take turns on each picture and quality, in this process. Prints a table.
+All efforts take turns on each file and quality, in this process. A stack of small pictures, an
+.npy file uint8 [n, H, W, C], makes one archive. Prints a table.
 
     python benchmarks/effort.py [--codec=photo] [--efforts=1,2,4,9] [--qualities=...] PICTURE...
 """
@@ -17,8 +18,13 @@ from mscn_tf.codec import Codec
 from mscn_tf.signals import images
 
 CODEC = flags.DEFINE_string("codec", "photo", "name or file of a codec")
-EFFORTS = flags.DEFINE_list("efforts", ["1", "2", "4", "9"], "1 to 9")
+EFFORTS = flags.DEFINE_list("efforts", ["1", "2", "4", "9"], "0 to 9")
 QUALITIES = flags.DEFINE_list("qualities", ["2", "3", "4", "5", "6"], "at least four")
+
+
+def read(path: str) -> list[np.ndarray]:
+    """A picture, or those of a stack."""
+    return list(np.load(path)) if path.endswith(".npy") else [images.read_picture(path)]
 
 
 def main(argv: list[str]) -> None:
@@ -26,26 +32,27 @@ def main(argv: list[str]) -> None:
     codec = Codec.load(CODEC.value)
     efforts = [int(effort) for effort in EFFORTS.value]
     seconds, change = np.zeros(len(efforts)), np.zeros(len(efforts))
-    codec.encode(images.read_picture(argv[1]), quality=3)  # warm-up
+    codec.encode(read(argv[1]), quality=3)  # warm-up
     for path in argv[1:]:
-        picture = images.read_picture(path)
+        pictures = read(path)
         points = np.zeros((len(efforts), len(QUALITIES.value), 2))
         for q, quality in enumerate(QUALITIES.value):
             for e, effort in enumerate(efforts):
                 began = time.process_time()
-                data = codec.encode(picture, quality=float(quality), effort=effort)
+                data = codec.encode(pictures, quality=float(quality), effort=effort)
                 seconds[e] += time.process_time() - began
-                points[e, q] = np.log(len(data)), images.psnr(picture, codec.decode(data))
+                psnrs = [images.psnr(p, codec.decode(data, i)) for i, p in enumerate(pictures)]
+                points[e, q] = np.log(len(data)), np.mean(psnrs)
         for e in range(len(efforts)):
             (rate0, psnr0), (rate, psnr) = points[0].T, points[e].T
             change[e] += bjontegaard.bd_rate(
                 np.exp(rate0), psnr0, np.exp(rate), psnr, method="pchip"
             )
-    pictures = len(argv) - 1
-    print("effort  CPU s a picture  over the first  BD-rate")
-    for effort, spent, percent in zip(efforts, seconds, change / pictures):
-        mean = spent / pictures / len(QUALITIES.value)
-        print(f"{effort:6}  {mean:15.2f}  {spent / seconds[0]:14.2f}  {percent:+6.2f} %")
+    files = len(argv) - 1
+    print("effort  CPU s a file  over the first  BD-rate")
+    for effort, spent, percent in zip(efforts, seconds, change / files):
+        mean = spent / files / len(QUALITIES.value)
+        print(f"{effort:6}  {mean:12.2f}  {spent / seconds[0]:14.2f}  {percent:+6.2f} %")
 
 
 if __name__ == "__main__":

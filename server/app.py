@@ -239,7 +239,9 @@ def create_app(settings: Settings) -> FastAPI:
         ] = None,
         bytes: Annotated[Optional[int], Query(gt=0, lt=2**40, description="Bytes at most")] = None,
         psnr: Annotated[Optional[float], Query(**_POSITIVE, description="dB at least")] = None,
-        effort: Annotated[int, Query(ge=1, le=9, description="1 (fast) to 9 (small)")] = 2,
+        effort: Annotated[
+            int, Query(ge=0, le=9, description="1 (fast) to 9 (small); of tile codecs also 0")
+        ] = 2,
     ) -> Response:
         goal = {"quality": quality, "bpp": bpp, "bytes": bytes, "psnr": psnr}
         given = {name: value for name, value in goal.items() if value is not None}

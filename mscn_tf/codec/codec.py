@@ -55,6 +55,11 @@ class Codec(runtime.Codec):
         """
         return Encoder(self.bundle)
 
+    @property
+    def lowest_effort(self) -> int:
+        """0 of codecs that can stop after the inner loop's first step, else 1."""
+        return 1 if isinstance(self.scheme, Pyramids) else 0
+
     def encode(
         self,
         signals: np.ndarray | Sequence[np.ndarray],
@@ -103,9 +108,8 @@ class Codec(runtime.Codec):
             raise MscnError("give one of quality, bpp, psnr and size")
         if max_error is not None:
             self._check_bounded(max_error, bpp is psnr is size is None)
-        lowest = 1 if isinstance(self.scheme, Pyramids) else 0
-        if not lowest <= effort <= 9:
-            raise MscnError(f"effort={effort}: must be {lowest} to 9")
+        if not self.lowest_effort <= effort <= 9:
+            raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
         if names is not None and len(names) != len(signals):
             raise MscnError(f"{len(names)} names for {len(signals)} signals")
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:

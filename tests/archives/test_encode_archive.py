@@ -106,3 +106,13 @@ def test_no_inputs(tmp_path):
     assert done.returncode == 2
     assert "no such files" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_effort_0(inputs, whole, tmp_path):
+    assert encode(inputs, tmp_path / "out", "--workers=1", "--effort=0").returncode == 1
+    assert index.find(tmp_path / "out", "b.png")[0].endswith("000005.mscn")
+    assert content(tmp_path / "out") != content(whole)
+    refused = encode(inputs, tmp_path / "photo", "--codec=photo", "--effort=0")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("--effort=0: of codec photo must be 1 to 9\n")
+    assert not (tmp_path / "photo").exists()

@@ -78,6 +78,9 @@ def test_what_a_user_gets_wrong(server, synthetic, pyramid):
     for path, says in {
         "/encode?quality=3&bpp=1": "give one of",
         "/encode?quality=11": "quality: ",
+        "/encode?effort=-1": "effort: ",
+        "/encode?effort=10": "effort: ",
+        "/encode?effort=0&codec=random": "effort=0: must be 1 to 9",
         "/encode?codec=thumb32": "no codec of pictures named thumb32 here; there is random, synth",
         "/encode?bytes=1": "out of reach",
     }.items():
