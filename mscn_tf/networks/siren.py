@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from mscn_tf.networks.sine import sine
 
 
 class LayerUpdate(NamedTuple):
@@ -104,28 +105,13 @@ class SirenLayer(keras.layers.Layer):
         outputs = _product(inputs, kernel)
         if unit_gate is not None:
             outputs *= unit_gate
-        outputs += bias if bias.shape.rank == 1 else bias[:, None, :]
-        if not self.is_last:
-            outputs = sine(outputs)
+        shift = bias if bias.shape.rank == 1 else bias[:, None, :]
+        outputs = outputs + shift if self.is_last else sine(outputs, shift)
         return outputs if update.output_gate is None else outputs * update.output_gate[:, None, :]
 
     def get_config(self) -> dict[str, Any]:
         names = ("units", "w0", "is_first", "is_last", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-@tf.custom_gradient
-def sine(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """``sin(x)``, whose derivatives of any order share the one sine and the one cosine of ``x``.
-
-    TensorFlow's own have control dependencies that keep a graph from seeing that they are the same.
-    """
-    return tf.sin(x), lambda gradient: gradient * _cosine(x)
-
-
-@tf.custom_gradient
-def _cosine(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    return tf.cos(x), lambda gradient: -gradient * sine(x)
 
 
 def _uniform(bound: float, seed: int | None) -> keras.initializers.Initializer:
