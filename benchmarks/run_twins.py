@@ -12,9 +12,7 @@ Needs the environments that `make bench` makes: build/bench/torch and build/benc
 from __future__ import annotations
 
 import json
-import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,66 +26,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.twins.cases import CASES  # noqa: E402
+from benchmarks.twins.processes import THREADS, Worker, check_there, difference  # noqa: E402
 
-FRAMEWORKS = {
-    "tensorflow": Path(sys.executable),
-    "torch": ROOT / "build/bench/torch/bin/python",
-    "jax": ROOT / "build/bench/jax/bin/python",
-}
+FRAMEWORKS = ("tensorflow", "torch", "jax")
 TASKS = ("train", "encode")
 # Of the largest element of each result; sines of large arguments differ by so much.
 TOLERANCE = 2e-3
-THREADS = len(os.sched_getaffinity(0))
 
 NAMES = flags.DEFINE_list("cases", list(CASES), "which cases")
 REPEATS = flags.DEFINE_integer("repeats", 10, "timed calls of each", lower_bound=1)
 WARM_UP = flags.DEFINE_integer("warm_up", 2, "calls of each before, not timed", lower_bound=1)
 OUT = flags.DEFINE_string("out", "build/twins", "folder of twins.json and twins.md")
-
-
-class Worker:
-    """A process with one framework."""
-
-    def __init__(self, framework: str, case: str):
-        count = str(THREADS)
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-        self._process = subprocess.Popen(
-            [FRAMEWORKS[framework], "-m", "benchmarks.twins.worker", framework, case, count],
-            cwd=ROOT,
-            env={**os.environ, **quiet},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.version = self._answer()["version"]
-
-    def _answer(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a worker ended with status {self._process.wait()}")
-        return json.loads(line)
-
-    def call(self, task: str, batch: int, save: str | None = None) -> dict[str, float]:
-        """Times one call."""
-        request = json.dumps({"task": task, "batch": batch, "save": save})
-        self._process.stdin.write(request + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-
-
-def difference(results: dict[str, dict[str, np.ndarray]]) -> float:
-    """Largest difference from ours of any element, relative to the largest of its array."""
-    ours, worst = results["tensorflow"], 0.0
-    for theirs in results.values():
-        if set(theirs) != set(ours):
-            raise SystemExit(f"results differ: {sorted(ours)} and {sorted(theirs)}")
-        for name, array in ours.items():
-            worst = max(worst, float(np.abs(theirs[name] - array).max() / np.abs(array).max()))
-    return worst
 
 
 def summary(calls: list[dict[str, float]], first: dict[str, float]) -> dict[str, float]:
@@ -221,9 +170,7 @@ def table(report: dict[str, Any]) -> str:
 
 def main(argv: list[str]) -> None:
     """Measures and writes."""
-    for name, python in FRAMEWORKS.items():
-        if not python.exists():
-            raise SystemExit(f"{python} is missing; run: make bench (for {name})")
+    check_there(FRAMEWORKS)
     measured = []
     for case in NAMES.value:
         measured.append(measure(case, REPEATS.value))

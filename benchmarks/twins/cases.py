@@ -46,6 +46,11 @@ class Case:
         """Of the layers: inputs, hidden units, outputs."""
         return [2, *[self.width] * (self.layers - 1), CHANNELS]
 
+    def codes(self, seed: int = 1) -> np.ndarray:
+        """float32 [BATCHES, B, M]: codes to decode."""
+        shape = [BATCHES, self.pictures, self.code_size]
+        return np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32)
+
     @property
     def code_size(self) -> int:
         """Numbers that stand for one picture."""
@@ -90,4 +95,10 @@ CASES = {
         Case("functa_128x15", "shift", 128, 15, own_steps=True, pictures=8),
         Case("sparse_inr_256x5", "weight", 256, 5, steps=2, pictures=3),
     )
+}
+
+# COIN++'s network in other widths, decoded by benchmarks/throughput.py.
+WIDTHS = {
+    width: Case(f"siren_{width}x5", "latent", width, 5, latent=64, pictures=64)
+    for width in (16, 32, 64, 128, 256)
 }

@@ -21,24 +21,39 @@ def set_threads(count: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
-    """``train`` and ``encode``, each from the number of a batch to named results."""
+def network_of(case: Case, arrays: dict[str, np.ndarray], dtype: str = "float32") -> ModulatedSiren:
+    """The case's network with the given weights."""
     if case.modulation == "latent":
-        modulation = modulations.LatentModulation(case.sizes, case.latent)
+        modulation = modulations.LatentModulation(case.sizes, case.latent, dtype=dtype)
     elif case.modulation == "shift":
-        modulation = modulations.ShiftModulation(case.sizes)
+        modulation = modulations.ShiftModulation(case.sizes, dtype=dtype)
     else:
-        modulation = modulations.WeightModulation(case.sizes)
-    network = ModulatedSiren(case.width, case.layers - 1, case.sizes[-1], modulation, w0=case.w0)
-    coordinates = tf.constant(arrays["coordinates"])
-    network.build(coordinates.shape)
-    weights = {"step_sizes": tf.Variable(arrays["step_sizes"], trainable=case.own_steps)}
+        modulation = modulations.WeightModulation(case.sizes, dtype=dtype)
+    network = ModulatedSiren(
+        case.width, case.layers - 1, case.sizes[-1], modulation, w0=case.w0, dtype=dtype
+    )
+    network.build(arrays["coordinates"].shape)
+    for name, variable in weights_of(network).items():
+        variable.assign(arrays[name])
+    return network
+
+
+def weights_of(network: ModulatedSiren) -> dict[str, tf.Variable]:
+    """By the names of `Case.arrays`."""
+    weights = {}
     for i, layer in enumerate(network.siren_layers):
         weights.update({f"kernel_{i}": layer.kernel, f"bias_{i}": layer.bias})
-    if case.modulation == "latent":
-        weights["map"] = modulation.kernel
-    for name, variable in weights.items():
-        variable.assign(arrays[name])
+    if isinstance(network.modulation, modulations.LatentModulation):
+        weights["map"] = network.modulation.kernel
+    return weights
+
+
+def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
+    network, coordinates = network_of(case, arrays), tf.constant(arrays["coordinates"])
+    modulation = network.modulation
+    step_sizes = tf.Variable(arrays["step_sizes"], trainable=case.own_steps)
+    weights = {"step_sizes": step_sizes, **weights_of(network)}
     trained = {name: weight for name, weight in weights.items() if weight.trainable}
 
     def fit(pictures: tf.Tensor, first_order: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -62,9 +77,16 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
     def encode(pictures: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"code": fit(pictures, True)[0]}
 
-    batches = [tf.constant(batch) for batch in arrays["pictures"]]
+    @tf.function
+    def decode(codes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"values": network(coordinates, codes)}
 
-    def run(function: Callable) -> Callable[[int], dict]:
+    def run(function: Callable, batches: np.ndarray) -> Callable[[int], dict]:
+        batches = [tf.constant(batch) for batch in batches]
         return lambda number: {k: v.numpy() for k, v in function(batches[number]).items()}
 
-    return {"train": run(train), "encode": run(encode)}
+    return {
+        "train": run(train, arrays["pictures"]),
+        "encode": run(encode, arrays["pictures"]),
+        "decode": run(decode, case.codes()),
+    }

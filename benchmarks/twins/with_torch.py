@@ -22,7 +22,10 @@ def set_threads(count: int) -> None:
 
 
 def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
-    """``train`` and ``encode``, each from the number of a batch to named results."""
+    """``train``, ``encode``, ``decode`` and ``compiled``, which decodes too.
+
+    Each goes from the number of a batch to named results.
+    """
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     batches, points = tensors.pop("pictures"), tensors.pop("coordinates")
     trained = {k: v for k, v in tensors.items() if k != "step_sizes" or case.own_steps}
@@ -88,4 +91,23 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
         fitted = [torch.cat([p.ravel() for p in fit_weights(p, False)]) for p in pictures]
         return {"code": (torch.stack(fitted) - start).detach().numpy()}
 
-    return {"train": train, "encode": encode}
+    def decoded(codes: torch.Tensor) -> torch.Tensor:
+        """As `modulated`, but picture by picture where all weights differ."""
+        if case.modulation != "weight":
+            return modulated(codes)
+        shared = [tensors[f"{kind}_{i}"] for i in layers for kind in ("kernel", "bias")]
+        updates = [code.split([p.numel() for p in shared]) for code in codes]
+        pairs = [zip(shared, update) for update in updates]
+        return torch.stack([own([p + part.view_as(p) for p, part in pair]) for pair in pairs])
+
+    codes = [torch.from_numpy(batch) for batch in case.codes()]
+
+    def decoder(function: Callable) -> Callable[[int], dict[str, np.ndarray]]:
+        def decode(number: int) -> dict[str, np.ndarray]:
+            with torch.inference_mode():
+                return {"values": function(codes[number]).numpy()}
+
+        return decode
+
+    tasks = {"decode": decoder(decoded), "compiled": decoder(torch.compile(modulated))}
+    return {"train": train, "encode": encode, **tasks}

@@ -2,9 +2,9 @@
 
     python -m benchmarks.twins.worker FRAMEWORK CASE THREADS
 
-A request is ``{"task": "train" or "encode", "batch": number, "save": path or null}``; the answer
-has seconds by the clock and of the processor, and the process's peak memory so far in MiB. With
-``save`` the results go there as an .npz.
+A request is ``{"task": name, "batch": number, "save": path or null}``, the task one of those that
+the framework's ``build`` returns; the answer has seconds by the clock and of the processor, and the
+process's peak memory so far in MiB. With ``save`` the results go there as an .npz.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from benchmarks.twins.cases import CASES
+from benchmarks.twins.cases import CASES, WIDTHS
 
 
 def main() -> None:
@@ -25,7 +25,8 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
     module = importlib.import_module(f"benchmarks.twins.with_{framework}")
     module.set_threads(int(threads))
-    tasks = module.build(CASES[name], CASES[name].arrays())
+    case = {**CASES, **{case.name: case for case in WIDTHS.values()}}[name]
+    tasks = module.build(case, case.arrays())
 
     def answer(**values: object) -> None:
         print(json.dumps(values), file=answers, flush=True)
