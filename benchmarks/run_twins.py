@@ -1,8 +1,8 @@
-"""Meta-training steps and inner loops: this library beside PyTorch and JAX, in turns.
+"""Meta-training steps, inner loops and decoding: this library beside PyTorch and JAX, in turns.
 
 The networks are those of benchmarks/twins/cases.py. Each framework runs in a process of its own
 and is asked for one timed call after the other, all frameworks in turns. Before that the losses,
-gradients and codes of all must agree. Writes JSON and a Markdown table.
+gradients, codes and values of all must agree. Writes JSON and a Markdown table.
 
     python benchmarks/run_twins.py [--cases=NAME,..] [--repeats=N] [--out=FOLDER]
 
@@ -29,7 +29,7 @@ from benchmarks.twins.cases import CASES  # noqa: E402
 from benchmarks.twins.processes import THREADS, Worker, check_there, difference  # noqa: E402
 
 FRAMEWORKS = ("tensorflow", "torch", "jax")
-TASKS = ("train", "encode")
+TASKS = ("train", "encode", "decode")
 # Of the largest element of each result; sines of large arguments differ by so much.
 TOLERANCE = 2e-3
 
@@ -52,7 +52,7 @@ def summary(calls: list[dict[str, float]], first: dict[str, float]) -> dict[str,
 
 
 def measure(case: str, repeats: int) -> dict[str, Any]:
-    """Both tasks of one case."""
+    """All tasks of one case."""
     measured: dict[str, Any] = {"case": case, "versions": {}, "tasks": {}}
     for task in TASKS:  # new processes, so that peak memory is one task's
         workers = {framework: Worker(framework, case) for framework in FRAMEWORKS}
@@ -109,8 +109,10 @@ def codec_beside_coinpp(repeats: int) -> dict[str, float]:
 
 
 def machine_rates() -> dict[str, float]:
-    """Measured float32 rates of the library's engine: 10^9 operations, and sines, a second."""
+    """Measured float32 rates, 10^9 a second: operations of products, sines, sines with cosines."""
     import tensorflow as tf
+
+    from mscn_tf.networks.sine import sines_and_cosines
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     matrix, values = tf.random.normal([2048, 2048]), 10 * tf.random.normal([2**20])
@@ -124,8 +126,13 @@ def machine_rates() -> dict[str, float]:
         return min(taken)
 
     product = fastest(lambda: tf.matmul(matrix, matrix)[0, 0])
-    sines = fastest(lambda: tf.sin(values)[0])
-    return {"product_gflops": 2e-9 * 2048**3 / product, "sines_g": 1e-9 * 2**20 / sines}
+    both = fastest(lambda: sines_and_cosines(values, tf.zeros([]))[0][0])
+    sines = min(both, fastest(lambda: tf.sin(values)[0]))
+    return {
+        "product_gflops": 2e-9 * 2048**3 / product,
+        "sines_g": 1e-9 * 2**20 / sines,
+        "sines_and_cosines_g": 1e-9 * 2**20 / both,
+    }
 
 
 def roofline_share(case: str, task: str, median_ms: float, rates: dict[str, float]) -> float:
@@ -133,17 +140,19 @@ def roofline_share(case: str, task: str, median_ms: float, rates: dict[str, floa
 
     Counts a product forward, one backward to the hidden values, and where a weight's gradient is
     wanted one more; each of an inner step's counts three times where it is differentiated again.
+    Sines come with cosines, unless there is nothing to differentiate.
     """
     spec = CASES[case]
     points = spec.pictures * 1024
     product = 2 * points * sum(m * n for m, n in zip(spec.sizes, spec.sizes[1:]))
-    sines = points * spec.width * (spec.layers - 1)
     own = 3 if spec.modulation == "weight" else 2  # products of an inner step
-    if task == "encode":
-        products, waves = own * spec.steps, 2 * spec.steps
-    else:
-        products, waves = 3 * own * spec.steps + 3, 2 * spec.steps + 2
-    least = 1e-9 * (products * product / rates["product_gflops"] + waves * sines / rates["sines_g"])
+    products, passes, kind = {
+        "train": (3 * own * spec.steps + 3, spec.steps + 1, "sines_and_cosines_g"),
+        "encode": (own * spec.steps, spec.steps, "sines_and_cosines_g"),
+        "decode": (1, 1, "sines_g"),
+    }[task]
+    waves = passes * points * spec.width * (spec.layers - 1)
+    least = 1e-9 * (products * product / rates["product_gflops"] + waves / rates[kind])
     return 1000 * least / median_ms
 
 

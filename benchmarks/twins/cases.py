@@ -49,7 +49,8 @@ class Case:
     def codes(self, seed: int = 1) -> np.ndarray:
         """float32 [BATCHES, B, M]: codes to decode."""
         shape = [BATCHES, self.pictures, self.code_size]
-        return np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32)
+        deviation = 1e-3 if self.modulation == "weight" else 0.1
+        return np.random.default_rng(seed).normal(0, deviation, shape).astype(np.float32)
 
     @property
     def code_size(self) -> int:

@@ -19,7 +19,7 @@ def set_threads(count: int) -> None:
 
 
 def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
-    """``train`` and ``encode``, each from the number of a batch to named results."""
+    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
     weights = {name: jnp.asarray(array) for name, array in arrays.items()}
     batches, points = weights.pop("pictures"), weights.pop("coordinates")
     fixed = {} if case.own_steps else {"step_sizes": weights.pop("step_sizes")}
@@ -61,6 +61,8 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
 
     trained = jax.jit(jax.value_and_grad(outer))
     encoded = jax.jit(jax.vmap(fit, (None, 0)))
+    decoded = jax.jit(jax.vmap(values, (None, 0)))
+    codes = [jnp.asarray(batch) for batch in case.codes()]
 
     def train(number: int) -> dict[str, np.ndarray]:
         total, gradients = trained(weights, batches[number])
@@ -69,4 +71,7 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
     def encode(number: int) -> dict[str, np.ndarray]:
         return {"code": np.asarray(encoded(weights, batches[number]))}
 
-    return {"train": train, "encode": encode}
+    def decode(number: int) -> dict[str, np.ndarray]:
+        return {"values": np.asarray(decoded(weights, codes[number]))}
+
+    return {"train": train, "encode": encode, "decode": decode}
