@@ -90,9 +90,9 @@ class Signs:
         count, channels = len(at), own.shape[2] // 3
         sources = own.ravel(), own.reshape(-1, 3), parents.reshape(-1, 3)  # three of a channel
         places = (
-            (at[:, None] + offsets(own, OWN)) * own.shape[2] + band,
-            (at[:, None] + offsets(own, AROUND)) * channels + channel,
-            (above[:, None] + offsets(parents, WIDE)) * channels + channel,
+            (at * own.shape[2] + band)[:, None] + offsets(own, OWN) * own.shape[2],
+            (at * channels + channel)[:, None] + offsets(own, AROUND) * channels,
+            (above * channels + channel)[:, None] + offsets(parents, WIDE) * channels,
         )
         strides = 3, 1, 1  # from a channel to the next
 
