@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
+import tf2onnx
 
 from mscn_tf.export.compaction import compacted
+from mscn_tf.export.onnx import OPSET
 from mscn_tf.networks.embeddings import RandomFourierFeatures
 from mscn_tf.networks.modulations import WeightModulation, network_sizes
 from mscn_tf.networks.network import ModulatedSiren
@@ -95,3 +98,20 @@ def test_one_signal_at_a_time():
     network, adapted, _ = gated_network(8)
     with pytest.raises(ValueError, match="one by one"):
         compacted(network, {name: tf.repeat(value, 2, 0) for name, value in adapted.items()})
+
+
+def test_narrow_networks_become_graphs():
+    """As docs/deploy.md has it: fewer weights, the same values in ONNX Runtime."""
+    network, adapted, _ = gated_network(9)
+    points = [tf.TensorSpec([None, 2], tf.float32, "points")]
+
+    def graph(function):
+        function = tf.function(function, input_signature=points)
+        model, _ = tf2onnx.convert.from_function(function, input_signature=points, opset=OPSET)
+        return model.SerializeToString()
+
+    narrow = graph(compacted(network, adapted))
+    whole = graph(lambda points: network(points, adapted)[0])
+    assert len(narrow) < 0.7 * len(whole)
+    session = onnxruntime.InferenceSession(narrow, providers=["CPUExecutionProvider"])
+    check_same(network, adapted, lambda points: session.run(None, {"points": points})[0])
