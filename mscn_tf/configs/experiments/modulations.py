@@ -29,6 +29,8 @@ DATA = {
         modality="voxels",
         axes=3,
         channels=1,
+        w0=10.0,
+        first_price=1e-5,
         values=dict(low=0.0, high=1.0, dtype="bool", band=2.0),
         data=dict(
             train="../shared/data/modelnet10/*.npz:train",
@@ -42,6 +44,8 @@ DATA = {
         modality="scene",
         axes=3,
         channels=4,
+        w0=5.0,
+        first_price=1e-5,
         values=dict(low=-1.0, high=1.0, dtype="float32"),
         data=dict(
             train="../shared/data/modelnet10/*.npz:train",
@@ -63,15 +67,16 @@ def get_config(what: str = "faces") -> ConfigDict:
     config.model.update(width=64, depth=5, modulation="shift", gate_step_size=1e3)
     config.optimizer.rate = 1e-3
     config.adam.steps = 0
-    if size == "paper":
-        config.model.update(width=512, depth=15, w0=30.0, steps=3)
-        config.optimizer.rate = 3e-6
     with config.unlocked():
         if signals != "faces":
             given = dict(DATA[signals])
-            config.model.update(axes=given.pop("axes"), channels=given.pop("channels"))
+            names = ("axes", "channels", "w0")
+            config.model.update({name: given.pop(name) for name in names if name in given})
             config.data = given.pop("data")
             config.update(given)
+        if size == "paper":
+            config.model.update(width=512, depth=15, w0=30.0, steps=3)
+            config.optimizer.rate = 3e-6
         config.arms = {
             "MSCN, shifts": dict(method="gates", change=dict(model=dict(sparsity="gates"))),
             "functa, all shifts": dict(method="dense"),
