@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
+import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli
@@ -19,6 +20,9 @@ from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write, read_bytes
 from mscn_tf.signals.modalities import read
+
+if TYPE_CHECKING:
+    from mscn_tf.signals.scenes import Views
 
 JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive")
 
@@ -59,20 +63,27 @@ def _plot(source: str, target: str) -> None:
     codec = Codec.of(container, CODEC.value)
     original = None
     if ORIGINAL.value is not None:
-        signals = read(ORIGINAL.value, MODALITIES[container.modality]).arrays
-        if len(signals) != container.items:
-            raise MscnError(
-                f"{ORIGINAL.value} holds {len(signals)} signals, {source} {container.items}"
-            )
-        original = signals[container.check_item(ITEM.value)]
-        if original.shape[:-1] != container.shapes[ITEM.value]:
-            raise MscnError(
-                f"{ORIGINAL.value} is not what {source} was made from: its size differs"
-            )
+        original = _original(ORIGINAL.value, source, container)
     figure = anatomy(codec, container, ITEM.value, original)
     with atomic_write(target) as file:
         figure.savefig(file, format=kind)
     print(f"{target}: item {ITEM.value} of {source}")
+
+
+def _original(path: str, source: str, container: Container) -> Union[np.ndarray, Views]:
+    """The signal that is drawn, before coding; of a scene the views that were held out."""
+    modality = MODALITIES[container.modality]
+    if modality == "scene":
+        from mscn_tf.signals.scenes import BOUND, read_views
+
+        return read_views(path, (container.metadata or {}).get("bound", BOUND))[1]
+    signals = read(path, modality).arrays
+    if len(signals) != container.items:
+        raise MscnError(f"{path} holds {len(signals)} signals, {source} {container.items}")
+    item = container.check_item(ITEM.value)
+    if signals[item].shape != (*container.shapes[item], container.channels[item]):
+        raise MscnError(f"{path} is not what {source} was made from: its size or colours differ")
+    return signals[item]
 
 
 def _bound_text(info: dict[str, Any]) -> str:

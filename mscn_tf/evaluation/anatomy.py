@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Optional
+import math
+from dataclasses import dataclass
+from typing import Optional, Union
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import MODALITIES, Container, grid
+from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
 from mscn_tf.runtime.rendering import orbit, render
 from mscn_tf.runtime.wavelet import Pyramid
+from mscn_tf.signals.scenes import Views
 
 _VIEW = 160  # pixels of a scene's rendering
+_BLOCK = 8  # coefficients of a pyramid's finest level, along each axis: 16 pixels
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How a modality is drawn: what of it, in which colours, with which units at the bar.
+
+    ``ranges`` are the limits of the colours: "codec", those of its codec; "own"; or "zero", own and
+    symmetric, with a line where the values are zero.
+    """
+
+    what: str = ""
+    colours: str = "gray"
+    units: str = ""
+    ranges: str = "codec"
+
+
+_STYLES = {
+    "image": _Style(),
+    "field": _Style(colours="viridis", ranges="own"),
+    "sound": _Style(),
+    "volume": _Style("middle slice"),
+    "voxels": _Style("filled along the first axis", "magma", "voxels", "own"),
+    "silhouette": _Style("distances", "PuOr", "of the longer side", "zero"),
+    "mesh": _Style("distances, middle of x", "PuOr", "cells", "zero"),
+    "scene": _Style("a view"),
+}
 
 
 def anatomy(
-    codec: Codec, container: Container, item: int = 0, original: Optional[np.ndarray] = None
+    codec: Codec,
+    container: Container,
+    item: int = 0,
+    original: Optional[Union[np.ndarray, Views]] = None,
 ) -> Figure:
-    """Panels side by side: the decoded signal, what it lacks, and the survivors of its code.
+    """Panels side by side: the decoded signal, its error, and the survivors of its code.
 
     Args:
       codec: that of the file.
       container: the file.
       item: which of its signals.
-      original: the same signal before coding, or None; then there is no panel of errors.
+      original: the same signal before coding, of a scene views of it, the first of which is drawn;
+        or None: then there is no panel of errors.
 
     Raises:
       MscnError: there is no such item, or it can't be decoded.
@@ -33,76 +68,214 @@ def anatomy(
     """
     modality = MODALITIES[container.modality]
     decoded = codec.decode(container, item)
+    size = size_text(decoded.shape[:-1])
+    if modality == "scene":
+        decoded, original = _seen(decoded, original)
     if original is not None and original.shape != decoded.shape:
         raise ValueError(f"the original is {list(original.shape)}, not {list(decoded.shape)}")
     panels = 2 if original is None else 3
-    figure = Figure(figsize=(4.2 * panels, 4.0), layout="constrained")
-    axes = list(figure.subplots(1, panels))
-    _draw(axes[0], decoded, modality, codec.range)
-    axes[0].set_title(f"{modality}, {'x'.join(map(str, decoded.shape[-2::-1]))}")
-    if original is not None:
-        error = decoded.astype(np.float64) - original.astype(np.float64)
-        rms = float(np.sqrt(np.mean(np.square(error))))
-        limit = 4 * rms or 1.0
-        _draw(axes[1], error, modality, (-limit, limit), "RdBu_r")
-        axes[1].set_title(f"error, RMS {rms:.3g}")
-    kept, symbols = survivors(codec, container, item)
-    drawn = axes[-1].imshow(np.atleast_2d(kept), cmap="viridis", vmin=0, interpolation="nearest")
-    figure.colorbar(drawn, ax=axes[-1], shrink=0.8)
-    axes[-1].set_title(f"open gates: {int(kept.sum()):,} of {symbols:,}")
+    figure = Figure(figsize=(4.8 * panels, 4.2), layout="constrained")
+    signal, *beside, gates = figure.subplots(1, panels)
+    style = _STYLES[modality]
+    name = f" {container.names[item]}" if container.names else ""
+    signal.set_title(f"{modality}{name}, {size}" + (f"\n{style.what}" if style.what else ""))
+    if modality == "sound":
+        _draw_waves(signal, decoded)
+    else:
+        _draw_signal(signal, decoded, modality, codec.range, _extent(container))
+    for panel in beside:
+        _draw_error(panel, decoded, original, modality, _extent(container))
+        if style.ranges == "zero":
+            _draw_zero(signal, original, "dashed")
+    _draw_gates(gates, survivors(codec, container, item))
     return figure
 
 
-def survivors(codec: Codec, container: Container, item: int) -> tuple[np.ndarray, int]:
-    """How many elements of the code aren't zero, by place, and how many elements there are.
+@dataclass(frozen=True)
+class Survivors:
+    """Elements of a code that aren't zero.
 
-    By tile, where there are several (of three axes: summed over the first one); of a single tile by
-    element, in rows of 32; of a pyramid by block of 8x8 coefficients of the finest level.
+    Attributes:
+      places: counts by tile, where there are several: ``[.., tiles]``, of three axes summed over
+        the first one; of a single tile by element, ``[rows, 32]``; of a pyramid by block of 16x16
+        pixels, a coarse coefficient in equal parts among the blocks that it spans.
+      by: what a place is, in words.
+      count: of elements that aren't zero.
+      total: of all elements.
+    """
+
+    places: np.ndarray
+    by: str
+    count: int
+    total: int
+
+
+def survivors(codec: Codec, container: Container, item: int) -> Survivors:
+    """The survivors of an item's code.
+
+    Raises:
+      MscnError: there is no such item, or it can't be decoded.
     """
     symbols = codec.decode_symbols(container, item)
+    tiles = grid(container.shapes[item], container.tile_edge, container.tile_overlap)
+    planes = len(container.planes(item))
     if isinstance(symbols[0], Pyramid):
-        return _pyramid_survivors(symbols)
-    open_gates = symbols != 0
-    counts = grid(container.shapes[item], container.tile_edge, container.tile_overlap)
-    if len(symbols) > 1:
-        kept = open_gates.sum(1).reshape(counts)
-        return (kept.sum(0) if kept.ndim == 3 else kept), symbols.size
-    padded = np.pad(open_gates[0], (0, -len(open_gates[0]) % 32))
-    return padded.reshape(-1, 32), symbols.size
+        maps, (rows, columns) = [_by_block(pyramid) for pyramid in symbols], tiles
+        lines = [
+            np.concatenate(maps[first : first + columns], 1)
+            for first in range(0, len(maps), columns)
+        ]
+        places = sum(np.concatenate(lines[plane * rows :][:rows]) for plane in range(planes))
+        parts = [part for pyramid in symbols for part in (pyramid.coarse, *pyramid.details)]
+        count, total = sum(map(np.count_nonzero, parts)), sum(part.size for part in parts)
+        return Survivors(places, "by 16x16 pixels", count, total)
+    is_open = symbols != 0
+    count = int(is_open.sum())
+    if math.prod(tiles) == 1:
+        kept = is_open.sum(0)
+        places = np.pad(kept, (0, -len(kept) % 32)).reshape(-1, 32)
+        return Survivors(places, "by element, 32 a row", count, symbols.size)
+    places = is_open.sum(1).reshape(planes, *tiles).sum(0)
+    if places.ndim < 3:
+        return Survivors(places, "by tile", count, symbols.size)
+    return Survivors(places.sum(0), "by tile, summed over the first axis", count, symbols.size)
 
 
-def _pyramid_survivors(pyramids: list[Pyramid]) -> tuple[np.ndarray, int]:
-    shape = np.array(pyramids[0].details[0].shape[2:])
-    kept = np.zeros(-(-shape // 8), np.int64)
-    total = 0
-    for level, detail in enumerate(pyramids[0].details):
-        at = np.nonzero(detail)
-        total += detail.size
-        places = [np.minimum(a * 2**level // 8, n - 1) for a, n in zip(at[2:], kept.shape)]
-        np.add.at(kept, tuple(places), 1)
-    return kept, total
+def _by_block(pyramid: Pyramid) -> np.ndarray:
+    """float64 ``[H, W]``: coefficients that aren't zero."""
+    rows, columns = (-(-side // _BLOCK) for side in pyramid.details[0].shape[2:])
+    kept = np.zeros((rows, columns))
+    parts = [*enumerate(pyramid.details), (len(pyramid.details) - 1, pyramid.coarse[:, None])]
+    for level, part in parts:
+        counts = np.count_nonzero(part, axis=(0, 1)).astype(float)
+        spans, held = max(1, 2**level // _BLOCK), max(1, _BLOCK // 2**level)
+        counts = np.kron(counts, np.full((spans, spans), 1 / spans**2))
+        counts = counts[: rows * held, : columns * held]
+        missing = np.array([rows * held, columns * held]) - counts.shape
+        counts = np.pad(counts, [(0, missing[0]), (0, missing[1])])
+        kept += counts.reshape(rows, held, columns, held).sum((1, 3))
+    return kept
 
 
-def _draw(
+def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    """``[H, W, 3]`` on white: a rendering, and the picture from there, if there is one."""
+    if views is None:
+        return _on_white(render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)), None
+    picture = views.pictures[0]
+    seen = render(radiance, views.poses[0], views.focal, *picture.shape[:2])
+    return _on_white(seen), _on_white(picture)
+
+
+def _on_white(premultiplied: np.ndarray) -> np.ndarray:
+    return np.clip(premultiplied[..., :3] + 1 - premultiplied[..., 3:], 0, 1)
+
+
+def _extent(container: Container) -> Optional[tuple[float, ...]]:
+    """Of a field: degrees of its left, right, lower and upper edge, as far as they are known."""
+    try:
+        edges = []
+        for name in ("longitude", "latitude"):
+            degrees = container.metadata[name]
+            half = (degrees[-1] - degrees[0]) / (len(degrees) - 1) / 2
+            edges.append((degrees[0] - half, degrees[-1] + half))
+        (left, right), (first, last) = edges
+        return left, right, last, first
+    except (KeyError, TypeError):
+        return None
+
+
+def _flat(values: np.ndarray, modality: str) -> np.ndarray:
+    """``[H, W, C]`` of an array of two or three axes."""
+    if values.ndim < 4:
+        return values
+    return values.sum(0) if modality == "voxels" else values[len(values) // 2]
+
+
+def _draw_signal(
     axes: Axes,
     values: np.ndarray,
     modality: str,
     limits: tuple[float, float],
-    colours: str = "viridis",
+    extent: Optional[tuple[float, ...]],
 ) -> None:
-    low, high = limits
-    if modality == "sound":
-        axes.plot(values, linewidth=0.5)
-        axes.set_ylim(low, high)
+    style, flat = _STYLES[modality], _flat(values, modality)
+    if flat.shape[-1] > 1 or modality == "image":
+        axes.set_axis_off()
+        if flat.shape[-1] < 3:  # grey, with transparency or without
+            flat = flat[..., [0, 0, 0, *range(1, flat.shape[-1])]]
+        axes.imshow(flat)
         return
-    axes.set_axis_off()
-    if modality == "scene" and colours == "viridis":
-        seen = render(values, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)
-        axes.imshow(np.clip(seen[..., :3] + 1 - seen[..., 3:], 0, 1))
+    if style.ranges == "own":
+        limits = (flat.min(), flat.max())
+    elif style.ranges == "zero":
+        high = np.abs(flat).max()
+        limits = (-high, high)
+    _draw_map(axes, flat[..., 0], style.colours, limits, style.units, extent)
+    if style.ranges == "zero":
+        _draw_zero(axes, values, "solid")
+
+
+def _draw_map(
+    axes: Axes,
+    values: np.ndarray,
+    colours: str,
+    limits: tuple[float, float],
+    units: str,
+    extent: Optional[tuple[float, ...]],
+) -> None:
+    """Numbers ``[H, W]`` as colours, with a bar that says which."""
+    drawn = axes.imshow(values, colours, vmin=limits[0], vmax=limits[1], extent=extent)
+    axes.figure.colorbar(drawn, ax=axes, shrink=0.7, label=units)
+    if extent is None:
+        axes.set_axis_off()
         return
-    if values.ndim == 4:
-        values = values[len(values) // 2]  # the middle slice
-    if modality == "image" and values.shape[-1] >= 3 and colours == "viridis":
-        axes.imshow(values)
+    axes.set_ylim(min(extent[2:]), max(extent[2:]))  # north is up
+    axes.set_xlabel("degrees east")
+    axes.set_ylabel("degrees north")
+
+
+def _draw_zero(axes: Axes, values: np.ndarray, line: str) -> None:
+    flat = _flat(values, "mesh")[..., 0]
+    if flat.min() < 0 < flat.max():
+        axes.contour(flat, [0.0], colors="black", linestyles=line, linewidths=1.0)
+
+
+def _draw_waves(axes: Axes, values: np.ndarray) -> None:
+    axes.plot(values, linewidth=0.5)
+    high = 1.05 * np.abs(values).max() or 1.0
+    axes.set_ylim(-high, high)
+    axes.set_xlabel("sample")
+
+
+def _draw_error(
+    axes: Axes,
+    decoded: np.ndarray,
+    original: np.ndarray,
+    modality: str,
+    extent: Optional[tuple[float, ...]],
+) -> None:
+    style = _STYLES[modality]
+    error = decoded.astype(np.float64) - original.astype(np.float64)
+    if decoded.dtype == bool:
+        axes.set_title(f"error: {np.count_nonzero(error):,} of {error.size:,} voxels")
     else:
-        axes.imshow(values.mean(-1), cmap=colours, vmin=low, vmax=high)
+        axes.set_title(f"error: {np.sqrt(np.mean(np.square(error))):.3g} RMS")
+    if modality == "sound":
+        _draw_waves(axes, error)
+        return
+    flat = _flat(error, modality).mean(-1)
+    limit = np.abs(flat).max() if modality == "voxels" else 4 * np.sqrt(np.mean(np.square(flat)))
+    limit = limit or 1.0
+    _draw_map(axes, flat, "RdBu_r", (-limit, limit), style.units, extent)
+
+
+def _draw_gates(axes: Axes, found: Survivors) -> None:
+    axes.set_title(f"open gates: {found.count:,} of {found.total:,}\n{found.by}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if found.places.ndim == 1:
+        axes.bar(np.arange(len(found.places)), found.places, 1.0)
+        return
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    drawn = axes.imshow(found.places, "viridis", vmin=0, interpolation="nearest")
+    if found.places.max() > 1:
+        axes.figure.colorbar(drawn, ax=axes, shrink=0.7)
