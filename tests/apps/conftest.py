@@ -40,6 +40,12 @@ class Folder:
         assert self.content() == before
         return done.stderr
 
+    def plot(self, *arguments: str) -> np.ndarray:
+        """What `mscn info --plot` draws: uint8 [H, W, 3]."""
+        self.mscn("info", "--plot=plot.png", *arguments)
+        with Image.open(self.path / "plot.png") as drawn:
+            return np.asarray(drawn.convert("RGB"))
+
     def content(self) -> dict[str, bytes]:
         """Every file below the folder."""
         return {

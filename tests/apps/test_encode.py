@@ -115,6 +115,20 @@ def test_stack_within_a_rate(folder, picture):
     assert np.load(folder.path / "back.npy").shape == (3, 32, 32, 3)
 
 
+@pytest.mark.parametrize("codec", ["photo", "thumb32"])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_pictures_of_other_channels(folder, picture, codec, channels):
+    alpha = np.where(np.arange(32) < 20, 255, 40).astype(np.uint8) + np.zeros((32, 1), np.uint8)
+    original = np.concatenate([picture[..., : (channels - 1) // 2 * 2 + 1], alpha[..., None]], -1)
+    original = np.tile(original[..., :channels], (2, 2, 1)).squeeze()  # of four tiles
+    Image.fromarray(original).save(folder.path / "in.png")
+    folder.mscn("encode", f"--codec={codec}", "--quality=7", "in.png", "out.mscn")
+    folder.mscn("decode", "out.mscn", "back.png")
+    with Image.open(folder.path / "back.png") as back:
+        assert np.abs(np.asarray(back).astype(int) - original).mean() < 8
+    assert folder.plot("--original=in.png", "out.mscn").std() > 10
+
+
 def test_folder_with_grey_and_odd_sizes(folder, picture):
     (folder.path / "in").mkdir()
     Image.fromarray(picture[:31, :17]).save(folder.path / "in" / "b.png")

@@ -13,6 +13,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import global_grid
 from mscn_tf.signals import fields
+from tests.apps.conftest import folder  # noqa: F401
 
 CLIMATE = Path(__file__).resolve().parents[3] / "shared" / "data" / "climate"
 
@@ -77,6 +78,39 @@ def test_through_a_mscn_file(tmp_path, nc):
     with xr.open_dataset(tmp_path / "o.nc") as after:
         assert after["tas"].attrs["units"] == "K"
         assert str(after["time"].values[1])[:10] == "2006-02-15"
+
+
+def test_commands_there_and_back(folder, nc):  # noqa: F811
+    nc(dataset(south_first=False, west=-180.0))
+    said = folder.mscn("encode", "--quality=9", "in.nc", "out.mscn").stdout
+    assert "3 signals" in said
+    folder.mscn("decode", "out.mscn", "back.nc")
+    with (
+        xr.open_dataset(folder.path / "in.nc") as before,
+        xr.open_dataset(folder.path / "back.nc") as after,
+    ):
+        assert after["tas"].attrs == {**after["tas"].attrs, **before["tas"].attrs}
+        assert after.attrs["title"] == "made up"
+        for axis in ("time", "lat", "lon"):
+            np.testing.assert_allclose(
+                after[axis].astype(float), before[axis].astype(float), rtol=1e-6
+            )
+            assert after[axis].attrs.get("units") == before[axis].attrs.get("units")
+        assert float(np.abs(after["tas"] - before["tas"]).mean()) < 2.5
+    folder.mscn("decode", "--item=1", "--scale=2", "out.mscn", "twice.nc")
+    with xr.open_dataset(folder.path / "twice.nc") as twice:
+        assert twice["tas"].shape == (40, 72)
+    info = folder.mscn("info", "out.mscn").stdout
+    assert "field, 3 items" in info
+    assert "tas[2006-02-15]" in info
+    assert folder.plot("--item=2", "--original=in.nc", "out.mscn").std() > 10
+
+
+def test_a_refused_field_leaves_nothing(folder, nc):  # noqa: F811
+    broken = dataset()
+    broken["tas"][1, 3, 4] = np.nan
+    nc(broken)
+    assert "in.nc" in folder.refuses("encode", "in.nc", "out.mscn")
 
 
 def test_other_sizes_have_their_own_coordinates(tmp_path, nc):

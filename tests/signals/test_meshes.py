@@ -154,6 +154,7 @@ def test_folder_there_and_back(folder):  # noqa: F811
     folder.mscn("decode", "--item=0", "--size=20x30x40", "out.mscn", "one.npy")
     assert np.load(folder.path / "one.npy").shape == (40, 30, 20)
     assert "mesh" in folder.mscn("info", "out.mscn").stdout
+    assert folder.plot("--item=1", "--original=in", "out.mscn").std() > 10
 
 
 def test_refuses_a_mesh_with_a_hole(folder):  # noqa: F811

@@ -73,6 +73,7 @@ def test_there_and_back(folder):  # noqa: F811
     info = json.loads(folder.mscn("info", "--json", "ball.mscn").stdout)
     assert info["modality"] == "scene"
     assert info["metadata"]["bound"] == BOUND
+    assert folder.plot("--original=ball", "ball.mscn").std() > 10
 
 
 @pytest.mark.parametrize(

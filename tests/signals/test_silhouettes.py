@@ -101,6 +101,7 @@ def test_a_picture_there_and_back(folder):  # noqa: F811
     said = folder.mscn("encode", "--modality=silhouette", "--quality=9", "in.png", "out.mscn")
     assert "dB PSNR of distances" in said.stdout
     assert "silhouette" in folder.mscn("info", "out.mscn").stdout
+    assert folder.plot("--original=in.png", "out.mscn").std() > 10
     folder.mscn("decode", "out.mscn", "back.png")
     back = images.read_picture(folder.path / "back.png")[..., 0] > 0
     assert back.shape == mask.shape

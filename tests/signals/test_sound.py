@@ -185,6 +185,7 @@ def test_a_file_there_and_back(folder):  # noqa: F811
     assert "dB SNR" in said
     assert "dB segmental SNR" in said
     assert "sound" in folder.mscn("info", "out.mscn").stdout
+    assert folder.plot("--original=in.wav", "out.mscn").std() > 10
     assert "1500 samples at 16000 Hz" in folder.mscn("decode", "out.mscn", "back.wav").stdout
     original, _ = soundfile.read(folder.path / "in.wav")
     back, rate = soundfile.read(folder.path / "back.wav")

@@ -170,3 +170,4 @@ def test_command_there_and_back(folder):  # noqa: F811
     folder.mscn("decode", "--size=12x17x10", "out.mscn", "small.nii")
     assert nib.load(folder.path / "small.nii").shape == (10, 17, 12)
     assert "volume" in folder.mscn("info", "out.mscn").stdout
+    assert folder.plot("--original=in.nii.gz", "out.mscn").std() > 10

@@ -163,6 +163,7 @@ def test_folder_there_and_back(folder):  # noqa: F811
     assert place["translate"] == [1, 2.0, -3.5]
     assert found.shape == (24, 24, 24)
     assert "voxels" in folder.mscn("info", "out.mscn").stdout
+    assert folder.plot("--item=1", "--original=in", "out.mscn").std() > 10
     assert "a folder" in folder.refuses("decode", "out.mscn", "back.binvox")
     assert "voxels are written" in folder.refuses("decode", "--item=0", "out.mscn", "back.png")
 
