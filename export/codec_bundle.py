@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,18 @@ def _pyramid_manifest(trainer: PyramidTrainer) -> dict[str, Any]:
     return {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
 
 
+def _public(record: Any) -> Any:
+    """A record whose absolute paths have lost their folders, which nobody else has."""
+    if isinstance(record, dict):
+        return {name: _public(value) for name, value in record.items()}
+    if isinstance(record, list):
+        return [_public(value) for value in record]
+    if isinstance(record, str):
+        parts = record.split(",")
+        return ",".join(os.path.basename(part) if os.path.isabs(part) else part for part in parts)
+    return record
+
+
 def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: Any) -> bytes:
     """Writes a trained codec's bundle and returns its id.
 
@@ -121,7 +134,7 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
         "modality": config.get("modality", "image"),
         "qualities": list(range(1, LEVELS + 1)),
         "model": config.model.to_dict(),
-        "training": record,
+        "training": _public(record),
         **own,
     }
     return write_bundle(path, manifest, members)

@@ -28,7 +28,17 @@ def test_manifest(tiny, bundle):
     assert manifest["qualities"] == list(range(1, 11))
     assert manifest["rate_weight"] == config.model.prior.rate_weight
     assert manifest["model"] == config.model.to_dict()
-    assert manifest["training"] == read_record(tiny.workdir)
+    record = read_record(tiny.workdir)
+    assert manifest["training"].keys() == record.keys()
+    assert manifest["training"]["cpu_seconds"] == record["cpu_seconds"]
+
+
+def test_no_private_folder_is_told(tiny, frozen, tmp_path):
+    record = {"config": {"data": {"train": "/home/me/a*.png,data/b.png"}, "scales": [1, "/tmp/c"]}}
+    write_codec_bundle(tmp_path / "a.mscnb", tiny.trainer, frozen, record)
+    assert Bundle.load(tmp_path / "a.mscnb").manifest["training"] == {
+        "config": {"data": {"train": "a*.png,data/b.png"}, "scales": [1, "c"]}
+    }
 
 
 def test_the_same_again(tiny, frozen, tmp_path):
