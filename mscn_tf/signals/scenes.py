@@ -86,10 +86,7 @@ def _read(path: Path, bound: float) -> Views:
         raise MscnError(f"{path}: no frame, or a camera_angle_x that is no angle; correct it")
     pictures = []
     for name, pose in zip(names, poses):
-        if pose.shape != (4, 4) or not np.isfinite(pose).all():
-            raise MscnError(f"{path}: the pose of {name} is no 4x4 matrix; correct it")
-        if abs(np.linalg.det(pose[:3, :3])) < 1e-6:
-            raise MscnError(f"{path}: the pose of {name} is singular; correct it")
+        _check_pose(path, name, pose)
         pose[:3, 3] /= bound
         file = path.parent / name
         pictures.append(_read_picture(file if file.suffix else file.with_suffix(".png")))
@@ -187,12 +184,18 @@ def _read_poses(path: PathLike, bound: float) -> tuple[list[np.ndarray], list[st
     except (KeyError, TypeError, ValueError) as error:
         raise MscnError(f"{path}: no frames with transform_matrix and file_path") from error
     for pose, name in zip(poses, names):
-        if pose.shape != (4, 4) or not np.isfinite(pose).all():
-            raise MscnError(f"{path}: the pose of {name} is no 4x4 matrix; correct it")
+        _check_pose(path, name, pose)
         pose[:3, 3] /= bound
     if not poses:
         raise MscnError(f"{path}: no frame; give poses")
     return poses, names
+
+
+def _check_pose(path: PathLike, name: str, pose: np.ndarray) -> None:
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        raise MscnError(f"{path}: the pose of {name} is no 4x4 matrix; correct it")
+    if abs(np.linalg.det(pose[:3, :3])) < 1e-6:
+        raise MscnError(f"{path}: the pose of {name} is singular; correct it")
 
 
 def _straight(rgba: np.ndarray) -> np.ndarray:

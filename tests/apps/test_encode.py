@@ -32,6 +32,15 @@ def inputs(folder, png):
     np.save(path / "none.npy", np.zeros((0, 32, 32, 3), np.uint8))
     (path / "text.npy").write_text("This is no array.\n")
     (path / "empty.npy").write_bytes(b"")
+    np.save(path / "five.npy", np.zeros((2, 3, 4, 5, 6), np.float32))
+    (path / "empty.obj").write_bytes(b"")
+    (path / "empty.ply").write_bytes(b"")
+    (path / "text.wav").write_text("This is no sound.\n")
+    (path / "text.nc").write_text("This is no field.\n")
+    (path / "text.nii").write_text("This is no volume.\n")
+    (path / "cut.binvox").write_bytes(
+        b"#binvox 1\ndim 32 32 32\ntranslate 0 0 0\nscale 1\ndata\n\0\5"
+    )
     Image.new("CMYK", (8, 8)).save(path / "cmyk.jpg")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(path / "deep.png")
 
@@ -54,6 +63,13 @@ def inputs(folder, png):
         ("none.npy", "stack"),
         ("text.npy", "not an array"),
         ("empty.npy", "empty"),
+        ("five.npy", "(2, 3, 4, 5, 6)"),
+        ("empty.obj", "without faces"),
+        ("empty.ply", "not a mesh"),
+        ("text.wav", "not a WAV file"),
+        ("text.nc", "not a NetCDF file"),
+        ("text.nii", "not a NIfTI file"),
+        ("cut.binvox", "cut short"),
         ("cmyk.jpg", "CMYK"),
         ("deep.png", "8 bits"),
     ],

@@ -70,6 +70,12 @@ def test_there_and_back(folder):  # noqa: F811
     original = np.asarray(Image.open(folder.path / "ball/3.png").convert("RGBA"), float)
     decoded = np.asarray(Image.open(folder.path / "views/3.png").convert("RGBA"), float)
     assert np.abs(original - decoded)[..., 3].mean() < 25
+    flat = json.loads((folder.path / "ball/transforms.json").read_text())
+    flat["frames"][2]["transform_matrix"][1] = flat["frames"][2]["transform_matrix"][0]
+    (folder.path / "flat.json").write_text(json.dumps(flat))
+    line = folder.refuses("decode", "ball.mscn", "--poses=flat.json", "others")
+    assert "flat.json" in line
+    assert "is singular; correct it" in line
     info = json.loads(folder.mscn("info", "--json", "ball.mscn").stdout)
     assert info["modality"] == "scene"
     assert info["metadata"]["bound"] == BOUND
