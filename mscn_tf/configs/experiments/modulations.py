@@ -45,7 +45,6 @@ DATA = {
         axes=3,
         channels=4,
         w0=5.0,
-        steps=1800,
         first_price=1e-5,
         values=dict(low=-1.0, high=1.0, dtype="float32"),
         data=dict(
