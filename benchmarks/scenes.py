@@ -17,7 +17,7 @@ import numpy as np
 from mscn_tf.codec import Codec
 from mscn_tf.codec.scenes import read_scene
 from mscn_tf.codec.tiling import to_tiles
-from mscn_tf.runtime.rendering import render
+from mscn_tf.runtime.rendering import on_white, render
 from mscn_tf.signals.scenes import BOUND, Views, rendered_psnr
 
 
@@ -25,12 +25,12 @@ def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
     """The first view on white beside what each grid renders; errors below, black is 0.3."""
     (picture, *_), (pose, *_) = views.pictures, views.poses
     figure, axes = plt.subplots(2, 1 + len(grids), figsize=(2.4 * (1 + len(grids)), 5), dpi=80)
-    original = picture[..., :3] + 1 - picture[..., 3:]
+    original = on_white(picture)
     axes[0, 0].imshow(original)
     axes[0, 0].set_title("held-out view")
     for (title, grid), (above, below) in zip(grids.items(), axes.T[1:]):
         seen = render(grid, pose, views.focal, *picture.shape[:2])
-        decoded = np.clip(seen[..., :3] + 1 - seen[..., 3:], 0, 1)
+        decoded = np.clip(on_white(seen), 0, 1)
         above.imshow(decoded)
         above.set_title(title)
         below.imshow(np.abs(decoded - original).mean(-1), cmap="gray_r", vmin=0, vmax=0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mscn_tf.runtime.rendering import render
+from mscn_tf.runtime.rendering import on_white, render
 from mscn_tf.runtime.values import Values
 
 _EDGE, _FOCAL, _DISTANCE = 48, 60.0, 2.6
@@ -34,6 +34,6 @@ def view_psnr(values: np.ndarray, signals: np.ndarray, shape: tuple[int, ...]) -
         grids = [_GRID.restore(grid.astype(float)).reshape(*shape, 4) for grid in pair]
         for angle in (0.4, 2.5, 4.6):
             seen = [render(grid, pose(angle), _FOCAL, _EDGE, _EDGE) for grid in grids]
-            first, second = (np.clip(s[..., :3] + 1 - s[..., 3:], 0, 1) for s in seen)
+            first, second = (np.clip(on_white(s), 0, 1) for s in seen)
             found.append(-10 * np.log10(max(np.mean((first - second) ** 2), 1e-10)))
     return float(np.mean(found))

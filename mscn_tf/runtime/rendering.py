@@ -11,6 +11,11 @@ _RAYS = 4096  # marched together: what bounds the memory
 _SAMPLES_PER_CELL = 2
 
 
+def on_white(premultiplied: np.ndarray) -> np.ndarray:
+    """[..., 3] of colours times their opacity, and that [..., 4], before a white ground."""
+    return premultiplied[..., :3] + 1 - premultiplied[..., 3:]
+
+
 def camera_rays(
     pose: np.ndarray, focal: float, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:

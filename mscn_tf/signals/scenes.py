@@ -14,7 +14,7 @@ from PIL import Image
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.runtime.rendering import orbit, render
+from mscn_tf.runtime.rendering import on_white, orbit, render
 from mscn_tf.signals import images, voxels
 
 BOUND = 1.5  # of NeRF's synthetic scenes
@@ -111,7 +111,7 @@ def rendered_psnr(grid: np.ndarray, views: Views) -> float:
     found = []
     for pose, picture in zip(views.poses, views.pictures):
         seen = render(grid, pose, views.focal, *picture.shape[:2])
-        error = (seen[..., :3] + 1 - seen[..., 3:]) - (picture[..., :3] + 1 - picture[..., 3:])
+        error = on_white(seen) - on_white(picture)
         found.append(-10 * np.log10(max(np.mean(np.square(error)), 1e-10)))
     return float(np.mean(found))
 
