@@ -22,26 +22,21 @@ EFFORTS = flags.DEFINE_list("efforts", ["1", "2", "4", "9"], "0 to 9")
 QUALITIES = flags.DEFINE_list("qualities", ["2", "3", "4", "5", "6"], "at least four")
 
 
-def read(path: str) -> list[np.ndarray]:
-    """A picture, or those of a stack."""
-    return list(np.load(path)) if path.endswith(".npy") else [images.read_picture(path)]
-
-
 def main(argv: list[str]) -> None:
     """Measures and prints."""
     codec = Codec.load(CODEC.value)
     efforts = [int(effort) for effort in EFFORTS.value]
     seconds, change = np.zeros(len(efforts)), np.zeros(len(efforts))
-    codec.encode(read(argv[1]), quality=3)  # warm-up
+    codec.encode(images.read(argv[1])[0], quality=3)  # warm-up
     for path in argv[1:]:
-        pictures = read(path)
+        pictures, _ = images.read(path)
         points = np.zeros((len(efforts), len(QUALITIES.value), 2))
         for q, quality in enumerate(QUALITIES.value):
             for e, effort in enumerate(efforts):
                 began = time.process_time()
                 data = codec.encode(pictures, quality=float(quality), effort=effort)
                 seconds[e] += time.process_time() - began
-                psnrs = [images.psnr(p, codec.decode(data, i)) for i, p in enumerate(pictures)]
+                psnrs = [images.psnr(*pair) for pair in zip(pictures, codec.decode_all(data))]
                 points[e, q] = np.log(len(data)), np.mean(psnrs)
         for e in range(len(efforts)):
             (rate0, psnr0), (rate, psnr) = points[0].T, points[e].T
