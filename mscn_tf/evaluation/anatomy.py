@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
-from mscn_tf.runtime.rendering import orbit, render
+from mscn_tf.runtime.rendering import on_white, orbit, render
 from mscn_tf.runtime.wavelet import Pyramid
 from mscn_tf.signals.scenes import Views
 
@@ -160,14 +160,11 @@ def _by_block(pyramid: Pyramid) -> np.ndarray:
 def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Optional[np.ndarray]]:
     """``[H, W, 3]`` on white: a rendering, and the picture from there, if there is one."""
     if views is None:
-        return _on_white(render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)), None
+        seen = render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)
+        return np.clip(on_white(seen), 0, 1), None
     picture = views.pictures[0]
     seen = render(radiance, views.poses[0], views.focal, *picture.shape[:2])
-    return _on_white(seen), _on_white(picture)
-
-
-def _on_white(premultiplied: np.ndarray) -> np.ndarray:
-    return np.clip(premultiplied[..., :3] + 1 - premultiplied[..., 3:], 0, 1)
+    return np.clip(on_white(seen), 0, 1), np.clip(on_white(picture), 0, 1)
 
 
 def _extent(container: Container) -> Optional[tuple[float, ...]]:
@@ -180,7 +177,7 @@ def _extent(container: Container) -> Optional[tuple[float, ...]]:
             edges.append((degrees[0] - half, degrees[-1] + half))
         (left, right), (first, last) = edges
         return left, right, last, first
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ZeroDivisionError):  # unknown, or a single row has no height
         return None
 
 

@@ -1,0 +1,51 @@
+"""Which elements `mscn info --plot` says are open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mscn_tf.codec import Codec
+from mscn_tf.evaluation.anatomy import anatomy, survivors
+from mscn_tf.runtime.container import Container
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+
+
+def opened(path):
+    """A golden file and its codec."""
+    return Codec.load(path.with_name(path.name.split("_")[0] + ".mscnb")), Container.from_bytes(
+        path.read_bytes()
+    )
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.mscn")), ids=lambda path: path.stem)
+def test_every_survivor_has_a_place(path):
+    codec, container = opened(path)
+    for item in range(container.items):
+        found = survivors(codec, container, item)
+        assert 0 < found.count <= found.total
+        np.testing.assert_allclose(found.places.sum(), found.count)
+
+
+@pytest.mark.parametrize("kind", ["v1", "v1pyramid"])
+def test_a_place_shows_what_lies_there(kind):
+    """Noise on the right half of a grey picture of several tiles, nothing on the left."""
+    codec = Codec.load(GOLDEN / f"{kind}.mscnb")
+    picture = np.full((64, 128, 1), 128, np.uint8)
+    picture[:, 64:] = np.random.default_rng(0).integers(0, 256, (64, 64, 1))
+    found = survivors(codec, Container.from_bytes(codec.encode(picture, quality=9)), 0)
+    half = found.places.shape[1] // 2
+    assert found.places[:, half:].sum() > 5 * found.places[:, :half].sum()
+    assert found.places[:, half:].min() > 0
+
+
+def test_a_field_of_a_single_row_is_drawn_without_degrees():
+    codec = Codec.load("temperature")
+    field = np.full((1, 8, 1), 280, np.float32)
+    degrees = {"latitude": [10.0], "longitude": list(np.arange(0.0, 360.0, 45.0))}
+    container = Container.from_bytes(codec.encode(field, metadata=degrees))
+    signal, *_ = anatomy(codec, container, 0, field).axes
+    assert not signal.axison
