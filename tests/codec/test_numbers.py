@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
+from mscn_tf.runtime.container import AXES
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals.images import psnr
 from tests import pyramids
@@ -158,23 +159,14 @@ def test_types_of_sounds(speech, dtype):
 
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-#: Axes of each modality's signals and their channels; a field must cover the sphere.
-MODALITIES = {
-    "field": (2, 1),
-    "sound": (1, 1),
-    "volume": (3, 1),
-    "voxels": (3, 1),
-    "silhouette": (2, 1),
-    "mesh": (3, 1),
-    "scene": (3, 4),
-}
+MODALITIES = [name for name in AXES if name != "image"]
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_odd_signals_of_every_modality_come_back(modality):
     """Small codecs; what a signal is worth is in its shape and its finite values here."""
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, (axes, channels) = codec.scheme.values, MODALITIES[modality]
+    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest["channels"]
     random = np.random.default_rng(axes)
     shapes = [(1,) * axes, (1,) * (axes - 1) + (300,), tuple(range(3, 3 + axes))]
     for shape in shapes:
@@ -199,7 +191,7 @@ def test_odd_signals_of_every_modality_come_back(modality):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_nothing_and_not_numbers_are_refused_in_every_modality(modality):
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, (axes, channels) = codec.scheme.values, MODALITIES[modality]
+    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest["channels"]
     with pytest.raises(MscnError):
         codec.encode([])
     with pytest.raises(MscnError):
