@@ -118,7 +118,8 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
       path: where to; ends in ``.mscnb``.
       trainer: trained; its averaged weights are taken where it keeps them.
       frozen: what its ``freeze`` gave.
-      record: how it was trained; goes into the manifest as ``training``.
+      record: how it was trained; goes into the manifest as ``training``, absolute paths without
+        their folders.
 
     Raises:
       MscnError: the file can't be written.
