@@ -30,6 +30,16 @@ def test_every_survivor_has_a_place(path):
         np.testing.assert_allclose(found.places.sum(), found.count)
 
 
+def test_coarse_survivors_are_shared_among_the_blocks_that_they_span():
+    """The shipped pyramid has levels whose coefficients are larger than a block."""
+    codec = Codec.load("photo")
+    picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), dtype=np.uint8)
+    found = survivors(codec, Container.from_bytes(codec.encode(picture, quality=6)), 0)
+    assert found.places.shape == (16, 32)
+    np.testing.assert_allclose(found.places.sum(), found.count)
+    assert np.any(found.places % 1 > 0)
+
+
 @pytest.mark.parametrize("kind", ["v1", "v1pyramid"])
 def test_a_place_shows_what_lies_there(kind):
     """Noise on the right half of a grey picture of several tiles, nothing on the left."""
