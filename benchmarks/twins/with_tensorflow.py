@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from benchmarks.twins.cases import Case
 from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.shared_start import gradient_at_zero
 from mscn_tf.networks import modulations
 from mscn_tf.networks.network import ModulatedSiren
 
@@ -57,13 +58,18 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
     trained = {name: weight for name, weight in weights.items() if weight.trainable}
 
     def fit(pictures: tf.Tensor, first_order: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        def error(values):
+            return tf.reduce_mean(tf.square(values - pictures), axis=[1, 2])
+
         def loss(adapted):
-            error = network(coordinates, adapted["code"]) - pictures
-            return tf.reduce_mean(tf.square(error), axis=[1, 2])
+            return error(network(coordinates, adapted["code"]))
 
         sizes = {"code": weights["step_sizes"][None]}
         start = modulation.initial(case.pictures)
-        adapted = inner_loop(loss, start, sizes, case.steps, first_order=first_order)
+        first = {"code": gradient_at_zero(network, coordinates, error, case.pictures)}
+        adapted = inner_loop(
+            loss, start, sizes, case.steps, first_order=first_order, first_gradients=first
+        )
         return adapted["code"], loss
 
     @tf.function
@@ -79,7 +85,7 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
 
     @tf.function
     def decode(codes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"values": network(coordinates, codes)}
+        return {"values": network(coordinates, codes, training=False)}
 
     def run(function: Callable, batches: np.ndarray) -> Callable[[int], dict]:
         batches = [tf.constant(batch) for batch in batches]

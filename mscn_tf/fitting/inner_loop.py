@@ -19,6 +19,7 @@ def inner_loop(
     first_order: bool = False,
     recompute: bool = False,
     draw: Callable[[int], Any] | None = None,
+    first_gradients: Mapping[str, tf.Tensor] | None = None,
 ) -> Adapted:
     """Runs ``steps`` steps of MetaSGD (Li et al. 2017), each signal of the batch on its own.
 
@@ -41,6 +42,8 @@ def inner_loop(
         that gradients are wanted for but variables: other tensors count as constants.
       draw: what each step sees of the signals, by the step's number, such as the points that
         ``sample_points`` chooses: the second argument of ``loss``.
+      first_gradients: those of the first step, by name, for who has them at less cost, as
+        `shared_start.gradient_at_zero` does.
 
     Returns:
       The adapted tensors, differentiable in ``initial``, ``step_sizes`` and all that ``loss``
@@ -54,27 +57,26 @@ def inner_loop(
     adapted = dict(initial)
     names = list(adapted)
 
-    def update(seen: tuple[Any, ...], *values: tf.Tensor) -> list[tf.Tensor]:
-        """One step, from what is drawn, the adapted tensors and their step sizes."""
-        current, sizes = dict(zip(names, values)), values[len(names) :]
+    def gradients(seen: tuple[Any, ...], *values: tf.Tensor) -> list[tf.Tensor]:
+        """Those of one step, from what is drawn and the adapted tensors."""
+        current = dict(zip(names, values))
         if recompute:  # which lets no tape record
-            gradients = tf.gradients(tf.reduce_sum(loss(current, *seen)), list(current.values()))
-        else:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(current)
-                total = tf.reduce_sum(loss(current, *seen))
-            gradients = tape.gradient(total, list(current.values()))
-        if first_order:
-            gradients = [tf.stop_gradient(gradient) for gradient in gradients]
-        return [v - size * g for v, size, g in zip(current.values(), sizes, gradients)]
+            return tf.gradients(tf.reduce_sum(loss(current, *seen)), list(values))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(current)
+            total = tf.reduce_sum(loss(current, *seen))
+        return tape.gradient(total, list(values))
 
     for step in range(steps):
-        rows = (step_sizes[name] for name in names)
-        sizes = [tf.convert_to_tensor(row[min(step, row.shape[0] - 1)]) for row in rows]
-        take_step = functools.partial(update, (draw(step),) if draw else ())
-        if recompute:
-            take_step = tf.recompute_grad(take_step)
-        adapted = dict(zip(names, take_step(*adapted.values(), *sizes)))
+        if step == 0 and first_gradients is not None:
+            found = [first_gradients[name] for name in names]
+        else:
+            of_step = functools.partial(gradients, (draw(step),) if draw else ())
+            found = (tf.recompute_grad(of_step) if recompute else of_step)(*adapted.values())
+        for name, gradient in zip(names, found):
+            rows = step_sizes[name]
+            size = rows[min(step, rows.shape[0] - 1)]
+            adapted[name] -= size * (tf.stop_gradient(gradient) if first_order else gradient)
     return adapted
 
 

@@ -8,6 +8,7 @@ import ml_collections
 import tensorflow as tf
 
 from mscn_tf.fitting.inner_loop import Adapted, inner_loop
+from mscn_tf.fitting.shared_start import gradient_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (
     LatentModulation,
@@ -92,8 +93,7 @@ class ModulatedFit(tf.Module):
         self, adapted: Mapping[str, tf.Tensor], signals: tf.Tensor, coordinates: tf.Tensor
     ) -> tf.Tensor:
         """Mean squared error of each signal, ``[B]``; arguments as in `fit`."""
-        values = self.network(coordinates, adapted)
-        return tf.reduce_mean(tf.square(values - signals), axis=[1, 2])
+        return _mean_squares(self.network(coordinates, adapted) - signals)
 
     def density(self, adapted: Adapted) -> tf.Tensor:
         """Expected share of non-zeros among the elements under gates, ``[B]``."""
@@ -146,14 +146,31 @@ class ModulatedFit(tf.Module):
             return errors + self.price * self.density(adapted) if sparse else errors
 
         sparse = "log_alpha" in sizes
+        batch = signals.shape[0]
+        first = None
+        if self._only_adds:
+            first = gradient_at_zero(
+                self.network, coordinates, lambda values: _mean_squares(values - signals), batch
+            )
         adapted = inner_loop(
             loss,
-            self.modulation.initial(signals.shape[0]),
+            self.modulation.initial(batch),
             sizes,
             self.config.steps if steps is None else steps,
             self.config.first_order,
+            first_gradients=None if first is None else {"code": first},
         )
         return {**adapted, **noise}
+
+    @property
+    def _only_adds(self) -> bool:
+        """Whether a code only adds to what is shared: then all signals start alike."""
+        kind, target = self.config.sparsity, self.config.target
+        return kind in ("none", "gradient") or (kind, target) == ("mask", "delta")
+
+
+def _mean_squares(errors: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.square(errors), axis=[1, 2])
 
 
 def _modulation(config: ml_collections.ConfigDict, seed: int) -> Modulation:

@@ -89,7 +89,9 @@ class ModulatedSiren(keras.Model):
         # the shape, so that a file's copy can be built before its weights are read.
         keras.layers.Layer.build(self, input_shape)
 
-    def call(self, coordinates: tf.Tensor, code: Adapted) -> tf.Tensor:
+    def call(
+        self, coordinates: tf.Tensor, code: Adapted, training: bool | None = None
+    ) -> tf.Tensor:
         """Evaluates each signal at its coordinates.
 
         Args:
@@ -97,13 +99,14 @@ class ModulatedSiren(keras.Model):
             [-1, 1].
           code: what the modulation takes: codes ``[B, M]``, or a dictionary with ``"code"`` and,
             for a gated modulation, ``"log_alpha"`` and ``"noise"``.
+          training: False where no derivatives are expected, in codes either: decodes faster.
 
         Returns:
           ``[B, N, C]``, nominally in [0, 1], unclipped.
         """
         hidden = coordinates if self.embedding is None else self.embedding(coordinates)
         for layer, update in zip(self.siren_layers, self.modulation(code)):
-            hidden = layer(hidden, update)
+            hidden = layer(hidden, update, training)
         if hidden.shape.rank == 2:  # Nothing was a signal's own.
             shape = tf.concat([tf.shape(code_of(code))[:1], tf.shape(hidden)], 0)
             hidden = tf.broadcast_to(hidden, shape)

@@ -26,15 +26,23 @@ _COSINE = (
 Gradient = Callable[[tf.Tensor], Any]
 
 
-def sine(x: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+def sine(x: tf.Tensor, shift: tf.Tensor, training: bool | None = None) -> tf.Tensor:
     """``sin(x + shift)``, to 1.5e-7 in float32, of any shapes that broadcast.
 
     TensorFlow's own derivatives have control dependencies that keep a graph from seeing that they
     need the same sines and cosines. And on a CPU its sine takes several times as long as reading
     and writing the numbers does; so large float32 tensors of a graph go through one loop for the
     sum and both, which XLA compiles for the processor that it runs on.
+
+    Args:
+      x: one summand.
+      shift: the other.
+      training: False says that derivatives aren't expected: they are the same, but take longer,
+        and the sines alone less long.
     """
-    return _from_both(x, shift) if _is_compiled(x, shift) else _sine(x + shift)
+    if _is_compiled(x, shift):
+        return _compiled(x, shift, with_cosines=training is not False)
+    return _sine(x + shift)
 
 
 @tf.custom_gradient
@@ -56,19 +64,21 @@ def _is_compiled(x: tf.Tensor, shift: tf.Tensor) -> bool:
     )
 
 
-def _from_both(x: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+def _compiled(x: tf.Tensor, shift: tf.Tensor, with_cosines: bool) -> tf.Tensor:
     # Without the stops, a tape would make the compiled function return all that is in between.
-    sines, cosines = sines_and_cosines(tf.stop_gradient(x), tf.stop_gradient(shift))
+    stopped = tf.stop_gradient(x), tf.stop_gradient(shift)
+    both = sines_and_cosines(*stopped) if with_cosines else (sines(*stopped), None)
 
     def of_each(gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return _sum_to(gradient, x.shape), _sum_to(gradient, shift.shape)
 
     @tf.custom_gradient
     def of_sine(x: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-        return sines, lambda gradient: of_each(gradient * of_cosine(x, shift))
+        return both[0], lambda gradient: of_each(gradient * of_cosine(x, shift))
 
     @tf.custom_gradient
     def of_cosine(x: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        cosines = both[1] if with_cosines else sines_and_cosines(*stopped)[1]
         return cosines, lambda gradient: of_each(-gradient * of_sine(x, shift))
 
     return of_sine(x, shift)
@@ -92,6 +102,12 @@ def sines_and_cosines(x: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     square = x * x
     sines = x + x * square * _polynomial(_SINE, square)
     return sign * sines, sign * (1 + square * _polynomial(_COSINE, square))
+
+
+@tf.function(jit_compile=True, autograph=False)
+def sines(x: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+    """The first of `sines_and_cosines`; the compiler leaves the others out."""
+    return sines_and_cosines(x, shift)[0]
 
 
 def _polynomial(coefficients: tuple[float, ...], x: tf.Tensor) -> tf.Tensor:

@@ -84,12 +84,18 @@ class SirenLayer(keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, update: LayerUpdate | None = None) -> tf.Tensor:
+    def call(
+        self,
+        inputs: tf.Tensor,
+        update: LayerUpdate | None = None,
+        training: bool | None = None,
+    ) -> tf.Tensor:
         """Applies the layer to each point, with each signal's own update.
 
         Args:
           inputs: ``[B, N, in]``, or ``[N, in]``: the same points for every signal.
           update: what is added to, and multiplied with, the shared weights.
+          training: False where no derivatives are expected, see `sine`.
 
         Returns:
           ``[B, N, units]``; ``[N, units]`` if neither the inputs nor the update are per signal.
@@ -106,7 +112,7 @@ class SirenLayer(keras.layers.Layer):
         if unit_gate is not None:
             outputs *= unit_gate
         shift = bias if bias.shape.rank == 1 else bias[:, None, :]
-        outputs = outputs + shift if self.is_last else sine(outputs, shift)
+        outputs = outputs + shift if self.is_last else sine(outputs, shift, training)
         return outputs if update.output_gate is None else outputs * update.output_gate[:, None, :]
 
     def get_config(self) -> dict[str, Any]:

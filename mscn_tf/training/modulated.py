@@ -91,6 +91,7 @@ class ModulatedTrainer(Trainer):
         if 0 < self.config.points < len(coordinates):
             points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
             signals, coordinates = signals[:, points], coordinates[points]
+        # One copy a signal, for replicas to take their slices.
         coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
         seeds = np.tile(np.int32([self.config.seed, 2 * step]), (len(signals), 1))
         metrics = self._take_step([signals, coordinates, seeds])
@@ -111,6 +112,7 @@ class ModulatedTrainer(Trainer):
 
     def _losses(self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor) -> Losses:
         noise = self.fit.noise(signals.shape[0], seeds[0])
+        coordinates = coordinates[0]  # all signals have the same
         adapted = self.fit.fit(signals, coordinates, noise)
         errors = self.fit.errors(adapted, signals, coordinates)
         density = self.fit.density(adapted)

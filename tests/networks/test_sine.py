@@ -13,7 +13,7 @@ def numbers(size: int, reach: float) -> np.ndarray:
     return np.random.default_rng(0).uniform(-reach, reach, size).astype(np.float32)
 
 
-def derivatives(x: tf.Tensor) -> list[tf.Tensor]:
+def derivatives(x: tf.Tensor, training: bool | None = None) -> list[tf.Tensor]:
     """sin(x + 1) and its first three derivatives, by nested tapes."""
     with tf.GradientTape() as outer:
         outer.watch(x)
@@ -21,7 +21,7 @@ def derivatives(x: tf.Tensor) -> list[tf.Tensor]:
             middle.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                value = sine(x, tf.ones([]))
+                value = sine(x, tf.ones([]), training)
             first = inner.gradient(value, x)
         second = middle.gradient(first, x)
     return [value, first, second, outer.gradient(second, x)]
@@ -30,9 +30,10 @@ def derivatives(x: tf.Tensor) -> list[tf.Tensor]:
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("reach", [1.0, 3000.0])
-def test_values_and_derivatives(size, graph, reach):
+@pytest.mark.parametrize("training", [None, False])
+def test_values_and_derivatives(size, graph, reach, training):
     x = numbers(size, reach)
-    found = (tf.function(derivatives) if graph else derivatives)(tf.constant(x))
+    found = (tf.function(derivatives) if graph else derivatives)(tf.constant(x), training)
     exact = (x + np.float32(1)).astype(np.float64)
     for value, wanted in zip(found, (np.sin(exact), np.cos(exact), -np.sin(exact), -np.cos(exact))):
         np.testing.assert_allclose(value, wanted, atol=1.5e-7, rtol=0)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.shared_start import gradient_at_zero
+from mscn_tf.networks.embeddings import NerfFrequencies
+from mscn_tf.networks.modulations import (
+    BasisModulation,
+    LatentModulation,
+    ShiftModulation,
+    WeightModulation,
+    network_sizes,
+)
+from mscn_tf.networks.network import ModulatedSiren
+from mscn_tf.sparsity.pruning import MaskedModulation
+
+N, C = 25, 3
+EMBEDDING = NerfFrequencies(2, dtype="float64")
+SIZES = network_sizes(8, 2, C, embedding=EMBEDDING)
+COORDINATES = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2), -1).reshape(N, 2)
+MODULATIONS = {
+    "latent": lambda: LatentModulation(SIZES, 6, seed=1, dtype="float64"),
+    "shift": lambda: ShiftModulation(SIZES, dtype="float64"),
+    "weights": lambda: WeightModulation(SIZES, dtype="float64"),
+    "basis": lambda: BasisModulation(SIZES, 6, seed=1, dtype="float64"),
+    "mask": lambda: MaskedModulation(
+        ShiftModulation(SIZES, dtype="float64"), "delta", dtype="float64"
+    ),
+}
+
+
+def make(kind: str, batch: int):
+    modulation = MODULATIONS[kind]()
+    network = ModulatedSiren(8, 2, C, modulation, EMBEDDING, w0=3.0, seed=0, dtype="float64")
+    network.build(tf.TensorShape([None, 2]))
+    signals = np.random.default_rng(batch).uniform(size=[batch, N, C])
+
+    def error(values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(tf.abs(values - signals) ** 3, axis=[1, 2])
+
+    return network, error, lambda adapted: error(network(COORDINATES, adapted))
+
+
+@pytest.mark.parametrize("kind", MODULATIONS)
+@pytest.mark.parametrize("batch", [1, C, 7])
+def test_it_is_the_gradient(kind, batch):
+    network, error, loss = make(kind, batch)
+    start = network.modulation.initial(batch)
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        total = tf.reduce_sum(loss(start))
+    wanted = tape.gradient(total, start)["code"].numpy()
+    found = gradient_at_zero(network, tf.constant(COORDINATES), error, batch)
+    assert np.abs(wanted).max() > 1e-4
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("kind", MODULATIONS)
+@pytest.mark.parametrize("first_order", [False, True])
+def test_an_inner_loop_that_is_given_it(kind, first_order):
+    """Codes and outer gradients are those of one that finds out by itself."""
+    network, error, loss = make(kind, 5)
+    sizes = {"code": tf.Variable(np.full([1, network.modulation.code_size], 0.1))}
+
+    @tf.function
+    def outer(given: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            first = {"code": gradient_at_zero(network, tf.constant(COORDINATES), error, 5)}
+            initial = network.modulation.initial(5)
+            adapted = inner_loop(
+                loss, initial, sizes, 2, first_order, first_gradients=first if given else None
+            )
+            total = tf.reduce_mean(loss(adapted))
+        return adapted["code"], tape.gradient(
+            total, [*network.trainable_variables, *sizes.values()], unconnected_gradients="zero"
+        )
+
+    (code, gradients), (wanted_code, wanted) = outer(True), outer(False)
+    np.testing.assert_allclose(code, wanted_code, rtol=1e-9, atol=1e-12)
+    for gradient, one in zip(gradients, wanted):
+        np.testing.assert_allclose(gradient, one, rtol=1e-8, atol=1e-12)
+    assert any(np.abs(one).max() > 1e-4 for one in wanted)
