@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +19,22 @@ def set_threads(count: int) -> None:
     del count
 
 
-def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
-    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
+class Step(NamedTuple):
+    """A jitted function and what it takes.
+
+    Attributes:
+      function: of the weights and a batch; returns named arrays.
+      weights: by name.
+      batches: one after the other.
+    """
+
+    function: Any
+    weights: dict[str, jax.Array]
+    batches: Sequence[jax.Array]
+
+
+def steps(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Step]:
+    """``train``, ``encode`` and ``decode``."""
     weights = {name: jnp.asarray(array) for name, array in arrays.items()}
     batches, points = weights.pop("pictures"), weights.pop("coordinates")
     fixed = {} if case.own_steps else {"step_sizes": weights.pop("step_sizes")}
@@ -59,19 +74,35 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
         each = jax.vmap(lambda picture: loss(fit(weights, picture), weights, picture))
         return jnp.mean(each(pictures))
 
-    trained = jax.jit(jax.value_and_grad(outer))
-    encoded = jax.jit(jax.vmap(fit, (None, 0)))
-    decoded = jax.jit(jax.vmap(values, (None, 0)))
-    codes = [jnp.asarray(batch) for batch in case.codes()]
+    @jax.jit
+    def train(weights: dict, pictures: jax.Array) -> dict[str, jax.Array]:
+        total, gradients = jax.value_and_grad(outer)(weights, pictures)
+        return {"loss": total, **gradients}
 
-    def train(number: int) -> dict[str, np.ndarray]:
-        total, gradients = trained(weights, batches[number])
-        return {"loss": np.asarray(total), **{k: np.asarray(v) for k, v in gradients.items()}}
+    @jax.jit
+    def encode(weights: dict, pictures: jax.Array) -> dict[str, jax.Array]:
+        return {"code": jax.vmap(fit, (None, 0))(weights, pictures)}
 
-    def encode(number: int) -> dict[str, np.ndarray]:
-        return {"code": np.asarray(encoded(weights, batches[number]))}
+    @jax.jit
+    def decode(weights: dict, codes: jax.Array) -> dict[str, jax.Array]:
+        return {"values": jax.vmap(values, (None, 0))(weights, codes)}
 
-    def decode(number: int) -> dict[str, np.ndarray]:
-        return {"values": np.asarray(decoded(weights, codes[number]))}
+    return {
+        "train": Step(train, weights, batches),
+        "encode": Step(encode, weights, batches),
+        "decode": Step(decode, weights, [jnp.asarray(batch) for batch in case.codes()]),
+    }
 
-    return {"train": train, "encode": encode, "decode": decode}
+
+def on_host(results: dict[str, jax.Array]) -> dict[str, np.ndarray]:
+    """Copies from the device."""
+    return {name: np.asarray(array) for name, array in results.items()}
+
+
+def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
+
+    def run(step: Step) -> Callable[[int], dict]:
+        return lambda number: on_host(step.function(step.weights, step.batches[number]))
+
+    return {name: run(step) for name, step in steps(case, arrays).items()}

@@ -49,8 +49,8 @@ def weights_of(network: ModulatedSiren) -> dict[str, tf.Variable]:
     return weights
 
 
-def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
-    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
+def functions(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable]:
+    """``train`` and ``encode`` of pictures, ``decode`` of codes: to named results."""
     network, coordinates = network_of(case, arrays), tf.constant(arrays["coordinates"])
     modulation = network.modulation
     step_sizes = tf.Variable(arrays["step_sizes"], trainable=case.own_steps)
@@ -87,12 +87,15 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
     def decode(codes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"values": network(coordinates, codes, training=False)}
 
+    return {"train": train, "encode": encode, "decode": decode}
+
+
+def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+    """``train``, ``encode`` and ``decode``, each from the number of a batch to named results."""
+
     def run(function: Callable, batches: np.ndarray) -> Callable[[int], dict]:
         batches = [tf.constant(batch) for batch in batches]
         return lambda number: {k: v.numpy() for k, v in function(batches[number]).items()}
 
-    return {
-        "train": run(train, arrays["pictures"]),
-        "encode": run(encode, arrays["pictures"]),
-        "decode": run(decode, case.codes()),
-    }
+    batches = {"train": arrays["pictures"], "encode": arrays["pictures"], "decode": case.codes()}
+    return {task: run(step, batches[task]) for task, step in functions(case, arrays).items()}

@@ -14,6 +14,7 @@ import torch
 from benchmarks.twins.cases import Case
 
 VERSION = torch.__version__
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def set_threads(count: int) -> None:
@@ -21,12 +22,12 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+def steps(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
     """``train``, ``encode``, ``decode`` and ``compiled``, which decodes too.
 
-    Each goes from the number of a batch to named results.
+    Each goes from the number of a batch to named tensors on `DEVICE`.
     """
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors = {name: torch.from_numpy(array).to(DEVICE) for name, array in arrays.items()}
     batches, points = tensors.pop("pictures"), tensors.pop("coordinates")
     trained = {k: v for k, v in tensors.items() if k != "step_sizes" or case.own_steps}
     for tensor in trained.values():
@@ -54,7 +55,7 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
         return x + 0.5
 
     def fit(pictures: torch.Tensor, second_order: bool) -> torch.Tensor:
-        code = torch.zeros(len(pictures), case.code_size, requires_grad=True)
+        code = torch.zeros(len(pictures), case.code_size, device=DEVICE, requires_grad=True)
         for _ in range(case.steps):
             loss = torch.square(modulated(code) - pictures).mean() * len(pictures)
             (gradient,) = torch.autograd.grad(loss, code, create_graph=second_order)
@@ -70,26 +71,25 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
             parameters = [p - case.step_size * gradient for p, gradient in pairs]
         return parameters
 
-    def train(number: int) -> dict[str, np.ndarray]:
+    def train(number: int) -> dict[str, torch.Tensor]:
         pictures = batches[number]
         if case.modulation == "weight":
-            loss = torch.zeros([])
+            loss = torch.zeros([], device=DEVICE)
             for picture in pictures:
                 loss = loss + torch.square(own(fit_weights(picture, True)) - picture).mean()
             loss = loss / len(pictures)
         else:
             loss = torch.square(modulated(fit(pictures, True)) - pictures).mean()
         gradients = torch.autograd.grad(loss, list(trained.values()))
-        named = {name: gradient.numpy() for name, gradient in zip(trained, gradients)}
-        return {"loss": loss.detach().numpy(), **named}
+        return {"loss": loss.detach(), **dict(zip(trained, gradients))}
 
-    def encode(number: int) -> dict[str, np.ndarray]:
+    def encode(number: int) -> dict[str, torch.Tensor]:
         pictures = batches[number]
         if case.modulation != "weight":
-            return {"code": fit(pictures, False).detach().numpy()}
+            return {"code": fit(pictures, False).detach()}
         start = torch.cat([tensors[f"{k}_{i}"].ravel() for i in layers for k in ("kernel", "bias")])
         fitted = [torch.cat([p.ravel() for p in fit_weights(p, False)]) for p in pictures]
-        return {"code": (torch.stack(fitted) - start).detach().numpy()}
+        return {"code": (torch.stack(fitted) - start).detach()}
 
     def decoded(codes: torch.Tensor) -> torch.Tensor:
         """As `modulated`, but picture by picture where all weights differ."""
@@ -100,14 +100,28 @@ def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int]
         pairs = [zip(shared, update) for update in updates]
         return torch.stack([own([p + part.view_as(p) for p, part in pair]) for pair in pairs])
 
-    codes = [torch.from_numpy(batch) for batch in case.codes()]
+    codes = [torch.from_numpy(batch).to(DEVICE) for batch in case.codes()]
 
-    def decoder(function: Callable) -> Callable[[int], dict[str, np.ndarray]]:
-        def decode(number: int) -> dict[str, np.ndarray]:
+    def decoder(function: Callable) -> Callable[[int], dict[str, torch.Tensor]]:
+        def decode(number: int) -> dict[str, torch.Tensor]:
             with torch.inference_mode():
-                return {"values": function(codes[number]).numpy()}
+                return {"values": function(codes[number])}
 
         return decode
 
     tasks = {"decode": decoder(decoded), "compiled": decoder(torch.compile(modulated))}
     return {"train": train, "encode": encode, **tasks}
+
+
+def on_host(results: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """Copies from the device."""
+    return {name: tensor.cpu().numpy() for name, tensor in results.items()}
+
+
+def build(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable[[int], dict]]:
+    """As `steps`, with the results copied to the host."""
+
+    def run(step: Callable[[int], dict]) -> Callable[[int], dict]:
+        return lambda number: on_host(step(number))
+
+    return {name: run(step) for name, step in steps(case, arrays).items()}
