@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
             freeze_tiles=5400,  # that the final frequency tables are counted on
             fitted_weight=0.5,  # of the codes' error before quantisation
             xla=False,  # on two CPU cores a plain graph is 3-4 times faster
+            precision="float32",
             model=dict(
                 steps=2,
                 first_order=False,

@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
             freeze_tiles=8192,  # that the final frequency tables are counted on
             fitted_weight=0.5,  # of the codes' error before quantisation
             xla=False,
+            precision="float32",
             model=dict(
                 steps=2,
                 first_order=False,

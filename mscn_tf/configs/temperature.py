@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
             freeze_tiles=1024,  # that the final frequency tables are counted on
             fitted_weight=0.5,  # of the codes' error before quantisation
             xla=False,
+            precision="float32",
             model=dict(
                 domain="sphere",
                 steps=2,

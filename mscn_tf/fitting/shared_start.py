@@ -7,6 +7,7 @@ from typing import Callable
 import tensorflow as tf
 
 from mscn_tf.networks.network import ModulatedSiren
+from mscn_tf.networks.products import product
 from mscn_tf.networks.siren import LayerUpdate
 
 
@@ -56,7 +57,7 @@ def gradient_at_zero(
     seeds = channels if of_channels else residuals
     effects = [seeds * slopes[-1]]
     for layer, slope in zip(network.siren_layers[:0:-1], slopes[-2::-1]):
-        flat = tf.matmul(tf.reshape(effects[0], [-1, layer.units]), layer.kernel, transpose_b=True)
+        flat = product(tf.reshape(effects[0], [-1, layer.units]), layer.kernel, transpose_b=True)
         effects.insert(0, tf.reshape(flat, [-1, *slope.shape]) * slope)
 
     targets, gradients = [], []

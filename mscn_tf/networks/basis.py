@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.networks.embeddings import cosine_features
+from mscn_tf.networks.products import product
 from mscn_tf.runtime.grids import axis_names, centres
 
 _SHARED_WEIGHTS = (
@@ -210,10 +211,10 @@ class BasisNetwork(keras.layers.Layer):
         # Made here, so that a graph folds what depends on the grid alone.
         grid = [tf.constant(axis, tiles.dtype) for axis in grid or self.nominal_grid]
         features = self.embed(grid)
-        product = separable_product(
+        products = separable_product(
             tiles, *[tf.transpose(f[..., :frequencies], [0, 2, 1]) for f in features]
         )
-        return tf.reshape(product, [-1, self.count(frequencies) * tiles.shape[-1]])
+        return tf.reshape(products, [-1, self.count(frequencies) * tiles.shape[-1]])
 
     def coefficients(self, tiles: tf.Tensor) -> tf.Tensor:
         """Coefficients of the functions that make up tiles on the nominal grid, as `project`."""
@@ -272,15 +273,15 @@ class BasisNetwork(keras.layers.Layer):
         )
         hidden = tf.concat([further, 4.0 * (linear - 0.5)], axis=-1)
         shape = tf.shape(hidden)
-        hidden = tf.matmul(tf.reshape(hidden, [-1, hidden.shape[-1]]), weights["kernel_0"])
+        hidden = product(tf.reshape(hidden, [-1, hidden.shape[-1]]), weights["kernel_0"])
         hidden = tf.reshape(hidden, tf.concat([shape[:-1], [self.width]], 0))
         hidden += self.see_coordinates(weights, grid, embedded)
         seen = tf.matmul((quality[:, None] - 5.5) / 4.5, weights["quality_kernel"])
         hidden += tf.reshape(seen, [-1, *[1] * self.axes, self.width])
         hidden = tf.reshape(tf.sin(hidden + weights["bias_0"]), [-1, self.width])
         for i in range(1, self.depth):
-            hidden = tf.sin(tf.matmul(hidden, weights[f"kernel_{i}"]) + weights[f"bias_{i}"])
-        residual = tf.matmul(hidden, weights["out_kernel"]) + weights["out_bias"]
+            hidden = tf.sin(product(hidden, weights[f"kernel_{i}"]) + weights[f"bias_{i}"])
+        residual = product(hidden, weights["out_kernel"]) + weights["out_bias"]
         return linear + tf.reshape(residual, tf.shape(linear))
 
     def get_config(self) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from mscn_tf.networks.products import product
 from mscn_tf.networks.sine import sine
 
 
@@ -108,7 +110,7 @@ class SirenLayer(keras.layers.Layer):
         bias = _effective(self.bias, update.bias, update.bias_gate)
         if not self.is_last:  # Here, where there are weights, not points, to multiply.
             kernel, bias = self.w0 * kernel, self.w0 * bias
-        outputs = _product(inputs, kernel)
+        outputs = _of_points(inputs, kernel, tf.matmul if self.is_first else product)
         if unit_gate is not None:
             outputs *= unit_gate
         shift = bias if bias.shape.rank == 1 else bias[:, None, :]
@@ -129,11 +131,13 @@ def _effective(shared: tf.Tensor, update: tf.Tensor | None, gate: tf.Tensor | No
     return value if gate is None else gate * value
 
 
-def _product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _of_points(
+    inputs: tf.Tensor, kernel: tf.Tensor, product: Callable[..., tf.Tensor]
+) -> tf.Tensor:
     """``[N, in]`` or ``[B, N, in]`` times a shared ``[in, out]`` or an own ``[B, in, out]``."""
     if inputs.shape.rank == kernel.shape.rank == 2 or kernel.shape.rank == 3:
-        return tf.matmul(inputs, kernel)
+        return product(inputs, kernel)
     # One large product instead of B small ones.
     shape = tf.shape(inputs)
-    flat = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel)
+    flat = product(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel)
     return tf.reshape(flat, [shape[0], shape[1], kernel.shape[-1]])

@@ -61,7 +61,12 @@ class BasisTrainer(Trainer):
             self.codec.trainable_variables, config.optimizer.average
         )
         self._outer_step = OuterStep(
-            self._losses, self.groups, config.optimizer.clip, self._finish, config.xla
+            self._losses,
+            self.groups,
+            config.optimizer.clip,
+            self._finish,
+            config.xla,
+            config.precision,
         )
         self.measure = CodecMeasure(self.codec)
 

@@ -66,7 +66,9 @@ class ModulatedTrainer(Trainer):
         for variables, optimizer in groups:
             optimizer.build(variables)
         self.optimizers = [optimizer for _, optimizer in groups]
-        self._take_step = OuterStep(self._losses, groups, rates.clip, self._count, config.xla)
+        self._take_step = OuterStep(
+            self._losses, groups, rates.clip, self._count, config.xla, config.precision
+        )
 
     def checkpointed(self) -> dict[str, Any]:
         return {"fit": self.fit, "optimizers": self.optimizers}

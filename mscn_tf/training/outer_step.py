@@ -8,6 +8,8 @@ from typing import Callable
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.networks import products
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.training.distribution import shard
 
 Losses = tuple[tf.Tensor, dict[str, tf.Tensor]]
@@ -26,6 +28,10 @@ class OuterStep:
       clip: largest global norm of the gradient.
       finish: changes variables after each step.
       xla: compile losses and gradients with XLA.
+      precision: of products between layers (`mscn_tf.networks.products`).
+
+    Raises:
+      MscnError: there is no such precision.
     """
 
     def __init__(
@@ -35,9 +41,15 @@ class OuterStep:
         clip: float,
         finish: Callable[[], None],
         xla: bool = False,
+        precision: str = "float32",
     ):
+        if precision not in products.PRECISIONS:
+            raise MscnError(
+                f"config.precision={precision}: must be one of {', '.join(products.PRECISIONS)}"
+            )
         self._strategy = tf.distribute.get_strategy()
         self._losses, self._groups, self._clip, self._finish = losses, groups, clip, finish
+        self._precision = precision
         self._variables = [v for group, _ in groups for v in group]
         compiled = tf.function(self._sums, jit_compile=True, autograph=False)
         self._local = compiled if xla else self._sums
@@ -71,7 +83,7 @@ class OuterStep:
         return {"gradient_norm": norm, **{name: m / count for name, m in metrics.items()}}
 
     def _sums(self, *batch: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        with tf.GradientTape() as tape:
+        with products.precision(self._precision), tf.GradientTape() as tape:
             losses, metrics = self._losses(*batch)
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, self._variables, unconnected_gradients="zero")

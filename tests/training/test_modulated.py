@@ -108,6 +108,27 @@ def test_another_seed_is_another_run(tmp_path):
     assert np.abs(kernels[0] - kernels[1]).max() > 0.01
 
 
+@pytest.mark.parametrize(
+    "arm, xla, precision, tolerance",
+    [
+        ("dense", False, "bfloat16", 0.02),
+        ("MSCN, delta", False, "bfloat16", 0.02),
+        # Not the one with gates: XLA draws other noise from the same seed.
+        pytest.param("dense", True, "float32", 1e-4, marks=pytest.mark.slow),
+        pytest.param("dense", True, "bfloat16", 0.02, marks=pytest.mark.slow),
+    ],
+)
+def test_precision_and_compiler_hardly_change_errors(arm, xla, precision, tolerance):
+    errors = []
+    for settings in ({}, dict(xla=xla, precision=precision)):
+        (one,) = runs(get_config(), arm)
+        one.config.update(settings)
+        trainer = trainer_of(one)
+        errors.append([float(trainer.update(step)["error"]) for step in range(4)])
+    np.testing.assert_allclose(*errors, rtol=tolerance)
+    assert errors[0] != errors[1]
+
+
 @pytest.fixture(scope="module")
 def first_half(tmp_path_factory):
     """The dense half that pruned runs go on from: its workdir, and as it ended."""

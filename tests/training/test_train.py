@@ -87,6 +87,23 @@ def test_xla_gives_the_same_losses(tiny):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+def test_bfloat16_gives_nearly_the_same_losses(tiny):
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        config = tiny.config
+        config.precision = precision
+        trainer = BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+        trainer.start()
+        trainer.codec.network.out_kernel.assign_add(tf.fill([config.model.network.width, 3], 0.1))
+        losses.append([float(trainer.update(step)["loss"]) for step in range(5)])
+        assert {v.dtype for v in trainer.codec.trainable_variables} == {tf.float32}
+    np.testing.assert_allclose(*losses, rtol=0.02)
+    assert losses[0] != losses[1]
+    config.precision = "half"
+    with pytest.raises(MscnError, match="precision=half: must be one of float32, bfloat16"):
+        BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+
+
 def saved_step(workdir):
     """The step of the newest checkpoint."""
     path = tf.train.latest_checkpoint(str(workdir / "checkpoints"))

@@ -24,6 +24,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
             first_price=0.01,  # of the density, in squared errors
             price_rate=0.015,
             xla=False,
+            precision="float32",
             model=dict(
                 axes=2,
                 channels=3,
