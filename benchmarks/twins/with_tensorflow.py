@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from benchmarks.twins.cases import Case
 from mscn_tf.fitting.inner_loop import inner_loop
-from mscn_tf.fitting.shared_start import gradient_at_zero
+from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.networks import modulations
 from mscn_tf.networks.network import ModulatedSiren
 
@@ -66,7 +66,7 @@ def functions(case: Case, arrays: dict[str, np.ndarray]) -> dict[str, Callable]:
 
         sizes = {"code": weights["step_sizes"][None]}
         start = modulation.initial(case.pictures)
-        first = {"code": gradient_at_zero(network, coordinates, error, case.pictures)}
+        first = gradients_at_zero(network, coordinates, error, start)
         adapted = inner_loop(
             loss, start, sizes, case.steps, first_order=first_order, first_gradients=first
         )

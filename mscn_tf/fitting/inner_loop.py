@@ -43,7 +43,7 @@ def inner_loop(
       draw: what each step sees of the signals, by the step's number, such as the points that
         ``sample_points`` chooses: the second argument of ``loss``.
       first_gradients: those of the first step, by name, for who has them at less cost, as
-        `shared_start.gradient_at_zero` does.
+        `shared_start.gradients_at_zero` does.
 
     Returns:
       The adapted tensors, differentiable in ``initial``, ``step_sizes`` and all that ``loss``

@@ -8,7 +8,7 @@ import ml_collections
 import tensorflow as tf
 
 from mscn_tf.fitting.inner_loop import Adapted, inner_loop
-from mscn_tf.fitting.shared_start import gradient_at_zero
+from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (
     LatentModulation,
@@ -146,27 +146,40 @@ class ModulatedFit(tf.Module):
             return errors + self.price * self.density(adapted) if sparse else errors
 
         sparse = "log_alpha" in sizes
-        batch = signals.shape[0]
-        first = None
-        if self._only_adds:
-            first = gradient_at_zero(
-                self.network, coordinates, lambda values: _mean_squares(values - signals), batch
-            )
+        initial = self.modulation.initial(signals.shape[0])
         adapted = inner_loop(
             loss,
-            self.modulation.initial(batch),
+            initial,
             sizes,
             self.config.steps if steps is None else steps,
             self.config.first_order,
-            first_gradients=None if first is None else {"code": first},
+            first_gradients=self._first_gradients(signals, coordinates, initial, noise),
         )
         return {**adapted, **noise}
 
-    @property
-    def _only_adds(self) -> bool:
-        """Whether a code only adds to what is shared: then all signals start alike."""
-        kind, target = self.config.sparsity, self.config.target
-        return kind in ("none", "gradient") or (kind, target) == ("mask", "delta")
+    def _first_gradients(
+        self,
+        signals: tf.Tensor,
+        coordinates: tf.Tensor,
+        initial: Adapted,
+        noise: Mapping[str, tf.Tensor],
+    ) -> Adapted | None:
+        """Those of the loss of `fit`, where codes only add, so that all signals start alike."""
+        if self.config.sparsity in ("gates", "mask") and self.config.target != "delta":
+            return None
+        first = gradients_at_zero(
+            self.network,
+            coordinates,
+            lambda values: _mean_squares(values - signals),
+            initial,
+            noise,
+        )
+        if "log_alpha" in initial:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(initial)
+                price = tf.reduce_sum(self.price * self.density(initial))
+            first["log_alpha"] += tape.gradient(price, initial["log_alpha"])
+        return first
 
 
 def _mean_squares(errors: tf.Tensor) -> tf.Tensor:

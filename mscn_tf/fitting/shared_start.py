@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Callable
 
 import tensorflow as tf
@@ -11,25 +12,32 @@ from mscn_tf.networks.products import product
 from mscn_tf.networks.siren import LayerUpdate
 
 
-def gradient_at_zero(
+def gradients_at_zero(
     network: ModulatedSiren,
     coordinates: tf.Tensor,
     loss: Callable[[tf.Tensor], tf.Tensor],
-    batch: int,
-) -> tf.Tensor:
-    """Gradient ``[B, M]`` of each signal's loss in its code, at codes of zero.
+    initial: Mapping[str, tf.Tensor],
+    noise: Mapping[str, tf.Tensor] | None = None,
+) -> dict[str, tf.Tensor]:
+    """Gradient of each signal's loss in what is adapted, at codes of zero.
 
     There all signals have the same values, and what a shift of a unit does to a channel at a point
     is the same for all: one pass forward and C back serve the whole batch. A signal's gradient is
     then a matrix product of its residuals with them.
 
     Args:
-      network: whose modulation adds nothing to shared weights at a code of zero, and only adds
-        (no gates).
+      network: whose modulation only adds to shared weights, at a code of zero nothing: gates, if
+        any, are on the code.
       coordinates: ``[N, d]``.
       loss: maps values ``[B, N, C]`` to each signal's loss, ``[B]``.
-      batch: B.
+      initial: what is adapted, as ``network.modulation.initial`` has it: ``"code"`` of zeros
+        ``[B, M]``, and gates where there are.
+      noise: of sampled gates.
+
+    Returns:
+      By the names of ``initial``, in the same shapes.
     """
+    batch = initial["code"].shape[0]
     hidden = coordinates if network.embedding is None else network.embedding(coordinates)
     inputs, slopes = [], []  # of each layer: [N, in], and its outputs' in the units' biases
     for layer in network.siren_layers:
@@ -48,9 +56,9 @@ def gradient_at_zero(
     residuals = tape.gradient(total, values)  # [B, N, C]
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        code = network.modulation.initial(batch)["code"]
-        tape.watch(code)
-        updates = network.modulation(code)
+        initial = dict(initial)
+        tape.watch(initial)
+        updates = network.modulation({**initial, **(noise or {})})
     of_channels = batch > network.out_channels and all(update.kernel is None for update in updates)
     # Backwards from the last layer: what biases do to each channel at each point, or to losses.
     channels = tf.eye(network.out_channels, dtype=hidden.dtype)[:, None]
@@ -72,4 +80,4 @@ def gradient_at_zero(
         if update.kernel is not None:
             targets.append(update.kernel)
             gradients.append(tf.matmul(seen[None], effect, transpose_a=True))
-    return tape.gradient(targets, code, output_gradients=gradients)
+    return tape.gradient(targets, initial, gradients, unconnected_gradients="zero")

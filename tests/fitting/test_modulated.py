@@ -66,6 +66,21 @@ def test_a_signal_does_not_depend_on_its_batch(kind):
 
 
 @every_kind
+def test_the_first_step_of_all_signals_together(kind, monkeypatch):
+    """As that of each signal's own loss, its price included."""
+    fit = make(kind)
+    fit.price.assign(0.01)
+    noise = fit.noise(3, tf.constant([4, 5]))
+    found = fit.fit(SIGNALS, X, noise, steps=2)
+    monkeypatch.setattr(ModulatedFit, "_first_gradients", lambda *_: None)
+    wanted = fit.fit(SIGNALS, X, noise, steps=2)
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        largest = np.abs(wanted[name]).max()
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-5 * largest)
+
+
+@every_kind
 def test_density_and_what_is_kept(kind):
     fit = make(kind)
     adapted = fit.fit(SIGNALS, X)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.fitting.inner_loop import inner_loop
-from mscn_tf.fitting.shared_start import gradient_at_zero
+from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.networks.embeddings import NerfFrequencies
 from mscn_tf.networks.modulations import (
     BasisModulation,
@@ -15,6 +15,7 @@ from mscn_tf.networks.modulations import (
     network_sizes,
 )
 from mscn_tf.networks.network import ModulatedSiren
+from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.pruning import MaskedModulation
 
 N, C = 25, 3
@@ -26,6 +27,12 @@ MODULATIONS = {
     "shift": lambda: ShiftModulation(SIZES, dtype="float64"),
     "weights": lambda: WeightModulation(SIZES, dtype="float64"),
     "basis": lambda: BasisModulation(SIZES, 6, seed=1, dtype="float64"),
+    "gates": lambda: GatedModulation(
+        WeightModulation(SIZES, dtype="float64"), "group", "delta", 0.7, dtype="float64"
+    ),
+    "gates on shifts": lambda: GatedModulation(
+        ShiftModulation(SIZES, dtype="float64"), "modulation", "delta", 0.7, dtype="float64"
+    ),
     "mask": lambda: MaskedModulation(
         ShiftModulation(SIZES, dtype="float64"), "delta", dtype="float64"
     ),
@@ -41,35 +48,39 @@ def make(kind: str, batch: int):
     def error(values: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(tf.abs(values - signals) ** 3, axis=[1, 2])
 
-    return network, error, lambda adapted: error(network(COORDINATES, adapted))
+    noise = modulation.noise(batch, tf.constant([1, 2]))
+    return network, error, lambda adapted: error(network(COORDINATES, {**adapted, **noise})), noise
 
 
 @pytest.mark.parametrize("kind", MODULATIONS)
 @pytest.mark.parametrize("batch", [1, C, 7])
 def test_it_is_the_gradient(kind, batch):
-    network, error, loss = make(kind, batch)
+    network, error, loss, noise = make(kind, batch)
     start = network.modulation.initial(batch)
     with tf.GradientTape() as tape:
         tape.watch(start)
         total = tf.reduce_sum(loss(start))
-    wanted = tape.gradient(total, start)["code"].numpy()
-    found = gradient_at_zero(network, tf.constant(COORDINATES), error, batch)
-    assert np.abs(wanted).max() > 1e-4
-    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * np.abs(wanted).max())
+    wanted = tape.gradient(total, start)
+    found = gradients_at_zero(network, tf.constant(COORDINATES), error, start, noise)
+    assert found.keys() == wanted.keys()
+    assert np.abs(wanted["code"]).max() > 1e-4
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", MODULATIONS)
 @pytest.mark.parametrize("first_order", [False, True])
 def test_an_inner_loop_that_is_given_it(kind, first_order):
     """Codes and outer gradients are those of one that finds out by itself."""
-    network, error, loss = make(kind, 5)
-    sizes = {"code": tf.Variable(np.full([1, network.modulation.code_size], 0.1))}
+    network, error, loss, noise = make(kind, 5)
+    initial = network.modulation.initial(5)
+    sizes = {k: tf.Variable(np.full([1, v.shape[1]], 0.1)) for k, v in initial.items()}
 
     @tf.function
     def outer(given: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            first = {"code": gradient_at_zero(network, tf.constant(COORDINATES), error, 5)}
             initial = network.modulation.initial(5)
+            first = gradients_at_zero(network, tf.constant(COORDINATES), error, initial, noise)
             adapted = inner_loop(
                 loss, initial, sizes, 2, first_order, first_gradients=first if given else None
             )

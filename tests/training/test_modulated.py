@@ -109,7 +109,7 @@ def test_another_seed_is_another_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arm, xla, precision, tolerance",
+    ("arm", "xla", "precision", "tolerance"),
     [
         ("dense", False, "bfloat16", 0.02),
         ("MSCN, delta", False, "bfloat16", 0.02),
