@@ -46,7 +46,8 @@ def gradients_at_zero(
         probe = tf.zeros([hidden.shape[0], layer.units], hidden.dtype)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(probe)
-            hidden = layer(hidden[:, None], LayerUpdate(bias=probe))[:, 0]
+            outputs = layer(tf.expand_dims(hidden, 1), LayerUpdate(bias=probe))
+            hidden = tf.squeeze(outputs, 1)
         slopes.append(tape.gradient(hidden, probe))
 
     values = tf.broadcast_to(hidden + network.offset, [batch, *hidden.shape])
@@ -79,5 +80,5 @@ def gradients_at_zero(
                 gradients.append(tf.reduce_sum(effect, axis=1))
         if update.kernel is not None:
             targets.append(update.kernel)
-            gradients.append(tf.matmul(seen[None], effect, transpose_a=True))
+            gradients.append(tf.matmul(tf.expand_dims(seen, 0), effect, transpose_a=True))
     return tape.gradient(targets, initial, gradients, unconnected_gradients="zero")
