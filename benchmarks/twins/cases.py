@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,18 @@ class Case:
         arrays["coordinates"] = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
         arrays["pictures"] = rng.random([BATCHES, self.pictures, POINTS, CHANNELS])
         return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def noise_name(number: int, shape: Sequence[int]) -> str:
+    """That of an array of `noise`."""
+    return f"noise_{number}_{'x'.join(map(str, shape))}"
+
+
+def noise(name: str) -> np.ndarray:
+    """float32, uniform within 0.1 of zero; the same on every machine."""
+    _, number, shape = name.split("_")
+    shape = [int(size) for size in shape.split("x")]
+    return np.random.default_rng(int(number)).random(shape, np.float32) / 5 - np.float32(0.1)
 
 
 # COIN++: Dupont et al. 2022. functa: Dupont et al. 2022, with 15 layers as there but 128 units

@@ -61,7 +61,7 @@ class BasisTrainer(Trainer):
             self.codec.trainable_variables, config.optimizer.average
         )
         self._outer_step = OuterStep(
-            self._losses,
+            self.losses,
             self.groups,
             config.optimizer.clip,
             self._finish,
@@ -142,7 +142,7 @@ class BasisTrainer(Trainer):
         step = prior.coarsest_step * tf.exp(share * ratio)
         return prior.rate_weight * tf.square(step)
 
-    def _losses(self, tiles: tf.Tensor, quality: tf.Tensor) -> Losses:
+    def losses(self, tiles: tf.Tensor, quality: tf.Tensor) -> Losses:
         fit = self.codec.fit(tiles, quality, self._seed())
         reference = self.codec.prior.at_quality(self.reference_cost[:, None], quality)[:, 0]
         trade_off = self._trade_off(quality)

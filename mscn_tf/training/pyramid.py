@@ -88,7 +88,7 @@ class PyramidTrainer(Trainer):
         self._level_share = share / share.sum()
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
         self._outer_step = OuterStep(
-            self._losses,
+            self.losses,
             [(self._variables, self.optimizer)],
             config.optimizer.clip,
             lambda: self.step.assign_add(1),
@@ -163,7 +163,7 @@ class PyramidTrainer(Trainer):
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 
-    def _losses(
+    def losses(
         self,
         own: tf.Tensor,
         parents: tf.Tensor,
