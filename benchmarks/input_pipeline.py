@@ -1,4 +1,4 @@
-"""Share of a training step that goes into drawing its batch.
+"""What drawing a batch takes, beside the training step during which the next one is drawn.
 
     python benchmarks/input_pipeline.py [CONFIG.py ...]
 
@@ -20,7 +20,7 @@ STEPS = 15
 
 
 def main(argv: list[str]) -> None:
-    print("| configuration | draw, ms | step, ms | share |\n|---|---|---|---|")
+    print("| configuration | draw, ms | step, ms | ratio |\n|---|---|---|---|")
     for path in argv[1:] or CONFIGS:
         spec = importlib.util.spec_from_file_location("config", path)
         module = importlib.util.module_from_spec(spec)
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
             began = time.perf_counter()
             trainer.batch(step)
             drawn = time.perf_counter()
-            float(trainer.update(step)["loss"])  # draws the batch once more
+            float(trainer.update(step)["loss"])
             times.append((drawn - began, time.perf_counter() - drawn))
         draw, step = np.median(times[1:], axis=0)
         row = f"{config.name} | {1e3 * draw:.1f} | {1e3 * step:.0f} | {draw / step:.1%}"

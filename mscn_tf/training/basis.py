@@ -14,6 +14,7 @@ from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.signals.datasets import TileSampler
+from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
@@ -60,6 +61,7 @@ class BasisTrainer(Trainer):
         self.average = ExponentialMovingAverage(
             self.codec.trainable_variables, config.optimizer.average
         )
+        self._batches = Ahead(self.batch)
         self._outer_step = OuterStep(
             self.losses,
             self.groups,
@@ -111,7 +113,7 @@ class BasisTrainer(Trainer):
         }
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
-        return self._outer_step(self.batch(step))
+        return self._outer_step(self._batches(step))
 
     def evaluate(self) -> list[Row]:
         rows = evaluate(self, self.validation, self.config.evaluate_qualities)

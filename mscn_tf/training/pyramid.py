@@ -25,6 +25,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
+from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 
@@ -87,6 +88,7 @@ class PyramidTrainer(Trainer):
         share = 2.0 ** -np.arange(self.levels)  # coarse levels more often than their size
         self._level_share = share / share.sum()
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
+        self._batches = Ahead(self.batch)
         self._outer_step = OuterStep(
             self.losses,
             [(self._variables, self.optimizer)],
@@ -182,7 +184,7 @@ class PyramidTrainer(Trainer):
         return loss, {"loss": loss, "saved_by_signs": saved}
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
-        return self._outer_step(self.batch(step))
+        return self._outer_step(self._batches(step))
 
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior."""

@@ -26,14 +26,14 @@ KILLED = """
 import os, signal
 from tests import tiny
 from mscn_tf.training import train
-draw = train.TileSampler.draw
+update = train.BasisTrainer.update
 
-def dying(self, count, step):
+def dying(self, step):
     if step == {step}:
         os.kill(os.getpid(), signal.SIGKILL)
-    return draw(self, count, step)
+    return update(self, step)
 
-train.TileSampler.draw = dying
+train.BasisTrainer.update = dying
 train.train(tiny.get_config({folder!r}), {workdir!r})
 """
 
@@ -182,16 +182,16 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatc
     assert b"step 8  train" in killed.stdout
     assert saved_step(workdir) == 5
 
-    draw = datasets.TileSampler.draw
+    update = BasisTrainer.update
 
-    def interrupted(self, count, step):
+    def interrupted(self, step):
         if step == 9:
             os.kill(os.getpid(), signal.SIGINT)
-        return draw(self, count, step)
+        return update(self, step)
 
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(datasets.TileSampler, "draw", interrupted)
+        patch.setattr(BasisTrainer, "update", interrupted)
         with pytest.raises(KeyboardInterrupt):
             training.train(tiny.config, workdir)
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
