@@ -125,6 +125,7 @@ $(TWINS)/ready: $(READY)
 
 bench: $(BENCH) $(TWINS)/ready
 	@$(BIN)/python benchmarks/run_twins.py --out=build/twins
+	@$(BIN)/python benchmarks/throughput.py
 	@$(BIN)/python benchmarks/encode_vs_coinpp.py
 	@rm -rf build/bench-photo
 	@$(BIN)/mscn evaluate --codec=photo --data=$(KODAK) --baselines=jpeg --bd-range=0.15,0.8 --out=build/bench-photo

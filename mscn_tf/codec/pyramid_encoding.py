@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -10,11 +10,68 @@ from tqdm import tqdm
 from mscn_tf.codec.tiling import planes
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.wavelet import analyse
+from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
 _DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
 _BITS_OF_ONE = 6.0  # about what a coefficient that isn't zero costs
+_FINE = 3  # levels, with 63 of 64 coefficients, that aren't kept
+
+
+class _Plane:
+    """One plane of a picture and its coefficients, the finest ones for a row of tiles at a time.
+
+    Args:
+      scheme: of the codec.
+      pixels: uint8 ``[H, W, 1 or 3]``.
+
+    Attributes:
+      pixels: the same.
+      sample: magnitudes of some coefficients.
+      every: how many each of them stands for.
+    """
+
+    def __init__(self, scheme: Pyramids, pixels: np.ndarray):
+        self.pixels, self._scheme = pixels, scheme
+        self._fine = min(_FINE, scheme.prior.levels)
+        self.every = -(-pixels[..., 0].size * len(scheme.colour) // _SAMPLE)
+        coarse, sample = [], []
+        for top, bottom in self._rows():
+            part = self._analysed(top, bottom)
+            coarse.append(part.coarse)
+            sample += [np.abs(detail.ravel()[:: self.every]) for detail in part.details]
+        self._coarse = analyse(np.concatenate(coarse, axis=1), scheme.prior.levels - self._fine)
+        sample += [np.abs(detail.ravel()[:: self.every]) for detail in self._coarse.details]
+        self.sample = np.concatenate(sample)
+
+    def _rows(self) -> Iterator[tuple[int, int]]:
+        """Those of the tiles."""
+        edge, height = self._scheme.edge, len(self.pixels)
+        return ((top, min(top + edge, height)) for top in range(0, height, edge))
+
+    def _analysed(self, top: int, bottom: int) -> Pyramid:
+        def channels(first: int, last: int) -> np.ndarray:
+            return to_channels(self.pixels[first:last], self._scheme.colour)
+
+        return analyse_rows(channels, len(self.pixels), top, bottom, self._fine)
+
+    def tiles(self) -> Iterator[tuple[Pyramid, tuple[int, int]]]:
+        """Each tile's coefficients, row-major, and its (height, width)."""
+        scheme, width = self._scheme, self.pixels.shape[1]
+        for top, bottom in self._rows():
+            details = self._analysed(top, bottom).details
+            for detail in self._coarse.details:
+                details.append(detail[..., _own(top, bottom, len(details) + 1), :])
+            coarse = self._coarse.coarse[..., _own(top, bottom, len(details)), :]
+            strip, shape = Pyramid(coarse, details), (bottom - top, width)
+            for place in scheme.places(shape):
+                yield scheme.tile(strip, shape, *place), scheme.tile_shape(shape, *place)
+
+
+def _own(top: int, bottom: int, level: int) -> slice:
+    """Of a level's rows those of these of the picture."""
+    return slice(top >> level, -(-bottom >> level))
 
 
 class PyramidEncoding:
@@ -39,32 +96,22 @@ class PyramidEncoding:
         self._codec, self._pictures, self._names = codec, pictures, names
         self._bar, self._passes = bar, passes
         scheme = codec.scheme
-        self._planes = [plane for picture in pictures for plane in planes(picture)]
-        self._pyramids = [
-            analyse(to_channels(plane, scheme.colour), scheme.prior.levels)
-            for plane in self._planes
-        ]
-        self._tiles = sum(len(scheme.places(plane.shape[:2])) for plane in self._planes)
-        self._samples = []  # magnitudes of each plane, and how many each stands for
-        for pyramid in self._pyramids:
-            flat = np.concatenate([np.abs(detail).ravel() for detail in pyramid.details])
-            every = -(-len(flat) // _SAMPLE)
-            self._samples.append((flat[::every], every))
+        self._planes = [_Plane(scheme, plane) for picture in pictures for plane in planes(picture)]
+        self._tiles = sum(len(scheme.places(plane.pixels.shape[:2])) for plane in self._planes)
+
+    def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
+        """Of every tile, as they are wanted."""
+        for plane in self._planes:
+            for part, size in plane.tiles():
+                prior = self._codec.scheme.prior
+                yield quantise(prior, part, *size, q16, rate_weight, self._passes)
+                self._bar.update()
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(self._tiles)
-        scheme = self._codec.scheme
-        rate_weight = thrift * self._codec.bundle.manifest["rate_weight"]
-        symbols = []
-        for plane, pyramid in zip(self._planes, self._pyramids):
-            shape = plane.shape[:2]
-            for place in scheme.places(shape):
-                part, size = scheme.tile(pyramid, shape, *place), scheme.tile_shape(shape, *place)
-                symbols.append(quantise(scheme.prior, part, *size, q16, rate_weight, self._passes))
-                self._bar.update()
         return self._codec.pack(
-            symbols,
+            self._symbols(q16, thrift * self._codec.bundle.manifest["rate_weight"]),
             [picture.shape[:2] for picture in self._pictures],
             [q16] * len(self._pictures),
             [picture.shape[2] for picture in self._pictures],
@@ -75,17 +122,17 @@ class PyramidEncoding:
         """About what ``file`` takes, but for a constant factor."""
         step = self._codec.scheme.prior.step(q16)
         total = 1.0
-        for sizes, every in self._samples:
-            used = sizes[sizes >= (1 - _DEAD_ZONE) * step]
-            total += every * (_BITS_OF_ONE * len(used) + 1.5 * np.log2(used / step + 1).sum())
+        for plane in self._planes:
+            used = plane.sample[plane.sample >= (1 - _DEAD_ZONE) * step]
+            total += plane.every * (_BITS_OF_ONE * len(used) + 1.5 * np.log2(used / step + 1).sum())
         return total
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
         step = self._codec.scheme.prior.step(q16)
         found = []
-        for plane, (sizes, every) in zip(self._planes, self._samples):
-            error = sizes - step * np.floor(sizes / step + 0.5 - _DEAD_ZONE)
-            values = 3 * plane.shape[0] * plane.shape[1]
-            found.append(-10 * np.log10(max(every * np.sum(error**2) / values, 1e-9)))
+        for plane in self._planes:
+            error = plane.sample - step * np.floor(plane.sample / step + 0.5 - _DEAD_ZONE)
+            values = 3 * plane.pixels[..., 0].size
+            found.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
         return float(np.mean(found))

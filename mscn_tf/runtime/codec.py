@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Union
 
@@ -133,7 +133,7 @@ class Codec:
 
     def pack(
         self,
-        symbols: np.ndarray | Sequence[Pyramid],
+        symbols: np.ndarray | Iterable[Pyramid],
         shapes: Sequence[Sequence[int]],
         q16: Sequence[int],
         channels: Sequence[int],

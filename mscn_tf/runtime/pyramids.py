@@ -8,7 +8,7 @@ come first in a block: a small version of a picture is decoded without the fine 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -47,24 +47,28 @@ class Pyramids:
         if self.edge % 2**self.prior.levels:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
 
-    def blocks(self, container: Container, symbols: Sequence[Pyramid]) -> list[bytes]:
+    def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
         """The blocks of a file that lacks them, from int32 pyramids, one for each tile.
 
         Raises:
           MscnError: the symbols do not fit the file's items.
         """
-        if len(symbols) != container.tiles or len(container.q16) != container.items:
-            raise MscnError(
-                f"{len(symbols)} pyramids and {len(container.q16)} qualities do not fit "
-                f"{container.items} items of {container.tiles} tiles"
-            )
-        todo = iter(symbols)
-        return [
-            self.prior.encode(next(todo), *self.tile_shape(shape, row, column), q16)
+        if len(container.q16) != container.items:
+            raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
+        tiles = [
+            (*self.tile_shape(shape, row, column), q16)
             for item, (shape, q16) in enumerate(zip(container.shapes, container.q16))
             for _ in container.planes(item)
             for row, column in self.places(shape)
         ]
+        # One after the other, so that they need not all be there at a time.
+        found = [
+            None if tile is None or own is None else self.prior.encode(own, *tile)
+            for own, tile in itertools.zip_longest(symbols, tiles)
+        ]
+        if None in found:
+            raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
+        return found
 
     def reader(self, container: Container) -> _Reader:
         """What decodes items of a file."""

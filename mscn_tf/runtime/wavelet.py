@@ -122,6 +122,29 @@ def analyse(picture: np.ndarray, levels: int) -> Pyramid:
     return Pyramid(picture, details)
 
 
+def analyse_rows(
+    rows: Callable[[int, int], np.ndarray], height: int, first: int, last: int, levels: int
+) -> Pyramid:
+    """Those coefficients of a picture that belong to some of its rows; equal to the whole's.
+
+    Args:
+      rows: gives the picture's rows from one number to before another, float ``[C, r, W]``.
+      height: of the picture.
+      first: row, a multiple of ``2**levels``.
+      last: the one after the last: a multiple likewise, or ``height``.
+      levels: as of `analyse`.
+    """
+    reach = 4 << levels  # a low value depends on four others to each side; two for each level more
+    top, bottom = max(first - reach, 0), min(last + reach, height)
+    coarse, details = analyse(rows(top, bottom), levels)
+
+    def own(array: np.ndarray, level: int) -> np.ndarray:
+        return array[..., (first - top) >> level : -(-(last - top) >> level), :]
+
+    details = [own(detail, level + 1) for level, detail in enumerate(details)]
+    return Pyramid(own(coarse, levels), details)
+
+
 def synthesise(pyramid: Pyramid, height: int, width: int, skip: int = 0) -> np.ndarray:
     """The picture of given coefficients; the inverse of `analyse`.
 

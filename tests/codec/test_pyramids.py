@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.codec import Codec
+from mscn_tf.codec import Codec, pyramid_encoding
 from mscn_tf.runtime import pyramids, wavelet
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
@@ -55,6 +57,16 @@ def test_pieces_that_fit_a_cache_make_the_whole(codec, monkeypatch, height, widt
     monkeypatch.setattr(pyramids, "_TOGETHER", 200)
     monkeypatch.setattr(wavelet, "_TOGETHER", 100)
     assert np.array_equal(codec.decode(data), whole)
+
+
+@pytest.mark.parametrize(("height", "width"), [(70, 45), (33, 9), (5, 64), (128, 31)])
+def test_rows_of_tiles_make_the_file_of_the_whole(codec, monkeypatch, height, width):
+    """Finest levels that are found for a row of tiles at a time."""
+    original = np.dstack([picture(height, width, 2), picture(height, width, 3)[..., :1]])
+    encode = functools.partial(codec.encode, original)
+    found = [encode(quality=6), encode(psnr=25.0)]
+    monkeypatch.setattr(pyramid_encoding, "_FINE", 0)
+    assert found == [encode(quality=6), encode(psnr=25.0)]
 
 
 def test_tiles_leave_no_seams(codec, tmp_path):

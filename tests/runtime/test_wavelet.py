@@ -32,6 +32,37 @@ def test_synthesis_undoes_analysis(channels, height, width, levels, seed):
     assert inside == counts[0]  # critically sampled
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 200), st.integers(1, 20), st.integers(0, 4), st.integers(1, 5), st.integers(0, 9)
+)
+def test_rows_are_those_of_the_whole(height, width, levels, blocks, seed):
+    picture = np.random.default_rng(seed).normal(size=(2, height, width)).astype(np.float32)
+    whole, edge = wavelet.analyse(picture, levels), blocks << levels
+    parts = [
+        wavelet.analyse_rows(
+            lambda a, b: picture[:, a:b], height, top, min(top + edge, height), levels
+        )
+        for top in range(0, height, edge)
+    ]
+    found = np.concatenate([part.coarse for part in parts], axis=-2)
+    np.testing.assert_array_equal(found, whole.coarse)
+    for level, detail in enumerate(whole.details):
+        found = np.concatenate([part.details[level] for part in parts], axis=-2)
+        np.testing.assert_array_equal(found, detail)
+
+
+def test_rows_need_few_others():
+    asked = []
+
+    def rows(first: int, last: int) -> np.ndarray:
+        asked.append((first, last))
+        return np.zeros((1, last - first, 8))
+
+    wavelet.analyse_rows(rows, 1000, 512, 768, 3)
+    assert asked == [(480, 800)]
+
+
 def test_scaling_function_is_the_published_filter():
     coarse = np.zeros((1, 1, 17))
     coarse[0, 0, 8] = 1.0
