@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
             start_tiles=16000,  # that the closed-form start is computed from
             freeze_tiles=5400,  # that the final frequency tables are counted on
             fitted_weight=0.5,  # of the codes' error before quantisation
-            xla=False,  # on two CPU cores a plain graph is 3-4 times faster
+            xla=False,  # on CPUs a plain graph is faster
             precision="float32",
             model=dict(
                 steps=2,

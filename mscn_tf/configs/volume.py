@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
             reference_tiles=64,  # of them, those that its cost is measured on
             freeze_tiles=3000,  # that the final frequency tables are counted on
             fitted_weight=0.5,  # of the codes' error before quantisation
-            xla=False,  # on two CPU cores a plain graph is 3-4 times faster
+            xla=False,  # on CPUs a plain graph is faster
             precision="float32",
             model=dict(
                 steps=2,

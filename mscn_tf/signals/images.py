@@ -76,7 +76,8 @@ def load_picture(
     try:
         with _no_pixel_limit(), Image.open(file, formats=_FORMATS) as picture:
             _check(picture, name, max_pixels)
-            return _pixels(ImageOps.exif_transpose(picture))
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _pixels(picture)
     except MscnError:
         raise
     except UnidentifiedImageError as error:
