@@ -11,7 +11,7 @@ from mscn_tf.codec.tiling import planes
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows
+from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
 _DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
@@ -62,16 +62,11 @@ class _Plane:
         for top, bottom in self._rows():
             details = self._analysed(top, bottom).details
             for detail in self._coarse.details:
-                details.append(detail[..., _own(top, bottom, len(details) + 1), :])
-            coarse = self._coarse.coarse[..., _own(top, bottom, len(details)), :]
+                details.append(detail[:, :, rows_at(len(details) + 1, top, bottom)])
+            coarse = self._coarse.coarse[:, rows_at(len(details), top, bottom)]
             strip, shape = Pyramid(coarse, details), (bottom - top, width)
             for place in scheme.places(shape):
                 yield scheme.tile(strip, shape, *place), scheme.tile_shape(shape, *place)
-
-
-def _own(top: int, bottom: int, level: int) -> slice:
-    """Of a level's rows those of these of the picture."""
-    return slice(top >> level, -(-bottom >> level))
 
 
 class PyramidEncoding:

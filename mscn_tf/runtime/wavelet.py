@@ -122,6 +122,11 @@ def analyse(picture: np.ndarray, levels: int) -> Pyramid:
     return Pyramid(picture, details)
 
 
+def rows_at(halvings: int, first: int, last: int) -> slice:
+    """Rows of what is halved so often that belong to rows [first, last) of the picture."""
+    return slice(first >> halvings, -(-last >> halvings))
+
+
 def analyse_rows(
     rows: Callable[[int, int], np.ndarray], height: int, first: int, last: int, levels: int
 ) -> Pyramid:
@@ -137,12 +142,11 @@ def analyse_rows(
     reach = 4 << levels  # a low value depends on four others to each side; two for each level more
     top, bottom = max(first - reach, 0), min(last + reach, height)
     coarse, details = analyse(rows(top, bottom), levels)
-
-    def own(array: np.ndarray, level: int) -> np.ndarray:
-        return array[..., (first - top) >> level : -(-(last - top) >> level), :]
-
-    details = [own(detail, level + 1) for level, detail in enumerate(details)]
-    return Pyramid(own(coarse, levels), details)
+    first, last = first - top, last - top
+    return Pyramid(
+        coarse[:, rows_at(levels, first, last)],
+        [detail[:, :, rows_at(at + 1, first, last)] for at, detail in enumerate(details)],
+    )
 
 
 def synthesise(pyramid: Pyramid, height: int, width: int, skip: int = 0) -> np.ndarray:

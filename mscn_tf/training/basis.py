@@ -145,6 +145,10 @@ class BasisTrainer(Trainer):
         return prior.rate_weight * tf.square(step)
 
     def losses(self, tiles: tf.Tensor, quality: tf.Tensor) -> Losses:
+        """What a step lowers, ``[B]``, and its parts: of float32 tiles ``[B, .., C]`` in [0, 1].
+
+        ``quality`` is ``[B]``, 1 to 10.
+        """
         fit = self.codec.fit(tiles, quality, self._seed())
         reference = self.codec.prior.at_quality(self.reference_cost[:, None], quality)[:, 0]
         trade_off = self._trade_off(quality)

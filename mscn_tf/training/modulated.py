@@ -67,7 +67,7 @@ class ModulatedTrainer(Trainer):
             optimizer.build(variables)
         self.optimizers = [optimizer for _, optimizer in groups]
         self._take_step = OuterStep(
-            self.losses, groups, rates.clip, self._count, config.xla, config.precision
+            self._losses, groups, rates.clip, self._count, config.xla, config.precision
         )
 
     def checkpointed(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class ModulatedTrainer(Trainer):
         change = self.config.price_rate * max(-2.0, min(2.0, excess))
         self.fit.price.assign(self.fit.price * math.exp(change))
 
-    def losses(self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor) -> Losses:
+    def _losses(self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor) -> Losses:
         noise = self.fit.noise(signals.shape[0], seeds[0])
         coordinates = coordinates[0]  # all signals have the same
         adapted = self.fit.fit(signals, coordinates, noise)

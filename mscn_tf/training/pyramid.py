@@ -90,7 +90,7 @@ class PyramidTrainer(Trainer):
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
         self._batches = Ahead(self.batch)
         self._outer_step = OuterStep(
-            self.losses,
+            self._losses,
             [(self._variables, self.optimizer)],
             config.optimizer.clip,
             lambda: self.step.assign_add(1),
@@ -165,7 +165,7 @@ class PyramidTrainer(Trainer):
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 
-    def losses(
+    def _losses(
         self,
         own: tf.Tensor,
         parents: tf.Tensor,

@@ -69,6 +69,18 @@ def test_rows_of_tiles_make_the_file_of_the_whole(codec, monkeypatch, height, wi
     assert found == [encode(quality=6), encode(psnr=25.0)]
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_as_many_pyramids_as_tiles(codec, count):
+    original = picture(codec.scheme.edge, 2 * codec.scheme.edge, 5)
+    data = codec.encode(original, quality=4)
+    symbols = codec.decode_symbols(data)
+    wrong = [*symbols, *symbols][:count]
+    for some in (wrong, iter(wrong)):
+        with pytest.raises(MscnError, match="as many pyramids are wanted as there are tiles: 2"):
+            codec.pack(some, [original.shape[:2]], [64], [3])
+    assert codec.pack(iter(symbols), [original.shape[:2]], [64], [3]) == data
+
+
 def test_tiles_leave_no_seams(codec, tmp_path):
     """The same symbols' picture, however it is cut for coding."""
     original = picture(70, 45, 1)
