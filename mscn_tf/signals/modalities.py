@@ -9,6 +9,13 @@ Each module of this package that stands here has
   names, units first: ``{"dB PSNR": 40.1}``;
 - ``training_signals(pattern, **options) -> list``: arrays ``[.., C]`` of the files that a glob
   pattern names, in the modality's own units.
+
+and may have, where what holds for arrays of numbers doesn't hold for it,
+
+- ``misfit(signals, values) -> Optional[str]``: why a codec of these values does not suit them;
+- ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
+- ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
+- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units.
 """
 
 from __future__ import annotations
@@ -17,12 +24,13 @@ import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.runtime.values import Values
 from mscn_tf.signals import images
 from mscn_tf.signals.signal import Signals
 
@@ -76,8 +84,13 @@ def module_of(modality: str) -> ModuleType:
         ) from error
 
 
-def read(path: PathLike, modality: str) -> Signals:
+def read(path: PathLike, modality: str, **options: Any) -> Signals:
     """The signals of a file or folder.
+
+    Args:
+      path: the file or folder.
+      modality: what it holds.
+      options: of the modality's reader.
 
     Raises:
       MscnError: it can't be read, or holds something else.
@@ -85,7 +98,77 @@ def read(path: PathLike, modality: str) -> Signals:
     if modality == "image":
         pictures, names = images.read(path)
         return Signals(pictures, names)
-    return module_of(modality).read(path)
+    return module_of(modality).read(path, **options)
+
+
+def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    return otherwise if modality == "image" else getattr(module_of(modality), name, otherwise)
+
+
+def misfit(modality: str, signals: Signals, values: Values) -> Optional[str]:
+    """Why a codec, made for such values, does not suit the signals; None where it does."""
+    return _own(modality, "misfit", _beyond)(signals, values)
+
+
+def _beyond(signals: Signals, values: Values) -> Optional[str]:
+    if values.dtype == "bool":
+        return None
+    low = min(float(array.min()) for array in signals.arrays)
+    high = max(float(array.max()) for array in signals.arrays)
+    room = values.high - values.low
+    if values.low - room <= low and high <= values.high + room:
+        return None
+    return f"values from {low:g} to {high:g}, where {values.low:g} to {values.high:g} are known"
+
+
+def share_lost(
+    modality: str,
+    original: np.ndarray,
+    decoded: np.ndarray,
+    metadata: Optional[dict[str, Any]] = None,
+) -> float:
+    """Error of one decoded signal over the original's own spread: 1 is no better than its mean.
+
+    Args:
+      modality: theirs.
+      original: ``[.., C]``.
+      decoded: likewise.
+      metadata: of this signal, as `metadata_of` gives it.
+    """
+    return _own(modality, "share_lost", _deviation)(original, decoded, metadata)
+
+
+def _deviation(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+) -> float:
+    """RMSE over the standard deviation about each channel's mean."""
+    axes = tuple(range(original.ndim - 1))
+    error = np.mean(np.square(original.astype(np.float64) - decoded))
+    spread = np.mean(np.var(original, axis=axes, dtype=np.float64))
+    if error == 0:
+        return 0.0
+    return float(np.sqrt(error / spread)) if spread > 0 else float("inf")
+
+
+def largest_error(
+    modality: str,
+    original: np.ndarray,
+    decoded: np.ndarray,
+    metadata: Optional[dict[str, Any]] = None,
+) -> float:
+    """Largest error of any value of one signal, in the units of its file; as `share_lost`."""
+    return _own(modality, "largest_error", _farthest)(original, decoded, metadata)
+
+
+def _farthest(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+) -> float:
+    return float(np.abs(original.astype(np.float64) - decoded).max())
+
+
+def array_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
+    """The bound of the arrays' values that keeps one in the units of the file."""
+    return _own(modality, "array_bound", lambda bound, metadata: bound)(bound, metadata)
 
 
 def metadata_of(

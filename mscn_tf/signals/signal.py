@@ -17,8 +17,12 @@ class Signals:
       arrays: each ``[.., C]``, in the modality's own units.
       names: one for each, or None.
       metadata: a JSON object of what else the file said, or None.
+      notes: what the reader changed or left out, a line each, for who encodes them.
+      lossless: whether they are labels or the like, of which no loss is right.
     """
 
     arrays: Sequence[np.ndarray]
     names: Optional[Sequence[str]] = None
     metadata: Optional[dict[str, Any]] = None
+    notes: Sequence[str] = ()
+    lossless: bool = False
