@@ -30,16 +30,10 @@ from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime import residuals
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import (
-    _KINDS,
-    AXES,
-    FIELDS,
-    MODALITIES,
-    Container,
-    _count_blocks,
-    varint,
-)
+from mscn_tf.runtime.container import AXES, MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.header import FIELDS, KINDS, count_blocks
+from mscn_tf.runtime.input import varint
 from mscn_tf.signals.images import file_names
 from tests import pyramids
 from tests.runtime import conftest as made_up
@@ -173,7 +167,7 @@ class Subjects:
             count = items if spec.per == "item" and not flags & spec.once else 1
             if spec.per == "block":
                 try:
-                    count = _count_blocks(values)
+                    count = count_blocks(values)
                 except (ArithmeticError, IndexError, KeyError):
                     count = 1
             column: list[Any] = []
@@ -310,7 +304,7 @@ def _written(kind: str, value: Any) -> bytes:
     if kind in ("names", "json"):
         packed = zlib.compress(value.encode(), 1)
         return varint(len(packed)) + packed
-    return _KINDS[kind][1](value)
+    return KINDS[kind][1](value)
 
 
 def _header(data: bytes) -> int:
