@@ -108,7 +108,7 @@ class Codec(runtime.Codec):
         goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "bytes": size}
         goals = {name: value for name, value in goals.items() if value is not None}
         if len(goals) > 1:
-            raise MscnError("give one of quality, bpp, psnr and bytes")
+            raise MscnError("give one of quality, bpp, psnr and size")
         for name, value in goals.items():
             _check_goal(name, value)
         if not self.lowest_effort <= effort <= 9:
@@ -154,12 +154,11 @@ class Codec(runtime.Codec):
 
     def _reached(self, parts: Parts, encoding: Encoding, goals: dict[str, float]) -> bytes:
         """The best file that reaches a goal, or that of the default quality."""
-        pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
         if "bpp" in goals:
-            return self._within(encoding, goals["bpp"] * pixels, f"bpp={goals['bpp']:g}", pixels)
+            bits = goals["bpp"] * sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
+            return self._within(parts, encoding, bits, f"bpp={goals['bpp']:g}")
         if "bytes" in goals:
-            size = goals["bytes"]
-            return self._within(encoding, 8.0 * size, f"bytes={size:g}", pixels)
+            return self._within(parts, encoding, 8.0 * goals["bytes"], f"bytes={goals['bytes']:g}")
         if "psnr" in goals:
             return self._reaching(parts, encoding, goals["psnr"])
         return encoding.file(round(16 * goals.get("quality", DEFAULT_QUALITY)))
@@ -270,8 +269,10 @@ class Codec(runtime.Codec):
                 q16 = best
         return encode_at(q16)
 
-    def _within(self, encoding: Encoding, bits: float, wish: str, pixels: int) -> bytes:
+    def _within(self, parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         """The best file of at most so many bits."""
+        pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
+        advice = ", or lower alpha_quality" if any(plane for _, plane in parts.payloads) else ""
         # The first quality whose file is too large: the one below it is wanted.
         found = Target(
             float(np.log(bits) + _ROUNDING),
@@ -284,6 +285,7 @@ class Codec(runtime.Codec):
             raise MscnError(
                 f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
                 f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
+                f"{advice}"
             )
         # Between two qualities: the higher one with bits a little dearer.
         thrift, step = 1.0, _DEAREST - 1

@@ -20,18 +20,22 @@ class Input:
 
     @property
     def left(self) -> int:
+        """Bytes that are still to be read."""
         return len(self.data) - self.at
 
     def damaged(self, what: str) -> MscnError:
+        """The error to raise: what is wrong."""
         return MscnError(f"{self.source}: damaged or cut short ({what}); get a fresh copy")
 
     def take(self, count: int) -> bytes:
+        """The next bytes."""
         if count > self.left:
             raise self.damaged(f"ends at byte {len(self.data)}")
         self.at += count
         return self.data[self.at - count : self.at]
 
     def varint(self) -> int:
+        """The next number, as `varint` writes it."""
         value = shift = 0
         while True:
             byte = self.take(1)[0]

@@ -141,9 +141,9 @@ def compare_payloads(seed, rounds):
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "bool"])
 def test_both_readers_agree_on_exact_planes(dtype):
-    """Whole ones of all forms and filters, and damaged ones."""
+    """Whole ones of all forms, and damaged ones."""
     rng, random_ = random.Random(dtype), np.random.default_rng(len(dtype))
-    forms, filters, refused = set(), set(), 0
+    forms, refused = set(), 0
     for number, shape in enumerate([(9, 14, 3), (2, 5, 7, 1), (40, 1), (30, 10, 1), (1, 1, 1)] * 4):
         waves = np.cumsum(random_.normal(0, 3, shape), number % 2)
         plane = [waves, np.full(shape, 3), random_.integers(0, 2, shape) * 7, waves.round()][
