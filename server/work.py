@@ -276,8 +276,9 @@ def _rendered(
 def _samples(codec: Codec, container: Container, wanted: View) -> int:
     """Samples that are made on the way to a view: of the output, and of the source's tiles."""
     shape = container.shapes[wanted.item]
-    if container.error_bound is not None and wanted.shape == wanted.extent:
-        return math.prod(shape)  # residuals are of all of it
+    whole = container.error_bound is not None and wanted.shape == wanted.extent
+    if whole or len(container.coded(wanted.item)) < len(container.planes(wanted.item)):
+        return math.prod(shape)  # residuals and exact planes are of all of it
     edge = container.tile_edge
     stride = edge - container.tile_overlap
     touched = [
