@@ -1,5 +1,5 @@
-"""usage: mscn encode-archive [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y | --lossless]
-                   [--effort=0..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
+"""usage: mscn encode-archive [--quality=1..10 | --bpp=X | --psnr=Y | --lossless] [--effort=0..9]
+                   [--codec=NAME|FILE] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
 
 Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
