@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import tempfile
+import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NoReturn
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     import ml_collections
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
+WIDTH = 100  # columns of help
+
+QUIET = flags.DEFINE_bool(
+    "quiet",
+    False,
+    "say nothing but errors: no summary, no notes, no bars; default no",
+    short_name="q",
+)
 
 
 def run(
@@ -45,6 +55,10 @@ def run(
         except flag_errors as error:
             raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
 
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)
         try:
@@ -130,6 +144,23 @@ def fail(message: str) -> NoReturn:
     sys.exit(USER_ERROR)
 
 
+def note(line: str) -> None:
+    """Says on stderr, in one line, what a user should know and nothing stopped."""
+    if not QUIET.value:
+        print(f"{program()}: {' '.join(line.split())}", file=sys.stderr)
+
+
+def tell(line: str, aside: bool = False) -> None:
+    """Says what was done: on stdout, or, where that carries data, aside on stderr."""
+    if not QUIET.value:
+        print(line, file=sys.stderr if aside else sys.stdout)
+
+
+def shows_progress() -> bool:
+    """Whether there is a terminal to draw bars on, and they are wanted."""
+    return sys.stderr.isatty() and not QUIET.value
+
+
 def program() -> str:
     """What the user typed to get here: "mscn encode"."""
     return os.path.basename(sys.argv[0])
@@ -209,8 +240,25 @@ def _parse(argv: list[str], module: str) -> list[str]:
 def _help(module: str) -> str:
     # absl files the flags of a module that was started by itself under the program's name.
     owner = sys.argv[0] if module == "__main__" else module
-    defined = flags.FLAGS.get_key_flags_for_module(owner)
-    width = max([len(flag.name) for flag in defined], default=0)
-    lines = [f"  --{flag.name:{width}}  {flag.help}" for flag in defined]
+    defined = [*flags.FLAGS.get_key_flags_for_module(owner), flags.FLAGS[QUIET.name]]
+    names = [_spelling(flag) for flag in defined]
+    indent = max(map(len, names)) + 4
+    lines = [
+        textwrap.fill(
+            flag.help,
+            WIDTH,
+            initial_indent=f"  {name}".ljust(indent),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
+        for name, flag in zip(names, defined)
+    ]
     text = (sys.modules[module].__doc__ or "").strip()
-    return "\n".join([text, *(["", "Flags:", *lines] if lines else [])])
+    return "\n".join([text, "", "Flags:", *lines])
+
+
+def _spelling(flag: flags.Flag) -> str:
+    """As it is typed: "--[no]measure", "-q, --quiet"."""
+    short = f"-{flag.short_name}, " if flag.short_name else ""
+    turned = "[no]" if flag.boolean and flag.default else ""
+    return f"{short}--{turned}{flag.name}"
