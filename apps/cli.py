@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
 
+from mscn_tf import configs
+from mscn_tf.configs import experiments
 from mscn_tf.runtime.errors import MscnError
 
 if TYPE_CHECKING:
@@ -74,9 +76,25 @@ def run_configured(main: Callable[[list[str]], None]) -> NoReturn:
         require_tensorflow()
         with importing_tensorflow():
             from ml_collections import config_flags
-        config_flags.DEFINE_config_file("config", None, "configuration, a Python file")
+        config_flags.DEFINE_config_file(
+            "config", None, "configuration: a Python file, or the name of one that comes with mscn"
+        )
+    sys.argv = [_with_file_of_config(argument) for argument in sys.argv]
     # What a file that can't be read and a field that isn't there raise.
     run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError, ValueError))
+
+
+def _with_file_of_config(argument: str) -> str:
+    """`--config=photo` as `--config=FILE`, where there is no such file but such a configuration."""
+    flag, _, value = argument.partition("=")
+    name, colon, rest = value.partition(":")
+    if flag not in ("-config", "--config") or os.path.exists(name):
+        return argument
+    for folder in (configs.__path__[0], experiments.__path__[0]):
+        path = os.path.join(folder, f"{name}.py")
+        if name.isidentifier() and os.path.isfile(path):
+            return f"{flag}={path}{colon}{rest}"
+    return argument
 
 
 def configuration(workdir: str | None) -> ml_collections.ConfigDict:
@@ -87,10 +105,20 @@ def configuration(workdir: str | None) -> ml_collections.ConfigDict:
     """
     config = flags.FLAGS["config"]
     if config.value is None:
-        raise MscnError("give a configuration: --config=FILE.py")
+        raise MscnError(
+            "give a configuration: --config=FILE.py, or the name of one: --config=photo"
+        )
     path = config.config_filename.partition(":")[0]
     if not os.path.isfile(path):  # the flag's own error waits for the first use of a field
-        raise MscnError(f"cannot read {path}: no such file; check --config")
+        names = sorted(
+            file[:-3]
+            for folder in (*configs.__path__, *experiments.__path__)
+            for file in os.listdir(folder)
+            if file.endswith(".py") and not file.startswith("_")
+        )
+        raise MscnError(
+            f"cannot read {path}: no such file, nor one of {', '.join(names)}; check --config"
+        )
     if workdir is None:
         raise MscnError("give a folder for checkpoints: --workdir=DIR")
     try:
