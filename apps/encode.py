@@ -89,7 +89,7 @@ def main(argv: list[str]) -> None:
     noun = "pictures" if modality == "image" else "signals"
     count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
     if held_out is None:
-        quality = mean_measures(modality, signals, codec.decode_all(data), codec.peak)
+        quality = mean_measures(modality, signals, codec.decode_all(data))
     else:
         quality = _psnr_of_views(signals, held_out, codec.decode(data))
     print(f"{target}: {count}{len(data):,} bytes, {_rate(bpp)} bpp, {quality}")

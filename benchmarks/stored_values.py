@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     for k in map(int, VALUES.value):
         kept = np.where(rank < k, symbols, 0)
         data = codec.pack(kept, [shape[:-1]] * count, quality, [shape[-1]] * count)
-        reached = mean_measures(modality, signals, codec.decode_all(data), codec.peak)
+        reached = mean_measures(modality, signals, codec.decode_all(data))
         print(f"| {k:,} | {np.count_nonzero(kept) / count:,.1f} | {reached} |", flush=True)
 
 

@@ -80,7 +80,7 @@ def _read(shard: Shard, failed: list[tuple[str, str]]) -> Iterator[tuple[str, np
                 if not name.isprintable():
                     raise MscnError(f"name {name!r} has control characters; rename the file")
                 if stack is None:
-                    yield name, images.read(part.path)[0][0]
+                    yield name, images.read(part.path).arrays[0]
                 else:
                     yield name, images.stack_pixels(stack[item : item + 1], part.path)[0]
             except MscnError as error:

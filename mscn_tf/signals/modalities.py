@@ -2,9 +2,9 @@
 
 Each module of this package that stands here has
 
-- ``read(path) -> Signals``;
-- ``write(path, arrays, names, metadata) -> str``: writes decoded signals in the format that the
-  path's ending names, and says in a few words what was written;
+- ``read(path, **options) -> Signals``;
+- ``write(path, arrays, names, metadata, view) -> str``: writes decoded signals in the
+  format that the path's ending names, and says in a few words what was written;
 - ``measure(original, decoded, metadata) -> dict``: figures of quality of one signal by their
   names, units first: ``{"dB PSNR": 40.1}``;
 - ``training_signals(pattern, **options) -> list``: arrays ``[.., C]`` of the files that a glob
@@ -31,11 +31,11 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import images
 from mscn_tf.signals.signal import Signals
 
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
+    "image": ("images", ()),
     "field": ("fields", (".nc", ".nc4", ".cdf")),
     "sound": ("sound", (".wav",)),
     "volume": ("volumes", (".nii", ".nii.gz")),
@@ -59,6 +59,7 @@ DEFAULT_CODECS = {
 # What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
 # and what they say of all signals together.
 _OF_EACH = {
+    "image": ("pictures",),
     "sound": ("rate", "subtype"),
     "volume": ("low", "high"),
     "voxels": ("translate", "scale"),
@@ -69,13 +70,13 @@ _OF_ALL = {"sound": ("file",), "field": ("variables",)}
 
 
 def module_of(modality: str) -> ModuleType:
-    """The module of a modality other than pictures.
+    """The module of a modality.
 
     Raises:
       MscnError: there is no such modality, or a library that it needs is not installed.
     """
     if modality not in MODULES:
-        raise MscnError(f"no modality {modality}; there are image, {', '.join(MODULES)}")
+        raise MscnError(f"no modality {modality}; there are {', '.join(MODULES)}")
     try:
         return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
     except ModuleNotFoundError as error:
@@ -95,14 +96,11 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
     Raises:
       MscnError: it can't be read, or holds something else.
     """
-    if modality == "image":
-        pictures, names = images.read(path)
-        return Signals(pictures, names)
     return module_of(modality).read(path, **options)
 
 
 def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    return otherwise if modality == "image" else getattr(module_of(modality), name, otherwise)
+    return getattr(module_of(modality), name, otherwise)
 
 
 def misfit(modality: str, signals: Signals, values: Values) -> Optional[str]:
@@ -185,16 +183,10 @@ def metadata_of(
     return kept
 
 
-def mean_measures(
-    modality: str, signals: Signals, decoded: Iterable[np.ndarray], peak: float
-) -> str:
+def mean_measures(modality: str, signals: Signals, decoded: Iterable[np.ndarray]) -> str:
     """Quality of decoded signals in words, means over them: "31.20 dB PSNR, ..."."""
-    rows = []
-    for original, array in zip(signals.arrays, decoded):
-        if modality == "image":
-            rows.append({"dB PSNR": images.psnr(original, array, peak)})
-        else:
-            rows.append(module_of(modality).measure(original, array, signals.metadata))
+    measure = module_of(modality).measure
+    rows = [measure(*pair, signals.metadata) for pair in zip(signals.arrays, decoded)]
     means = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
     return ", ".join(f"{mean:.2f} {name}" for name, mean in means.items())
 
