@@ -155,7 +155,7 @@ def _matrix_profile(xy: np.ndarray, gamma: Optional[float]) -> bytes:
         directory += struct.pack(">4sII", tag, start + len(content), len(body))
         content += body
     header = struct.pack(
-        ">I4xI4s4s4s12x4s28x12s44x",
+        ">I4xI4s4s4s12x4s28x12s48x",
         start + len(content),
         0x04200000,
         b"mntr",

@@ -133,7 +133,7 @@ def write(
         arrays = list(arrays)
         write_stack(path, arrays)
         return f"{len(arrays)} pictures"
-    check_format(path)
+    kind = check_format(path)
     if count > 1:
         raise MscnError(
             f"{path}: there are {count} pictures; let OUT be a folder or an .npy file, "
@@ -142,6 +142,9 @@ def write(
     known, said = _metadata(metadata, item, count)
     (picture,) = arrays
     write_picture(path, picture, known[0])
+    unheld = picture_metadata.unheld(known[0] or {}, kind)
+    if unheld:
+        said += f"; {kind} doesn't hold its {' and '.join(unheld)}"
     height, width, channels = picture.shape
     return f"{width}x{height} {KINDS[channels]}{said}"
 

@@ -181,8 +181,8 @@ def save_picture(
     Raises:
       MscnError: the format can't hold the picture.
     """
-    options = {**_SAVE.get(kind, {}), **picture_metadata.options(metadata or {}, kind)}
     try:
+        options = {**_SAVE.get(kind, {}), **picture_metadata.options(metadata or {}, kind)}
         Image.fromarray(squeezed(picture)).save(file, kind, **options)
     except (ValueError, KeyError) as error:
         raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
