@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -12,6 +13,8 @@ from PIL import ExifTags, Image, PngImagePlugin
 MOST = 2**20  # bytes of a picture's
 _MOST_IN_JPEG = 65_000  # of a segment
 _MARK = b"Exif\0\0"
+# What in XMP would turn an upright picture once more.
+_TURN = re.compile(rb"""tiff:Orientation=["'].*?["']|<tiff:Orientation>.*?</tiff:Orientation>""")
 _XMP_TAG = 700  # of TIFF
 _XMP = "XML:com.adobe.xmp"
 # Tags that describe the picture, not how it lies in a TIFF file.
@@ -48,7 +51,7 @@ def of_picture(picture: Image.Image) -> tuple[dict[str, Any], list[str]]:
     xmp = picture.info.get("xmp") or picture.info.get(_XMP)
     if xmp:
         xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-        found["xmp"] = base64.b64encode(xmp).decode()
+        found["xmp"] = base64.b64encode(_TURN.sub(b"", xmp)).decode()
     dpi = picture.info.get("dpi")
     if dpi is not None and _is_dpi([float(value) for value in dpi]):
         found["dpi"] = [float(value) for value in dpi]
@@ -116,6 +119,8 @@ def checked(entry: Any) -> dict[str, Any]:
         for name in ("exif", "xmp"):
             if name in found:
                 found[name] = base64.b64decode(found[name], validate=True)
+        if "xmp" in found:
+            found["xmp"] = _TURN.sub(b"", found["xmp"])
         if "comment" in found:
             found["comment"] = found["comment"].encode()
         with warnings.catch_warnings():
