@@ -73,10 +73,10 @@ def read(path: PathLike, keep_metadata: bool = False) -> Signals:
 
 
 def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[str], list[str]]:
-    files, notes = folders.listed(path, SUFFIXES)
+    files, left_out = folders.listed(path, SUFFIXES)
     if not files:
-        names = {entry.name for entry in path.iterdir()}
-        raise MscnError(f"{path}: {other_files.folder_words(names)}")
+        told = other_files.folder_words({entry.name for entry in path.iterdir()})
+        raise MscnError(f"{path}: {told}{left_out and f'; {left_out}'}")
     pictures, bad = [], []
     for file in files:
         try:
@@ -89,6 +89,7 @@ def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[s
         more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
         told = " | ".join(bad[:_MOST_BAD])
         raise MscnError(f"{len(bad)} of {len(files)} pictures can't be encoded: {told}{more}")
+    notes = [f"{path}: {left_out}"] if left_out else []
     return pictures, [file.name for file in files], notes
 
 

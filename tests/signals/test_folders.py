@@ -172,6 +172,12 @@ def test_a_folder_of_another_kind(tmp_path):
         images.read(tmp_path)
 
 
+def test_a_folder_without_pictures_says_what_is_there(tmp_path):
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(MscnError, match=r"no picture .*; left out inner \(a folder\)"):
+        images.read(tmp_path)
+
+
 def test_notes_name_the_pictures_that_they_are_about(tmp_path, colours):
     for number in range(5):
         save(tmp_path / f"{number}.mpo", colours)
