@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 _BLACK_POINT = 0x2000  # littlecms's flag for black point compensation
 _SAME = 2  # levels that sRGB's own profiles, of several makers, differ by at most
@@ -21,6 +22,9 @@ _PRIMARIES = {
     11: ("DCI-P3", (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
     12: ("Display P3", (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
 }
+# What cameras mean by R03 in EXIF (Design rule for Camera File system 2.0), without a profile.
+_ADOBE_RGB = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+_ADOBE_GAMMA = 563 / 256
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 HIGH_RANGE = (16, 18)  # transfer functions PQ and HLG
 
@@ -38,13 +42,14 @@ class Profile:
     name: str = ""
 
 
-def of_picture(info: dict[str, Any], cicp: Optional[tuple[int, int]]) -> Optional[Profile]:
-    """The profile of an opened picture; None where it is sRGB, or doesn't say.
+def of_picture(picture: Image.Image, cicp: Optional[tuple[int, int]]) -> Optional[Profile]:
+    """The profile of a picture; None where it is sRGB, or doesn't say.
 
     Args:
-      info: what Pillow found.
+      picture: loaded, as reading EXIF loads some.
       cicp: its primaries and transfer function, numbered as in ITU-T H.273, where it says so.
     """
+    info = picture.info
     if info.get("icc_profile"):
         return Profile(info["icc_profile"])
     if cicp is not None:
@@ -55,6 +60,8 @@ def of_picture(info: dict[str, Any], cicp: Optional[tuple[int, int]]) -> Optiona
         return None
     if "srgb" in info:
         return None
+    if _is_adobe_rgb(picture):
+        return _described(_ADOBE_RGB, _ADOBE_GAMMA, "Adobe RGB")
     gamma = info.get("gamma") or _SRGB_GAMMA
     primaries = info.get("chromaticity") or _SRGB
     near = max(abs(a - b) for a, b in zip(primaries, _SRGB)) < 0.005
@@ -63,6 +70,12 @@ def of_picture(info: dict[str, Any], cicp: Optional[tuple[int, int]]) -> Optiona
     # A display gamma of 2.2 alone says sRGB.
     of_srgb = abs(gamma - _SRGB_GAMMA) < 0.005
     return _described(primaries, None if of_srgb else 1 / gamma, "")
+
+
+def _is_adobe_rgb(picture: Image.Image) -> bool:
+    with contextlib.suppress(Exception):  # which damaged EXIF raises, of all kinds
+        return picture.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
+    return False
 
 
 def to_srgb(colours: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
@@ -90,9 +103,10 @@ def to_srgb(colours: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
         if mode != "CMYK" and _changes_little(transform, mode):
             return colours, ""
         converted = ImageCms.applyTransform(colours.convert(mode), transform)
+        name = profile.name or _name(source)
     except Exception:  # littlecms, and Pillow around it, raise all kinds of errors
         return colours, "its colour profile is damaged: colours are taken as sRGB"
-    return converted, f"colours converted to sRGB from {profile.name or _name(source)}"
+    return converted, f"colours converted to sRGB from {name}"
 
 
 def _name(profile: ImageCms.ImageCmsProfile) -> str:

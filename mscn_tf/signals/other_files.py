@@ -71,6 +71,7 @@ _ENDINGS = {
     ".dcm": "a DICOM file; dcm2niix makes .nii files of a series, which are read",
     ".svg": "a drawing in SVG; render it to PNG first: rsvg-convert, inkscape",
     ".svgz": "a drawing in SVG; render it to PNG first: rsvg-convert, inkscape",
+    ".npz": "several arrays; save one of them with numpy.save, as .npy",
     ".gltf": "a glTF model; export it as .ply or .obj first: trimesh does",
 }
 
@@ -102,7 +103,7 @@ def words(head: bytes, name: str) -> str:
         return _ENDINGS[".svg"]
     if text.startswith((b"<!doctype html", b"<html")):
         return "a web page, not a picture; download the picture itself"
-    return "not a picture; give a PNG, JPEG, WebP or TIFF file"
+    return "not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF file"
 
 
 def folder_words(names: set[str]) -> str:

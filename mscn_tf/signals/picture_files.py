@@ -110,9 +110,9 @@ def load_picture(
             raise MscnError(f"{name}: the file is empty; get a fresh copy")
         with _limits_lifted(), Image.open(file, formats=_formats(head)) as picture:
             notes = _check(picture, file, head, name, max_pixels)
-            profile = colour.of_picture(picture.info, picture_headers.cicp(picture, file))
             scale_key(picture)
             picture.load()
+            profile = colour.of_picture(picture, picture_headers.cicp(picture, file))
             with contextlib.suppress(Exception):  # damaged EXIF, which turns nothing
                 ImageOps.exif_transpose(picture, in_place=True)
             pixels, said = _pixels(picture, profile, name)

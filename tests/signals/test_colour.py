@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images
@@ -192,6 +192,16 @@ def test_inks_without_one_are_refused(tmp_path, profile):
     Image.new("CMYK", (9, 9)).save(path, icc_profile=profile)
     with pytest.raises(MscnError, match="CMYK colours, and its colour profile"):
         images.read_picture(path)
+
+
+def test_adobe_rgb_of_cameras(tmp_path, colours):
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {0xA001: 65535, ExifTags.IFD.Interop: {1: "R03"}}
+    Image.fromarray(colours).save(tmp_path / "a.png", exif=exif)
+    found = open_picture(tmp_path / "a.png")
+    assert found.notes == ["colours converted to sRGB from Adobe RGB"]
+    wanted = levels((colours / 255) ** (563 / 256) @ np.transpose(FROM_ADOBE))
+    assert np.abs(found.pixels - wanted).max() < 1.5
 
 
 def test_gamma_of_png(tmp_path, colours):

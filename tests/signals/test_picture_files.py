@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import re
@@ -18,6 +19,21 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images, picture_files
 from mscn_tf.signals.picture_files import load_picture, open_picture
 
+# 8x8 pixels of 16 and of 10 bits a channel, which Pillow can't write.
+DEEP_JP2 = (
+    "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAACAAAAAgAAw8HAAAAAAAP"
+    "Y29scgEAAAAAABAAAADAanAyY/9P/1EALwAAAAAACAAAAAgAAAAAAAAAAAAAAAgAAAAIAAAAAAAAAAAAAw8BAQ8B"
+    "AQ8BAf9SAA0BAgABAQAEBAAAiP9cAAVCgAD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/"
+    "kAAKAAAAAABGAAH/k98poBIrZcr0e1bq1XOQ+2C2g1USctNyZIQKbAMsgM+IuCyWYZiVZ1SRahv/gJwE1gXJg1Xk"
+    "f/vU/9k="
+)
+DEEP_AVIF = (
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAA"
+    "AAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAALwAAAChpaW5mAAAA"
+    "AAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAACAAAAAgA"
+    "AAAQcGl4aQAAAAADCgoKAAAADGF2MUOBIEAAAAAAE2NvbHJuY2x4AAIAAgAGgAAAABdpcG1hAAAAAAAAAAEAAQQB"
+    "AoMEAAAAN21kYXQSAAoIOAi/bwICBpAyIReCYwTAAPIAAACQPXxNHpnMbUGP/x4MjKhvBqJqof/GNg=="
+)
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="needs Pillow with AVIF")
 
 
@@ -122,22 +138,13 @@ def test_fewer_than_8_bits_are_read(tmp_path, colours):
     assert np.abs(found.astype(int) - colours).max() < 8
 
 
-def deepen(data):
-    """A JPEG 2000 file of 8 bits that says it has 16."""
-    data = bytearray(data)
-    data[data.find(b"ihdr") + 14] = 15
-    size = data.find(b"\xff\x4f\xff\x51")
-    for component in range(data[size + 41]):
-        data[size + 42 + 3 * component] = 15
-    return bytes(data)
-
-
 @pytest.mark.parametrize("ending", ["jp2", "j2k"])
 def test_deep_jpeg_2000_is_refused(tmp_path, colours, ending):
     path = tmp_path / f"a.{ending}"
     Image.fromarray(colours).save(path, no_jp2=ending == "j2k")
     np.testing.assert_array_equal(images.read_picture(path), colours)
-    path.write_bytes(deepen(path.read_bytes()))
+    deep = base64.b64decode(DEEP_JP2)
+    path.write_bytes(deep if ending == "jp2" else deep[deep.find(b"\xff\x4f\xff\x51") :])
     with pytest.raises(MscnError, match="more than 8 bits a channel"):
         images.read_picture(path)
 
@@ -219,13 +226,11 @@ def test_avif(tmp_path, colours):
 
 
 @needs_avif
-def test_deep_avif_is_told(tmp_path, colours):
-    path = tmp_path / "a.avif"
-    Image.fromarray(colours).save(path)
-    data = bytearray(path.read_bytes())
-    data[data.find(b"av1C") + 6] |= 0x40  # of its description only
-    found = picture_files.picture_headers._bits_of_avif(bytes(data))
-    assert found == 10
+def test_deep_avif_is_told(tmp_path):
+    (tmp_path / "a.avif").write_bytes(base64.b64decode(DEEP_AVIF))
+    found = open_picture(tmp_path / "a.avif")
+    assert found.notes == ["10 bits a channel cut to 8"]
+    assert found.pixels.shape == (8, 8, 3)
 
 
 def test_heic(tmp_path, colours):
