@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -123,8 +124,9 @@ def load_picture(
     except UnidentifiedImageError as error:
         raise MscnError(f"{name}: {other_files.words(head, name)}") from error
     except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
+        reason = " ".join(str(error).split())
         raise MscnError(
-            f"{name}: damaged or cut short ({error}); get a fresh copy, or save it anew as PNG"
+            f"{name}: damaged or cut short ({reason}); get a fresh copy, or save it anew as PNG"
         ) from error
 
 
@@ -190,7 +192,10 @@ def save_picture(
 
 @contextlib.contextmanager
 def _limits_lifted() -> Iterator[None]:
-    """Lifts Pillow's limits, for which there are some here, and silences its warnings."""
+    """Lifts Pillow's limits, for which there are some here, and silences what it says."""
+    logger = logging.getLogger(Image.__package__)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     text = PngImagePlugin.MAX_TEXT_CHUNK
     PngImagePlugin.MAX_TEXT_CHUNK = min(_MOST_TEXT, PngImagePlugin.MAX_TEXT_MEMORY)
@@ -200,6 +205,7 @@ def _limits_lifted() -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pixels, text
+        logger.setLevel(level)
 
 
 def _formats(head: bytes) -> list[str]:
