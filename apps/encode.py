@@ -145,7 +145,7 @@ def _paths(argv: list[str]) -> tuple[str, str]:
 def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
     options: dict[str, Any] = {}
     if modality == "image":
-        pass  # XXX
+        options["keep_metadata"] = METADATA.value == "keep"
     elif modality == "field" and VARIABLES.value:
         options["variables"] = VARIABLES.value
     try:
@@ -177,7 +177,7 @@ def _encoded(
         lossless, bound = True, None
     if not lossless and bound is None:
         _check_fit(codec, signals, source)
-    options: dict[str, Any] = {"lossless": True} if lossless else {}  # XXX
+    options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
     if bound is not None:
         options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
     tries = [goal]

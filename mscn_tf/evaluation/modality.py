@@ -200,7 +200,7 @@ def _compare_pictures(signal: Signal, decoded: np.ndarray) -> Measured:
 def _masks(path: PathLike) -> Sequence[np.ndarray]:
     from mscn_tf.signals import silhouettes
 
-    return [silhouettes.to_mask(picture) for picture in images.read(path)[0]]
+    return [silhouettes.to_mask(picture) for picture in images.read(path).arrays]
 
 
 def _compare_silhouettes(signal: Signal, decoded: np.ndarray) -> Measured:

@@ -2,9 +2,9 @@
 
 Each module of this package that stands here has
 
-- ``read(path) -> Signals``;
-- ``write(path, arrays, names, metadata) -> str``: writes decoded signals in the format that the
-  path's ending names, and says in a few words what was written;
+- ``read(path, **options) -> Signals``;
+- ``write(path, arrays, names, metadata, view) -> str``: writes decoded signals in the
+  format that the path's ending names, and says in a few words what was written;
 - ``measure(original, decoded, metadata) -> dict``: figures of quality of one signal by their
   names, units first: ``{"dB PSNR": 40.1}``;
 - ``training_signals(pattern, **options) -> list``: arrays ``[.., C]`` of the files that a glob
@@ -31,11 +31,12 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import images
+from mscn_tf.signals.picture_files import SUFFIXES
 from mscn_tf.signals.signal import Signals
 
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
+    "image": ("images", ()),
     "field": ("fields", (".nc", ".nc4", ".cdf")),
     "sound": ("sound", (".wav",)),
     "volume": ("volumes", (".nii", ".nii.gz")),
@@ -71,6 +72,7 @@ ENDINGS = {
 # What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
 # and what they say of all signals together.
 _OF_EACH = {
+    "image": ("pictures",),
     "sound": ("rate", "subtype"),
     "volume": ("low", "high"),
     "voxels": ("translate", "scale"),
@@ -81,13 +83,13 @@ _OF_ALL = {"sound": ("file",), "field": ("variables",)}
 
 
 def module_of(modality: str) -> ModuleType:
-    """The module of a modality other than pictures.
+    """The module of a modality.
 
     Raises:
       MscnError: there is no such modality, or a library that it needs is not installed.
     """
     if modality not in MODULES:
-        raise MscnError(f"no modality {modality}; there are image, {', '.join(MODULES)}")
+        raise MscnError(f"no modality {modality}; there are {', '.join(MODULES)}")
     try:
         return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
     except ModuleNotFoundError as error:
@@ -107,9 +109,6 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
     Raises:
       MscnError: it can't be read, or holds something else.
     """
-    if modality == "image":
-        pictures, names = images.read(path)
-        return Signals(pictures, names)
     return module_of(modality).read(path, **options)
 
 
@@ -136,13 +135,13 @@ def write(
       MscnError: the format is none for such signals, metadata are damaged, or nothing can be
         written.
     """
-    if modality == "image":
-        return images.write(path, arrays, names, metadata, view)
-    return module_of(modality).write(path, list(arrays), names, metadata, view)
+    if modality != "image":
+        arrays = list(arrays)
+    return module_of(modality).write(path, arrays, names, metadata, view)
 
 
 def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    return otherwise if modality == "image" else getattr(module_of(modality), name, otherwise)
+    return getattr(module_of(modality), name, otherwise)
 
 
 def misfit(modality: str, signals: Signals, values: Values) -> Optional[str]:
@@ -232,8 +231,6 @@ def measure(
     metadata: Optional[dict[str, Any]] = None,
 ) -> dict[str, float]:
     """Figures of quality of one signal by their names, units first: ``{"dB PSNR": 31.2}``."""
-    if modality == "image":
-        return {"dB PSNR": images.psnr(original, decoded)}
     return module_of(modality).measure(original, decoded, metadata)
 
 
@@ -241,7 +238,7 @@ def is_signal(path: PathLike) -> bool:
     """Whether a file's name ends like those that hold signals."""
     name = str(path).lower()
     own = [suffix for _, suffixes in MODULES.values() for suffix in suffixes]
-    return name.endswith((".npy", *own, *images.SUFFIXES))
+    return name.endswith((".npy", *own, *SUFFIXES))
 
 
 def guess(path: PathLike) -> str:

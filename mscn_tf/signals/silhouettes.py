@@ -36,10 +36,11 @@ def read(path: PathLike) -> Signals:
     Raises:
       MscnError: a picture can't be read.
     """
-    pictures, names = images.read(path)
-    masks = [to_mask(picture) for picture in pictures]
+    found = images.read(path)
+    masks = [to_mask(picture) for picture in found.arrays]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
-    return Signals([to_signal(mask) for mask in masks], names, {"size": sizes})
+    arrays = [to_signal(mask) for mask in masks]
+    return Signals(arrays, found.names, {"size": sizes}, found.notes)
 
 
 def write(

@@ -21,6 +21,7 @@ from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
+from mscn_tf.signals.folders import make_folders
 from mscn_tf.signals.signal import Signals
 
 MAX_CHANNELS = 255
@@ -103,15 +104,12 @@ def write(
         return f"{len(samples)} samples at {rate} Hz, {samples.shape[1]} channels"
     if path.suffix and not path.is_dir():
         raise MscnError(f"{path}: sounds are written as WAV; let it end in .wav, or name a folder")
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise MscnError(f"cannot write {path}: {error.strerror}; check the path") from error
     stems = [
         names[channels[0]] if names else f"{n:06d}" for n, channels in enumerate(files.values())
     ]
     # Names may come from a stranger.
-    targets = [Path(name).with_suffix(".wav").name for name in images.file_names(stems)]
+    targets = images.file_names(stems, ".wav")
+    make_folders(path, targets)
     for target, sound in zip(targets, written):
         _write_file(path / target, *sound)
     return f"{len(targets)} sounds, {targets[0]} to {targets[-1]}"
