@@ -37,7 +37,11 @@ from mscn_tf.signals.signal import Signals
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
     "field": ("fields", (".nc", ".nc4", ".cdf")),
-    "sound": ("sound", (".wav",)),
+    "sound": (
+        "sound",
+        (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
+        + (".aifc", ".au", ".snd", ".caf", ".mp3"),
+    ),
     "volume": ("volumes", (".nii", ".nii.gz")),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
@@ -71,7 +75,7 @@ ENDINGS = {
 # What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
 # and what they say of all signals together.
 _OF_EACH = {
-    "sound": ("rate", "subtype"),
+    "sound": ("rate", "subtype", "mean", "runs"),
     "volume": ("low", "high"),
     "voxels": ("translate", "scale"),
     "silhouette": ("size",),
