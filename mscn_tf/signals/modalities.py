@@ -38,7 +38,11 @@ from mscn_tf.signals.signal import Signals
 MODULES = {
     "image": ("images", ()),
     "field": ("fields", (".nc", ".nc4", ".cdf")),
-    "sound": ("sound", (".wav",)),
+    "sound": (
+        "sound",
+        (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
+        + (".aifc", ".au", ".snd", ".caf", ".mp3"),
+    ),
     "volume": ("volumes", (".nii", ".nii.gz")),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
@@ -73,7 +77,7 @@ ENDINGS = {
 # and what they say of all signals together.
 _OF_EACH = {
     "image": ("pictures",),
-    "sound": ("rate", "subtype"),
+    "sound": ("rate", "subtype", "mean", "runs"),
     "volume": ("low", "high"),
     "voxels": ("translate", "scale"),
     "silhouette": ("size",),
