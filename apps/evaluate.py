@@ -189,7 +189,7 @@ def _signals(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Pa
 
 
 def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
-    from mscn_tf.signals.scenes import read_views
+    from mscn_tf.signals.views import read_views
 
     if not 0 < BOUND.value < math.inf:
         raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")

@@ -15,7 +15,7 @@ from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
 from mscn_tf.runtime.rendering import on_white, orbit, render
 from mscn_tf.runtime.wavelet import Pyramid
-from mscn_tf.signals.scenes import Views
+from mscn_tf.signals.views import Views
 
 _VIEW = 160  # pixels of a scene's rendering
 _BLOCK = 8  # coefficients of a pyramid's finest level, along each axis: 16 pixels
@@ -162,8 +162,7 @@ def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Opt
     if views is None:
         seen = render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)
         return np.clip(on_white(seen), 0, 1), None
-    picture = views.pictures[0]
-    seen = render(radiance, views.poses[0], views.focal, *picture.shape[:2])
+    seen, picture = views.rendered(0, radiance), views.pictures[0]
     return np.clip(on_white(seen), 0, 1), np.clip(on_white(picture), 0, 1)
 
 

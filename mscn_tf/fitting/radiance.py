@@ -15,10 +15,12 @@ from mscn_tf.networks.rendering import (
     StratifiedSampling,
     VolumeRendering,
 )
-from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span
-from mscn_tf.signals.scenes import Views
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.rendering import DENSITY_SCALE, cube_span
+from mscn_tf.signals.views import Views
 
 RAYS = 2048  # a step
+_MOST_RAYS = 2**22  # that are kept: 200 MB
 _COARSE, _FINE = 48, 48  # samples a ray
 _RATE = 0.03
 _SMOOTHNESS = 2e-3  # weight of the total variation: settles what no ray sees
@@ -41,19 +43,12 @@ def fit_radiance(
     Returns:
       float32 ``[R, R, R, 4]``: see ``runtime.rendering.render``. The first channel is clipped to
       [-1, 1], the others to [0, 1].
+
+    Raises:
+      MscnError: no camera sees any of the cube.
     """
-    origins, directions, colours = [], [], []
-    for pose, picture in zip(views.poses, views.pictures):
-        height, width = picture.shape[:2]
-        origin, direction = camera_rays(pose, views.focal, height, width)
-        origins.append(np.broadcast_to(origin, direction.shape))
-        directions.append(direction)
-        colours.append(picture.reshape(-1, 4))
-    origins, directions, colours = map(np.concatenate, (origins, directions, colours))
-    near, far = cube_span(origins, directions)
-    hit = far > near
-    rays = [a[hit].astype(np.float32) for a in (origins, directions, near, far, colours)]
     random = np.random.default_rng(seed)
+    rays = _rays(views)
     grid = None
     bar = tqdm(total=steps, unit="step", disable=not progress, file=sys.stderr, leave=False)
     with bar:
@@ -73,6 +68,28 @@ def fit_radiance(
             low = np.array([-1.0, 0, 0, 0], np.float32)
             grid = np.clip(field.grid.numpy(), low, 1.0)
     return grid
+
+
+def _rays(views: Views) -> list[np.ndarray]:
+    """float32 origins, directions, depths of entry and exit, and colours of rays in the cube.
+
+    Of many pictures they are a part, spread evenly over them: steps don't take more.
+    """
+    pixels = sum(len(picture) * picture.shape[1] for picture in views.pictures)
+    every, parts = -(-pixels // _MOST_RAYS), []
+    for view, picture in enumerate(views.pictures):
+        origin, directions = views.rays(view)
+        # Neighbouring pictures give other pixels.
+        chosen = np.arange(view % every, len(directions), every)
+        directions = directions[chosen]
+        near, far = cube_span(origin, directions)
+        origins = np.broadcast_to(origin, directions.shape)
+        rays = (origins, directions, near, far, picture.reshape(-1, 4)[chosen])
+        parts.append([a[far > near].astype(np.float32) for a in rays])
+    joined = [np.concatenate(each) for each in zip(*parts)]
+    if not len(joined[0]):
+        raise MscnError("no camera sees any of the cube; give a larger --bound, or none")
+    return joined
 
 
 def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.GenericFunction:

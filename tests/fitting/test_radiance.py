@@ -6,7 +6,9 @@ import pytest
 from mscn_tf.fitting.radiance import fit_radiance
 from mscn_tf.networks.rendering import RadianceGrid, VolumeRendering
 from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span, orbit, render
-from mscn_tf.signals.scenes import Views, coloured, rendered_psnr
+from mscn_tf.signals.cameras import Camera
+from mscn_tf.signals.scenes import coloured, rendered_psnr
+from mscn_tf.signals.views import Views
 
 SIZE, FOCAL = 24, 30.0
 
@@ -20,7 +22,7 @@ def ball(resolution=12):
 def views_of(grid, count, elevation):
     poses = list(orbit(count, 4.0, elevation))
     pictures = [render(grid, pose, FOCAL, SIZE, SIZE).astype("f4") for pose in poses]
-    return Views(pictures, poses, FOCAL)
+    return Views(pictures, poses, [Camera.pinhole(FOCAL, SIZE, SIZE)] * count)
 
 
 @pytest.fixture(scope="module")
