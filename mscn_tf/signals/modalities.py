@@ -21,7 +21,7 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Optional
@@ -54,6 +54,18 @@ DEFAULT_CODECS = {
     "silhouette": "silhouette64",
     "mesh": "mesh",
     "scene": "scene",
+}
+
+# What a decoded signal is written as where no name says it.
+ENDINGS = {
+    "image": ".png",
+    "field": ".nc",
+    "sound": ".wav",
+    "volume": ".nii",
+    "voxels": ".binvox",
+    "silhouette": ".png",
+    "mesh": ".ply",
+    "scene": ".gif",
 }
 
 # What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
@@ -99,6 +111,34 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
         pictures, names = images.read(path)
         return Signals(pictures, names)
     return module_of(modality).read(path, **options)
+
+
+def write(
+    path: PathLike,
+    modality: str,
+    arrays: Iterable[np.ndarray],
+    names: Optional[Sequence[str]],
+    metadata: Optional[dict[str, Any]],
+    view: dict[str, Any],
+) -> str:
+    """Writes decoded signals to a file or folder; says in a few words what was written.
+
+    Args:
+      path: a file, whose ending names the format, or a folder.
+      modality: of the signals.
+      arrays: each ``[.., C]``; pictures are written one after the other, as they come.
+      names: of the signals, or None.
+      metadata: of the file that they were decoded from.
+      view: `item`, the only one that was decoded, or None; `shapes` of all originals; the `scale`,
+        `size`, `region` and `poses` that were asked for.
+
+    Raises:
+      MscnError: the format is none for such signals, metadata are damaged, or nothing can be
+        written.
+    """
+    if modality == "image":
+        return images.write(path, arrays, names, metadata, view)
+    return module_of(modality).write(path, list(arrays), names, metadata, view)
 
 
 def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,18 +225,23 @@ def metadata_of(
     return kept
 
 
-def mean_measures(
-    modality: str, signals: Signals, decoded: Iterable[np.ndarray], peak: float
-) -> str:
-    """Quality of decoded signals in words, means over them: "31.20 dB PSNR, ..."."""
-    rows = []
-    for original, array in zip(signals.arrays, decoded):
-        if modality == "image":
-            rows.append({"dB PSNR": images.psnr(original, array, peak)})
-        else:
-            rows.append(module_of(modality).measure(original, array, signals.metadata))
-    means = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
-    return ", ".join(f"{mean:.2f} {name}" for name, mean in means.items())
+def measure(
+    modality: str,
+    original: np.ndarray,
+    decoded: np.ndarray,
+    metadata: Optional[dict[str, Any]] = None,
+) -> dict[str, float]:
+    """Figures of quality of one signal by their names, units first: ``{"dB PSNR": 31.2}``."""
+    if modality == "image":
+        return {"dB PSNR": images.psnr(original, decoded)}
+    return module_of(modality).measure(original, decoded, metadata)
+
+
+def is_signal(path: PathLike) -> bool:
+    """Whether a file's name ends like those that hold signals."""
+    name = str(path).lower()
+    own = [suffix for _, suffixes in MODULES.values() for suffix in suffixes]
+    return name.endswith((".npy", *own, *images.SUFFIXES))
 
 
 def guess(path: PathLike) -> str:
