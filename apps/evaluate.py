@@ -69,7 +69,11 @@ BD_RANGE = flags.DEFINE_list(
 ARCHIVE = flags.DEFINE_bool(
     "archive", True, "signals of at most 128 samples a side share one file of ours; else one each"
 )
-BOUND = flags.DEFINE_float("bound", 1.5, "scenes: half the side of the cube that is coded")
+BOUND = flags.DEFINE_float(
+    "bound",
+    None,
+    "scenes: half the side of the cube that is coded; default 1.5 where it suits the cameras",
+)
 WORKERS = flags.DEFINE_integer(
     "workers", None, "processes for baselines; default as many as cores", lower_bound=1
 )
@@ -191,7 +195,7 @@ def _signals(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Pa
 def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
     from mscn_tf.signals.views import read_views
 
-    if not 0 < BOUND.value < math.inf:
+    if BOUND.value is not None and not 0 < BOUND.value < math.inf:
         raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")
     read_views(DATA.value, BOUND.value)  # whatever is wrong is said before the folder is made
     cli.require_tensorflow()

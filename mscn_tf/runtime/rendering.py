@@ -62,17 +62,19 @@ def cube_span(origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, n
 
 def _trilinear(grid: np.ndarray, points: np.ndarray) -> np.ndarray:
     """[N, C] of a grid [R, R, R, C] at points [N, 3] in [-1, 1]^3."""
-    resolution = len(grid)
+    resolution, channels = len(grid), grid.shape[-1]
     last = resolution - 1
     place = np.clip(0.5 * (points + 1) * resolution - 0.5, 0, last)
     low = np.minimum(place.astype(np.int64), max(last - 1, 0))
     share = place - low
-    high = np.minimum(low + 1, last)
-    total = 0.0
+    weights = np.stack([1 - share, share])
+    strides = np.array([resolution**2, resolution, 1]) if last else np.zeros(3, np.int64)
+    first, values = low @ np.array([resolution**2, resolution, 1]), grid.reshape(-1, channels)
+    total = np.zeros((len(points), channels))
     for corner in np.ndindex(2, 2, 2):
-        at = np.where(corner, high, low)
-        weight = np.prod(np.where(corner, share, 1 - share), axis=1, keepdims=True)
-        total = total + weight * grid[at[:, 0], at[:, 1], at[:, 2]]
+        x, y, z = corner
+        weight = weights[x, :, 0] * weights[y, :, 1] * weights[z, :, 2]
+        total += weight[:, None] * values.take(first + strides @ corner, axis=0)
     return total
 
 

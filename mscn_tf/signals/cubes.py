@@ -13,6 +13,7 @@ from mscn_tf.runtime.errors import MscnError
 BOUND = 1.5  # half the side: of NeRF's synthetic scenes, and about what instant-ngp's poses mean
 _TOWARDS = 0.5  # cosine between where cameras look and a point, of those that look at it
 _PARALLEL = 1e6  # condition of the nearest point: the axes hardly meet
+_NEAR = 1e-3  # of the cube: as good as the origin
 _LARGEST = 1e30
 
 
@@ -98,7 +99,8 @@ def choose(
         return Cube(bound=size)
     # No camera shall stand inside, where a little fog before it hides the scene.
     size = bound or _rounded(min(shown, float(np.median(distances)) / 2))
-    return Cube(tuple(_rounded(at) for at in point.tolist()), size)
+    near = [0.0 if abs(at) < _NEAR * size else _rounded(at) for at in point.tolist()]
+    return Cube(tuple(near), size)
 
 
 def watched(poses: np.ndarray) -> Optional[np.ndarray]:

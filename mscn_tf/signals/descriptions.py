@@ -23,7 +23,7 @@ _PERSPECTIVE = frozenset("PERSPECTIVE PINHOLE SIMPLE_PINHOLE RADIAL SIMPLE_RADIA
 _OTHER_LENSES = ("is_fisheye", "ftheta_p0", "latlong", "equirectangular")  # instant-ngp's words
 _LENS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov")
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
-_STRETCHED = 0.02  # by more than that pictures aren't what the description says
+_STRETCHED = 0.02  # more, and more than a pixel: pictures aren't what the description says
 _NAMED = 3  # of what is missing
 _FLAT = 1e-3  # the volume of a pose's axes, over that of a box: they span no space
 _LARGEST = 1e30  # of a pose's numbers: their products are still finite
@@ -86,7 +86,7 @@ class Frame:
         """
         self._check_lens()
         across, down = self.stated_size() or (width, height)
-        if not abs(across * height / (down * width) - 1) <= _STRETCHED:
+        if not abs(width * down / across - height) <= max(1.0, _STRETCHED * height):
             raise self._error(
                 f"{across:g}x{down:g} pixels, but the picture has {width}x{height}; correct w and "
                 "h, or the picture's EXIF orientation"
@@ -109,13 +109,14 @@ class Frame:
         return camera.resized(width, height)
 
     def _check_lens(self) -> None:
-        model = str(self.words.get("camera_model") or "OPENCV").upper()
+        model = self.words.get("camera_model") or "OPENCV"
         found = [word for word in _OTHER_LENSES if self.words.get(word)]
-        if model not in _PERSPECTIVE or found:
-            kind = found[0] if model in _PERSPECTIVE else model
+        if str(model).upper() not in _PERSPECTIVE:
+            found = [f"camera_model {_short(model)}"]
+        if found:
             raise self._error(
-                f"a camera of the kind {kind}, where only perspective ones are read; undistort the "
-                "pictures (colmap image_undistorter) and describe those"
+                f"{found[0]}: not a perspective camera; undistort the pictures (colmap "
+                "image_undistorter) and describe those"
             )
 
     def _focal(self, axis: str, side: float) -> Optional[float]:
@@ -193,7 +194,7 @@ def _frame(path: Path, number: int, frame: Any, described: dict[str, Any]) -> Fr
     if not isinstance(frame, dict):
         raise MscnError(f"{path}: frame {number} is {_short(frame)}; correct it")
     name = frame.get("file_path", f"{number:06d}")
-    if not isinstance(name, str) or "\0" in name:
+    if not isinstance(name, str) or any(c < " " for c in name):
         raise MscnError(f"{path}: frame {number}: file_path is {_short(name)}, no name; correct it")
     name = name.replace("\\", "/")
     try:

@@ -71,9 +71,9 @@ def read_views(path: PathLike, bound: Optional[float] = None, cube: Optional[Cub
     """The views to fit and those held out to measure by.
 
     Args:
-      path: a folder with ``transforms_train.json`` (and ``transforms_test.json`` or
-        ``transforms_val.json``) or ``transforms.json``, of which every eighth view is held out; or
-        one of these files.
+      path: a folder with ``transforms_train.json`` or ``transforms.json``, or one such file. Held
+        out are the views of ``transforms_test.json`` or ``transforms_val.json`` beside the first,
+        else every eighth one.
       bound: half the side of the cube that holds the scene, in the poses' units; chosen where it
         is not given.
       cube: the whole cube, of a scene that was coded.
@@ -85,7 +85,7 @@ def read_views(path: PathLike, bound: Optional[float] = None, cube: Optional[Cub
     source, other = _descriptions(Path(path))
     frames, described = read_description(source)
     kept, notes = with_pictures(frames, _FEWEST)
-    if other is not None:
+    if other is not None:  # which may hold out nothing: its pictures are missing
         held_out, more = with_pictures(read_description(other)[0], 0)
         notes += more
         held_out = held_out[:: max(1, -(-len(held_out) // _MEASURED))]
@@ -93,6 +93,9 @@ def read_views(path: PathLike, bound: Optional[float] = None, cube: Optional[Cub
         every = max(_HELD_OUT, -(-len(kept) // _MEASURED))
         held_out = kept[every - 1 :: every]
         del kept[every - 1 :: every]
+    masked = sum(frame.words.get("mask_path") is not None for frame, _ in kept)
+    if masked:
+        notes.append(f"{source}: masks of {masked} frames (mask_path) are not used")
     pictures, cameras, more = _read_pictures(kept)
     poses = [frame.pose for frame, _ in kept]
     if cube is None:
