@@ -11,7 +11,6 @@ from typing import Optional
 import numpy as np
 
 from mscn_tf.codec.scenes import read_scene
-from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.views import Views, read_views
@@ -31,14 +30,9 @@ def fitted(
       progress: shows a bar on standard error.
 
     Raises:
-      MscnError: the folder of pictures can't be read, or no view of it is held out.
+      MscnError: the folder of pictures can't be read.
     """
     views, held_out, cube, _ = read_views(path, bound)
-    if not held_out.held_out:
-        raise MscnError(
-            f"{path}: no view is held out of the fit, to measure it by; add transforms_test.json, "
-            "or give a transforms.json of at least 8 frames"
-        )
     content = hashlib.sha256(repr((cube, _RESOLUTION, _STEPS, views.cameras)).encode())
     for part in (*views.pictures, *views.poses):
         content.update(np.ascontiguousarray(part))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mscn_tf.fitting import radiance
 from mscn_tf.fitting.radiance import fit_radiance
 from mscn_tf.networks.rendering import RadianceGrid, VolumeRendering
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span, orbit, render
 from mscn_tf.signals.cameras import Camera
 from mscn_tf.signals.scenes import coloured, rendered_psnr
@@ -60,3 +64,21 @@ def test_the_runtime_renders_what_the_layers_do():
     pixels, _ = VolumeRendering(dtype="float64")(*field(points), depths, far)
     ours = render(grid, pose, FOCAL, 9, 13)
     np.testing.assert_allclose(ours.reshape(-1, 4), pixels, atol=1e-6)
+
+
+def test_rays_of_many_pixels_are_a_part_of_all_views(scene, monkeypatch):
+    views, _ = scene
+    whole = radiance._rays(views)
+    monkeypatch.setattr(radiance, "_MOST_RAYS", 500)
+    origins, directions, near, far, colours = radiance._rays(views)
+    assert 0.3 * 500 < len(origins) <= 500
+    assert (far > near).all()
+    assert len(np.unique(origins, axis=0)) == len(views.poses)
+    some = {tuple(ray) for ray in np.concatenate([origins, directions, colours], 1)}
+    assert some < {tuple(ray) for ray in np.concatenate([*whole[:2], whole[4]], 1)}
+
+
+def test_views_that_miss_the_cube_are_refused(scene):
+    away = [pose + np.array([[0, 0, 0, 90.0]] * 3 + [[0.0] * 4]) for pose in scene[0].poses]
+    with pytest.raises(MscnError, match="no camera sees any of the cube"):
+        fit_radiance(replace(scene[0], poses=away), 4, 2)

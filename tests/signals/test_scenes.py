@@ -120,6 +120,12 @@ def test_a_scene_anywhere_comes_back_where_it_was(folder):  # noqa: F811
     assert folder.plot("--original=ball", "ball.mscn").std() > 10
 
 
+def test_an_evaluation_needs_views_that_are_not_fitted(folder):  # noqa: F811
+    write(folder.path / "ball", views=7)
+    line = folder.refuses("evaluate", "--data=ball", "--out=report")
+    assert "ball: no view is left to measure by; add transforms_test.json" in line
+
+
 @pytest.mark.parametrize("bound", ["--bound=1e-6", "--bound=nan"])
 def test_refuses_a_bound_that_makes_no_cube(folder, bound):  # noqa: F811
     write(folder.path / "ball", views=3)
