@@ -197,12 +197,14 @@ def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path
 
     if BOUND.value is not None and not 0 < BOUND.value < math.inf:
         raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")
-    # Whatever is wrong is said before the folder is made.
-    if not read_views(DATA.value, BOUND.value).measured.held_out:
+    posed = read_views(DATA.value, BOUND.value)  # what is wrong is said before the folder is made
+    if not posed.measured.held_out:
         raise MscnError(
-            f"{DATA.value}: no view is left to measure by; add transforms_test.json, or describe at "
-            "least 8 views"
+            f"{DATA.value}: no view is left to measure by; add transforms_test.json, or describe "
+            "at least 8 views"
         )
+    for note in posed.notes:
+        cli.note(note)
     cli.require_tensorflow()
     out = _made(OUT.value)
     with cli.importing_tensorflow():
