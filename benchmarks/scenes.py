@@ -17,20 +17,19 @@ import numpy as np
 from mscn_tf.codec import Codec
 from mscn_tf.codec.scenes import read_scene
 from mscn_tf.codec.tiling import to_tiles
-from mscn_tf.runtime.rendering import on_white
+from mscn_tf.runtime.rendering import on_ground
 from mscn_tf.signals.scenes import rendered_psnr
 from mscn_tf.signals.views import Views
 
 
 def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
-    """The first view on white beside what each grid renders; errors below, black is 0.3."""
-    picture = views.pictures[0]
+    """The first view beside what each grid renders; errors below, black is 0.3."""
     figure, axes = plt.subplots(2, 1 + len(grids), figsize=(2.4 * (1 + len(grids)), 5), dpi=80)
-    original = on_white(picture)
+    original = on_ground(views.pictures[0], views.ground)
     axes[0, 0].imshow(original)
     axes[0, 0].set_title("held-out view")
     for (title, grid), (above, below) in zip(grids.items(), axes.T[1:]):
-        decoded = np.clip(on_white(views.rendered(0, grid)), 0, 1)
+        decoded = np.clip(on_ground(views.rendered(0, grid), views.ground), 0, 1)
         above.imshow(decoded)
         above.set_title(title)
         below.imshow(np.abs(decoded - original).mean(-1), cmap="gray_r", vmin=0, vmax=0.3)

@@ -44,10 +44,12 @@ def read_scene(
         grid = fit_radiance(posed.fitted, resolution, steps, progress=progress)
     camera = posed.fitted.cameras[0]
     distance = np.mean([np.linalg.norm(pose[:3, 3]) for pose in posed.fitted.poses])
+    ground = posed.fitted.ground
     metadata = {
         **posed.cube.metadata,
         "focal": camera.focal[0],
         "picture_size": [camera.width, camera.height],
         "distance": round(float(distance), 6),
+        **({} if ground is None else {"ground": list(ground)}),
     }
     return Signals([grid], None, metadata, posed.notes), posed.measured

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import scipy.ndimage
@@ -60,7 +62,7 @@ def fit_radiance(
                     grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True
                 )
                 field.grid.assign(finer)
-            step = _compiled_step(field, part)
+            step = _compiled_step(field, part, views.ground)
             for _ in range(part):
                 chosen = random.integers(0, len(rays[0]), RAYS)
                 step(*(tf.constant(a[chosen]) for a in rays), random.integers(0, 2**31, 2))
@@ -92,12 +94,20 @@ def _rays(views: Views) -> list[np.ndarray]:
     return joined
 
 
-def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.GenericFunction:
+def _compiled_step(
+    field: RadianceGrid, steps: int, ground: Optional[Sequence[float]]
+) -> tf.types.experimental.GenericFunction:
     stratified, importance = StratifiedSampling(_COARSE), ImportanceSampling(_FINE)
     rendering = VolumeRendering()
     schedule = tf.keras.optimizers.schedules.CosineDecay(_RATE, max(steps, 1), alpha=0.1)
     optimizer = tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
     optimizer.build([field.grid])
+
+    def shown(pixels: tf.Tensor) -> tf.Tensor:
+        if ground is None:
+            return pixels
+        # Of opaque pictures nobody knows where they show the ground.
+        return pixels[:, :3] + (1 - pixels[:, 3:]) * tf.constant(ground, tf.float32)
 
     @tf.function(autograph=False)
     def step(origin, direction, near, far, colour, seed):
@@ -121,7 +131,7 @@ def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.Gen
                     grid[:, :, 1:] - grid[:, :, :-1],
                 )
             )
-            loss = tf.reduce_mean(tf.square(pixels - colour)) + _SMOOTHNESS * rough
+            loss = tf.reduce_mean(tf.square(shown(pixels) - shown(colour))) + _SMOOTHNESS * rough
         optimizer.apply_gradients([(tape.gradient(loss, grid), grid)])
 
     return step

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -16,6 +17,13 @@ _SAMPLES_PER_CELL = 2
 def on_white(premultiplied: np.ndarray) -> np.ndarray:
     """[..., 3] of colours times their opacity, and that [..., 4], before a white ground."""
     return premultiplied[..., :3] + 1 - premultiplied[..., 3:]
+
+
+def on_ground(premultiplied: np.ndarray, ground: Optional[Sequence[float]]) -> np.ndarray:
+    """As `on_white`, before a ground of a colour [3]; None: white."""
+    if ground is None:
+        return on_white(premultiplied)
+    return premultiplied[..., :3] + (1 - premultiplied[..., 3:]) * np.asarray(ground)
 
 
 def camera_rays(

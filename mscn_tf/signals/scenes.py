@@ -12,7 +12,7 @@ from PIL import Image
 
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.runtime.rendering import on_white, orbit, render_rays
+from mscn_tf.runtime.rendering import on_ground, orbit, render_rays
 from mscn_tf.signals import images, voxels
 from mscn_tf.signals.cameras import Camera
 from mscn_tf.signals.cubes import Cube
@@ -26,7 +26,7 @@ _LARGEST_VIEW = 2**24  # pixels, of a file that a stranger made
 
 
 def rendered_psnr(grid: np.ndarray, views: Views) -> float:
-    """Mean PSNR in dB of a grid's renderings on white, over views.
+    """Mean PSNR in dB of a grid's renderings on white, or the ground of the views, over these.
 
     Of large pictures only every second, third, ... row and column is rendered.
     """
@@ -50,14 +50,14 @@ def measure_views(
 
 
 def _compared(grid: np.ndarray, views: Views) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What is seen of a grid and what was taken, ``[N, 3]`` on white, of each view."""
+    """What is seen of a grid and what was taken, ``[N, 3]`` on the ground, of each view."""
     found = []
     for view, picture in enumerate(views.pictures):
         step = max(1, int(np.ceil(np.sqrt(picture[..., 0].size / _RAYS))))
         origin, directions = views.rays(view)
         directions = directions.reshape(*picture.shape[:2], 3)[::step, ::step].reshape(-1, 3)
-        seen = on_white(render_rays(grid, origin, directions))
-        found.append((seen, on_white(picture[::step, ::step].reshape(-1, 4))))
+        seen, taken = render_rays(grid, origin, directions), picture[::step, ::step].reshape(-1, 4)
+        found.append((on_ground(seen, views.ground), on_ground(taken, views.ground)))
     return found
 
 
@@ -83,7 +83,7 @@ def share_lost(
     camera = Camera.pinhole(1.2 * _LOOK_SIDE, _LOOK_SIDE, _LOOK_SIDE)
     rays = [camera.rays(pose) for pose in poses]
     before, after = (
-        np.concatenate([on_white(render_rays(grid, *ray)) for ray in rays])
+        np.concatenate([on_ground(render_rays(grid, *ray), known.get("ground")) for ray in rays])
         for grid in (original, decoded)
     )
     return _over_spread(after, before)
@@ -123,6 +123,7 @@ def write(
     with naming(path):
         cube = Cube.of(metadata)
         camera, distance = _own_camera(metadata or {})
+        ground = _own_ground(metadata or {})
     chosen = (view or {}).get("poses")
     if chosen is None:
         poses = list(orbit(_ORBIT_VIEWS, distance))
@@ -137,7 +138,7 @@ def write(
     if suffix == ".gif" and len({(one.width, one.height) for one in cameras}) > 1:
         raise MscnError(f"{path}: the views differ in size; decode them to a folder")
     with naming(path):
-        pictures = [_picture(grid, pose, camera) for pose, camera in zip(poses, cameras)]
+        pictures = [_picture(grid, pose, camera, ground) for pose, camera in zip(poses, cameras)]
     count = "one view" if len(poses) == 1 else f"{len(poses)} views"
     size = f"{cameras[0].width}x{cameras[0].height}"
     if suffix == ".gif":
@@ -179,15 +180,33 @@ def _own_camera(known: dict[str, Any]) -> tuple[Camera, float]:
     return Camera.pinhole(focal, width, height), distance
 
 
+def _own_ground(known: dict[str, Any]) -> Optional[np.ndarray]:
+    """The colour that a file names as that of what lies behind the scene."""
+    if known.get("ground") is None:
+        return None
+    try:
+        ground = np.array(known["ground"], np.float64)
+        sound = ground.shape == (3,) and ((ground >= 0) & (ground <= 1)).all()
+    except (TypeError, ValueError, OverflowError):
+        sound = False
+    if not sound:
+        raise MscnError("damaged metadata, no ground; get a fresh copy")
+    return ground
+
+
 def _check_view(width: int, height: int) -> None:
     if width * height > _LARGEST_VIEW:
         raise MscnError(f"views of {width}x{height} pixels are over the limit of {_LARGEST_VIEW}")
 
 
-def _picture(grid: np.ndarray, pose: np.ndarray, camera: Camera) -> np.ndarray:
-    """uint8 RGBA ``[H, W, 4]`` of what a camera sees."""
-    pixels = render_rays(grid, *camera.rays(pose))
-    return _straight(pixels.reshape(camera.height, camera.width, 4))
+def _picture(
+    grid: np.ndarray, pose: np.ndarray, camera: Camera, ground: Optional[Sequence[float]]
+) -> np.ndarray:
+    """uint8 RGBA ``[H, W, 4]`` of what a camera sees, before the ground, if there is one."""
+    pixels = render_rays(grid, *camera.rays(pose)).reshape(camera.height, camera.width, 4)
+    if ground is not None:
+        pixels = np.insert(on_ground(pixels, ground), 3, 1.0, axis=-1)
+    return _straight(pixels)
 
 
 def _straight(rgba: np.ndarray) -> np.ndarray:

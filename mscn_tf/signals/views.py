@@ -33,12 +33,15 @@ class Views:
       poses: ``[4, 4]`` each, camera to world, in units of half the side of the scene's cube.
       cameras: one for each.
       held_out: whether the fit of the scene doesn't see them.
+      ground: the colour behind the scene, RGB in [0, 1], of pictures that are opaque throughout;
+        None of pictures that aren't.
     """
 
     pictures: Sequence[np.ndarray]
     poses: Sequence[np.ndarray]
     cameras: Sequence[Camera]
     held_out: bool = False
+    ground: Optional[tuple[float, ...]] = None
 
     def rays(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Origin ``[3]`` and directions ``[H * W, 3]`` of a view's pixels."""
@@ -101,12 +104,14 @@ def read_views(path: PathLike, bound: Optional[float] = None, cube: Optional[Cub
     if cube is None:
         cube, told = _cube(source, described, poses, cameras, bound)
         more += told
-    fitted = Views(pictures, [cube.placed(pose) for pose in poses], cameras)
+    ground = _ground(pictures)
+    fitted = Views(pictures, [cube.placed(pose) for pose in poses], cameras, ground=ground)
     if not held_out:
         return Posed(fitted, fitted, cube, notes + more)
     pictures, cameras, _ = _read_pictures(held_out)
     poses = [cube.placed(frame.pose) for frame, _ in held_out]
-    return Posed(fitted, Views(pictures, poses, cameras, held_out=True), cube, notes + more)
+    measured = Views(pictures, poses, cameras, held_out=True, ground=ground)
+    return Posed(fitted, measured, cube, notes + more)
 
 
 def _descriptions(path: Path) -> tuple[Path, Optional[Path]]:
@@ -149,6 +154,15 @@ def _read_pictures(
         return pictures, cameras, []
     source = frames[0][0].source
     return pictures, cameras, [f"{source}: pictures are made smaller, from {large} pixels"]
+
+
+def _ground(pictures: Sequence[np.ndarray]) -> Optional[tuple[float, ...]]:
+    """The colour at the edges of pictures, if all of them are opaque."""
+    if any(picture[..., 3].min() < 1 for picture in pictures):
+        return None
+    sides = [picture[at] for picture in pictures for at in (0, -1, np.s_[:, 0], np.s_[:, -1])]
+    colour = np.median(np.concatenate(sides)[:, :3], axis=0)
+    return tuple(round(float(value), 4) for value in colour)
 
 
 def _rgba(picture: np.ndarray) -> np.ndarray:

@@ -150,6 +150,9 @@ def test_refuses_a_bound_that_makes_no_cube(folder, bound):  # noqa: F811
         {"distance": None},
         {"distance": -1},
         {"bound": 0},
+        {"ground": [0, 0]},
+        {"ground": [0, 0, 7]},
+        {"ground": "white"},
         {"centre": [1, 2]},
     ],
 )
@@ -159,6 +162,18 @@ def test_damaged_metadata_are_refused_in_a_line(tmp_path, wrong):
         scenes.write(tmp_path / "orbit.gif", [ball()], None, {**sound, **wrong})
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_opaque_pictures_come_back_before_their_ground(tmp_path):
+    described = write(tmp_path / "ball", views=3, alpha=False)  # black where nothing is
+    _, views, _, notes = read_views(tmp_path / "ball", BOUND)
+    assert (views.ground, notes) == ((0.0, 0.0, 0.0), [])
+    assert scenes.rendered_psnr(ball(), views) > 30  # but for the colours of edges
+    (tmp_path / "path.json").write_text(json.dumps(described))
+    known = {"bound": BOUND, "focal": FOCAL, "picture_size": [SIZE, SIZE], "ground": [0, 0.5, 1]}
+    scenes.write(tmp_path / "out", [ball()], None, known, {"poses": tmp_path / "path.json"})
+    with Image.open(tmp_path / "out/0.png") as picture:
+        assert picture.convert("RGBA").getpixel((0, 0)) == (0, 128, 255, 255)
 
 
 def test_a_part_of_a_grid_is_no_scene(tmp_path):

@@ -335,3 +335,15 @@ def test_whatever_a_description_says_is_read_or_refused_in_a_line(sound, data):
         for view in range(len(views.poses)):
             assert np.isfinite(views.rays(view)[1]).all()
     assert "\n" not in refusal
+
+
+def test_the_ground_is_the_colour_at_the_edges_of_opaque_pictures(tmp_path):
+    describe(tmp_path, views=3)
+    for i in range(3):
+        picture = Image.new("RGB", (WIDTH, HEIGHT), (51, 102, 255))
+        picture.paste((255, 0, 0), (3, 3, 12, 12))
+        picture.save(tmp_path / f"images/{i:04d}.png")
+    assert read_views(tmp_path).measured.ground == pytest.approx((0.2, 0.4, 1.0))
+    picture.putalpha(Image.new("L", (WIDTH, HEIGHT), 99))
+    picture.save(tmp_path / "images/0001.png")
+    assert read_views(tmp_path).measured.ground is None
