@@ -1,5 +1,5 @@
-"""usage: mscn encode-archive [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y]
-                   [--effort=0..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
+"""usage: mscn encode-archive [--quality=1..10 | --bpp=X | --psnr=Y | --lossless] [--effort=0..9]
+                   [--codec=NAME|FILE] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
 
 Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
@@ -23,6 +23,7 @@ CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
+LOSSLESS = flags.DEFINE_bool("lossless", False, "store the pictures as they are")
 EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest)", 0, 9)
 SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most", 1)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes of the local runner", 1)
@@ -40,6 +41,8 @@ def main(argv: list[str]) -> None:
     from mscn_tf.codec import Codec
 
     goal = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
+    if LOSSLESS.value:
+        goal["lossless"] = True
     if len(goal) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in goal)}")
     bundle = Bundle.load(CODEC.value)

@@ -163,12 +163,17 @@ class _Reader:
     def symbols(self, item: int) -> np.ndarray:
         """int32 [tiles, M]: an item's quantised codes, tiles row-major."""
         tiles, size = self._container.tiles_of(item), self._container.tiles_per_block
+        if not tiles:  # all is exact
+            return np.empty((0, self._prior.coefficients), np.int32)
         first, last = tiles.start // size, (tiles.stop - 1) // size
         joined = np.concatenate([self.block(block)[0] for block in range(first, last + 1)])
         return joined[tiles.start - first * size :][: len(tiles)]
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
-        """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type."""
+        """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type.
+
+        Of those planes that have tiles; every item has one.
+        """
         container = self._container
         if self._tiles.bundle.manifest["modality"] == "image":
             planes = of_planes(container, views)
