@@ -253,6 +253,8 @@ def guess(path: PathLike) -> str:
             return "scene"
         endings = sorted({"".join(file.suffixes).lower() for file in path.iterdir()})
     else:
+        if path.name.startswith("transforms") and path.suffix == ".json":
+            return "scene"
         endings = ["".join(path.suffixes).lower()]
     for modality, (_, suffixes) in MODULES.items():
         if any(ending.endswith(suffixes) for ending in endings if suffixes):
