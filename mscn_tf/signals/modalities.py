@@ -34,11 +34,17 @@ from mscn_tf.runtime.values import Values
 from mscn_tf.signals import images
 from mscn_tf.signals.signal import Signals
 
+# What nibabel reads; and what volumes come in besides, of which the reader says what to do.
+VOLUMES = (
+    *(".nii", ".nii.gz", ".hdr", ".img", ".mgh", ".mgz", ".mnc", ".head", ".brik", ".brik.gz"),
+    *(".par", ".rec", ".dcm", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd"),
+)
+
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
     "field": ("fields", (".nc", ".nc4", ".cdf")),
     "sound": ("sound", (".wav",)),
-    "volume": ("volumes", (".nii", ".nii.gz")),
+    "volume": ("volumes", VOLUMES),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
     "mesh": ("meshes", (".obj", ".off", ".ply", ".stl")),
@@ -72,7 +78,7 @@ ENDINGS = {
 # and what they say of all signals together.
 _OF_EACH = {
     "sound": ("rate", "subtype"),
-    "volume": ("low", "high"),
+    "volume": ("low", "high", "holes"),
     "voxels": ("translate", "scale"),
     "silhouette": ("size",),
     "mesh": ("corner", "cell"),
@@ -247,6 +253,8 @@ def is_signal(path: PathLike) -> bool:
 def guess(path: PathLike) -> str:
     """The modality that a file's name tells, or a folder's content; else ``image``."""
     path = Path(path)
+    if path.suffix.lower() == ".npy" and _is_grid(path):
+        return "voxels"
     if path.is_dir():
         if any(path.glob("transforms*.json")):
             return "scene"
@@ -257,3 +265,12 @@ def guess(path: PathLike) -> str:
         if any(ending.endswith(suffixes) for ending in endings if suffixes):
             return modality
     return "image"
+
+
+def _is_grid(path: Path) -> bool:
+    """Whether an array is one of truth values along three axes."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return array.dtype == bool and array.ndim == 3
