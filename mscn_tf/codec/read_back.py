@@ -81,7 +81,8 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
         file=sys.stderr,
         leave=False,
     )
-    for item, (original, array) in enumerate(zip(signals.arrays, decoded)):
+    originals = signals.arrays if signals.originals is None else signals.originals
+    for item, (original, array) in enumerate(zip(originals, decoded)):
         metadata = modalities.metadata_of(modality, signals.metadata, item)
         for name, value in modalities.measure(modality, original, array, metadata).items():
             figures[name].append(value)
