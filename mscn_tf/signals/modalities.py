@@ -15,7 +15,8 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 - ``misfit(signals, values) -> Optional[str]``: why a codec of these values does not suit them;
 - ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
 - ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
-- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units.
+- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
+- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata.
 """
 
 from __future__ import annotations
@@ -215,6 +216,15 @@ def _farthest(
 def array_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
     """The bound of the arrays' values that keeps one in the units of the file."""
     return _own(modality, "array_bound", lambda bound, metadata: bound)(bound, metadata)
+
+
+def file_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
+    """The bound, in the units of the file, that one of the arrays' values keeps.
+
+    Raises:
+      MscnError: the metadata are damaged, or a library that is needed is not installed.
+    """
+    return _own(modality, "file_bound", lambda bound, metadata: bound)(bound, metadata)
 
 
 def metadata_of(

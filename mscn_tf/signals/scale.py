@@ -72,6 +72,12 @@ class Scale:
             room = bound - 2 * self.rounding
         return (1 - 1e-9) * room / self.span if self.span else math.inf
 
+    def bound_of(self, share: float) -> float:
+        """How far values may be off where shares may by so much."""
+        if self.whole and not self.rounding:
+            return float(math.floor(self.span * (share + _SHARE) + 0.5))
+        return self.span * share + 2 * self.rounding
+
 
 def scales_of(metadata: Mapping[str, Any], view: Mapping[str, Any]) -> list[Scale]:
     """Those of decoded volumes, of metadata that may come from a stranger.

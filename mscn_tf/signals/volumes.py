@@ -67,10 +67,17 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     if not whole and all(np.array_equal(volume, np.rint(volume)) for volume in volumes):
         metadata["whole"] = whole = True
     scales = [Scale(*own, array.dtype, whole) for own in limits]
-    if lossless and any(scale.rounding for scale in scales):
-        _check_single(volumes, path)
-        scales = [replace(scale, exact=True) for scale in scales]
-        metadata["exact"] = True
+    if lossless:
+        with np.errstate(over="ignore"):
+            exact = all(np.array_equal(volume, volume.astype(np.float32)) for volume in volumes)
+        if exact:  # as they are, they take fewer bytes than as shares
+            scales = [replace(scale, exact=True) for scale in scales]
+            metadata["exact"] = True
+        elif any(scale.rounding for scale in scales):
+            raise MscnError(
+                f"{path}: values that float32 can't hold, so not without loss; give --max-error=E, "
+                "or convert them to float32"
+            )
     labels = whole and (nifti.says_labels(metadata) or are_labels(volumes))
     if labels:
         metadata["labels"] = True
@@ -89,16 +96,6 @@ def _limits(volume: np.ndarray, path: PathLike) -> tuple[float, float]:
     if volume.dtype.kind in "iu" and max(-low, high) > _FARTHEST:
         raise MscnError(f"{path}: whole numbers up to {max(-low, high):.0f}; scale them below 2^53")
     return low, high
-
-
-def _check_single(volumes: Sequence[np.ndarray], path: PathLike) -> None:
-    with np.errstate(over="ignore"):
-        if all(np.array_equal(volume, volume.astype(np.float32)) for volume in volumes):
-            return
-    raise MscnError(
-        f"{path}: values that float32 can't hold, so not without loss; give --max-error=E, or "
-        "convert them to float32"
-    )
 
 
 def write(
@@ -216,6 +213,23 @@ def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
             f"{1.06 * least:.2g} or more, or --lossless"
         )
     return min(share, 1.0)
+
+
+def file_bound(bound: float, metadata: dict[str, Any] | None) -> float:
+    """How far values, as the header scales them, are off at most where all arrays are by so much.
+
+    Args:
+      bound: of the arrays.
+      metadata: of a file, which may come from a stranger.
+
+    Raises:
+      MscnError: the metadata are damaged.
+    """
+    try:
+        scales, slope = scales_of(metadata or _PLAIN, {}), _slope(metadata)
+        return slope * max(scale.bound_of(bound) for scale in scales)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise MscnError("the file's metadata is damaged; get a fresh copy") from error
 
 
 def _compared(

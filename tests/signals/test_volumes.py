@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 
 import nibabel as nib
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.signals import volumes
+from mscn_tf.signals import holes, volumes
 from mscn_tf.signals.modalities import guess, metadata_of
 from tests.apps.conftest import folder  # noqa: F401
 
 AFFINE = np.array([[-2, 0.1, 0, 9], [0, 3, 0.2, -5], [0, 0, 1.5, 7], [0, 0, 0, 1.0]])
+
+HEADER = base64.b64encode(nib.Nifti1Header().binaryblock).decode()
 
 
 def wave(shape=(20, 17, 24)):
@@ -141,6 +144,22 @@ def test_refuses_files(tmp_path):
     [
         None,
         {},
+        {"low": [2], "high": [1], "dtype": "<f4"},
+        {"low": [0], "high": [1e9], "dtype": "<i2"},
+        {"low": [0], "high": 7, "dtype": "<i2"},
+        {"low": [0], "high": [1e999], "dtype": "<f8"},
+        {"low": [0], "high": [1], "dtype": "<f4", "holes": ["eJw="]},
+        {"low": [0], "high": [1], "dtype": "<f4", "holes": [3]},
+        {"low": [0], "high": [1], "dtype": "<f4", "holes": ["no"]},
+        {
+            "low": [0],
+            "high": [1],
+            "dtype": "<i2",
+            "holes": [holes.packed(np.ones((8, 8, 8), bool))],
+        },
+        {"low": [0], "high": [1], "dtype": "<f4", "holes": [holes.packed(np.ones(9, bool))]},
+        {"low": [0], "high": [1], "dtype": "<f4", "header": HEADER, "extensions": "A" * 64},
+        {"low": [0], "high": [1], "dtype": "<f4", "header": HEADER, "extensions": 1},
         {"low": [0], "high": [1], "dtype": "nothing"},
         {"low": [0], "high": [1], "dtype": "|O"},
         {"low": [0, 1], "high": [1, 2], "dtype": "<f4"},
@@ -403,6 +422,7 @@ def test_bounds_are_kept_in_the_units_of_the_file(codec, tmp_path_factory, data)
         bound = float(str(refused.value).split("give ")[1].split()[0])  # a cure that works
         assert bound <= 1e-5 * abs(slope or 1) * np.abs(values).max()
         share = volumes.array_bound(bound, signals.metadata)
+    assert volumes.file_bound(share, signals.metadata) <= bound * (1 + 1e-9)
     decoded = list(codec.decode_all(codec.encode(signals.arrays, 3, max_error=share)))
     for item, pair in enumerate(zip(signals.arrays, decoded)):
         assert volumes.largest_error(*pair, metadata_of("volume", signals.metadata, item)) <= bound
