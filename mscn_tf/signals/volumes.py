@@ -208,9 +208,10 @@ def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
     share = min(scale.share_of(bound / slope) for scale in scales)
     if share < _FINEST:
         least = slope * max(2 * _FINEST * scale.span + 2 * scale.rounding for scale in scales)
+        single = all(scale.dtype.kind == "f" and scale.dtype.itemsize <= 4 for scale in scales)
         raise MscnError(
             f"--max-error={bound:g} is finer than float32 is over the range of these values; give "
-            f"{1.06 * least:.2g} or more, or --lossless"
+            f"{1.06 * least:.2g} or more{', or --lossless' if single else ''}"
         )
     return min(share, 1.0)
 

@@ -441,7 +441,7 @@ def test_command_keeps_a_bound(folder):  # noqa: F811
     folder.mscn("decode", "out.mscn", "back.nii.gz")
     back = nib.load(folder.path / "back.nii.gz").get_fdata()
     assert 0 < np.abs(back - image.get_fdata()).max() <= 2
-    np.save(folder.path / "in.npy", wave())
+    np.save(folder.path / "in.npy", wave().astype(np.float32))
     arguments = ("--modality=volume", "--max-error=1e-9", "in.npy", "a.mscn")
     assert "or --lossless" in folder.refuses("encode", *arguments)
 
