@@ -92,3 +92,9 @@ def placed(metadata: dict[str, Any] | None, view: dict[str, Any], name: str) -> 
     known = (metadata or {}).get(name)
     item = view.get("item")
     return known if known is None or item is None else known[item : item + 1]
+
+
+def overlap(original: np.ndarray, decoded: np.ndarray) -> float:
+    """IoU of truth values: those true in both among those true in either; 1 where none is."""
+    either = np.count_nonzero(original | decoded)
+    return np.count_nonzero(original & decoded) / either if either else 1.0

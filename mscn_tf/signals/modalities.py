@@ -15,7 +15,8 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 - ``misfit(signals, values) -> Optional[str]``: why a codec of these values does not suit them;
 - ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
 - ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
-- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units.
+- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
+- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ from mscn_tf.runtime.values import Values
 from mscn_tf.signals.picture_files import SUFFIXES
 from mscn_tf.signals.signal import Signals
 
+# What nibabel reads; and what volumes come in besides, of which the reader says what to do.
+VOLUMES = (
+    *(".nii", ".nii.gz", ".hdr", ".img", ".mgh", ".mgz", ".mnc", ".head", ".brik", ".brik.gz"),
+    *(".par", ".rec", ".dcm", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd"),
+)
+
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
     "image": ("images", ()),
@@ -43,7 +50,7 @@ MODULES = {
         (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
         + (".aifc", ".au", ".snd", ".caf", ".mp3"),
     ),
-    "volume": ("volumes", (".nii", ".nii.gz")),
+    "volume": ("volumes", VOLUMES),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
     "mesh": ("meshes", (".obj", ".off", ".ply", ".stl")),
@@ -78,7 +85,7 @@ ENDINGS = {
 _OF_EACH = {
     "image": ("pictures",),
     "sound": ("rate", "subtype", "mean", "runs"),
-    "volume": ("low", "high"),
+    "volume": ("low", "high", "holes"),
     "voxels": ("translate", "scale"),
     "silhouette": ("size",),
     "mesh": ("corner", "cell"),
@@ -214,6 +221,15 @@ def array_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] 
     return _own(modality, "array_bound", lambda bound, metadata: bound)(bound, metadata)
 
 
+def file_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
+    """The bound, in the units of the file, that one of the arrays' values keeps.
+
+    Raises:
+      MscnError: the metadata are damaged, or a library that is needed is not installed.
+    """
+    return _own(modality, "file_bound", lambda bound, metadata: bound)(bound, metadata)
+
+
 def metadata_of(
     modality: str, metadata: Optional[dict[str, Any]], item: int
 ) -> Optional[dict[str, Any]]:
@@ -248,6 +264,8 @@ def is_signal(path: PathLike) -> bool:
 def guess(path: PathLike) -> str:
     """The modality that a file's name tells, or a folder's content; else ``image``."""
     path = Path(path)
+    if path.suffix.lower() == ".npy" and _is_grid(path):
+        return "voxels"
     if path.is_dir():
         if any(path.glob("transforms*.json")):
             return "scene"
@@ -260,3 +278,12 @@ def guess(path: PathLike) -> str:
         if any(ending.endswith(suffixes) for ending in endings if suffixes):
             return modality
     return "image"
+
+
+def _is_grid(path: Path) -> bool:
+    """Whether an array is one of truth values along three axes."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return array.dtype == bool and array.ndim == 3
