@@ -16,13 +16,15 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 - ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
 - ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
 - ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
-- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata.
+- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata;
+- ``metadata_of(metadata, item) -> dict``: of one signal, as if it had been alone in its file.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Optional
@@ -44,7 +46,7 @@ VOLUMES = (
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
     "image": ("images", ()),
-    "field": ("fields", (".nc", ".nc4", ".cdf")),
+    "field": ("fields", (".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr")),
     "sound": (
         "sound",
         (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
@@ -90,7 +92,7 @@ _OF_EACH = {
     "silhouette": ("size",),
     "mesh": ("corner", "cell"),
 }
-_OF_ALL = {"sound": ("file",), "field": ("variables",)}
+_OF_ALL = {"sound": ("file",)}
 
 
 def module_of(modality: str) -> ModuleType:
@@ -236,6 +238,10 @@ def metadata_of(
     """What the metadata of several signals say of one, as if it had been alone in its file."""
     if metadata is None:
         return None
+    return _own(modality, "metadata_of", partial(_of_each, modality))(metadata, item)
+
+
+def _of_each(modality: str, metadata: dict[str, Any], item: int) -> dict[str, Any]:
     kept = {name: v for name, v in metadata.items() if name not in _OF_ALL.get(modality, ())}
     for name in _OF_EACH.get(modality, ()):
         if isinstance(kept.get(name), list):
@@ -270,6 +276,7 @@ def guess(path: PathLike) -> str:
         if any(path.glob("transforms*.json")):
             return "scene"
         endings = sorted({"".join(file.suffixes).lower() for file in path.iterdir()})
+        endings.insert(0, path.suffix.lower())  # of formats that are folders
     else:
         if path.name.startswith("transforms") and path.suffix == ".json":
             return "scene"
