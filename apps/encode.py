@@ -143,17 +143,25 @@ def _paths(argv: list[str]) -> tuple[str, str]:
 
 
 def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
-    options: dict[str, Any] = {}
-    if modality == "image":
-        pass  # XXX
-    elif modality == "field" and VARIABLES.value:
-        options["variables"] = VARIABLES.value
     try:
         if modality == "scene":
             return _read_scene(path)
-        return modalities.read(path, modality, **options), None
+        return modalities.read(path, modality, **_reader_options(modality)), None
     except MscnError as error:  # of who never heard of `source`
         raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+
+
+def _reader_options(modality: str) -> dict[str, Any]:
+    """What flags say to the reader of a modality."""
+    lossless = LOSSLESS.value or MAX_ERROR.value == 0
+    options: dict[str, dict[str, Any]] = {
+        "image": {"keep_metadata": METADATA.value == "keep"},
+        "field": {"variables": VARIABLES.value, "exact": lossless},
+        "silhouette": {"lossless": lossless},
+        "sound": {"lossless": lossless},
+        "volume": {"lossless": lossless},
+    }
+    return options.get(modality, {})
 
 
 def _read_scene(source: str) -> tuple[Signals, Views]:
@@ -184,7 +192,7 @@ def _encoded(
         lossless, bound = True, None
     if not lossless and bound is None:
         _check_fit(codec, signals, source)
-    options: dict[str, Any] = {"lossless": True} if lossless else {}  # XXX
+    options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
     if bound is not None:
         options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
     tries = [goal]
