@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import inspect
 
 import nibabel as nib
 import numpy as np
@@ -460,3 +461,43 @@ def test_command_there_and_back(folder):  # noqa: F811
     assert nib.load(folder.path / "small.nii").shape == (10, 17, 12)
     assert "volume" in folder.mscn("info", "out.mscn").stdout
     assert folder.plot("--original=in.nii.gz", "out.mscn").std() > 10
+
+
+exact = pytest.mark.skipif(
+    "lossless" not in inspect.signature(Codec.encode).parameters,
+    reason="needs the format's exact form",
+)
+
+
+@exact
+@pytest.mark.parametrize("dtype", ["u1", "i2", "f4"])
+def test_command_keeps_labels(folder, dtype):  # noqa: F811
+    labels = parcels(dtype)
+    saved(folder.path / "in.nii.gz", labels, 0.5, 3)
+    said = folder._run(("encode", "in.nii.gz", "out.mscn"))
+    assert said.returncode == 0
+    assert "100.00 % of labels right" in said.stdout
+    assert "labels" in said.stderr.splitlines()[0]
+    folder.mscn("decode", "out.mscn", "back.nii.gz")
+    back = nib.load(folder.path / "back.nii.gz")
+    np.testing.assert_array_equal(back.dataobj.get_unscaled(), labels)
+    assert (back.dataobj.slope, back.dataobj.inter) == (0.5, 3)
+    assert "between labels" in folder.refuses("decode", "--scale=2", "out.mscn", "large.nii")
+    folder.mscn("decode", "--region=4,8,2,9,8,3", "out.mscn", "part.nii")
+    part = nib.load(folder.path / "part.nii").dataobj.get_unscaled()
+    np.testing.assert_array_equal(part, labels[2:5, 8:16, 4:13])
+
+
+@exact
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_loss_is_none(codec, tmp_path_factory, data):
+    values = data.draw(st.sampled_from("u1 i2 u2 f4".split()).flatmap(grids))
+    path = tmp_path_factory.mktemp("volumes")
+    saved(path / "a.nii", values, data.draw(st.sampled_from([None, -2.5])), 10.0)
+    signals = volumes.read(path / "a.nii", lossless=True)
+    decoded = list(codec.decode_all(codec.encode(signals.arrays, lossless=True)))
+    volumes.write(path / "b.nii", decoded, None, signals.metadata, view_of(signals))
+    back = nib.load(path / "b.nii")
+    assert back.get_data_dtype() == values.dtype
+    np.testing.assert_array_equal(back.dataobj.get_unscaled().reshape(values.shape), values)
