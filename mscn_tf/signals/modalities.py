@@ -2,9 +2,9 @@
 
 Each module of this package that stands here has
 
-- ``read(path) -> Signals``;
-- ``write(path, arrays, names, metadata) -> str``: writes decoded signals in the format that the
-  path's ending names, and says in a few words what was written;
+- ``read(path, **options) -> Signals``;
+- ``write(path, arrays, names, metadata, view) -> str``: writes decoded signals in the
+  format that the path's ending names, and says in a few words what was written;
 - ``measure(original, decoded, metadata) -> dict``: figures of quality of one signal by their
   names, units first: ``{"dB PSNR": 40.1}``;
 - ``training_signals(pattern, **options) -> list``: arrays ``[.., C]`` of the files that a glob
@@ -16,13 +16,15 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 - ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
 - ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
 - ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
-- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata.
+- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata;
+- ``metadata_of(metadata, item) -> dict``: of one signal, as if it had been alone in its file.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Optional
@@ -32,7 +34,7 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import images
+from mscn_tf.signals.picture_files import SUFFIXES
 from mscn_tf.signals.signal import Signals
 
 # What nibabel reads; and what volumes come in besides, of which the reader says what to do.
@@ -43,8 +45,13 @@ VOLUMES = (
 
 # Its module, and the endings of files that are of this modality and no other.
 MODULES = {
-    "field": ("fields", (".nc", ".nc4", ".cdf")),
-    "sound": ("sound", (".wav",)),
+    "image": ("images", ()),
+    "field": ("fields", (".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr")),
+    "sound": (
+        "sound",
+        (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
+        + (".aifc", ".au", ".snd", ".caf", ".mp3"),
+    ),
     "volume": ("volumes", VOLUMES),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
@@ -78,23 +85,24 @@ ENDINGS = {
 # What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
 # and what they say of all signals together.
 _OF_EACH = {
-    "sound": ("rate", "subtype"),
+    "image": ("pictures",),
+    "sound": ("rate", "subtype", "mean", "runs"),
     "volume": ("low", "high", "holes"),
     "voxels": ("translate", "scale"),
     "silhouette": ("size",),
     "mesh": ("corner", "cell"),
 }
-_OF_ALL = {"sound": ("file",), "field": ("variables",)}
+_OF_ALL = {"sound": ("file",)}
 
 
 def module_of(modality: str) -> ModuleType:
-    """The module of a modality other than pictures.
+    """The module of a modality.
 
     Raises:
       MscnError: there is no such modality, or a library that it needs is not installed.
     """
     if modality not in MODULES:
-        raise MscnError(f"no modality {modality}; there are image, {', '.join(MODULES)}")
+        raise MscnError(f"no modality {modality}; there are {', '.join(MODULES)}")
     try:
         return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
     except ModuleNotFoundError as error:
@@ -114,9 +122,6 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
     Raises:
       MscnError: it can't be read, or holds something else.
     """
-    if modality == "image":
-        pictures, names = images.read(path)
-        return Signals(pictures, names)
     return module_of(modality).read(path, **options)
 
 
@@ -143,13 +148,13 @@ def write(
       MscnError: the format is none for such signals, metadata are damaged, or nothing can be
         written.
     """
-    if modality == "image":
-        return images.write(path, arrays, names, metadata, view)
-    return module_of(modality).write(path, list(arrays), names, metadata, view)
+    if modality != "image":
+        arrays = list(arrays)
+    return module_of(modality).write(path, arrays, names, metadata, view)
 
 
 def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    return otherwise if modality == "image" else getattr(module_of(modality), name, otherwise)
+    return getattr(module_of(modality), name, otherwise)
 
 
 def misfit(modality: str, signals: Signals, values: Values) -> Optional[str]:
@@ -233,6 +238,10 @@ def metadata_of(
     """What the metadata of several signals say of one, as if it had been alone in its file."""
     if metadata is None:
         return None
+    return _own(modality, "metadata_of", partial(_of_each, modality))(metadata, item)
+
+
+def _of_each(modality: str, metadata: dict[str, Any], item: int) -> dict[str, Any]:
     kept = {name: v for name, v in metadata.items() if name not in _OF_ALL.get(modality, ())}
     for name in _OF_EACH.get(modality, ()):
         if isinstance(kept.get(name), list):
@@ -248,8 +257,6 @@ def measure(
     metadata: Optional[dict[str, Any]] = None,
 ) -> dict[str, float]:
     """Figures of quality of one signal by their names, units first: ``{"dB PSNR": 31.2}``."""
-    if modality == "image":
-        return {"dB PSNR": images.psnr(original, decoded)}
     return module_of(modality).measure(original, decoded, metadata)
 
 
@@ -257,7 +264,7 @@ def is_signal(path: PathLike) -> bool:
     """Whether a file's name ends like those that hold signals."""
     name = str(path).lower()
     own = [suffix for _, suffixes in MODULES.values() for suffix in suffixes]
-    return name.endswith((".npy", *own, *images.SUFFIXES))
+    return name.endswith((".npy", *own, *SUFFIXES))
 
 
 def guess(path: PathLike) -> str:
@@ -269,7 +276,10 @@ def guess(path: PathLike) -> str:
         if any(path.glob("transforms*.json")):
             return "scene"
         endings = sorted({"".join(file.suffixes).lower() for file in path.iterdir()})
+        endings.insert(0, path.suffix.lower())  # of formats that are folders
     else:
+        if path.name.startswith("transforms") and path.suffix == ".json":
+            return "scene"
         endings = ["".join(path.suffixes).lower()]
     for modality, (_, suffixes) in MODULES.items():
         if any(ending.endswith(suffixes) for ending in endings if suffixes):

@@ -48,18 +48,18 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
             f"{path}: of silhouettes distances at 64x64 points are kept; without loss pictures are "
             "coded with --modality=image --lossless"
         )
-    pictures, names = images.read(path)
-    masks = [to_mask(picture) for picture in pictures]
-    shares = [grey_share(picture) for picture in pictures]
+    found = images.read(path)
+    masks = [to_mask(picture) for picture in found.arrays]
+    shares = [grey_share(picture) for picture in found.arrays]
     notes = [
         f"{name}: {share:.0%} of its pixels are neither black nor white; those of at least half "
         "white count as inside"
-        for name, share in zip(names or [path], shares)
+        for name, share in zip(found.names or [path], shares)
         if share > _MUCH_GREY
     ]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
     arrays = [to_signal(mask) for mask in masks]
-    return Signals(arrays, names, {"size": sizes}, notes, originals=masks)
+    return Signals(arrays, found.names, {"size": sizes}, [*found.notes, *notes], originals=masks)
 
 
 def write(

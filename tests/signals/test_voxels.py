@@ -294,7 +294,7 @@ def test_held_out_shapes_take_fewer_bytes_than_zstd(codec):
 
 def test_refused_bounds(codec):
     grid = ball()[..., None]
-    with pytest.raises(MscnError, match="must be 0|0 alone"):
+    with pytest.raises(MscnError, match=r"must be 0|0 alone"):
         codec.encode(grid, max_error=0.5)
     with pytest.raises(MscnError, match="alone"):
         codec.encode(grid, bpp=1.0, max_error=0)
