@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import inspect
 
 import nibabel as nib
 import numpy as np
@@ -465,13 +464,6 @@ def test_command_there_and_back(folder):  # noqa: F811
     assert folder.plot("--original=in.nii.gz", "out.mscn").std() > 10
 
 
-exact = pytest.mark.skipif(
-    "lossless" not in inspect.signature(Codec.encode).parameters,
-    reason="needs the format's exact form",
-)
-
-
-@exact
 @pytest.mark.parametrize("dtype", ["u1", "i2", "f4"])
 def test_command_keeps_labels(folder, dtype):  # noqa: F811
     labels = parcels(dtype)
@@ -490,7 +482,6 @@ def test_command_keeps_labels(folder, dtype):  # noqa: F811
     np.testing.assert_array_equal(part, labels[2:5, 8:16, 4:13])
 
 
-@exact
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_loss_is_none(codec, tmp_path_factory, data):
