@@ -148,6 +148,8 @@ def test_refuses_files(tmp_path):
         {"low": [0], "high": [1e9], "dtype": "<i2"},
         {"low": [0], "high": 7, "dtype": "<i2"},
         {"low": [0], "high": [1e999], "dtype": "<f8"},
+        {"low": [0], "high": [1], "dtype": "<f4,("},
+        {"low": [0], "high": [1], "dtype": 4},
         {"low": [0], "high": [1], "dtype": "<f4", "holes": ["eJw="]},
         {"low": [0], "high": [1], "dtype": "<f4", "holes": [3]},
         {"low": [0], "high": [1], "dtype": "<f4", "holes": ["no"]},
@@ -251,7 +253,9 @@ def test_values_on_surfaces_are_no_volume(tmp_path):
         nib.cifti2.BrainModelAxis.from_surface(np.arange(9), 20, "CortexLeft"),
     )
     nib.save(nib.Cifti2Image(np.ones((1, 9), np.float32), axes), tmp_path / "a.dscalar.nii")
-    for name, says in (("a.dscalar.nii", "cifti-separate"), ("a.dcm", "dcm2niix")):
+    (tmp_path / "series").mkdir()
+    known = {"a.dscalar.nii": "cifti-separate", "a.dcm": "dcm2niix", "a.nrrd": "SimpleITK"}
+    for name, says in {**known, "series": "dcm2niix"}.items():
         with pytest.raises(MscnError, match=says):
             volumes.read(tmp_path / name)
 
