@@ -170,8 +170,8 @@ class Codec(runtime.Codec):
             raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
         if bound and isinstance(self.scheme, Pyramids):
             raise MscnError(
-                f"{self.bundle.name} can't keep max_error={bound:g}: of its values 0 alone, which "
-                "is lossless; codecs of tiles of numbers can"
+                f"{self.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
+                "of tiles, such as thumb32"
             )
         if set(goals) - {"quality"}:
             raise MscnError("give max_error alone, or with quality")
@@ -269,7 +269,7 @@ class Codec(runtime.Codec):
     def _within(self, parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         """The best file of at most so many bits."""
         pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
-        advice = ", or lower alpha_quality" if any(plane for _, plane in parts.payloads) else ""
+        advice = ", or lower --alpha-quality" if any(plane for _, plane in parts.payloads) else ""
         # The first quality whose file is too large: the one below it is wanted.
         found = Target(
             float(np.log(bits) + _ROUNDING),
