@@ -170,6 +170,9 @@ def test_a_folder_of_another_kind(tmp_path):
     (tmp_path / ".zgroup").write_text("{}")
     with pytest.raises(MscnError, match=r"a Zarr store; .*to_netcdf"):
         images.read(tmp_path)
+    (tmp_path / ".zgroup").rename(tmp_path / "IM0.dcm")
+    with pytest.raises(MscnError, match="DICOM files; dcm2niix"):
+        images.read(tmp_path)
 
 
 def test_a_folder_without_pictures_says_what_is_there(tmp_path):
