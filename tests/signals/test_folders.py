@@ -187,4 +187,4 @@ def test_notes_name_the_pictures_that_they_are_about(tmp_path, colours):
         image = Image.fromarray(colours)
         image.save(tmp_path / f"{number}.mpo", save_all=True, append_images=[image])
     (note,) = images.read(tmp_path).notes
-    assert note == "0.mpo, 1.mpo, 2.mpo and 2 more: the first of 2 pictures in it is taken"
+    assert note == "0.mpo, 1.mpo, 2.mpo and 2 more: the main one of 2 pictures in it is taken"
