@@ -112,6 +112,17 @@ def test_silence_is_silence(folder):  # noqa: F811
         assert (folder.path / "back.wav").read_bytes() == (folder.path / f"{name}.wav").read_bytes()
 
 
+def test_commands_tell_exact_channels_from_others(folder):  # noqa: F811
+    channels = np.stack([voice(4000), np.zeros(4000)], axis=1)
+    soundfile.write(folder.path / "in.wav", channels + 0.1, RATE, "FLOAT")
+    said = folder.mscn("encode", "--quality=8", "in.wav", "out.mscn").stdout
+    assert 10 < float(said.split(" dB SNR")[0].split()[-1]) < 60
+    assert "exact" in folder.mscn("encode", "--lossless", "in.wav", "out.mscn").stdout
+    folder.mscn("decode", "out.mscn", "back.wav")
+    original, back = (soundfile.read(folder.path / f"{name}.wav")[0] for name in ("in", "back"))
+    np.testing.assert_array_equal(back, original.astype(np.float32))
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_tiny_sounds_are_exact(tmp_path, codec, count):
     original = np.array([[0.5], [-1], [0.25], [0.1], [0.9]])[:count]
