@@ -17,7 +17,7 @@ from mscn_tf.runtime.wavelet import Pyramid
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
 _LOOKED_AT = 8  # planes of a file whose sizes are estimated
-_PROMISING = 2.0  # times what tiles take: an estimate above it isn't looked into
+_PROMISING = 3.0  # times what tiles take: an estimate above it isn't looked into
 _LEVELS = 256  # of alpha
 Place = tuple[int, int]
 

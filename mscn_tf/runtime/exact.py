@@ -23,6 +23,7 @@ _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
 _STRIPS = 8  # in which they lie
 _FAST, _BEST = 1, 9  # levels of zlib
+_LARGE = 2**19  # bytes
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ def encode(values: np.ndarray) -> bytes:
       values: ``[.., C]``, not empty: uint8, int16, float32 or bool.
     """
     ways = list(_ways(_numbers(values)))
-    sizes = [len(way.packed(_FAST)) for way in ways]
-    return ways[int(np.argmin(sizes))].packed(_BEST)
+    if values.nbytes > _LARGE:  # which way is shortest, the fast level tells well enough
+        ways = [min(ways, key=lambda way: len(way.packed(_FAST)))]
+    return min((way.packed(_BEST) for way in ways), key=len)
 
 
 def estimate(values: np.ndarray) -> float:
@@ -65,7 +67,8 @@ def estimate(values: np.ndarray) -> float:
         height = max(1, _SAMPLE // (_STRIPS * rows[0].size))
         tops = np.linspace(0, len(rows) - height, _STRIPS).round().astype(int)
         part = np.concatenate([rows[top : top + height] for top in np.unique(tops)])
-    return len(encode(part)) * values.size / part.size
+    sizes = (len(way.packed(_FAST)) for way in _ways(_numbers(part)))
+    return min(sizes) * values.size / part.size
 
 
 def decode(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:

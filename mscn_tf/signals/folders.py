@@ -18,7 +18,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def listed(path: PathLike, suffixes: Collection[str]) -> tuple[list[Path], list[str]]:
+def listed(path: PathLike, suffixes: Collection[str]) -> tuple[list[Path], str]:
     """The files of a folder with one of the endings, by name, and what to say of the rest.
 
     Args:
@@ -26,7 +26,8 @@ def listed(path: PathLike, suffixes: Collection[str]) -> tuple[list[Path], list[
       suffixes: the endings, in lower case.
 
     Returns:
-      The files, and no line or one that names what is left out. Hidden files are not worth it.
+      The files, and "left out" with the names of others and why, or nothing where all are taken.
+      Hidden files are not named.
 
     Raises:
       MscnError: the folder can't be read, or the name of a file can't be kept: it is not UTF-8, or
@@ -51,7 +52,7 @@ def listed(path: PathLike, suffixes: Collection[str]) -> tuple[list[Path], list[
             f"{path}: names that are not UTF-8, or have control characters: {some(unkept)}; "
             "rename the files"
         )
-    return files, [f"{path}: left out {some(left_out)}"] if left_out else []
+    return files, f"left out {some(left_out)}" if left_out else ""
 
 
 def _unfit(entry: Path, suffixes: Collection[str]) -> str | None:

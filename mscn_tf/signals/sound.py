@@ -65,7 +65,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
         aren't finite, too many channels, or, if lossless, more than float32 holds.
     """
     path = Path(path)
-    files, notes = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], [])
+    files, left_out = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], "")
     if not files:
         raise MscnError(f"{path}: no sound in this folder; give one with {' '.join(SUFFIXES)}")
     arrays, names, columns, about = [], [], {}, {}
@@ -93,7 +93,9 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
             metadata[key] = _shortened(columns[key])
     if len(arrays) > len(files):
         metadata["file"] = columns["file"]
-    notes = [*(f"{folders.some(who, 3)}: {note}" for note, who in about.items()), *notes]
+    notes = [f"{folders.some(who, 3)}: {note}" for note, who in about.items()]
+    if left_out:
+        notes.append(f"{path}: {left_out}")
     return Signals(arrays, names if path.is_dir() else None, metadata, notes)
 
 
