@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,8 @@ class ReadBack:
     """What a file's signals are worth.
 
     Attributes:
-      figures: means over the signals by names that begin with a unit: ``{"dB PSNR": 31.2}``.
+      figures: means over the signals that aren't exact, by names that begin with a unit:
+        ``{"dB PSNR": 31.2}``.
       shares: what each signal lost, over its own spread.
       largest_error: of any value, in the units of the signals' file.
     """
@@ -91,9 +93,12 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
             figures[name].append(value)
         shares.append(modalities.share_lost(modality, original, array, metadata))
         largest = max(largest, modalities.largest_error(modality, original, array, metadata))
-    return ReadBack(
-        {name: float(np.mean(values)) for name, values in figures.items()}, shares, largest
-    )
+    return ReadBack({name: _mean(values) for name, values in figures.items()}, shares, largest)
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite or values))
 
 
 def describe(figures: Mapping[str, float]) -> str:

@@ -40,6 +40,7 @@ _SILENCE = 1e-12  # mean square, 120 dB below full scale: less counts as this
 _KNOWN_RATES = (4000, 16000)  # hertz, that `speech` was made for, more or less
 _MOST_BAD = 10  # files of a folder whose errors are told
 _INSIDE = 0.48  # of a step: what is rounded to it
+_FLOAT_ROUNDING = 2.0**-24  # by which a mean that is taken out and put back moves samples
 
 
 def read(path: PathLike, lossless: bool = False) -> Signals:
@@ -275,7 +276,7 @@ def array_bound(bound: float, metadata: Optional[Mapping[str, Any]]) -> float:
 def _bound_of(bound: float, subtype: str) -> float:
     step = step_of(subtype)
     if step is None:
-        return bound
+        return max(bound - _FLOAT_ROUNDING, bound / 2)
     if has_steps(subtype):  # then so are all errors, and what is nearer than half a step vanishes
         return (math.floor(bound / step * (1 + 1e-9)) + _INSIDE) * step
     if bound <= step / 2:
