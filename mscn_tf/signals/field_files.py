@@ -13,6 +13,7 @@ from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
 
 Structure = dict[str, Any]
 _MOST = 2**24  # fields of a file
+_OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
 def owners(told: Mapping[str, Any]) -> list[Coding]:
@@ -170,7 +171,8 @@ def _reduced(
     for one in structure["variables"]:
         name, dims = one["name"], one["dims"]
         if name in told["axes"]:
-            one = {k: v for k, v in one.items() if k != "data"}
+            attrs = {k: v for k, v in one["attrs"].items() if k not in _OF_STORED}
+            one = _variable(name, "<f8", dims, attrs)
         elif name in fields and only not in (None, name):
             continue
         elif name in fields:

@@ -147,7 +147,8 @@ def write(
 def _undamaged() -> Iterator[None]:
     """Turns what wrong metadata lead to into one line."""
     try:
-        yield
+        with np.errstate(all="ignore"):  # their numbers are any
+            yield
     except (
         ArithmeticError, AttributeError, LookupError, MemoryError, StopIteration, TypeError,
         ValueError,
@@ -242,16 +243,21 @@ def errors(
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """As `errors`, with the file's unit, and beside them the field's own standard deviation."""
-    found = errors(original, decoded, metadata)
+    """As `errors`, with the file's unit, and beside them the field's own standard deviation.
+
+    Nothing of a field that is all missing, and no PSNR of one without errors.
+    """
     before, _, _, coding = _known(original, decoded, metadata)
+    if not before.size:
+        return {}
+    found = errors(original, decoded, metadata)
     unit = "" if coding.units == "1" else f"{coding.units or 'K'} "
-    return {
+    figures = {
         f"{unit}RMSE": found["rmse"],
         f"{unit}RMSE by area": found["rmse_by_area"],
-        f"{unit}standard deviation of its own": float(before.std()) if before.size else 0.0,
-        "dB PSNR": found["psnr"],
+        f"{unit}standard deviation of its own": float(before.std()),
     }
+    return {**figures, "dB PSNR": found["psnr"]} if found["rmse"] else figures
 
 
 def share_lost(

@@ -147,8 +147,9 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
     if values.dtype.kind in "OU":
         return {**told, "dtype": "str", "values": [str(text) for text in values.ravel()]}
     told["dtype"] = values.dtype.str
-    if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf" and np.isfinite(values).all():
-        return {**told, "values": values.ravel().tolist()}
+    if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
+        numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
+        return {**told, "values": numbers}
     return {**told, "data": b64encode(zlib.compress(values.tobytes(), 9)).decode()}
 
 
@@ -166,8 +167,8 @@ def from_json(told: Mapping[str, Any]) -> np.ndarray:
         raise ValueError("no such type")
     if "values" in told:
         return np.array(told["values"], dtype).reshape(shape)
-    size = dtype.itemsize * int(np.prod(shape, dtype=object))
-    return np.frombuffer(inflated(told["data"], size), dtype).reshape(shape)
+    content = inflated(told["data"], dtype.itemsize * int(np.prod(shape, dtype=object)))
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:

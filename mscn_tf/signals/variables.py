@@ -72,7 +72,10 @@ class Variable:
             ).fitted(numbers, missing, exact)
         except MscnError as error:
             raise MscnError(f"{path}: {error}") from error
-        fields = list(_filled(coding.coded(numbers), missing)[..., None])
+        filled = _filled(coding.coded(numbers), missing)
+        if coding.raw and coding.whole:
+            filled = np.rint(filled)
+        fields = list(filled[..., None])
         masks = [mask if mask.any() else None for mask in missing]
         return cls(coding, fields, labels, masks)
 
