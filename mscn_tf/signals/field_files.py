@@ -51,7 +51,7 @@ def masks_of(told: Mapping[str, Any], items: Sequence[int]) -> list[Optional[np.
     """As `mask_of`, of several items."""
     if "masks" not in told:
         return [None] * len(items)
-    numbers = [int(number) for number in told["mask"]]
+    numbers = told["mask"]
     shape = tuple(len(told[name]) for name in NAMES)
     masks = holes.unpack(told["masks"], max(numbers) + 1, shape)
     return [None if numbers[item] < 0 else masks[numbers[item]] for item in items]

@@ -40,7 +40,7 @@ def opened(path: PathLike) -> Iterator[netCDF4.Dataset]:
             dataset.set_auto_maskandscale(False)
             dataset.set_auto_chartostring(False)
             yield dataset
-    except (OSError, RuntimeError, UnicodeError, AttributeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:
         raise MscnError(f"{path}: not a NetCDF file, or damaged; give one") from error
 
 
@@ -62,6 +62,27 @@ def _check_kind(path: PathLike) -> None:
 def attribute(variable: netCDF4.Variable, name: str, otherwise: Any = "") -> Any:
     """An attribute's value."""
     return variable.getncattr(name) if name in variable.ncattrs() else otherwise
+
+
+def packing(variable: netCDF4.Variable) -> tuple[float, float]:
+    """The scale_factor and add_offset of a variable; 1 and 0 of one that isn't packed.
+
+    Raises:
+      MscnError: they are no numbers to unpack by.
+    """
+    try:
+        factor, add = (
+            float(np.squeeze(attribute(variable, name, usual)))
+            for name, usual in (("scale_factor", 1.0), ("add_offset", 0.0))
+        )
+    except (TypeError, ValueError):
+        factor, add = np.nan, np.nan
+    if not (np.isfinite(factor) and np.isfinite(add) and factor):
+        raise MscnError(
+            f"{variable.group().filepath()}: {variable.name} has a scale_factor or add_offset "
+            "that is no number to unpack by; mend it"
+        )
+    return factor, add
 
 
 def is_plain(variable: netCDF4.Variable) -> bool:

@@ -362,6 +362,14 @@ def test_exact_reading_keeps_stored_numbers(there_and_back, tmp_path):
         fields.read(tmp_path / "wide.nc", exact=True)
 
 
+def test_packing_of_no_use_is_refused(tmp_path):
+    one(kelvins(), "K").to_netcdf(tmp_path / "in.nc")
+    with netCDF4.Dataset(tmp_path / "in.nc", "a") as file:
+        file["v"].scale_factor = "much"
+    with pytest.raises(MscnError, match=r"in\.nc: v has a scale_factor"):
+        fields.read(tmp_path / "in.nc")
+
+
 def test_marks_are_never_values():
     coding = Coding("v", dtype="int16", factor=0.01, add=273.15, missing=0)
     assert 0 not in coding.stored(np.linspace(270, 290, 9999).astype("f4"))

@@ -11,7 +11,21 @@ from mscn_tf.signals.units import to_kelvins
     ("units", "freezing"),
     [
         (("K", "kelvin", "Kelvins", "degK", "deg_K", "degrees_kelvin", "degree K", ""), 273.15),
-        (("degC", "deg_C", "°C", "Celsius", "degrees_Celsius", "degree_celsius", "deg C", "C"), 0),
+        (
+            (
+                "degC",
+                "deg_C",
+                "°C",
+                "Celsius",
+                "degrees_Celsius",
+                "degree_celsius",
+                "deg C",
+                "C",
+                "℃",
+                "º C",
+            ),
+            0,
+        ),
         (("degF", "°F", "Fahrenheit", "degrees_fahrenheit", "deg_F"), 32),
         (("degR", "rankine"), 491.67),
     ],
