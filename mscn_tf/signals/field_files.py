@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mscn_tf.signals import holes, netcdf
+from mscn_tf.signals import gaps, netcdf
 from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
 
@@ -53,7 +53,7 @@ def masks_of(told: Mapping[str, Any], items: Sequence[int]) -> list[Optional[np.
         return [None] * len(items)
     numbers = told["mask"]
     shape = tuple(len(told[name]) for name in NAMES)
-    masks = holes.unpack(told["masks"], max(numbers) + 1, shape)
+    masks = gaps.unpack(told["masks"], max(numbers) + 1, shape)
     return [None if numbers[item] < 0 else masks[numbers[item]] for item in items]
 
 

@@ -15,7 +15,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.grids import cell_areas, global_grid
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import field_files, holes, netcdf
+from mscn_tf.signals import field_files, gaps, netcdf
 from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
@@ -92,7 +92,7 @@ def _packed_masks(masks: Sequence[Optional[np.ndarray]]) -> dict[str, Any]:
         if number == len(different):
             different.append(mask)
         mask_of.append(number)
-    return {"masks": holes.pack(different), "mask": mask_of} if different else {}
+    return {"masks": gaps.pack(different), "mask": mask_of} if different else {}
 
 
 def _read_stack(path: PathLike) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.signals.holes import inflated
+from mscn_tf.signals.gaps import inflated
 
 MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
 MAX_KEPT_ALL = 2**23  # of them all

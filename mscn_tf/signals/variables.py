@@ -12,7 +12,7 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
-from mscn_tf.signals import holes
+from mscn_tf.signals import gaps
 from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
 from mscn_tf.signals.latlon import REGRID, Grid, find_axes
 from mscn_tf.signals.netcdf import attribute, is_plain, packing, stored
@@ -178,7 +178,7 @@ def _filled(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
         alike.setdefault(np.packbits(missing[item]).tobytes(), []).append(item)
     for items in alike.values():
         mask = missing[items[0]]
-        fields[items] = _MIDDLE if mask.all() else holes.fill(fields[items], mask)
+        fields[items] = _MIDDLE if mask.all() else gaps.fill(fields[items], mask)
     return fields
 
 

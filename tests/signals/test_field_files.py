@@ -17,7 +17,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.codec.read_back import read_back
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import fields, holes, modalities
+from mscn_tf.signals import fields, gaps, modalities
 from mscn_tf.signals.coding import Coding
 from tests.apps.conftest import folder  # noqa: F401
 from tests.signals.test_fields import dataset, smooth
@@ -307,7 +307,7 @@ def test_figures_are_of_known_points(tmp_path):
     }
     original = dict(zip(signals.names, signals.arrays))["sst[2006-01-16]"]
     one_told = told["sst[2006-01-16]"]
-    missing = holes.unpack(one_told["masks"], 1, (20, 36))[0]
+    missing = gaps.unpack(one_told["masks"], 1, (20, 36))[0]
     known = original[~missing]
     assert fields.share_lost(original, original + 1, one_told) == pytest.approx(1 / known.std())
     spoiled = original.copy()
@@ -327,14 +327,14 @@ def test_holes_are_filled_between_the_known_values(height, width, seed):
     values = random.uniform(200, 300, (2, height, width))
     missing = random.random((height, width)) < random.random()
     missing[random.integers(height), random.integers(width)] = False
-    filled = holes.fill(np.where(missing, np.nan, values), missing)
+    filled = gaps.fill(np.where(missing, np.nan, values), missing)
     np.testing.assert_array_equal(filled[:, ~missing], values[:, ~missing])
     for each, field in zip(filled, values):
         assert each.min() >= field[~missing].min() - 1e-9
         assert each.max() <= field[~missing].max() + 1e-9
-    text = holes.pack([missing, ~missing])
+    text = gaps.pack([missing, ~missing])
     np.testing.assert_array_equal(
-        holes.unpack(text, 2, missing.shape), np.stack([missing, ~missing])
+        gaps.unpack(text, 2, missing.shape), np.stack([missing, ~missing])
     )
 
 
@@ -342,7 +342,7 @@ def test_holes_are_filled_round_the_sphere():
     values = smooth(LATITUDE, LONGITUDE)
     missing = np.zeros(values.shape, bool)
     missing[5:15, [33, 34, 35, 0, 1, 2]] = True
-    filled = holes.fill(np.where(missing, np.nan, values)[None], missing)[0]
+    filled = gaps.fill(np.where(missing, np.nan, values)[None], missing)[0]
     assert np.abs(filled - values).max() < 12
     seam = np.abs(filled[:, 0] - filled[:, -1]).max()
     assert seam <= np.abs(np.diff(filled, axis=1)).max() + 1e-9
