@@ -141,14 +141,15 @@ class Coding:
         if not self.raw:
             numbers = (self.in_units(coded) - self.add) / self.factor
         dtype = np.dtype(self.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):  # numbers of a damaged file are any
-            if self.whole:
-                limits = np.iinfo(dtype)
-                numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)
-            stored = numbers.astype(dtype)
+        if self.whole:
+            limits = np.iinfo(dtype)
+            numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)
+        stored = numbers.astype(dtype)
         if self.missing is not None:
             mark = np.array(self.missing).astype(dtype)
-            stored = np.where(stored == mark, _beside(mark, np.median(stored) < mark), stored)
+            taken = stored == mark
+            if taken.any():
+                stored = np.where(taken, _beside(mark, np.median(stored) < mark), stored)
         return stored
 
     def marked(self, coded: np.ndarray, missing: Optional[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
 
 Structure = dict[str, Any]
 _MOST = 2**24  # fields of a file
+_OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
 def owners(told: Mapping[str, Any]) -> list[Coding]:
@@ -50,7 +51,7 @@ def masks_of(told: Mapping[str, Any], items: Sequence[int]) -> list[Optional[np.
     """As `mask_of`, of several items."""
     if "masks" not in told:
         return [None] * len(items)
-    numbers = [int(number) for number in told["mask"]]
+    numbers = told["mask"]
     shape = tuple(len(told[name]) for name in NAMES)
     masks = gaps.unpack(told["masks"], max(numbers) + 1, shape)
     return [None if numbers[item] < 0 else masks[numbers[item]] for item in items]
@@ -170,7 +171,8 @@ def _reduced(
     for one in structure["variables"]:
         name, dims = one["name"], one["dims"]
         if name in told["axes"]:
-            one = {k: v for k, v in one.items() if k != "data"}
+            attrs = {k: v for k, v in one["attrs"].items() if k not in _OF_STORED}
+            one = _variable(name, "<f8", dims, attrs)
         elif name in fields and only not in (None, name):
             continue
         elif name in fields:

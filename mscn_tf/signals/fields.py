@@ -147,7 +147,8 @@ def write(
 def _undamaged() -> Iterator[None]:
     """Turns what wrong metadata lead to into one line."""
     try:
-        yield
+        with np.errstate(all="ignore"):  # their numbers are any
+            yield
     except (
         ArithmeticError, AttributeError, LookupError, MemoryError, StopIteration, TypeError,
         ValueError,
@@ -216,10 +217,10 @@ def _known(
 def errors(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """Of known points: ``rmse`` and ``rmse_by_area`` in the units of the file, and ``psnr``.
+    """Of known points: ``rmse`` and ``rmse_by_area`` in kelvins, and ``psnr``.
 
-    The peak of the PSNR is the range of temperatures ``HIGHEST - LOWEST``, plain as in COIN++; of
-    variables that are none their own range.
+    The peak of the PSNR is the range of temperatures ``HIGHEST - LOWEST``, plain as in COIN++.
+    Variables that are no temperatures have kelvins as they are coded, over that range.
 
     Args:
       original: ``[H, W, 1]``, as of ``read``.
@@ -229,29 +230,33 @@ def errors(
     before, after, areas, coding = _known(original, decoded, metadata)
     if not before.size:
         return {"rmse": 0.0, "rmse_by_area": 0.0, "psnr": math.inf}
-    squares = np.square(after - before)
+    squares = np.square((after - before) * coding.scale)
     mean = float(squares.mean())
-    peak = (HIGHEST - LOWEST) / abs(coding.scale)
     return {
         "rmse": math.sqrt(mean),
         "rmse_by_area": math.sqrt(float((squares * areas).sum())),
-        "psnr": 10 * math.log10(peak**2 / mean) if mean else math.inf,
+        "psnr": 10 * math.log10((HIGHEST - LOWEST) ** 2 / mean) if mean else math.inf,
     }
 
 
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """As `errors`, with the file's unit, and beside them the field's own standard deviation."""
-    found = errors(original, decoded, metadata)
+    """As `errors`, in the file's unit, and beside them the field's own standard deviation.
+
+    Nothing of a field that is all missing, and no PSNR of one without errors.
+    """
     before, _, _, coding = _known(original, decoded, metadata)
+    if not before.size:
+        return {}
+    found = errors(original, decoded, metadata)
     unit = "" if coding.units == "1" else f"{coding.units or 'K'} "
-    return {
-        f"{unit}RMSE": found["rmse"],
-        f"{unit}RMSE by area": found["rmse_by_area"],
-        f"{unit}standard deviation of its own": float(before.std()) if before.size else 0.0,
-        "dB PSNR": found["psnr"],
+    figures = {
+        f"{unit}RMSE": found["rmse"] / abs(coding.scale),
+        f"{unit}RMSE by area": found["rmse_by_area"] / abs(coding.scale),
+        f"{unit}standard deviation of its own": float(before.std()),
     }
+    return {**figures, "dB PSNR": found["psnr"]} if found["rmse"] else figures
 
 
 def share_lost(

@@ -13,7 +13,7 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.grids import coordinates_at, global_grid
-from mscn_tf.signals.netcdf import attribute, stored
+from mscn_tf.signals.netcdf import attribute, packing, stored
 
 NAMES = ("latitude", "longitude")
 _AXES = {  # CF conventions 1.11, sections 4.1 and 4.2; then what files without attributes use
@@ -150,8 +150,8 @@ def _is_axis(variable: netCDF4.Variable, name: str) -> bool:
 
 
 def _degrees(variable: netCDF4.Variable) -> np.ndarray:
-    factor, add = attribute(variable, "scale_factor", 1.0), attribute(variable, "add_offset", 0.0)
-    return stored(variable).astype(np.float64) * float(factor) + float(add)
+    factor, add = packing(variable)
+    return stored(variable).astype(np.float64) * factor + add
 
 
 def check_grid(latitude: np.ndarray, longitude: np.ndarray, source: str) -> None:

@@ -40,7 +40,7 @@ def opened(path: PathLike) -> Iterator[netCDF4.Dataset]:
             dataset.set_auto_maskandscale(False)
             dataset.set_auto_chartostring(False)
             yield dataset
-    except (OSError, RuntimeError, UnicodeError, AttributeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:
         raise MscnError(f"{path}: not a NetCDF file, or damaged; give one") from error
 
 
@@ -62,6 +62,27 @@ def _check_kind(path: PathLike) -> None:
 def attribute(variable: netCDF4.Variable, name: str, otherwise: Any = "") -> Any:
     """An attribute's value."""
     return variable.getncattr(name) if name in variable.ncattrs() else otherwise
+
+
+def packing(variable: netCDF4.Variable) -> tuple[float, float]:
+    """The scale_factor and add_offset of a variable; 1 and 0 of one that isn't packed.
+
+    Raises:
+      MscnError: they are no numbers to unpack by.
+    """
+    try:
+        factor, add = (
+            float(np.squeeze(attribute(variable, name, usual)))
+            for name, usual in (("scale_factor", 1.0), ("add_offset", 0.0))
+        )
+    except (TypeError, ValueError):
+        factor, add = np.nan, np.nan
+    if not (np.isfinite(factor) and np.isfinite(add) and factor):
+        raise MscnError(
+            f"{variable.group().filepath()}: {variable.name} has a scale_factor or add_offset "
+            "that is no number to unpack by; mend it"
+        )
+    return factor, add
 
 
 def is_plain(variable: netCDF4.Variable) -> bool:
@@ -147,8 +168,9 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
     if values.dtype.kind in "OU":
         return {**told, "dtype": "str", "values": [str(text) for text in values.ravel()]}
     told["dtype"] = values.dtype.str
-    if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf" and np.isfinite(values).all():
-        return {**told, "values": values.ravel().tolist()}
+    if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
+        numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
+        return {**told, "values": numbers}
     return {**told, "data": b64encode(zlib.compress(values.tobytes(), 9)).decode()}
 
 
@@ -166,8 +188,8 @@ def from_json(told: Mapping[str, Any]) -> np.ndarray:
         raise ValueError("no such type")
     if "values" in told:
         return np.array(told["values"], dtype).reshape(shape)
-    size = dtype.itemsize * int(np.prod(shape, dtype=object))
-    return np.frombuffer(inflated(told["data"], size), dtype).reshape(shape)
+    content = inflated(told["data"], dtype.itemsize * int(np.prod(shape, dtype=object)))
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:

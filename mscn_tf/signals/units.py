@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Optional
 
 _SPELLINGS = {  # of CF and UDUNITS, and what people write; without "degrees", spaces and "_"
     "kelvin": ("k", "kelvin", "kelvins"),
-    "celsius": ("c", "celsius", "centigrade"),
+    "celsius": ("c", "celsius", "celcius", "centigrade"),
     "fahrenheit": ("f", "fahrenheit"),
     "rankine": ("r", "rankine"),
 }
@@ -24,8 +25,9 @@ def to_kelvins(unit: str) -> Optional[tuple[float, float]]:
 
     An empty unit is taken for kelvins.
     """
-    plain = re.sub(r"[\s_.]", "", unit.lower())
-    plain = re.sub(r"^(degrees?|deg|[°º˚])", "", plain)
+    # Signs such as that of one character for "degrees Celsius" are taken apart.
+    plain = unicodedata.normalize("NFKC", re.sub("[º˚]", "°", unit)).lower()
+    plain = re.sub(r"^(degrees?|deg|°)", "", re.sub(r"[\s_.]", "", plain))
     for name, spellings in _SPELLINGS.items():
         if plain in spellings:
             return _KELVINS[name]

@@ -15,7 +15,7 @@ from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals import gaps
 from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
 from mscn_tf.signals.latlon import REGRID, Grid, find_axes
-from mscn_tf.signals.netcdf import attribute, is_plain, stored
+from mscn_tf.signals.netcdf import attribute, is_plain, packing, stored
 from mscn_tf.signals.units import to_kelvins
 
 _MIDDLE = (LOWEST + HIGHEST) / 2  # what is coded where nothing is known
@@ -60,19 +60,23 @@ class Variable:
         missing, mark = _missing(variable, numbers)
         if np.isinf(numbers[~missing]).any():
             raise MscnError(f"{path}: {variable.name} has infinite values; mark them as missing")
+        factor, add = packing(variable)
         try:
             coding = Coding(
                 name=variable.name,
                 count=len(numbers),
                 units=str(attribute(variable, "units")),
                 dtype=numbers.dtype.name,
-                factor=float(attribute(variable, "scale_factor", 1.0)),
-                add=float(attribute(variable, "add_offset", 0.0)),
+                factor=factor,
+                add=add,
                 missing=mark,
             ).fitted(numbers, missing, exact)
         except MscnError as error:
             raise MscnError(f"{path}: {error}") from error
-        fields = list(_filled(coding.coded(numbers), missing)[..., None])
+        filled = _filled(coding.coded(numbers), missing)
+        if coding.raw and coding.whole:
+            filled = np.rint(filled)
+        fields = list(filled[..., None])
         masks = [mask if mask.any() else None for mask in missing]
         return cls(coding, fields, labels, masks)
 
@@ -134,7 +138,7 @@ def _worth(dataset: netCDF4.Dataset, names: Sequence[str]) -> list[str]:
         for name in names
         if dataset[name].dtype.kind == "f"
         or "scale_factor" in dataset[name].ncattrs()
-        or (attribute(dataset[name], "units") and to_kelvins(attribute(dataset[name], "units")))
+        or to_kelvins(str(attribute(dataset[name], "units")) or "1")
     ]
     return measured or list(names)
 

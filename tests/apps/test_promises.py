@@ -100,7 +100,7 @@ def signal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 40))]
+    "seed", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 40))]
 )
 @pytest.mark.parametrize("modality", KINDS)
 def test_promises(tmp_path, modality, seed):

@@ -12,7 +12,8 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import global_grid
-from mscn_tf.signals import fields
+from mscn_tf.signals import fields, modalities
+from mscn_tf.signals.weather import regrid
 from tests.apps.conftest import folder  # noqa: F401
 
 CLIMATE = Path(__file__).resolve().parents[3] / "shared" / "data" / "climate"
@@ -108,7 +109,7 @@ def test_commands_there_and_back(folder, nc):  # noqa: F811
 
 def test_a_refused_field_leaves_nothing(folder, nc):  # noqa: F811
     broken = dataset()
-    broken["tas"][1, 3, 4] = np.nan
+    broken["tas"][1, 3, 4] = np.inf
     nc(broken)
     assert "in.nc" in folder.refuses("encode", "in.nc", "out.mscn")
 
@@ -165,10 +166,11 @@ def test_several_variables_and_levels(tmp_path, nc):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda d: d.where(d["lat"] > 0), "missing values"),
+        (lambda d: d.where(d["lat"] > 0, np.inf), "infinite values"),
         (lambda d: d.isel(lon=slice(0, 9)), "covers the sphere"),
         (lambda d: d.isel(lat=slice(0, 9)), "covers the sphere"),
         (lambda d: d.isel(lon=[3, 1, 2] + list(range(4, 36))), "sort"),
+        (lambda d: d.isel(lat=[5]), "1 latitudes"),
         (lambda d: d.rename(lat="y").drop_vars("y"), "no axis of latitudes"),
         (lambda d: d.drop_vars("tas"), "no"),
     ],
@@ -179,6 +181,18 @@ def test_files_that_are_refused(nc, spoil, says):
 
 
 def test_what_is_no_file(tmp_path):
+    (tmp_path / "weather.nc").write_bytes(b"GRIB" + bytes(100))
+    with pytest.raises(MscnError, match="cdo -f nc copy"):
+        fields.read(tmp_path / "weather.nc")
+    (tmp_path / "weather.zarr").mkdir()
+    assert modalities.guess(tmp_path / "weather.zarr") == "field"
+    with pytest.raises(MscnError, match="open_zarr"):
+        fields.read(tmp_path / "weather.zarr")
+    dataset().to_netcdf(tmp_path / "whole.nc")
+    whole = (tmp_path / "whole.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MscnError, match="damaged"):
+        fields.read(tmp_path / "cut.nc")
     with pytest.raises(MscnError, match="no such file"):
         fields.read(tmp_path / "missing.nc")
     (tmp_path / "text.nc").write_text("no NetCDF")
@@ -191,7 +205,7 @@ def test_what_is_no_file(tmp_path):
 def test_regridding_keeps_smooth_fields_and_goes_round():
     for west in (0.0, -180.0, 7.0):
         latitude, longitude = np.linspace(90, -90, 91), west + 2.0 * np.arange(180)
-        found = fields.regrid(smooth(latitude, longitude)[None], latitude, longitude, (46, 90))
+        found = regrid(smooth(latitude, longitude)[None], latitude, longitude, (46, 90))
         axes = [np.degrees(axis) for axis in global_grid((46, 90))]
         np.testing.assert_allclose(found[0], smooth(*axes), atol=0.05)
 
