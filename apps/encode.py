@@ -168,7 +168,14 @@ def _read_scene(source: str) -> tuple[Signals, Views]:
     cli.require_tensorflow()
     with cli.importing_tensorflow():
         from mscn_tf.codec.scenes import read_scene
-    return read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, cli.shows_progress())
+    from mscn_tf.signals.scenes import unfit
+
+    progress = cli.shows_progress()
+    signals, views = read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, progress)
+    problem = unfit(signals.arrays[0], views, MOST_LOST) if MEASURE.value else None
+    if problem is not None and not FORCE.value:
+        raise MscnError(f"{source}: {problem}; --force encodes it as it is")
+    return signals, views
 
 
 def _encoded(
@@ -190,7 +197,8 @@ def _encoded(
         options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
     tries = [goal]
     if not goal and bound is None and not lossless and len(signals.arrays) == 1 and MEASURE.value:
-        tries += [{"quality": quality} for quality in _RAISED] + [{"lossless": True}]
+        tries += [{"quality": quality} for quality in _RAISED]
+        tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
     for attempt in tries:
         data = codec.encode(
             signals.arrays,

@@ -166,10 +166,12 @@ class Codec(runtime.Codec):
     def _check_bound(self, bound: float, goals: Collection[str]) -> None:
         if not 0 <= bound < np.inf:
             raise MscnError(f"max_error={bound:g}: must be 0 or more")
-        if bound and (self._truth or isinstance(self.scheme, Pyramids)):
+        if bound and self._truth:
+            raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
+        if bound and isinstance(self.scheme, Pyramids):
             raise MscnError(
-                f"{self.bundle.name} can't keep max_error={bound:g}: of its values 0 alone, which "
-                "is lossless; codecs of tiles of numbers can"
+                f"{self.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
+                "of tiles, such as thumb32"
             )
         if set(goals) - {"quality"}:
             raise MscnError("give max_error alone, or with quality")
@@ -218,19 +220,14 @@ class Codec(runtime.Codec):
 
         def corrected(q16: int) -> bytes:
             container = Container.from_bytes(encoding.file(q16))
-            if occupied is not None:
-                corrections = replace(container, error_bound=_NONE_WRONG, residuals=occupied)
-            else:
-                payloads = self._residuals(parts, container, bound)
-                corrections = replace(container, error_bound=float(bound), residuals=payloads)
-            return corrections.to_bytes()
+            payloads = self._residuals(parts, container, bound) if occupied is None else occupied
+            kept = _NONE_WRONG if self._truth else float(bound)
+            return replace(container, error_bound=kept, residuals=payloads).to_bytes()
 
-        if not parts.coded:
-            return encoding.file(HIGHEST)
         if "quality" in goals:
             return corrected(round(16 * goals["quality"]))
         # What is coded besides truth values is the same at all qualities.
-        return corrected(LOWEST) if self._truth else self._smallest(corrected)
+        return self._smallest(corrected) if parts.coded and not self._truth else corrected(LOWEST)
 
     def _occupied(self, parts: Parts) -> list[bytes]:
         """Truth values of each item, but for those that become exact because they're smaller so."""
@@ -272,7 +269,7 @@ class Codec(runtime.Codec):
     def _within(self, parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         """The best file of at most so many bits."""
         pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
-        advice = ", or lower alpha_quality" if any(plane for _, plane in parts.payloads) else ""
+        advice = ", or lower --alpha-quality" if any(plane for _, plane in parts.payloads) else ""
         # The first quality whose file is too large: the one below it is wanted.
         found = Target(
             float(np.log(bits) + _ROUNDING),

@@ -124,13 +124,13 @@ class Parts:
             for number in own if found else ():
                 del blocks[number]
         bits, exact_blocks = self._exact(payloads)
-        bounded = {} if blocks else {"error_bound": None, "residuals": []}
+        residuals = container.residuals if blocks else [b""] * len(container.residuals)
         smaller = replace(
             container,
             blocks=list(blocks.values()),
             exact=bits if payloads else [],
             exact_blocks=exact_blocks,
-            **bounded,
+            residuals=residuals,
         )
         return min(smaller.to_bytes(), data, key=len)
 

@@ -17,7 +17,6 @@ from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
 MOST_LOST = 0.5  # of a signal's own spread: what is left is worth less than half of it
-_EXACT = "exact"
 _ROUNDING = 1e-9  # of a bound: float64 sums
 
 
@@ -59,10 +58,11 @@ class ReadBack:
             )
 
     def __str__(self) -> str:
-        told = describe(self.figures)
-        if told == _EXACT and self.largest_error:  # a reader's own rounding
+        if any(self.shares):
+            return describe(self.figures)
+        if self.largest_error:  # a reader's own rounding
             return f"within {self.largest_error:.2g} of the original"
-        return told
+        return "exact"
 
 
 def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = False) -> ReadBack:
@@ -102,9 +102,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def describe(figures: Mapping[str, float]) -> str:
-    """Figures in words: "31.20 dB PSNR, 1.53 K RMSE"; of signals without any error "exact"."""
-    if all(math.isinf(value) for value in figures.values()):
-        return _EXACT
+    """Figures in words: "31.20 dB PSNR, 1.53 K RMSE"."""
     return ", ".join(f"{_number(value, name)} {name}" for name, value in figures.items())
 
 

@@ -22,8 +22,8 @@ _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
 _STRIPS = 8  # in which they lie
-_FAST, _BEST = 1, 9  # levels of zlib
-_LARGE = 2**19  # bytes
+_FAST, _GOOD, _BEST = 1, 6, 9  # levels of zlib: the last one takes minutes for 24 megapixels
+_LARGE, _HUGE = 2**19, 2**22  # bytes
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def encode(values: np.ndarray) -> bytes:
     ways = list(_ways(_numbers(values)))
     if values.nbytes > _LARGE:  # which way is shortest, the fast level tells well enough
         ways = [min(ways, key=lambda way: len(way.packed(_FAST)))]
-    return min((way.packed(_BEST) for way in ways), key=len)
+    level = _BEST if values.nbytes <= _HUGE else _GOOD
+    return min((way.packed(level) for way in ways), key=len)
 
 
 def estimate(values: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_TOGETHER = 2**18  # values that are averaged at once
 _REACH = 2  # samples to each side that cubic convolution sees
 
 
@@ -40,13 +41,18 @@ def cubic(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
 
 def means(values: np.ndarray, out: int, axis: int) -> np.ndarray:
     """Means over ``out`` equal parts of an axis, samples on an edge counting in part."""
-    values = np.moveaxis(values, axis, 0).astype(np.float64)
-    count = len(values)
-    sums = np.concatenate((np.zeros_like(values[:1]), np.cumsum(values, axis=0)))
-    edges = np.arange(out + 1) * count / out
-    whole = np.minimum(edges.astype(np.int64), count - 1)
-    share = (edges - whole).reshape([-1] + [1] * (values.ndim - 1))
-    found = np.diff(sums[whole] + share * values[whole], axis=0) / (count / out)
+    values = np.moveaxis(values, axis, 0)
+    count, found = len(values), np.empty((out, *values.shape[1:]))
+    few = max(1, _TOGETHER * out // values.size)
+    for first in range(0, out, few):
+        last = min(first + few, out)
+        low, high = first * count // out, -(-last * count // out)
+        part = values[low:high].astype(np.float64)
+        sums = np.concatenate((np.zeros_like(part[:1]), np.cumsum(part, axis=0)))
+        edges = np.arange(first, last + 1) * count / out - low
+        whole = np.minimum(edges.astype(np.int64), len(part) - 1)
+        share = (edges - whole).reshape([-1] + [1] * (values.ndim - 1))
+        found[first:last] = np.diff(sums[whole] + share * part[whole], axis=0) / (count / out)
     return np.moveaxis(found, 0, axis)
 
 

@@ -50,8 +50,8 @@ def of_picture(picture: Image.Image, cicp: Optional[tuple[int, int]]) -> Optiona
       cicp: its primaries and transfer function, numbered as in ITU-T H.273, where it says so.
     """
     info = picture.info
-    if info.get("icc_profile"):
-        return Profile(info["icc_profile"])
+    if "icc_profile" in info:  # None where Pillow found it damaged
+        return Profile(info["icc_profile"] or b"")
     if cicp is not None:
         name, primaries = _PRIMARIES.get(cicp[0], ("", _SRGB))
         gamma = _GAMMAS.get(cicp[1])

@@ -13,12 +13,14 @@ import io
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.imageglobals import logger
+from nibabel.spatialimages import HeaderDataError
 
 from mscn_tf.runtime.container import MAX_PIXELS, size_text
 from mscn_tf.runtime.errors import MscnError
@@ -39,6 +41,10 @@ def load(path: PathLike) -> tuple[np.ndarray, dict[str, Any]]:
     Raises:
       MscnError: the file can't be read, is damaged, of another format, or too large.
     """
+    if Path(path).is_dir():
+        raise MscnError(
+            f"{path}: a folder; give one file of it, and of a DICOM series what dcm2niix makes"
+        )
     name = str(path).lower()
     for endings, cure in _CONVERTERS.items():
         if name.endswith(endings):
@@ -151,29 +157,35 @@ def write(
       MscnError: the file can't be written.
     """
     scale = scaling(header)
-    shape, dtype = volumes[0].shape, volumes[0].dtype
-    with _quiet():
-        if header is None:
-            header = nib.Nifti1Header()
-        data = np.stack(volumes, -1) if len(volumes) > 1 else volumes[0]
-        whole = header.get_data_shape()
-        if data.size == math.prod(whole) and shape == _three(whole):
-            data = data.reshape(whole)  # with the axes of length one that it had
-        try:
-            header.set_data_dtype(dtype)
-        except nib.spatialimages.HeaderDataError:
-            dtype = np.dtype(np.float32)
-        image = type_of(header)(data, _affine(header, view, shape), header, dtype=dtype)
-        image.header.set_slope_inter(*scale)  # given this, nibabel writes values as they are
-        packed = image.to_bytes()
+    try:
+        with _quiet():
+            image = _image(volumes, nib.Nifti1Header() if header is None else header, view)
+            image.header.set_slope_inter(*scale)  # given this, nibabel writes values as they are
+            packed = image.to_bytes()
+    except HeaderDataError as error:
+        raise MscnError(f"cannot write {path}: the file's metadata is damaged") from error
     with atomic_write(path) as file:
         gzipped = str(path).lower().endswith(".gz")
         file.write(gzip.compress(packed, 6, mtime=0) if gzipped else packed)
 
 
-def type_of(header: nib.Nifti1Header) -> type[nib.Nifti1Image]:
-    """The class of images with such headers."""
-    return nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+def _image(
+    volumes: Sequence[np.ndarray], header: nib.Nifti1Header, view: Mapping[str, Any]
+) -> nib.Nifti1Image:
+    shape, dtype, whole = volumes[0].shape, volumes[0].dtype, header.get_data_shape()
+    data = np.stack(volumes, -1) if len(volumes) > 1 else volumes[0]
+    affine = None  # the header's
+    if view.get("region") is None and shape == _three(whole):
+        if data.size == math.prod(whole):
+            data = data.reshape(whole)  # with the axes of length one that it had
+    else:
+        affine = _affine(header, view, shape)
+    try:
+        header.set_data_dtype(dtype)
+    except HeaderDataError:  # NIfTI has no such type
+        dtype = np.dtype(np.float32)
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    return kind(data, affine, header, dtype=dtype)
 
 
 def _three(shape: Sequence[int]) -> tuple[int, ...]:

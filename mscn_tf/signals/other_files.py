@@ -12,6 +12,12 @@ _RAW = frozenset(
 )
 RAW_WORDS = "a camera's raw file; develop it to an 8-bit PNG or JPEG first"
 
+_DICOM = "dcm2niix makes .nii files of a series, which are read"
+_SVG = "a drawing in SVG; render it to PNG first: rsvg-convert, inkscape"
+_GLTF = "a glTF model; export it as .ply or .obj first: trimesh does"
+_NETCDF = "NetCDF; let it end in .nc, or give --modality=field"
+_VIDEO = "a video; save one of its frames as a picture"
+
 # By where the bytes lie, the bytes, and what to say.
 _KINDS = (
     (0, b"mscn", "a .mscn file already; mscn decode reads it"),
@@ -25,14 +31,16 @@ _KINDS = (
     (4, b"JXL \r\n", "JPEG XL; convert it to PNG first: djxl"),
     (0, b"qoif", "a QOI picture; convert it to PNG first"),
     (0, b"SIMPLE  =", "a FITS file; scale it to 8 bits and save it as PNG: astropy.io.fits"),
-    (128, b"DICM", "a DICOM file; dcm2niix makes .nii files of a series, which are read"),
+    (128, b"DICM", f"a DICOM file; {_DICOM}"),
     (0, b"GRIB", "a GRIB file; convert it to NetCDF first: cdo -f nc copy, or xarray with cfgrib"),
     (0, b"\x89HDF", "NetCDF or HDF5; let it end in .nc, or give --modality=field"),
-    (0, b"CDF", "NetCDF; let it end in .nc, or give --modality=field"),
-    (0, b"glTF", "a glTF model; export it as .ply or .obj first: trimesh does"),
-    (0, b"ply", "a mesh; let it end in .ply, or give --modality=mesh"),
-    (0, b"OFF", "a mesh; let it end in .off, or give --modality=mesh"),
-    (0, b"solid", "a mesh; let it end in .stl, or give --modality=mesh"),
+    (0, b"CDF\x01", _NETCDF),
+    (0, b"CDF\x02", _NETCDF),
+    (0, b"CDF\x05", _NETCDF),
+    (0, b"glTF", _GLTF),
+    (0, b"ply\n", "a mesh; let it end in .ply, or give --modality=mesh"),
+    (0, b"OFF\n", "a mesh; let it end in .off, or give --modality=mesh"),
+    (0, b"solid ", "a mesh; let it end in .stl, or give --modality=mesh"),
     (0, b"#binvox", "voxels; let it end in .binvox, or give --modality=voxels"),
     (344, b"n+1\0", "a NIfTI volume; let it end in .nii, or give --modality=volume"),
     (0, b"\x5c\x01\0\0", "a NIfTI or Analyze header; give the .nii file"),
@@ -41,11 +49,11 @@ _KINDS = (
     (0, b"OggS", "a sound or a video; convert it to WAV first: ffmpeg -i IN OUT.wav"),
     (0, b"ID3", "a sound; convert it to WAV first: ffmpeg -i IN OUT.wav"),
     (0, b"\x93NUMPY", "a NumPy array; let it end in .npy"),
-    (4, b"ftypisom", "a video; save one of its frames as a picture"),
-    (4, b"ftypmp4", "a video; save one of its frames as a picture"),
-    (4, b"ftypqt", "a video; save one of its frames as a picture"),
-    (0, b"\x1aE\xdf\xa3", "a video; save one of its frames as a picture"),
-    (8, b"AVI ", "a video; save one of its frames as a picture"),
+    (4, b"ftypisom", _VIDEO),
+    (4, b"ftypmp4", _VIDEO),
+    (4, b"ftypqt", _VIDEO),
+    (0, b"\x1aE\xdf\xa3", _VIDEO),
+    (8, b"AVI ", _VIDEO),
     (0, b"\x1f\x8b", "compressed by gzip; unpack it, or let it end in .nii.gz if it is one"),
     (0, b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (0, b"version https://git-lfs", "a pointer of Git LFS; fetch the file: git lfs pull"),
@@ -68,11 +76,11 @@ _AVIF = (b"avif", b"avis")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _ENDINGS = {
     ".mgz": "a FreeSurfer volume; convert it first: mri_convert IN.mgz OUT.nii.gz",
-    ".dcm": "a DICOM file; dcm2niix makes .nii files of a series, which are read",
-    ".svg": "a drawing in SVG; render it to PNG first: rsvg-convert, inkscape",
-    ".svgz": "a drawing in SVG; render it to PNG first: rsvg-convert, inkscape",
+    ".dcm": f"a DICOM file; {_DICOM}",
+    ".svg": _SVG,
+    ".svgz": _SVG,
     ".npz": "several arrays; save one of them with numpy.save, as .npy",
-    ".gltf": "a glTF model; export it as .ply or .obj first: trimesh does",
+    ".gltf": _GLTF,
 }
 
 
@@ -100,7 +108,7 @@ def words(head: bytes, name: str) -> str:
             return f"damaged, or {kind} of a kind that can't be read; save it anew as 8-bit PNG"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml", b"<!--")) and b"<svg" in text:
-        return _ENDINGS[".svg"]
+        return _SVG
     if text.startswith((b"<!doctype html", b"<html")):
         return "a web page, not a picture; download the picture itself"
     return "not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF file"
@@ -110,6 +118,8 @@ def folder_words(names: set[str]) -> str:
     """What a folder of such entries is that holds no picture."""
     if names & {".zarray", ".zgroup", "zarr.json"}:
         return "a Zarr store; write it as NetCDF first: xarray.open_zarr(IN).to_netcdf(OUT)"
+    if any(name.lower().endswith(".dcm") for name in names):
+        return f"a series of DICOM files; {_DICOM}"
     return "no picture in this folder; give one with PNG or JPEG files"
 
 

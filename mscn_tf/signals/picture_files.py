@@ -39,6 +39,7 @@ _SAVE = {
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
 }
+_CUT = ("AVIF", "HEIF")  # formats of 10 or 12 bits that every viewer shows with 8
 _MOST_TEXT = 2**26  # bytes of a PNG's texts, uncompressed
 
 
@@ -228,33 +229,37 @@ def _check(
         raise MscnError(
             f"{name}: {width}x{height} pixels are over the limit of {max_pixels}; cut it up"
         )
-    notes = []
-    tiff = picture.format == "TIFF"
-    if tiff and (other_files.is_raw(head, name) or picture_headers.is_preview(picture)):
-        raise MscnError(f"{name}: {other_files.RAW_WORDS}")
+    notes = _check_tiff(picture, head, name) if picture.format == "TIFF" else []
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format in ("MPO", "HEIF"):
         # A phone's: previews, depths or brightness behind the picture itself.
-        notes.append(f"the first of {frames} pictures in it is taken")
+        notes.append(f"the main one of {frames} pictures in it is taken")
     elif frames > 1:
-        kind = "pages" if tiff else "frames, an animation"
+        kind = "pages" if picture.format == "TIFF" else "frames, an animation"
         raise MscnError(f"{name}: {frames} {kind}; save one of them as a picture")
-    bits = picture_headers.bits(picture, file)
-    transfer = (picture_headers.cicp(picture, file) or (0, 0))[1]
+    _, transfer = picture_headers.cicp(picture, file) or (0, 0)
     if transfer in colour.HIGH_RANGE:
         raise MscnError(f"{name}: of high dynamic range (PQ or HLG); convert it to 8-bit sRGB")
-    if picture.mode[0] in "IF" or (bits > 8 and picture.format not in ("AVIF", "HEIF")):
+    bits = picture_headers.bits(picture, file)
+    if picture.mode[0] in "IF" or (bits > 8 and picture.format not in _CUT):
         raise MscnError(f"{name}: more than 8 bits a channel; convert it to 8-bit RGB or grey")
     if bits > 8:
         notes.append(f"{bits} bits a channel cut to 8")
-    if tiff and picture_headers.is_signed(picture):
-        raise MscnError(f"{name}: signed numbers; convert it to 8-bit RGB or grey")
-    if tiff and picture_headers.further_channels(picture):
-        notes.append("channels beside colours and alpha left out")
     profiled = picture.mode == "CMYK" and picture.info.get("icc_profile")
     if picture.mode not in ("1", "L", "P", "RGB", "LA", "PA", "RGBA") and not profiled:
         raise MscnError(f"{name}: {picture.mode} colours; convert it to 8-bit RGB or grey")
     return notes
+
+
+def _check_tiff(picture: Image.Image, head: bytes, name: str) -> list[str]:
+    """As `_check`, of what only a TIFF can hold."""
+    if other_files.is_raw(head, name) or picture_headers.is_preview(picture):
+        raise MscnError(f"{name}: {other_files.RAW_WORDS}")
+    if picture_headers.is_signed(picture):
+        raise MscnError(f"{name}: signed or real numbers; scale them to 8 bits, RGB or grey")
+    if picture_headers.further_channels(picture):
+        return ["channels beside colours and alpha left out"]
+    return []
 
 
 def _pixels(

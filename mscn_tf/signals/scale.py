@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,11 +86,13 @@ def scales_of(metadata: Mapping[str, Any], view: Mapping[str, Any]) -> list[Scal
     Raises:
       KeyError, OverflowError, TypeError, ValueError: they are damaged.
     """
+    if not re.fullmatch(r"[<>|=][iuf]\d{1,2}", metadata["dtype"]):
+        raise ValueError("no such volumes")
     dtype = np.dtype(metadata["dtype"])
     lows, highs = (placed(metadata, view, name) for name in ("low", "high"))
     limits = [(float(low), float(high)) for low, high in zip(lows, highs)]
-    if dtype.kind not in "iuf" or len(lows) != len(highs):
-        raise ValueError("no such volumes")
+    if len(lows) != len(highs):
+        raise ValueError("limits of other volumes")
     largest = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     if not all(largest.min <= low <= high <= largest.max for low, high in limits):
         raise ValueError("limits beyond the type")

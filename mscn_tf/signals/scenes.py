@@ -43,10 +43,20 @@ def measure_views(
       renderings over the pictures' own spread, 1 where they are no better than a mean colour.
     """
     before, after = _mean_psnr(_compared(original, views)), _compared(decoded, views)
-    which = "not fitted" if views.held_out else "that were fitted"
-    seen, taken = (np.concatenate(each) for each in zip(*after))
-    name = f"dB PSNR of views {which} ({before:.2f} before coding)"
-    return {name: _mean_psnr(after)}, _over_spread(seen, taken)
+    name = f"dB PSNR of {views.noun} ({before:.2f} before coding)"
+    return {name: _mean_psnr(after)}, _pooled(after)
+
+
+def unfit(grid: np.ndarray, views: Views, most: float) -> Optional[str]:
+    """Why a grid, before coding, is none of a scene: its views lose more than that share."""
+    pairs = _compared(grid, views)
+    lost = _pooled(pairs)
+    if lost <= most:
+        return None
+    return (
+        f"the fit misses {views.noun} by {lost:.0%} of their own spread ({_mean_psnr(pairs):.2f} "
+        "dB PSNR); give it more --fit-steps, pictures without their background, or another --bound"
+    )
 
 
 def _compared(grid: np.ndarray, views: Views) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -64,6 +74,10 @@ def _compared(grid: np.ndarray, views: Views) -> list[tuple[np.ndarray, np.ndarr
 def _mean_psnr(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     errors = [max(np.mean(np.square(seen - taken)), 1e-10) for seen, taken in pairs]
     return float(np.mean(-10 * np.log10(errors)))
+
+
+def _pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    return _over_spread(*(np.concatenate(each) for each in zip(*pairs)))
 
 
 def _over_spread(seen: np.ndarray, taken: np.ndarray) -> float:

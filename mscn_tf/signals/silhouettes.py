@@ -117,16 +117,19 @@ def write(
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
 ) -> dict[str, float]:
-    """IoU, in %, and the contour's error at the original size; PSNR in dB of the distances.
+    """IoU, in %, of inside and of outside; the contour's error; PSNR in dB of the distances.
+
+    All but the last at the original size.
 
     Args:
       original: bool [H, W].
       decoded: float32 [64, 64, 1].
       metadata: not needed.
     """
-    found = compare(original, decoded)
+    found, outside = compare(original, decoded), ~_inside(decoded, original.shape)
     return {
         "% IoU": 100 * found["IoU"],
+        "% IoU of the outside": 100 * overlap(~original, outside),
         "pixels of contour error": found["contour error"],
         "dB PSNR of distances": psnr(to_signal(original), decoded),
     }
@@ -136,7 +139,7 @@ def share_lost(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
 ) -> float:
     """1 less the IoU, of inside or of outside, whichever lost more; as ``measure``."""
-    inside = resample(decoded[..., 0], original.shape) > 0
+    inside = _inside(decoded, original.shape)
     return 1 - min(overlap(original, inside), overlap(~original, ~inside))
 
 
@@ -230,7 +233,11 @@ def to_signal(mask: np.ndarray) -> np.ndarray:
 
 def to_picture(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """uint8 [H, W, 1], 0 and 255: the silhouette of distances float32 [h, w, 1]."""
-    return np.where(resample(signal[..., 0], shape) > 0, 255, 0).astype(np.uint8)[..., None]
+    return np.where(_inside(signal, shape), 255, 0).astype(np.uint8)[..., None]
+
+
+def _inside(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return resample(signal[..., 0], shape) > 0
 
 
 def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

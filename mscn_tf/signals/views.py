@@ -43,6 +43,11 @@ class Views:
     held_out: bool = False
     ground: Optional[tuple[float, ...]] = None
 
+    @property
+    def noun(self) -> str:
+        """What they are called, which makes no claim that isn't true."""
+        return "views not fitted" if self.held_out else "views that were fitted"
+
     def rays(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Origin ``[3]`` and directions ``[H * W, 3]`` of a view's pixels."""
         return self.cameras[view].rays(self.poses[view])

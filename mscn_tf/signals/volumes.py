@@ -165,19 +165,19 @@ def _region(whole: Sequence[int], view: Mapping[str, Any]) -> list[tuple[int, in
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
 ) -> dict[str, float]:
-    """PSNR in dB, at the volume's own range; RMSE beside the standard deviation; where NaN isn't.
+    """PSNR in dB, at the volume's own range, where it isn't NaN; of what isn't exact, what else.
 
-    Of labels the share, in %, of those that are right.
+    That is the RMSE beside the standard deviation, or of labels the share, in %, of those right.
     """
     before, after = _compared(original, decoded, metadata)
-    if (metadata or {}).get("labels"):
-        return {"% of labels right": 100 * float(np.mean(before == after))}
     error = _root_mean_square(before - after)
     if error == 0:
         return {"dB PSNR": math.inf}
     span = float(np.ptp(before))
-    psnr = 20 * math.log10(span / error) if span else -math.inf
-    return {"dB PSNR": psnr, "RMSE": error, "standard deviation": float(before.std())}
+    figures = {"dB PSNR": 20 * math.log10(span / error) if span else -math.inf}
+    if (metadata or {}).get("labels"):
+        return {**figures, "% of labels right": 100 * float(np.mean(before == after))}
+    return {**figures, "RMSE": error, "standard deviation": float(before.std())}
 
 
 def share_lost(original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None) -> float:

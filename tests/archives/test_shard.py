@@ -26,7 +26,7 @@ def test_what_reading_changed_is_told(tmp_path):
     manifest = index.finish(str(out), {}, shards)
     assert (manifest["items"], manifest["notes"], manifest["failed"]) == (2, 1, 1)
     told = (out / index.NOTES).read_text()
-    assert told == f"{tmp_path}/in/b.mpo: the first of 2 pictures in it is taken\n"
+    assert told == f"{tmp_path}/in/b.mpo: the main one of 2 pictures in it is taken\n"
     assert (out / index.FAILED).read_text().startswith("c.png\t")
     # A record of an earlier version.
     (record,) = (out / "records").iterdir()

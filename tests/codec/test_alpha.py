@@ -120,5 +120,5 @@ def test_a_wanted_size_holds_for_both_planes(codec):
     original = with_alpha(48, 64, 4)
     size = len(codec.encode(original, quality=5))
     assert 0.8 * size < len(codec.encode(original, size=size + 10)) <= size + 10
-    with pytest.raises(MscnError, match=r"out of reach.*alpha_quality"):
+    with pytest.raises(MscnError, match=r"out of reach.*--alpha-quality"):
         codec.encode(original, size=len(exact.encode(original[..., 3:])))

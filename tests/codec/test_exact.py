@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,22 @@ def test_a_wanted_psnr_is_that_of_what_is_lossy(thumb):
     pictures = [smooth(32, 32), np.full((32, 32, 3), 9, np.uint8)]
     decoded = list(thumb.decode_all(thumb.encode(pictures, psnr=33)))
     assert psnr(pictures[0], decoded[0]) >= 33
+
+
+@pytest.mark.parametrize("goal", [{"bpp": 50}, {"size": 99}, {"psnr": 60}, {"quality": 1}])
+def test_flat_pictures_reach_every_goal(photo, goal):
+    picture = np.full((9, 9, 3), 50, np.uint8)
+    np.testing.assert_array_equal(photo.decode(photo.encode(picture, **goal)), picture)
+    with pytest.raises(MscnError, match="out of reach: the smallest file takes"):
+        photo.encode(picture, size=9)
+
+
+def test_what_can_only_decode_stores_without_loss(thumb):
+    manifest = {k: v for k, v in thumb.bundle.manifest.items() if k not in ("model", "rate_weight")}
+    codec, picture = Codec(replace(thumb.bundle, manifest=manifest)), smooth(9, 9)
+    with pytest.raises(MscnError, match="can only decode"):
+        codec.encode(picture)
+    np.testing.assert_array_equal(codec.decode(codec.encode(picture, lossless=True)), picture)
 
 
 def test_silence_is_silence_in_a_few_bytes():

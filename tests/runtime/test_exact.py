@@ -91,6 +91,14 @@ def test_smaller_signals_are_means_and_larger_ones_interpolated():
     assert mixed.shape == (8, 2, 1)
 
 
+def test_means_of_many_values_are_those_of_few(monkeypatch):
+    plane = np.random.default_rng(0).random((70, 50, 2))
+    whole = resized(plane, (3, 2), (60, 47), (13, 20))
+    monkeypatch.setattr("mscn_tf.runtime.sampling._TOGETHER", 300)
+    np.testing.assert_allclose(resized(plane, (3, 2), (60, 47), (13, 20)), whole, rtol=1e-12)
+    assert abs(resized(plane, (0, 0), (70, 50), (1, 1)).mean() - plane.mean()) < 1e-12
+
+
 def test_parts_of_larger_signals_are_parts():
     plane = np.random.default_rng(0).integers(0, 256, (20, 20, 1), np.uint8)
     whole = resized(plane, (0, 0), (20, 20), (60, 60))

@@ -152,6 +152,14 @@ def test_profiles_that_do_not_fit_leave_pixels_alone(tmp_path, colours, profile)
     assert "profile" in note
 
 
+def test_a_profile_that_is_cut_short_is_told(tmp_path, colours):
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    with_chunk(tmp_path / "a.png", b"iCCP", b"name\0\0rubbish")
+    found = open_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(found.pixels, colours)
+    assert found.notes == ["its colour profile is damaged: colours are taken as sRGB"]
+
+
 @given(st.data())
 def test_no_profile_raises(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("profiles") / "a.png"

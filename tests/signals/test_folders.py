@@ -170,6 +170,9 @@ def test_a_folder_of_another_kind(tmp_path):
     (tmp_path / ".zgroup").write_text("{}")
     with pytest.raises(MscnError, match=r"a Zarr store; .*to_netcdf"):
         images.read(tmp_path)
+    (tmp_path / ".zgroup").rename(tmp_path / "IM0.dcm")
+    with pytest.raises(MscnError, match="DICOM files; dcm2niix"):
+        images.read(tmp_path)
 
 
 def test_a_folder_without_pictures_says_what_is_there(tmp_path):
@@ -184,4 +187,4 @@ def test_notes_name_the_pictures_that_they_are_about(tmp_path, colours):
         image = Image.fromarray(colours)
         image.save(tmp_path / f"{number}.mpo", save_all=True, append_images=[image])
     (note,) = images.read(tmp_path).notes
-    assert note == "0.mpo, 1.mpo, 2.mpo and 2 more: the first of 2 pictures in it is taken"
+    assert note == "0.mpo, 1.mpo, 2.mpo and 2 more: the main one of 2 pictures in it is taken"

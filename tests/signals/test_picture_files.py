@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -250,7 +251,7 @@ def test_heic(tmp_path, colours):
 
 
 def test_heic_names_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
     with pytest.raises(MscnError, match="pip install pillow-heif"):
@@ -261,7 +262,7 @@ def test_several_pictures_in_a_phones_file(tmp_path, colours):
     first, second = (Image.fromarray(c) for c in (colours, colours[::-1].copy()))
     first.save(tmp_path / "a.mpo", "MPO", save_all=True, append_images=[second])
     found = open_picture(tmp_path / "a.mpo")
-    assert found.notes == ["the first of 2 pictures in it is taken"]
+    assert found.notes == ["the main one of 2 pictures in it is taken"]
 
 
 def test_megabytes_of_text_are_read(tmp_path, colours):

@@ -120,6 +120,22 @@ def test_a_scene_anywhere_comes_back_where_it_was(folder):  # noqa: F811
     assert folder.plot("--original=ball", "ball.mscn").std() > 10
 
 
+def test_refuses_what_no_grid_shows(folder):  # noqa: F811
+    """Pictures that have nothing to do with their poses."""
+    described = write(folder.path / "ball", views=9)
+    random = np.random.default_rng(0)
+    for frame in described["frames"]:
+        noise = random.integers(0, 255, (SIZE, SIZE, 3), np.uint8)
+        Image.fromarray(noise).save(folder.path / f"ball/{frame['file_path']}.png")
+    settings = ("--resolution=4", "--fit-steps=10")
+    line = folder.refuses("encode", "ball", "ball.mscn", *settings)
+    assert "ball: the fit misses views not fitted by" in line
+    assert "--force encodes it as it is" in line
+    done = folder._run(("encode", "--force", "--quality=2", "ball", "ball.mscn", *settings))
+    assert done.returncode == 0
+    assert "of its own spread" in done.stderr
+
+
 def test_an_evaluation_needs_views_that_are_not_fitted(folder):  # noqa: F811
     write(folder.path / "ball", views=7)
     line = folder.refuses("evaluate", "--data=ball", "--out=report")

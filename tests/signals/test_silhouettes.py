@@ -134,6 +134,12 @@ def test_lost_strokes_are_measured(tmp_path, codec):
         assert silhouettes.largest_error(original, signals.arrays[0]) == 0
 
 
+def test_lost_strokes_are_refused(folder):  # noqa: F811
+    Image.fromarray(page()).save(folder.path / "in.png")
+    arguments = ("encode", "--modality=silhouette", "--quality=5", "in.png", "out.mscn")
+    assert "% IoU of the outside" in folder.refuses(*arguments)
+
+
 def test_what_is_lost_of_a_shape():
     mask = disc(120, 100)
     signal = silhouettes.to_signal(mask)
