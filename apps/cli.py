@@ -60,13 +60,15 @@ def run(
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        if stream is not None:  # closed by who started the program
+            stream.reconfigure(errors="backslashreplace")
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)
         try:
             app.run(main, argv=sys.argv, flags_parser=parse)
         finally:
-            sys.stdout.flush()  # here, where a full disk is one line
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk is one line
     sys.exit(0)
 
 
@@ -186,7 +188,7 @@ def tell(line: str, aside: bool = False) -> None:
 
 def shows_progress() -> bool:
     """Whether there is a terminal to draw bars on, and they are wanted."""
-    return sys.stderr.isatty() and not QUIET.value
+    return sys.stderr is not None and sys.stderr.isatty() and not QUIET.value
 
 
 def program() -> str:

@@ -102,7 +102,7 @@ def main(argv: list[str]) -> None:
         modality = MODALITY.value or modalities.guess(path)
         signals, held_out = _read(path, source, modality)
         for note in signals.notes:
-            cli.note(note)
+            cli.note(note.replace(path, streams.name_of(source)))
         codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
         if codec.bundle.manifest["modality"] != modality:
             raise MscnError(

@@ -59,7 +59,7 @@ def _pieces(first: np.ndarray, last: np.ndarray, piece: int) -> tuple[np.ndarray
     return owner, start, np.minimum(start + piece, last[owner])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _box_axis(
     start: int, extent: int, out: int, edge: int, overlap: int, tiles: int, piece: int
 ) -> _Axis:
@@ -203,10 +203,13 @@ class _Reader:
         """For each view ``[.., C]``, in the codec's type; those of long sounds in strips."""
         if all(math.prod(view.shape) <= _STRIP_SAMPLES for view in views):
             return self._restored(views)
-        outputs = []
-        for view in views:
-            strips = [self._restored([strip])[0] for strip in _strips(view)]
-            outputs.append(strips[0] if len(strips) == 1 else np.concatenate(strips))
+        channels, dtype = self._container.code_channels, self._tiles.values.dtype
+        outputs = [np.empty((*v.shape, channels), dtype) for v in views]
+        for view, output in zip(views, outputs):
+            at = 0
+            for strip in _strips(view):
+                output[at : at + strip.shape[0]] = self._restored([strip])[0]
+                at += strip.shape[0]
         return outputs
 
     def _restored(self, views: Sequence[View]) -> list[np.ndarray]:

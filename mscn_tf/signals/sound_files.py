@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,9 @@ def _lacks_end(file: BinaryIO) -> bool:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps off standard error what libmpg123 writes there of MP3 files that it reads all right."""
+    if sys.stderr is None:  # closed
+        yield
+        return
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -221,3 +222,28 @@ def test_strips_of_long_sounds_meet(codec):
         part = codec.decode(data, region=(start, 100))
         np.testing.assert_allclose(whole[start : start + 100], part, atol=1e-6)
     assert not np.array_equal(whole, np.roll(whole, 1))
+
+
+def peak(call):
+    """What a call returns, and the most memory that it took besides, in bytes."""
+    tracemalloc.start()
+    try:
+        return call(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_grows_little_with_length(codec):
+    """By less than four times the float32 samples: tiles and symbols, or what is decoded."""
+    codec.decode(codec.encode(voice(3000)[:, None]))  # weights and caches
+    for kind in ("voice", "silence"):
+        found = []
+        for count in (300_000, 900_000):
+            samples = np.tile(voice(50_000), 18)[:count, None].astype(np.float32)
+            samples = samples if kind == "voice" else np.zeros_like(samples)
+            data, encoding = peak(lambda s=samples: codec.encode(s, quality=2, effort=0))
+            decoded, decoding = peak(lambda d=data: codec.decode(d))
+            _, measuring = peak(lambda s=samples, d=decoded: sound.measure(s, d))
+            found.append((encoding, decoding, measuring))
+        more = np.subtract(*found[::-1]) / (4 * 600_000)
+        assert (more < 4).all(), (kind, found)
