@@ -3,7 +3,8 @@
 
 Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
-Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1.
+Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1. What reading
+changed of others, such as colour spaces, is in OUT/notes.txt.
 """
 
 from __future__ import annotations
@@ -65,8 +66,13 @@ def main(argv: list[str]) -> None:
         f"{out}: {manifest['items']} items in {len(manifest['shards'])} shards, "
         f"{manifest['bytes']:,} bytes"
     )
+    sys.stdout.flush()
+    if manifest["notes"]:
+        print(
+            f"{cli.program()}: reading changed some items; see {out}/{index.NOTES}",
+            file=sys.stderr,
+        )
     if manifest["failed"]:
-        sys.stdout.flush()
         print(
             f"{cli.program()}: {manifest['failed']} items set aside; see {out}/{index.FAILED}",
             file=sys.stderr,

@@ -28,7 +28,7 @@ from mscn_tf.runtime.view import View, view
 from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
 from mscn_tf.server.settings import Settings
-from mscn_tf.signals import images
+from mscn_tf.signals import picture_files
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -184,7 +184,7 @@ def encode(
             codec.encoder  # noqa: B018
         except MscnError as error:
             raise RefusedError(501, str(error)) from error
-    picture = images.load_picture(io.BytesIO(data), "body", settings.max_pixels)
+    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels).pixels
     return Answer(200, MSCN, codec.encode(picture, effort=effort, **goal))
 
 
@@ -261,7 +261,7 @@ def _rendered(
     if kind != "npy":
         if not picture:
             raise MscnError(f"{container.source}: of {codec.bundle.name}, no picture; ask for npy")
-        if container.channels[item] in (2, 4) and kind.upper() not in images.WITH_ALPHA:
+        if container.channels[item] in (2, 4) and kind.upper() not in picture_files.WITH_ALPHA:
             raise MscnError(f"{container.source}: {kind} has no transparency; ask for png")
     samples = _samples(codec, container, wanted)
     if samples > settings.max_pixels:
@@ -303,7 +303,7 @@ def _encoded(values: np.ndarray, kind: str, name: str) -> bytes:
         np.save(file, values)
     else:
         try:
-            images.save_picture(file, values, kind.upper(), name)
+            picture_files.save_picture(file, values, kind.upper(), name)
         except OSError as error:  # sides beyond what the format allows
             raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
     return file.getvalue()

@@ -25,7 +25,8 @@ class ReadBack:
     """What a file's signals are worth.
 
     Attributes:
-      figures: means over the signals by names that begin with a unit: ``{"dB PSNR": 31.2}``.
+      figures: means over the signals that aren't exact, by names that begin with a unit:
+        ``{"dB PSNR": 31.2}``.
       shares: what each signal lost, over its own spread.
       largest_error: of any value, in the units of the signals' file.
     """
@@ -57,7 +58,11 @@ class ReadBack:
             )
 
     def __str__(self) -> str:
-        return describe(self.figures)
+        if any(self.shares):
+            return describe(self.figures)
+        if self.largest_error:  # a reader's own rounding
+            return f"within {self.largest_error:.2g} of the original"
+        return "exact"
 
 
 def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = False) -> ReadBack:
@@ -81,21 +86,23 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
         file=sys.stderr,
         leave=False,
     )
-    for item, (original, array) in enumerate(zip(signals.arrays, decoded)):
+    originals = signals.arrays if signals.originals is None else signals.originals
+    for item, (original, array) in enumerate(zip(originals, decoded)):
         metadata = modalities.metadata_of(modality, signals.metadata, item)
         for name, value in modalities.measure(modality, original, array, metadata).items():
             figures[name].append(value)
         shares.append(modalities.share_lost(modality, original, array, metadata))
         largest = max(largest, modalities.largest_error(modality, original, array, metadata))
-    return ReadBack(
-        {name: float(np.mean(values)) for name, values in figures.items()}, shares, largest
-    )
+    return ReadBack({name: _mean(values) for name, values in figures.items()}, shares, largest)
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite or values))
 
 
 def describe(figures: Mapping[str, float]) -> str:
-    """Figures in words: "31.20 dB PSNR, 1.53 K RMSE"; of signals without any error "exact"."""
-    if all(math.isinf(value) for value in figures.values()):
-        return "exact"
+    """Figures in words: "31.20 dB PSNR, 1.53 K RMSE"."""
     return ", ".join(f"{_number(value, name)} {name}" for name, value in figures.items())
 
 

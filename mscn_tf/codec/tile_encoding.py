@@ -9,12 +9,13 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
-from mscn_tf.codec.tiling import as_floats, to_tiles
+from mscn_tf.codec.tiling import as_floats, strips, to_tiles
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
+_STRIP_TILES = 4096  # of a sound, cut at once
 # Rate is searched on tiles of so many values, spread over the signals, before all are encoded.
 _SAMPLE_POINTS = 512 * 32 * 32 * 3
 
@@ -42,7 +43,8 @@ class TileEncoding:
         self._codec, self._encoder, self._parts, self._bar = codec, encoder, parts, bar
         self._passes, self._steps = max(effort, 1), None if effort else 1
         coded = parts.coded
-        self._tiles = np.concatenate([self._cut(plane) for plane in coded])
+        tiles = [self._cut(plane) for plane in coded]
+        self._tiles = tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
         self._one_each = len(coded) == len(self._tiles)
         self._sample = self._tiles
         most = max(_SAMPLE_POINTS // self._tiles[0].size, 8)
@@ -58,19 +60,26 @@ class TileEncoding:
         if manifest["modality"] == "image":  # stays uint8: a quarter of the memory
             plane = np.broadcast_to(plane, (*plane.shape[:2], manifest["channels"]))
             return to_tiles(plane, edge, overlap)
-        return to_tiles(scheme.values.normalise(plane), edge, overlap)
+        if plane.ndim > 2:
+            return to_tiles(scheme.values.normalise(plane), edge, overlap)
+        parts = strips(len(plane), edge, overlap, _STRIP_TILES)  # a sound may be hours long
+        tiles = np.empty((parts[-1][0].stop, edge, plane.shape[-1]), np.float32)
+        for place, samples in parts:
+            tiles[place] = to_tiles(scheme.values.normalise(plane[samples]), edge, overlap)
+        return tiles
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(len(self._tiles))
-        parts = []
+        symbols = np.empty((len(self._tiles), self._codec.scheme.prior.coefficients), np.int32)
         for at in range(0, len(self._tiles), _PROGRESS_TILES):
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
             codes = self._encoder.codes(part, qualities, self._steps)
-            parts.append(self._encoder.choose(part, codes, qualities, thrift, self._passes))
+            chosen = self._encoder.choose(part, codes, qualities, thrift, self._passes)
+            symbols[at : at + len(part)] = chosen
             self._bar.update(len(part))
-        return self._parts.pack(np.concatenate(parts), q16, TILES_PER_BLOCK)
+        return self._parts.pack(symbols, q16, TILES_PER_BLOCK)
 
     @cached_property
     def _sample_codes(self) -> np.ndarray:

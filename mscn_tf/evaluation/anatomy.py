@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
-from mscn_tf.runtime.rendering import on_white, orbit, render
+from mscn_tf.runtime.rendering import on_ground, on_white, orbit, render
 from mscn_tf.runtime.wavelet import Pyramid
-from mscn_tf.signals.scenes import Views
+from mscn_tf.signals.views import Views
 
 _VIEW = 160  # pixels of a scene's rendering
 _BLOCK = 8  # coefficients of a pyramid's finest level, along each axis: 16 pixels
@@ -165,13 +165,12 @@ def _by_block(pyramid: Pyramid) -> np.ndarray:
 
 
 def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Optional[np.ndarray]]:
-    """``[H, W, 3]`` on white: a rendering, and the picture from there, if there is one."""
+    """``[H, W, 3]`` on the ground: a rendering, and the picture from there, if there is one."""
     if views is None:
         seen = render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)
         return np.clip(on_white(seen), 0, 1), None
-    picture = views.pictures[0]
-    seen = render(radiance, views.poses[0], views.focal, *picture.shape[:2])
-    return np.clip(on_white(seen), 0, 1), np.clip(on_white(picture), 0, 1)
+    seen, taken = views.rendered(0, radiance), views.pictures[0]
+    return tuple(np.clip(on_ground(pixels, views.ground), 0, 1) for pixels in (seen, taken))
 
 
 def _extent(container: Container) -> Optional[tuple[float, ...]]:

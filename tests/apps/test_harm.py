@@ -58,7 +58,6 @@ def test_encode_destroys_no_original(two, line):
 def test_encode_replaces_its_own_files_alone(two):
     two.mscn("encode", "two/a.png", "out.mscn")
     two.mscn("encode", "two/b.png", "out.mscn")  # one of ours, named
-    assert "already" in two.refuses("encode", "two/a.png", "two/b.png", "--quality=7") or True
     (two.path / "out.mscn").write_text("Not one of ours.")
     assert "--force" in two.refuses("encode", "two/a.png", "out.mscn")
     two.mscn("encode", "--force", "two/a.png", "out.mscn")
@@ -75,6 +74,7 @@ def test_default_name(two):
     # Another picture would get the same name.
     Image.open(two.path / "two" / "a.png").save(two.path / "two" / "a.bmp")
     assert "a.mscn is there already" in two.refuses("encode", "two/a.bmp")
+    (two.path / "two" / "a.mscn").unlink()
     two.mscn("encode", "two/")
     assert (two.path / "two.mscn").is_file()
 
