@@ -103,7 +103,7 @@ def test_archive_to_stack(folder, synthetic):
         (["many.mscn", "/proc/out.png", "--item=0"], "cannot write"),
         (["many.mscn", "many.mscn/out"], "cannot write"),
         (["missing.mscn", "out.png"], "cannot read"),
-        (["many.mscn"], "IN.mscn and OUT"),
+        (["many.mscn", "out", "more"], "IN.mscn and OUT"),
         (["many.mscn", "out", "--codec=nosuch"], "no codec named nosuch"),
     ],
 )
