@@ -41,7 +41,7 @@ MODULES = {
     "volume": ("volumes", (".nii", ".nii.gz")),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
-    "mesh": ("meshes", (".obj", ".off", ".ply", ".stl")),
+    "mesh": ("meshes", (".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl")),
     "scene": ("scenes", ()),
 }
 
