@@ -11,7 +11,7 @@ from absl import app
 from matplotlib import pyplot as plt
 
 from mscn_tf.codec import Codec
-from mscn_tf.signals import meshes, voxels
+from mscn_tf.signals import meshes, solids, voxels
 from mscn_tf.signals.images import psnr
 from mscn_tf.signals.volumes import training_signals
 
@@ -64,10 +64,10 @@ def _mesh_row(axes: list[plt.Axes], path: str) -> None:
     codec = Codec.load("mesh")
     for ax, quality in zip(axes[1:], (3, 6)):
         data = codec.encode(signals.arrays, quality=quality, metadata=signals.metadata)
-        found = meshes.surface(codec.decode(data)[..., 0], corner, cell)
+        found = solids.surface(codec.decode(data)[..., 0], corner, cell)
         _surface(ax, found)
         ax.set_title(f"{len(data):,} bytes")
-    away = np.abs(meshes.signed_distances(mesh, found.triangles_center, np.inf)) / cell
+    away = np.abs(solids.signed_distances(mesh, found.triangles_center, np.inf)) / cell
     _surface(axes[0], mesh)
     _surface(axes[3], found, plt.get_cmap("viridis")(away / 0.5))
     axes[0].set_title(f"{len(mesh.vertices):,} vertices")

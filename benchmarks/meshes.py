@@ -18,7 +18,7 @@ from absl import app, flags
 from scipy.spatial import cKDTree
 
 from mscn_tf.codec import Codec
-from mscn_tf.signals import meshes
+from mscn_tf.signals import meshes, solids
 
 CODEC = flags.DEFINE_string("codec", "mesh", "name or file")
 
@@ -26,16 +26,12 @@ _QUALITIES = (2, 4, 5, 6, 8, 10)
 _POINTS = 100_000
 
 
-def _inside(mesh: trimesh.Trimesh, points: np.ndarray) -> np.ndarray:
-    return meshes.signed_distances(mesh, points, np.inf) < 0
-
-
 def _against(mesh: trimesh.Trimesh, found: trimesh.Trimesh) -> dict[str, float]:
     """IoU and Chamfer distance, in %."""
     random = np.random.default_rng(0)
     low, high = mesh.bounds
     points = low + (high - low) * random.random((_POINTS, 3))
-    one, other = _inside(mesh, points), _inside(found, points)
+    one, other = solids.inside(mesh, points), solids.inside(found, points)
     clouds = [
         trimesh.sample.sample_surface(surface, _POINTS, seed=0)[0] for surface in (mesh, found)
     ]
@@ -56,12 +52,12 @@ def _rows(codec: Codec, path: str) -> list[dict[str, object]]:
     signals = meshes.read(path)
     corner, cell = np.array(signals.metadata["corner"][0]), signals.metadata["cell"][0]
     array = signals.arrays[0]
-    fine_shape = [2 * meshes.CELLS] * 3
-    points = corner + cell * meshes.cell_centres(fine_shape, step=0.5)
-    fine = meshes.signed_distances(mesh, points, meshes.BAND * cell).reshape(fine_shape) / cell
+    fine_shape = [2 * side for side in array.shape[:3]]
+    points = corner + cell * solids.cell_centres(fine_shape, step=0.5)
+    fine = solids.signed_distances(mesh, points, solids.BAND * cell).reshape(fine_shape) / cell
 
     def row(quality: object, size: int, values: np.ndarray) -> dict[str, object]:
-        found = meshes.surface(values[..., 0], corner, cell)
+        found = solids.surface(values[..., 0], corner, cell)
         measured = _against(mesh, found)
         return {"mesh": path.rsplit("/", 1)[-1], "quality": quality, "bytes": size, **measured}
 

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from mscn_tf.runtime.files import PathLike, read_bytes
 from mscn_tf.signals import meshes
 from mscn_tf.signals.grids import files_in
+from mscn_tf.signals.solids import inside
 
 _POINTS = 100_000
 
@@ -51,7 +52,7 @@ class Surface:
 
     @cached_property
     def _inside(self) -> np.ndarray:
-        return _inside(self.mesh, self._points)
+        return inside(self.mesh, self._points)
 
     def distances(
         self, decoded: Union[np.ndarray, trimesh.Trimesh], corner: Sequence[float], cell: float
@@ -70,7 +71,7 @@ class Surface:
             found = meshes.surface(decoded, corner, cell)
             if found is None:
                 return {"iou": 0.0, "chamfer": 100.0}
-        other = _inside(found, self._points)
+        other = inside(found, self._points)
         both = (self._inside & other).sum() / (self._inside | other).sum()
         clouds = [
             trimesh.sample.sample_surface(mesh, _POINTS, seed=0)[0] for mesh in (self.mesh, found)
@@ -78,7 +79,3 @@ class Surface:
         ways = [cKDTree(second).query(first)[0].mean() for first, second in (clouds, clouds[::-1])]
         longest = self.mesh.extents.max()
         return {"iou": 100 * float(both), "chamfer": 100 * float(np.mean(ways) / longest)}
-
-
-def _inside(mesh: trimesh.Trimesh, points: np.ndarray) -> np.ndarray:
-    return meshes.signed_distances(mesh, points, np.inf) < 0

@@ -1,143 +1,77 @@
-"""Meshes: closed surfaces, as signed distances on a grid that is truncated to a band around them.
+"""Meshes: what they enclose, as signed distances on a grid, truncated to a band around the surface.
 
 An array's axes are x, y, z. Its values are distances in cells of the grid, negative inside. The
-metadata hold, for each mesh, the `corner` of the cube that the grid fills and the length of a
+metadata hold, for each mesh, the `corner` of the box that the grid fills and the length of a
 `cell`, both in the mesh's own units.
 """
 
 from __future__ import annotations
 
 import glob
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import igl
 import numpy as np
-import skimage.measure
+import scipy.ndimage
 import trimesh
 
 from mscn_tf.runtime.container import size_text
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import PathLike, atomic_write, read_bytes
+from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.grids import files_in, placed, targets, write_npy
+from mscn_tf.signals.mesh_files import SUFFIXES, WRITTEN, export, holes, load
 from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.solids import Sampled, sample, surface
 
-SUFFIXES = (".obj", ".off", ".ply", ".stl")
-CELLS = 61  # along each side of the grid: four tiles of 16 that share one cell with the next
-BAND = 4.0  # cells, on either side of the surface
-_MARGIN = 2.5  # cells, between the mesh's box and the border of the grid
-_EXACT = igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER
+_TOLD = 0.005  # share of the surface that may be missed without a word
 
 
 def read(path: PathLike) -> Signals:
-    """Truncated distances, float32 ``[61, 61, 61, 1]``, of a mesh or of all in a folder.
+    """Truncated distances, float32 ``[X, Y, Z, 1]``, of a mesh or of all in a folder.
 
     Raises:
-      MscnError: a file can't be read, or holds no closed mesh.
+      MscnError: a file can't be read, or holds no mesh that encloses what a grid can hold.
     """
     files = files_in(path, SUFFIXES)
-    arrays, corners, cells = [], [], []
+    arrays, corners, cells, notes = [], [], [], []
     for file in files:
-        array, corner, cell = sample(load(file))
-        arrays.append(array)
-        corners.append(corner.tolist())
-        cells.append(cell)
+        mesh = load(file)
+        sampled = sample(mesh)
+        if sampled.iou < 0.5:
+            raise MscnError(_too_thin(file, mesh, sampled))
+        arrays.append(sampled.values[..., None])
+        corners.append(sampled.corner.tolist())
+        cells.append(sampled.cell)
+        notes += [f"{file}: {note}" for note in _notes(mesh, sampled)]
     names = [file.stem for file in files] if Path(path).is_dir() else None
-    return Signals(arrays, names, {"cells": CELLS, "corner": corners, "cell": cells})
+    return Signals(arrays, names, {"corner": corners, "cell": cells}, notes)
 
 
-def load(path: PathLike) -> trimesh.Trimesh:
-    """A closed mesh, its equal vertices merged.
-
-    Raises:
-      MscnError: the file can't be read, is damaged, or holds no closed mesh.
-    """
-    kind = Path(path).suffix.lower()
-    if kind not in SUFFIXES:
-        raise MscnError(f"{path}: not a mesh of a kind that is read ({', '.join(SUFFIXES)})")
-    return parse(read_bytes(path), kind, path)
+def _too_thin(file: Path, mesh: trimesh.Trimesh, sampled: Sampled) -> str:
+    if holes(mesh) and not (sampled.values < -0.5).any():
+        return f"{file}: an open surface that encloses nothing; close it, or give it a thickness"
+    return (
+        f"{file}: too thin: {100 * sampled.iou:.0f} % of it would be left on the finest grid, "
+        f"of cells of {sampled.cell:.2g}; thicken it, or cut it into files of smaller parts"
+    )
 
 
-def parse(data: bytes, kind: str, path: PathLike) -> trimesh.Trimesh:
-    """The same of a file's content.
-
-    Args:
-      data: the content.
-      kind: one of ``SUFFIXES``.
-      path: for messages.
-
-    Raises:
-      MscnError: the file is damaged, or holds no closed mesh.
-    """
-    try:
-        found = trimesh.load_mesh(io.BytesIO(data), file_type=kind[1:])
-        # Without textures and normals, which keep vertices apart.
-        mesh = trimesh.Trimesh(found.vertices, found.faces)
-    except Exception as error:  # its parsers raise whatever comes
-        raise MscnError(f"{path}: not a mesh, or damaged; get a fresh copy") from error
-    if not len(mesh.faces):
-        raise MscnError(f"{path}: a mesh without faces; get a fresh copy")
-    if not np.isfinite(mesh.vertices).all():
-        raise MscnError(f"{path}: vertices that are NaN or infinite; get a fresh copy")
-    if not mesh.is_watertight:
-        raise MscnError(f"{path}: the mesh has holes; close them (inside and outside must differ)")
-    if not mesh.extents.min() > 0 or mesh.volume == 0:
-        raise MscnError(f"{path}: the mesh encloses nothing; get another")
-    if mesh.volume < 0:
-        mesh.invert()
-    return mesh
-
-
-def sample(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray, float]:
-    """Truncated distances ``[61, 61, 61, 1]``, the grid's corner ``[3]`` and its cell's length."""
-    cell = float(f"{mesh.extents.max() / (CELLS - 2 * _MARGIN):.6g}")
-    corner = mesh.bounds.mean(0) - cell * CELLS / 2
-    # To a thousandth of a cell: no more digits than tell places apart.
-    digits = max(0, 3 - int(np.floor(np.log10(cell))))
-    corner = np.round(corner, digits)
-    points = corner + cell * cell_centres((CELLS,) * 3)
-    values = signed_distances(mesh, points, BAND * cell) / cell
-    return values.astype(np.float32).reshape(CELLS, CELLS, CELLS, 1), corner, cell
-
-
-def cell_centres(shape: Sequence[int], start: float = 0.0, step: float = 1.0) -> np.ndarray:
-    """``[N, 3]``, row-major: centres of cells of length `step`."""
-    axes = np.meshgrid(*[start + step * (np.arange(n) + 0.5) for n in shape], indexing="ij")
-    return np.stack(axes, -1).reshape(-1, 3)
-
-
-def signed_distances(mesh: trimesh.Trimesh, points: np.ndarray, band: float) -> np.ndarray:
-    """float64 ``[N]``: exact distances from points ``[N, 3]``, negative inside, clipped at a band.
-
-    Inside is where the generalised winding number exceeds a half (Barill et al. 2018).
-    """
-    faces = np.ascontiguousarray(mesh.faces, np.int64)
-    vertices = np.ascontiguousarray(mesh.vertices, np.float64)
-    found = igl.signed_distance(points, vertices, faces, _EXACT)[0]
-    return np.clip(found, -band, band)
-
-
-def surface(
-    values: np.ndarray, corner: Sequence[float], step: Sequence[float]
-) -> trimesh.Trimesh | None:
-    """The mesh where distances ``[X, Y, Z]`` are zero, by marching cubes; None if they nowhere are.
-
-    Args:
-      values: in any unit, negative inside.
-      corner: of the grid, in the mesh's units.
-      step: length of a cell along each axis.
-    """
-    # A shell of outside cells closes what reaches the grid's border.
-    padded = np.pad(values, 1, constant_values=max(float(values.max()), 1e-3))
-    if not padded.min() < 0:
-        return None
-    vertices, faces, _, _ = skimage.measure.marching_cubes(padded, 0.0)
-    mesh = trimesh.Trimesh(corner + step * (vertices - 0.5), faces)
-    if mesh.volume < 0:
-        mesh.invert()
-    return mesh
+def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
+    """What is closed, lost to the grid, or not kept of a mesh, a line each."""
+    notes = []
+    if count := holes(mesh):
+        noun = "1 hole was" if count == 1 else f"{count} holes were"
+        notes.append(f"not closed: {noun} closed by what the surface around encloses")
+    if sampled.missed >= _TOLD:
+        notes.append(
+            f"{100 * sampled.missed:.1f} % of its surface may vanish, where it is about "
+            f"{sampled.thickness:.2g} thick: a cell of the grid is {sampled.cell:.2g}; encode "
+            "thin parts as files of their own, or thicken them"
+        )
+    if left := mesh.metadata["left"]:
+        notes.append(f"only the shape is kept, not its {', '.join(left)}")
+    return notes
 
 
 def write(
@@ -155,28 +89,37 @@ def write(
     """
     path, kind = Path(path), Path(path).suffix.lower()
     folder = not kind or path.is_dir()
-    if not folder and kind not in (*SUFFIXES, ".npy"):
-        raise MscnError(f"{path}: meshes are written as {', '.join(SUFFIXES)} or .npy")
+    if not folder and kind not in (*WRITTEN, ".npy"):
+        raise MscnError(f"{path}: meshes are written as {', '.join(WRITTEN)} or .npy")
     grids = [array[..., 0] for array in arrays]
     corners, cells = _places(metadata, view, len(grids), path)
     if kind == ".npy" and not folder:
         write_npy(path, [grid * np.float32(cell) for grid, cell in zip(grids, cells)])
         return f"signed distances, {size_text(grids[0].shape)}"
-    region = view.get("region") or (0, 0, 0, *[metadata["cells"]] * 3)
-    start, extent = np.array(region[:3][::-1]), np.array(region[3:][::-1])
     written = []
-    for grid, corner, cell in zip(grids, corners, cells):
+    for grid, corner, cell, (start, extent) in zip(grids, corners, cells, _parts(grids, view)):
         mesh = surface(grid, corner + cell * start, cell * extent / grid.shape)
         if mesh is None:
             raise MscnError(f"{path}: no surface in what is decoded; decode more, or finer")
         written.append(mesh)
-    for file, mesh in zip(targets(path, len(grids), names, ".ply"), written):
-        data = mesh.export(file_type=file.suffix[1:].lower())
+    for file, mesh, cell in zip(targets(path, len(grids), names, ".ply"), written, cells):
         with atomic_write(file) as out:
-            out.write(data.encode() if isinstance(data, str) else data)
+            out.write(export(mesh, file.suffix.lower(), cell / 1000))
     if len(written) > 1:
         return f"{len(written)} meshes"
     return f"mesh of {len(written[0].vertices)} vertices, {len(written[0].faces)} faces"
+
+
+def _parts(
+    grids: Sequence[np.ndarray], view: dict[str, Any]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Where each decoded part of a grid begins and how far it goes, in cells as they were coded."""
+    if region := view.get("region"):
+        return [(np.array(region[:3][::-1]), np.array(region[3:][::-1]))]
+    shapes = view.get("shapes") or [grid.shape for grid in grids]
+    if view.get("item") is not None:
+        shapes = shapes[view["item"] :]
+    return [(np.zeros(3), np.array(shape)) for shape in shapes]
 
 
 def _places(
@@ -187,7 +130,7 @@ def _places(
         corners = np.array(placed(metadata, view, "corner"), np.float64)
         cells = np.array(placed(metadata, view, "cell"), np.float64)
         known = corners.shape == (count, 3) and cells.shape == (count,) and cells.min() > 0
-        if not known or not np.isfinite(corners).all() or not 0 < metadata["cells"] < 2**20:
+        if not known or not max(np.abs(corners).max(), cells.max()) < 1e30:
             raise ValueError
     except (KeyError, TypeError, ValueError) as error:
         raise MscnError(
@@ -199,18 +142,53 @@ def _places(
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
 ) -> dict[str, float]:
-    """Error near the surface, root mean square in cells, and IoU of the grid's inner cells in %.
+    """Error near the surface, root mean square, in cells and in % of the mesh's diagonal, and IoU.
 
-    Near is where the original distance is less than a cell.
+    Near is where the original distance is less than a cell. IoU is of what the surface of the grid
+    encloses before and after coding.
     """
     near = np.abs(original) < 1
-    inside, found = original < 0, decoded < 0
+    error = float(np.sqrt(np.mean((original[near].astype(np.float64) - decoded[near]) ** 2)))
+    sides = [np.ptp(places) + 1 for places in np.nonzero(original[..., 0] < 0)]
     return {
-        "cells RMS error near the surface": float(
-            np.sqrt(np.mean((original[near].astype(np.float64) - decoded[near]) ** 2))
-        ),
-        "% IoU of cells": 100 * float((inside & found).sum() / max((inside | found).sum(), 1)),
+        "cells RMS error near the surface": error,
+        "% of the diagonal": 100 * error / float(np.linalg.norm(sides)),
+        "% IoU with the sampled mesh": 100 * _iou(original[..., 0], decoded[..., 0]),
     }
+
+
+def _iou(original: np.ndarray, decoded: np.ndarray) -> float:
+    """Of what distances ``[X, Y, Z]`` enclose, interpolated: at eight points of each cell."""
+    near = (np.abs(original) < 1) | (np.abs(decoded) < 1)
+    eighths = np.stack(np.meshgrid(*[(-0.25, 0.25)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    at = (np.argwhere(near)[:, None] + eighths).reshape(-1, 3).T
+    one, other = (
+        np.append(
+            scipy.ndimage.map_coordinates(values, at, order=1, mode="nearest") < 0,
+            np.repeat(values[~near] < 0, len(eighths)),
+        )
+        for values in (original, decoded)
+    )
+    return float((one & other).sum() / max((one | other).sum(), 1))
+
+
+def share_lost(original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None) -> float:
+    """The larger of the distances' error over their own spread and of what IoU lacks to 1."""
+    error = np.sqrt(np.mean((original.astype(np.float64) - decoded) ** 2))
+    spread = max(float(np.std(original, dtype=np.float64)), 1e-9)
+    return max(float(error) / spread, 1 - _iou(original[..., 0], decoded[..., 0]))
+
+
+def largest_error(
+    original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
+) -> float:
+    """Of distances, in the mesh's units."""
+    return float(np.abs(original.astype(np.float64) - decoded).max() * max(metadata["cell"]))
+
+
+def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
+    """In cells, for one in the units of all meshes of a file."""
+    return bound / max(metadata["cell"])
 
 
 def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.ndarray]:
@@ -242,5 +220,5 @@ def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.nda
                 turned.apply_transform(
                     trimesh.transformations.random_rotation_matrix(random.random(3))
                 )
-            signals.append(sample(turned)[0])
+            signals.append(sample(turned).values[..., None])
     return signals

@@ -55,7 +55,7 @@ MODULES = {
     "volume": ("volumes", VOLUMES),
     "voxels": ("voxels", (".binvox",)),
     "silhouette": ("silhouettes", ()),
-    "mesh": ("meshes", (".obj", ".off", ".ply", ".stl")),
+    "mesh": ("meshes", (".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl")),
     "scene": ("scenes", ()),
 }
 

@@ -7,7 +7,7 @@ import zlib
 from typing import Callable
 
 from mscn_tf.evaluation.baselines import Baseline
-from mscn_tf.signals import meshes
+from mscn_tf.signals import mesh_files
 
 
 def _of_file(
@@ -23,7 +23,7 @@ def _of_file(
         label=label,
         settings=(0,),
         encode=lambda signal, _: compress(signal.original.data),
-        decode=lambda data, signal, _: meshes.parse(
+        decode=lambda data, signal, _: mesh_files.parse(
             expand(data), signal.original.kind, signal.name
         ),
         version=lambda: version,
