@@ -190,7 +190,7 @@ def holes(mesh: trimesh.Trimesh) -> int:
     sides = np.concatenate([edges, edges[:, ::-1]])
     signs = np.repeat([1, -1], len(edges))
     code = sides[:, 0] * len(mesh.vertices) + sides[:, 1]
-    kinds, of = np.unique(code, return_inverse=True)
+    _, of = np.unique(code, return_inverse=True)
     open_ = sides[(np.bincount(of, signs) != 0)[of]]
     if not len(open_):
         return 0

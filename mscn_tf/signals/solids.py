@@ -144,6 +144,9 @@ def _judged(
     random = np.random.default_rng(0)
     if not (values < 0).any():
         return 0.0, 1.0, 0.0
+    # At unit size: trimesh takes triangles of 1e-6 for none.
+    vertices, (corner,), size = _unit(mesh, corner[None])
+    mesh, cell = trimesh.Trimesh(vertices, mesh.faces, process=False), cell / size
     # Other cells are wholly inside or outside.
     near = np.argwhere(np.abs(values) < 1)
     at = near[random.integers(len(near), size=_POINTS)] + random.random((_POINTS, 3))
@@ -153,8 +156,7 @@ def _judged(
     iou = (deep + (own & other).mean()) / max(deep + (own | other).mean(), 1e-9)
     places, faces = trimesh.sample.sample_surface(mesh, _POINTS, seed=0)
     normals = mesh.face_normals[faces]
-    step = _STEP * float(mesh.extents.max())
-    below, above = (inside(mesh, places + s * step * normals) for s in (-1, 1))
+    below, above = (inside(mesh, places + s * _STEP * normals) for s in (-1, 1))
     places, inwards = places[below != above], np.where(below, -1, 1)[:, None] * normals
     inwards = inwards[below != above]
     if not len(places):
@@ -164,7 +166,7 @@ def _judged(
         lost = np.ones(len(places), bool)
     else:
         lost = _measured(eroded, places, cell)[0] >= cell
-    return iou, float(lost.mean()), _thickness(mesh, places[lost], inwards[lost], cell)
+    return iou, float(lost.mean()), size * _thickness(mesh, places[lost], inwards[lost], cell)
 
 
 def _thickness(
