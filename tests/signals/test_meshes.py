@@ -119,7 +119,7 @@ def test_thin_parts_get_finer_grids(tmp_path, mesh):
 
 def test_too_thin_is_refused_with_a_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(solids, "_MOST", 61**3)  # takes a minute otherwise
-    (tmp_path / "hair.ply").write_bytes(content(trimesh.creation.cylinder(0.02, 100), "ply"))
+    (tmp_path / "hair.ply").write_bytes(content(trimesh.creation.cylinder(0.01, 100), "ply"))
     with pytest.raises(MscnError, match="too thin"):
         meshes.read(tmp_path / "hair.ply")
 
