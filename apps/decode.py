@@ -27,6 +27,7 @@ from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
+from mscn_tf.runtime.progress import shown
 from mscn_tf.signals.modalities import ENDINGS, write
 
 CODEC = flags.DEFINE_string(
@@ -79,7 +80,8 @@ def main(argv: list[str]) -> None:
     names = container.names
     if names and single:
         names = names[item : item + 1]
-    with streams.output_path(target, ENDINGS[modality], folder, FORCE.value) as path:
+    written = streams.output_path(target, ENDINGS[modality], folder, FORCE.value)
+    with shown(container, "decoding", cli.shows_progress()), written as path:
         told = write(path, modality, arrays, names, container.metadata, view)
     standard = target == streams.STANDARD
     cli.tell(f"{'standard output' if standard else target}: {told}", standard)
