@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
+from mscn_tf.stack.compression import NoisyNormalMixture
 
 # The scales that a frozen table exists for: exp(FIRST + SPACING * index), index < SCALES.
 LOG_SCALE_FIRST = -3.2
@@ -116,10 +116,10 @@ class ScalePrior(keras.layers.Layer):
             LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1),
         )
 
-    def distribution(self, log_scales: tf.Tensor) -> tfc.NoisyNormalMixture:
+    def distribution(self, log_scales: tf.Tensor) -> NoisyNormalMixture:
         """The distribution of symbols whose log scales are given."""
         scale = tf.exp(log_scales[..., None] + self.spread)
-        return tfc.NoisyNormalMixture(
+        return NoisyNormalMixture(
             loc=tf.zeros_like(scale),
             scale=scale,
             weight=tf.broadcast_to(tf.nn.softmax(self.mixture), tf.shape(scale)),

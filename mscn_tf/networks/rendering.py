@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
+
+from mscn_tf.stack.compression import lower_bound
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -150,7 +151,7 @@ class RadianceGrid(keras.layers.Layer):
             weight = tf.reduce_prod(each, 1, keepdims=True)
             total += weight * tf.gather(values, base + int(np.dot(corner, steps)))
         total = tf.reshape(total, tf.concat([tf.shape(points)[:-1], [4]], 0))
-        bounded = tfc.lower_bound if self.refills else tf.maximum
+        bounded = lower_bound if self.refills else tf.maximum
         density = self.density_scale * bounded(total[..., 0], 0.0)
         return density, tf.clip_by_value(total[..., 1:], 0.0, 1.0)
 
