@@ -101,7 +101,7 @@ class PyramidContext(keras.layers.Layer):
             initializer=keras.initializers.Constant(0.5),
         )
         self.mixture = self.add_weight(
-            name="mixture", shape=[3], initializer=keras.initializers.Constant([[1.0, 0.0, 0.5]])
+            name="mixture", shape=[3], initializer=keras.initializers.Constant([1.0, 0.0, 0.5])
         )
         super().build(input_shape)
 

@@ -85,11 +85,16 @@ class ScalePrior(keras.layers.Layer):
         def weight(name: str, shape: list[int], value: Any = "zeros") -> tf.Variable:
             return self.add_weight(name=name, shape=shape, initializer=value)
 
-        self.log_step = tf.Variable(np.tile(steps, [1, size]), trainable=False, name="log_step")
+        self.log_step = self.add_weight(
+            name="log_step",
+            shape=[LEVELS, size],
+            initializer=lambda shape, dtype=None: tf.constant(np.tile(steps, [1, size]), dtype),
+            trainable=False,
+        )
         self.base = weight("base", [LEVELS, size])
         self.context = weight("context", [size, size])
         self.mixture = weight("mixture", [2])
-        self.spread = weight("spread", [2], keras.initializers.Constant([[-0.5, 0.4]]))
+        self.spread = weight("spread", [2], keras.initializers.Constant([-0.5, 0.4]))
         # How far towards zero the mean of a symbol's interval lies, for |s| = 1 and above.
         self.centroid = weight("centroid", [SCALES, 2], keras.initializers.Constant(-0.05))
         super().build(input_shape)

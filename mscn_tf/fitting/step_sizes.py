@@ -58,6 +58,11 @@ class StepSizes(keras.layers.Layer):
         )
         self.gates = HardConcrete(count, initial_open, dtype=self.dtype) if gated else None
 
+    def build(self, input_shape: Any = None) -> None:
+        if self.gates is not None:
+            self.gates.build(None)
+        super().build(input_shape)
+
     def call(self, noise: tf.Tensor | None = None) -> tf.Tensor:
         """Step sizes ``[S, M]`` (or ``[S, 1]``): of sampled gates with noise ``[1, M]``."""
         sizes = tf.exp(self.log_size)
