@@ -6,7 +6,7 @@ Keras 2 comes with TensorFlow 2.14 (Python 3.9 to 3.11), Keras 3 with TensorFlow
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import keras
@@ -15,9 +15,30 @@ import tensorflow as tf
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
 
-def variable_of(weight: Any) -> tf.Variable:
-    """The `tf.Variable` behind a weight of a layer: the weight itself in Keras 2."""
-    return weight.value if KERAS_3 else weight
+def plain(weight: Any) -> tf.Variable:
+    """The `tf.Variable` behind a weight of a layer or optimizer; a weight itself in Keras 2."""
+    return weight if isinstance(weight, tf.Variable) else weight.value
+
+
+def variables_of(part: Any) -> list[tf.Variable]:
+    """All variables of a part of a model, in an order that depends on it alone.
+
+    Args:
+      part: a variable, a layer, model or optimizer of Keras, an object with ``variables``, or a
+        list or dictionary of such.
+    """
+    if isinstance(part, tf.Variable):
+        return [part]
+    if isinstance(part, Mapping):
+        part = list(part.values())
+    if isinstance(part, (list, tuple)):
+        return [variable for member in part for variable in variables_of(member)]
+    return [plain(weight) for weight in part.variables]
+
+
+def trainable_variables_of(layers: Sequence[keras.layers.Layer]) -> list[tf.Variable]:
+    """Those that training changes, layer after layer."""
+    return [plain(weight) for layer in layers for weight in layer.trainable_weights]
 
 
 def save_graph(
@@ -30,11 +51,19 @@ def save_graph(
       path: the folder.
       inputs: an example of the positional arguments of its call: nested tensors.
     """
-    module = tf.Module()
-    module.weights = [variable_of(weight) for weight in model.weights]
-    # Structures keep their form, so that the same nested arguments call what is loaded.
-    specs = tf.nest.map_structure(
-        tf.TensorSpec.from_tensor, tf.nest.map_structure(tf.constant, inputs)
-    )
-    module.__call__ = tf.function(lambda *arguments: model(*arguments), input_signature=specs)
-    tf.saved_model.save(module, os.fspath(path))
+
+    class Graph(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = variables_of(model.weights)
+
+        @tf.function(input_signature=tf.nest.map_structure(_spec, list(inputs)))
+        def __call__(self, *arguments: Any) -> Any:
+            return model(*arguments)
+
+    tf.saved_model.save(Graph(), os.fspath(path))
+
+
+def _spec(value: Any) -> tf.TensorSpec:
+    tensor = tf.convert_to_tensor(value)
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
