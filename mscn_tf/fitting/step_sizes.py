@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.sparsity.hard_concrete import HardConcrete
+from mscn_tf.stack.keras_versions import build_once
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -60,7 +61,7 @@ class StepSizes(keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         if self.gates is not None:
-            self.gates.build(None)
+            build_once(self.gates, None)
         super().build(input_shape)
 
     def call(self, noise: tf.Tensor | None = None) -> tf.Tensor:

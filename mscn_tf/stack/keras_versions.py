@@ -33,12 +33,22 @@ def variables_of(part: Any) -> list[tf.Variable]:
         part = list(part.values())
     if isinstance(part, (list, tuple)):
         return [variable for member in part for variable in variables_of(member)]
-    return [plain(weight) for weight in part.variables]
+    # A weight of Keras 3 is no `tf.Variable`, and has no variables either.
+    return [plain(weight) for weight in getattr(part, "variables", [part])]
 
 
 def trainable_variables_of(layers: Sequence[keras.layers.Layer]) -> list[tf.Variable]:
     """Those that training changes, layer after layer."""
     return [plain(weight) for layer in layers for weight in layer.trainable_weights]
+
+
+def build_once(layer: keras.layers.Layer, input_shape: Any) -> None:
+    """Builds a part of a layer, which Keras 3 has built before the whole where it comes from a file.
+
+    Keras 2 would make its weights anew, Keras 3 refuses to.
+    """
+    if not layer.built:
+        layer.build(input_shape)
 
 
 def save_graph(
