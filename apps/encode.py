@@ -74,7 +74,9 @@ METADATA = flags.DEFINE_enum(
 )
 VARIABLES = flags.DEFINE_list("variables", None, "fields: which, as A,B; default all that can be")
 BOUND = flags.DEFINE_float(
-    "bound", 1.5, "scenes: half the side of the cube that is coded; default 1.5"
+    "bound",
+    None,
+    "scenes: half the side of the cube that is coded; default 1.5 where it suits the cameras",
 )
 RESOLUTION = flags.DEFINE_integer(
     "resolution", 48, "scenes: points of the grid along each axis; default 48"
@@ -107,9 +109,7 @@ def main(argv: list[str]) -> None:
                 f"{source} holds {modality} signals, {codec.bundle.name} encodes "
                 f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
             )
-        data, found = _encoded(codec, signals, goal, source)
-        if held_out is not None and found is not None:
-            found = _of_views(codec, data, signals, held_out, found)
+        data, found = _encoded(codec, signals, goal, source, held_out)
         _check_loss(found, signals, goal, source)
         streams.write(target, data)
         _compare_size(len(data), path, source, target)
@@ -143,17 +143,25 @@ def _paths(argv: list[str]) -> tuple[str, str]:
 
 
 def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
-    options: dict[str, Any] = {}
-    if modality == "image":
-        pass  # XXX
-    elif modality == "field" and VARIABLES.value:
-        options["variables"] = VARIABLES.value
     try:
         if modality == "scene":
             return _read_scene(path)
-        return modalities.read(path, modality, **options), None
+        return modalities.read(path, modality, **_reader_options(modality)), None
     except MscnError as error:  # of who never heard of `source`
         raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+
+
+def _reader_options(modality: str) -> dict[str, Any]:
+    """What flags say to the reader of a modality."""
+    lossless = LOSSLESS.value or MAX_ERROR.value == 0
+    options: dict[str, dict[str, Any]] = {
+        "image": {"keep_metadata": METADATA.value == "keep"},
+        "field": {"variables": VARIABLES.value, "exact": lossless},
+        "silhouette": {"lossless": lossless},
+        "sound": {"lossless": lossless},
+        "volume": {"lossless": lossless},
+    }
+    return options.get(modality, {})
 
 
 def _read_scene(source: str) -> tuple[Signals, Views]:
@@ -164,7 +172,7 @@ def _read_scene(source: str) -> tuple[Signals, Views]:
 
 
 def _encoded(
-    codec: Codec, signals: Signals, goal: dict[str, float], source: str
+    codec: Codec, signals: Signals, goal: dict[str, float], source: str, views: Views | None
 ) -> tuple[bytes, ReadBack | None]:
     """A file, and what it is worth where that was to be measured."""
     modality = codec.bundle.manifest["modality"]
@@ -177,7 +185,7 @@ def _encoded(
         lossless, bound = True, None
     if not lossless and bound is None:
         _check_fit(codec, signals, source)
-    options: dict[str, Any] = {"lossless": True} if lossless else {}  # XXX
+    options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
     if bound is not None:
         options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
     tries = [goal]
@@ -197,6 +205,8 @@ def _encoded(
         found = read_back(codec, data, signals, cli.shows_progress())
         if bound is not None:
             found.check_bound(bound)
+        if views is not None:
+            found = _of_views(codec, data, signals, views, found)
         if not found.lost:
             break
     if attempt is not goal:
@@ -246,20 +256,17 @@ def _check_loss(
 
 
 def _of_views(
-    codec: Codec, data: bytes, signals: Signals, held_out: Views, found: ReadBack
+    codec: Codec, data: bytes, signals: Signals, views: Views, found: ReadBack
 ) -> ReadBack:
     """What a scene's file is worth in pictures."""
-    from mscn_tf.signals.scenes import rendered_psnr
+    from mscn_tf.signals.scenes import measure_views
 
-    before, after = (
-        rendered_psnr(grid, held_out) for grid in (signals.arrays[0], codec.decode(data))
-    )
-    figures = {f"dB PSNR of views not fitted ({before:.2f} before coding)": after}
-    return ReadBack(figures, found.shares, found.largest_error)
+    figures, share = measure_views(signals.arrays[0], codec.decode(data), views)
+    return ReadBack(figures, [share], found.largest_error)
 
 
 def _compare_size(size: int, path: str, source: str, target: str) -> None:
-    given = Path(path)
+    given = Path(path).parent if path.endswith(".json") else Path(path)  # pictures lie beside
     files = [p for p in given.rglob("*") if p.is_file()] if given.is_dir() else [given]
     before = sum(file.stat().st_size for file in files)
     if size > before:

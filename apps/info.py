@@ -27,7 +27,7 @@ from mscn_tf.runtime.files import atomic_write, read_bytes
 from mscn_tf.signals.modalities import read
 
 if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
+    from mscn_tf.signals.views import Views
 
 JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive; default no")
 
@@ -83,9 +83,10 @@ def _original(path: str, source: str, container: Container) -> Union[np.ndarray,
     """The signal that is drawn, before coding; of a scene the views that were held out."""
     modality = MODALITIES[container.modality]
     if modality == "scene":
-        from mscn_tf.signals.scenes import BOUND, read_views
+        from mscn_tf.signals.cubes import Cube
+        from mscn_tf.signals.views import read_views
 
-        return read_views(path, (container.metadata or {}).get("bound", BOUND))[1]
+        return read_views(path, cube=Cube.of(container.metadata)).measured
     signals = read(path, modality).arrays
     if len(signals) != container.items:
         raise MscnError(f"{path} holds {len(signals)} signals, {source} {container.items}")

@@ -17,6 +17,7 @@ from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
 MOST_LOST = 0.5  # of a signal's own spread: what is left is worth less than half of it
+_EXACT = "exact"
 _ROUNDING = 1e-9  # of a bound: float64 sums
 
 
@@ -57,7 +58,10 @@ class ReadBack:
             )
 
     def __str__(self) -> str:
-        return describe(self.figures)
+        told = describe(self.figures)
+        if told == _EXACT and self.largest_error:  # a reader's own rounding
+            return f"within {self.largest_error:.2g} of the original"
+        return told
 
 
 def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = False) -> ReadBack:
@@ -81,7 +85,8 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
         file=sys.stderr,
         leave=False,
     )
-    for item, (original, array) in enumerate(zip(signals.arrays, decoded)):
+    originals = signals.arrays if signals.originals is None else signals.originals
+    for item, (original, array) in enumerate(zip(originals, decoded)):
         metadata = modalities.metadata_of(modality, signals.metadata, item)
         for name, value in modalities.measure(modality, original, array, metadata).items():
             figures[name].append(value)
@@ -95,7 +100,7 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
 def describe(figures: Mapping[str, float]) -> str:
     """Figures in words: "31.20 dB PSNR, 1.53 K RMSE"; of signals without any error "exact"."""
     if all(math.isinf(value) for value in figures.values()):
-        return "exact"
+        return _EXACT
     return ", ".join(f"{_number(value, name)} {name}" for name, value in figures.items())
 
 

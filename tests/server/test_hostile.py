@@ -11,7 +11,8 @@ import zlib
 import pytest
 
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import Container, varint
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.input import varint
 from tests.runtime.hostile import large_picture
 from tests.server.conftest import picture_of, png
 
