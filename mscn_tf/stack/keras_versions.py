@@ -43,7 +43,7 @@ def trainable_variables_of(layers: Sequence[keras.layers.Layer]) -> list[tf.Vari
 
 
 def build_once(layer: keras.layers.Layer, input_shape: Any) -> None:
-    """Builds a part of a layer, which Keras 3 has built before the whole where it comes from a file.
+    """Builds a part of a layer, unless it comes from a file, where Keras 3 has built it already.
 
     Keras 2 would make its weights anew, Keras 3 refuses to.
     """
