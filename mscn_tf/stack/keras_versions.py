@@ -51,6 +51,17 @@ def build_once(layer: keras.layers.Layer, input_shape: Any) -> None:
         layer.build(input_shape)
 
 
+def holder_of(*parts: Any) -> tf.Module:
+    """What TensorFlow's writers and converters are given beside functions of these parts.
+
+    A layer of Keras 3 must not be: a SavedModel that holds one restores copies of its weights, and
+    those that its functions use stay empty, but where TensorFlow's own Python reads it.
+    """
+    holder = tf.Module()
+    holder.weights = variables_of(parts)
+    return holder
+
+
 def save_graph(
     model: keras.Model, path: Union[str, os.PathLike[str]], inputs: Sequence[Any]
 ) -> None:
@@ -62,16 +73,14 @@ def save_graph(
       inputs: an example of the positional arguments of its call: nested tensors.
     """
 
-    class Graph(tf.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weights = variables_of(model.weights)
 
-        @tf.function(input_signature=tf.nest.map_structure(_spec, list(inputs)))
-        def __call__(self, *arguments: Any) -> Any:
-            return model(*arguments)
+    @tf.function(input_signature=tf.nest.map_structure(_spec, list(inputs)))
+    def call(*arguments: Any) -> Any:
+        return model(*arguments)
 
-    tf.saved_model.save(Graph(), os.fspath(path))
+    graph = holder_of(model.weights)
+    graph.__call__ = call
+    tf.saved_model.save(graph, os.fspath(path))
 
 
 def _spec(value: Any) -> tf.TensorSpec:
