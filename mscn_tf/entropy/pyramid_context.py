@@ -14,6 +14,7 @@ from mscn_tf.runtime import pyramid_scales as frozen
 from mscn_tf.runtime.pyramid_prior import FRACTION
 from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
 from mscn_tf.stack.compression import lower_bound, upper_bound
+from mscn_tf.stack.keras_versions import Layer
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
 LOG_SCALE_FIRST = -3.0
@@ -32,7 +33,7 @@ def known_before(start: int, offset: tuple[int, int]) -> bool:
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class PyramidContext(keras.layers.Layer):
+class PyramidContext(Layer):
     """Log scales of the coefficients of one level from magnitudes that a decoder knows by then.
 
     See ``runtime.pyramid_prior`` for the order of coding and the inputs. One network for each band

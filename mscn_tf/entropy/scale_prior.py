@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
 from mscn_tf.stack.compression import NoisyNormalMixture
+from mscn_tf.stack.keras_versions import Layer
 
 # The scales that a frozen table exists for: exp(FIRST + SPACING * index), index < SCALES.
 LOG_SCALE_FIRST = -3.2
@@ -36,7 +37,7 @@ def coefficient_bands(code_size: int, bands: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class ScalePrior(keras.layers.Layer):
+class ScalePrior(Layer):
     """Quantises codes and models their symbols.
 
     A symbol follows a zero-mean mixture of two normals (tfc's ``NoisyNormalMixture``, the mass

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.sparsity.hard_concrete import HardConcrete
-from mscn_tf.stack.keras_versions import build_once
+from mscn_tf.stack.keras_versions import Layer, build_once
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class StepSizes(keras.layers.Layer):
+class StepSizes(Layer):
     """MetaSGD's step sizes (Li et al. 2017), ``exp(log_size)``, one for each adapted element.
 
     Logarithms are learned, so that step sizes of any magnitude follow at one outer rate and stay

@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.stack.compression import lower_bound
+from mscn_tf.stack.keras_versions import Layer
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class StratifiedSampling(keras.layers.Layer):
+class StratifiedSampling(Layer):
     """Depths along rays, one at a random place of each of equal parts (eq. 2).
 
     Args:
@@ -41,7 +42,7 @@ class StratifiedSampling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class ImportanceSampling(keras.layers.Layer):
+class ImportanceSampling(Layer):
     """Further depths where a coarse pass found weight, by inverting its distribution (eq. 5).
 
     Args:
@@ -82,7 +83,7 @@ class ImportanceSampling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class VolumeRendering(keras.layers.Layer):
+class VolumeRendering(Layer):
     """Colours and opacities of samples along rays to those of pixels (eq. 3)."""
 
     def call(
@@ -105,7 +106,7 @@ class VolumeRendering(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class RadianceGrid(keras.layers.Layer):
+class RadianceGrid(Layer):
     """Density and colour on a regular grid over the cube [-1, 1]^3, trilinear between its points.
 
     The density is ``density_scale`` times the first channel where that is above zero; surfaces,

@@ -15,6 +15,20 @@ import tensorflow as tf
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
 
+class Layer(keras.layers.Layer):
+    """What the package's layers are made of: its files can be read by either version.
+
+    Keras 3 writes an object of its own for the type of a layer's numbers, where Keras 2 wants a
+    name, which both read.
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if not isinstance(config["dtype"], str):
+            config["dtype"] = config["dtype"]["config"]["name"]
+        return config
+
+
 def plain(weight: Any) -> tf.Variable:
     """The `tf.Variable` behind a weight of a layer or optimizer; a weight itself in Keras 2."""
     return weight if isinstance(weight, tf.Variable) else weight.value
@@ -72,7 +86,6 @@ def save_graph(
       path: the folder.
       inputs: an example of the positional arguments of its call: nested tensors.
     """
-
 
     @tf.function(input_signature=tf.nest.map_structure(_spec, list(inputs)))
     def call(*arguments: Any) -> Any:
