@@ -241,20 +241,49 @@ def require_tensorflow() -> None:
 def importing_tensorflow() -> Iterator[None]:
     """Silences TensorFlow's start-up messages while the block imports it.
 
+    TensorFlow 2.16 and newer write some before they look at their own variable, so stderr is held
+    back, by Python and by others, unless the variable asks for everything.
+
     Raises:
       MscnError: a part of the `train` extra is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
     try:
-        yield
+        with contextlib.nullcontext() if wanted else _stderr_held_back():
+            yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
         raise MscnError(_needs(error.name)) from error
 
 
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Nothing that the block writes to stderr is seen, unless it fails for want of no module."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, (MscnError, ModuleNotFoundError)):
+                sys.stderr.flush()
+                held.seek(0)
+                os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _needs(package: str) -> str:
-    return f"needs {package}: pip install 'mscn-tf[train]', with Python 3.9 to 3.11"
+    return f"needs {package}: pip install 'mscn-tf[train]', with Python 3.9 to 3.13"
 
 
 def _parse(argv: list[str], module: str) -> list[str]:

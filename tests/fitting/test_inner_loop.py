@@ -87,7 +87,7 @@ def fit(network, signals=SIGNALS, steps=3, size=0.5, noise=None, strength=0.0, *
         error = tf.reduce_mean((network(COORDINATES, {**adapted, **noise}) - signals) ** 2, [1, 2])
         return error + strength * network.modulation.expected_l0(adapted) if strength else error
 
-    initial = network.modulation.initial(len(signals))
+    initial = network.modulation.initial(signals.shape[0])
     sizes = size if isinstance(size, dict) else {k: np.full([1, 1], size) for k in initial}
     return inner_loop(loss, initial, sizes, steps, **kwargs), loss, initial
 
