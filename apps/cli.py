@@ -18,7 +18,7 @@ from absl import app, flags
 
 from mscn_tf import configs
 from mscn_tf.configs import experiments
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 if TYPE_CHECKING:
     import ml_collections
@@ -283,7 +283,7 @@ def _stderr_held_back() -> Iterator[None]:
 
 
 def _needs(package: str) -> str:
-    return f"needs {package}: pip install 'mscn-tf[train]', with Python 3.9 to 3.13"
+    return f"needs {package}: {install('train')}, with Python 3.9 to 3.13"
 
 
 def _parse(argv: list[str], module: str) -> list[str]:

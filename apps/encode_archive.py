@@ -18,7 +18,7 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a .mscnb file")
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
         raise MscnError(f"takes PATTERN and OUT; see {cli.program()} --help")
     pattern, out, *beam_flags = argv[1:]
     if importlib.util.find_spec("apache_beam") is None:
-        raise MscnError("needs apache-beam: pip install 'mscn-tf[beam]'")
+        raise MscnError(f"needs apache-beam: {install('beam')}")
     from mscn_tf.archives import index, plan
     from mscn_tf.codec import Codec
 

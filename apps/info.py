@@ -22,7 +22,7 @@ from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 from mscn_tf.runtime.files import atomic_write, read_bytes
 from mscn_tf.signals.modalities import read
 
@@ -67,7 +67,7 @@ def _plot(source: str, target: str) -> None:
     try:
         from mscn_tf.evaluation.anatomy import anatomy
     except ModuleNotFoundError as error:
-        raise MscnError(f"--plot needs {error.name}: pip install 'mscn-tf[evaluate]'") from error
+        raise MscnError(f"--plot needs {error.name}: {install('evaluate')}") from error
     container = Container.from_bytes(read_bytes(source), source)
     codec = Codec.of(container, CODEC.value)
     original = None

@@ -17,7 +17,7 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 CODEC = flags.DEFINE_list("codec", None, "codecs to serve, separated by commas")
 FILES = flags.DEFINE_string("files", None, "folder whose .mscn files tiles are rendered of")
@@ -53,7 +53,7 @@ def _serve(listener: socket.socket) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
-        raise MscnError(f"needs {error.name}: pip install 'mscn-tf[serve]'") from error
+        raise MscnError(f"needs {error.name}: {install('serve')}") from error
     settings = Settings(
         codecs=tuple(CODEC.value),
         files=FILES.value,

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.scale_prior import Coded, ScalePrior
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
@@ -141,20 +141,6 @@ class BasisCodec:
             self.first_order,
         )
         return fitted["code"]
-
-    def correct(self, tiles: tf.Tensor, quality: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
-        """Codes ``[B, M]`` after one more step from given ones, with the first step's size.
-
-        That is about the least-squares step of the whole network there.
-        """
-        corrected = inner_loop(
-            lambda adapted: self.squared_error(tiles, adapted["code"], quality),
-            {"code": code},
-            {"code": self.step_sizes[:1]},
-            steps=1,
-            first_order=True,
-        )
-        return corrected["code"]
 
     def fit(self, tiles: tf.Tensor, quality: tf.Tensor, seed: tf.Tensor) -> Fit:
         """Tiles ``[B, .., C]`` in [0, 1] at qualities ``[B]`` to codes and back.

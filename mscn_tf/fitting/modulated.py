@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import ml_collections
 import tensorflow as tf
 
-from mscn_tf.fitting.inner_loop import Adapted, inner_loop
+from mscn_tf.fitting.meta_sgd import Adapted, inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (

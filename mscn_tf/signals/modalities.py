@@ -31,7 +31,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.picture_files import SUFFIXES
@@ -107,7 +107,7 @@ def module_of(modality: str) -> ModuleType:
         return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
     except ModuleNotFoundError as error:
         raise MscnError(
-            f"signals of modality {modality} need {error.name}: pip install 'mscn-tf[signals]'"
+            f"signals of modality {modality} need {error.name}: {install('signals')}"
         ) from error
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Callable, Optional
 
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 LINEAR = "linear"  # asked for like a baseline, but fitted to data: see `linear_reference`
 
@@ -71,7 +71,7 @@ def of(modality: str) -> dict[str, Baseline]:
         module = importlib.import_module(f"{__name__}.{_MODULES[modality]}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").replace("_", "-")
-        raise MscnError(f"needs {missing}: pip install 'mscn-tf[evaluate,signals]'") from error
+        raise MscnError(f"needs {missing}: {install('evaluate,signals')}") from error
     return {one.name: one for one in module.BASELINES}
 
 
@@ -122,4 +122,4 @@ def require(*modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             missing = module.replace("_", "-")
-            raise MscnError(f"needs {missing}: pip install 'mscn-tf[evaluate]'")
+            raise MscnError(f"needs {missing}: {install('evaluate')}")
