@@ -128,9 +128,11 @@ def curve(
 
 
 def _extended(one: Curve, rate: float) -> float:
-    """Level at a rate, below the curve's range on the line through its first points."""
-    if rate >= one.rate[0] or len(one.rate) < 2:
+    """Level at a rate, below the curve's range on the line through its first points, if any."""
+    if rate >= one.rate[0]:
         return one.level_at(rate)
+    if len(one.rate) < 2:
+        return -math.inf
     slope = (one.levels[1] - one.levels[0]) / math.log(one.rate[1] / one.rate[0])
     return one.levels[0] + slope * math.log(rate / one.rate[0])
 
