@@ -183,7 +183,8 @@ def odd(folder) -> None:
     """Beside the pictures in `in` some that not every codec can be measured on."""
     into = folder.path / "in"
     Image.new("RGB", (1, 1), (200, 30, 30)).save(into / "flat_1x1.png")
-    Image.new("L", (16400, 1), 9).save(into / "long.png")  # WebP takes 16,383 a side
+    long = picture(2, 16400, 7, channels=1)  # WebP takes 16,383 a side
+    Image.fromarray(long.squeeze()).save(into / "long.png")
     clear = np.zeros((20, 20, 4), np.uint8)
     clear[5:9] = 255
     Image.fromarray(clear).save(into / "clear.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 
 import numpy as np
@@ -11,11 +12,12 @@ import soundfile
 import trimesh
 from PIL import Image
 
-from mscn_tf.evaluation.baselines import of
+from mscn_tf.evaluation.baselines import of, resolve
 from mscn_tf.evaluation.baselines.voxels import from_octree, octree
 from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import modalities
 from tests.apps.conftest import folder  # noqa: F401
 
@@ -82,6 +84,8 @@ def test_baselines_give_signals_back(name, tmp_path):
     signals = kind.signals(path, modalities.read(path, name))
     assert of(name)
     for baseline in of(name).values():
+        if not baseline.is_installed:
+            continue
         signal = Signal.stack(signals) if baseline.together else signals[0]
         found = []
         for setting in (baseline.settings[0], baseline.settings[-1]):
@@ -212,6 +216,32 @@ def test_published_curves_out_of_reach(folder):  # noqa: F811
     assert line.startswith("mscn temperature against COIN++ (published): no PSNR that both reach: ")
     assert "COIN++ (published) starts from 38.66 dB at 0.00414 bpp" in line
     assert "COIN++ (published): no PSNR" in (folder.path / "out" / "report.html").read_text()
+
+
+def test_draco_where_it_is_not_installed(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "DracoPy" else found(name)
+    )
+    assert [one.name for one in resolve("all", modality="mesh")[0]] == ["file", "gzip"]
+    with pytest.raises(
+        MscnError, match="draco needs more: pip install DracoPy fast-simplification"
+    ):
+        resolve("draco", modality="mesh")
+
+
+def test_draco_takes_fewer_triangles(tmp_path):
+    draco = of("mesh")["draco"]
+    if not draco.is_installed:
+        pytest.skip("DracoPy and fast-simplification come with no extra")
+    trimesh.creation.icosphere(4, 2.0).export(tmp_path / "ball.obj")
+    path, kind = tmp_path / "ball.obj", MODALITIES["mesh"]
+    (signal,) = kind.signals(path, modalities.read(path, "mesh"))
+    decoded = draco.decode(draco.encode(signal, 500), signal, 500)
+    assert len(decoded.faces) == 500
+    assert kind.measure(signal, decoded)["iou"] > 95
+    whole = draco.decode(draco.encode(signal, 8000), signal, 8000)
+    assert len(whole.faces) == len(signal.original.mesh.faces)
 
 
 def test_refusals(folder):  # noqa: F811
