@@ -3,6 +3,10 @@
 Compares every checksum of .mscn files and of .mscnb codec bundles, and lists the items of an
 archive that are damaged; the others can still be decoded, with --item. Exits with 2 if a file is
 bad.
+
+Examples:
+  mscn verify photo.mscn
+  mscn verify archive/*.mscn && echo all good
 """
 
 from __future__ import annotations
