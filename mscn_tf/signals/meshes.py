@@ -18,10 +18,11 @@ import numpy as np
 import skimage.measure
 import trimesh
 
-from mscn_tf.runtime.container import size_text
+from mscn_tf.runtime.container import MAX_SIDE, Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, read_bytes
 from mscn_tf.signals.grids import files_in, placed, targets, write_npy
+from mscn_tf.signals.metadata import LARGEST, numbers
 from mscn_tf.signals.signal import Signals
 
 SUFFIXES = (".obj", ".off", ".ply", ".stl")
@@ -138,6 +139,15 @@ def surface(
     if mesh.volume < 0:
         mesh.invert()
     return mesh
+
+
+def check_metadata(metadata: dict[str, Any], container: Container) -> None:
+    """As `modalities` says: a place in space for each mesh."""
+    if type(metadata["cells"]) is not int or not 0 < metadata["cells"] < MAX_SIDE:
+        raise ValueError("no number of cells")
+    numbers(metadata["corner"], container.items, 3)
+    if not numbers(metadata["cell"], container.items).min() > 1 / LARGEST:
+        raise ValueError("no length of a cell")
 
 
 def write(
