@@ -395,15 +395,8 @@ def _with_damaged_member(rng: random.Random, data: bytes) -> bytes:
 
 
 # Target -> how often its turn comes.
-SHARES = {
-    "metadata": 2,
-    "container": 45,
-    "index": 45,
-    "names": 4,
-    "coded": 5,
-    "bundle": 0.7,
-    "decoding": 0.3,
-}
+SHARES = {"metadata": 2, "container": 45, "index": 45, "names": 4, "coded": 5}
+SHARES.update(bundle=0.7, decoding=0.3)
 
 
 def run(inputs: int, seed: int = 0, only: str | None = None) -> Iterator[tuple[str, Tally]]:
