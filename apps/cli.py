@@ -18,7 +18,7 @@ from absl import app, flags
 
 from mscn_tf import configs
 from mscn_tf.configs import experiments
-from mscn_tf.runtime.errors import MscnError, install
+from mscn_tf.runtime.errors import MscnError, install, printable
 
 if TYPE_CHECKING:
     import ml_collections
@@ -165,25 +165,26 @@ def errors_in_one_line() -> Iterator[None]:
 
 def _close_stdout() -> None:
     """Keeps Python from trying again, at its end, to write what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str) -> NoReturn:
     """Prints one line on stderr and exits with 2."""
-    print(f"{program()}: {' '.join(message.split())}", file=sys.stderr)
+    print(printable(f"{program()}: {' '.join(message.split())}"), file=sys.stderr)
     sys.exit(USER_ERROR)
 
 
 def note(line: str) -> None:
     """Says on stderr, in one line, what a user should know and nothing stopped."""
     if not QUIET.value:
-        print(f"{program()}: {' '.join(line.split())}", file=sys.stderr)
+        print(printable(f"{program()}: {' '.join(line.split())}"), file=sys.stderr)
 
 
 def tell(line: str, aside: bool = False) -> None:
     """Says what was done: on stdout, or, where that carries data, aside on stderr."""
     if not QUIET.value:
-        print(line, file=sys.stderr if aside else sys.stdout)
+        print(printable(line), file=sys.stderr if aside else sys.stdout)
 
 
 def shows_progress() -> bool:
@@ -200,9 +201,11 @@ def positional(argv: list[str], *names: str) -> list[str]:
     """The arguments after the program's name; as many as `names`.
 
     Raises:
-      MscnError: too few or too many.
+      MscnError: too few or too many, or one of no letters.
     """
     given = argv[1:]
+    if "" in given:
+        raise MscnError(f"an argument is empty; give a path, and see {program()} --help")
     if len(given) != len(names):
         wanted = " and ".join(names) or "no arguments"
         raise MscnError(f"takes {wanted}, got {len(given)} arguments; see {program()} --help")

@@ -14,6 +14,7 @@ from typing import Any
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import AXES, MAX_SIDE
+from mscn_tf.runtime.errors import printable
 
 _ROW = "{:12} {:>10}  {:16}  {:10}  {:8}  {}"
 
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> None:
         edge = manifest["tile_edge"]
         print(
             _ROW.format(
-                name,
+                printable(name),
                 f"{(SHIPPED / (name + SUFFIX)).stat().st_size:,}",
                 bundle.id[:8].hex(),
                 manifest["modality"],

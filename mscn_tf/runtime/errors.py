@@ -19,6 +19,11 @@ def install(extra: str) -> str:
     return f"pip install '.[{extra}]' in a clone of mscn_tf"
 
 
+def printable(text: str) -> str:
+    """A line as a terminal may get it: what isn't shown, or turns the line, is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 @contextlib.contextmanager
 def naming(path: object) -> Iterator[None]:
     """Puts a file's name before the errors of a block that doesn't know it."""
