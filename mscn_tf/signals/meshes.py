@@ -16,7 +16,7 @@ import numpy as np
 import scipy.ndimage
 import trimesh
 
-from mscn_tf.runtime.container import MAX_SIDE, Container, size_text
+from mscn_tf.runtime.container import Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.grids import files_in, placed, targets, write_npy
@@ -77,8 +77,6 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
     """As `modalities` says: a place in space for each mesh."""
-    if type(metadata["cells"]) is not int or not 0 < metadata["cells"] < MAX_SIDE:
-        raise ValueError("no number of cells")
     numbers(metadata["corner"], container.items, 3)
     if not numbers(metadata["cell"], container.items).min() > 1 / LARGEST:
         raise ValueError("no length of a cell")
