@@ -28,6 +28,7 @@ from mscn_tf.signals.signal import Signals
 SUFFIXES = (".obj", ".off", ".ply", ".stl")
 CELLS = 61  # along each side of the grid: four tiles of 16 that share one cell with the next
 BAND = 4.0  # cells, on either side of the surface
+_FARTHEST = 4e10  # from the origin: trimesh counts places in steps of 1e-8, as int64
 _MARGIN = 2.5  # cells, between the mesh's box and the border of the grid
 _EXACT = igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER
 
@@ -145,9 +146,11 @@ def check_metadata(metadata: dict[str, Any], container: Container) -> None:
     """As `modalities` says: a place in space for each mesh."""
     if type(metadata["cells"]) is not int or not 0 < metadata["cells"] < MAX_SIDE:
         raise ValueError("no number of cells")
-    numbers(metadata["corner"], container.items, 3)
-    if not numbers(metadata["cell"], container.items).min() > 1 / LARGEST:
-        raise ValueError("no length of a cell")
+    corners = np.abs(numbers(metadata["corner"], container.items, 3)).max(-1)
+    cells = numbers(metadata["cell"], container.items)
+    reach = corners + cells * max(metadata["cells"], *map(max, container.shapes))
+    if not cells.min() > 1 / LARGEST or not reach.max() < _FARTHEST:
+        raise ValueError("no place of a mesh")
 
 
 def write(
