@@ -227,7 +227,7 @@ class Subjects:
             self.written = subjects(self.folder)
         subject: Subject = rng.choice(self.written)
         container, item = subject.changed(rng), rng.choice((None, 0))
-        return lambda: subject.write(container, item), 2**18
+        return lambda: subject.write(container, item), 2**19
 
     def names(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Hostile names of items: every file name made of them stays in its folder."""

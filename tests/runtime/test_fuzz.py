@@ -31,6 +31,15 @@ def test_a_stream_of_inputs(inputs):
     assert total >= inputs
 
 
+@pytest.mark.parametrize("inputs", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_stream_of_metadata(inputs):
+    ((_, tally),) = fuzz.run(inputs, seed=1, only="metadata")
+    assert not tally.failures, tally.failures
+    assert tally.inputs == inputs
+    assert tally.decoded > inputs / 10
+    assert tally.refused > inputs / 4
+
+
 def peak_of(call) -> int:
     """Bytes that a call allocates at most, whether or not it refuses its input."""
     tracemalloc.start()
