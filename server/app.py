@@ -108,20 +108,28 @@ def create_app(settings: Settings) -> FastAPI:
     waiting, limiter = anyio.Semaphore(settings.workers), anyio.CapacityLimiter(settings.workers)
 
     async def run(job: Callable[..., Any], *arguments: Any) -> Any:
-        async with waiting:  # who leaves here, leaves nothing to do
+        deadline = anyio.current_effective_deadline()
+        with anyio.fail_after((deadline - anyio.current_time()) / 2):  # what begins has time left
+            await waiting.acquire()  # who leaves here, leaves nothing to do
+        try:
             # Killing a worker costs others the start of a new one. So work whose client has left
             # goes on to its end, or to the end of its time.
-            with anyio.CancelScope(deadline=anyio.current_effective_deadline(), shield=True):
+            with anyio.CancelScope(deadline=deadline, shield=True):
                 return await to_process.run_sync(
                     job, settings, *arguments, cancellable=True, limiter=limiter
                 )
             with anyio.CancelScope(shield=True):  # those who wait find a new worker that is ready
                 await to_process.run_sync(work.warm, settings, limiter=limiter)
             return await anyio.sleep_forever()  # the time of what waits for this is over, too
+        finally:
+            waiting.release()
 
     async def answer(job: Callable[..., work.Answer], *arguments: Any) -> Response:
         try:
             found = await run(job, *arguments)
+        except TimeoutError as error:
+            detail = "too many requests at once; try again"
+            raise HTTPException(503, detail, {"Retry-After": "1"}) from error
         except BrokenWorkerProcess:
             found = work.failure(503, "the worker died over it; ask for less")
         return Response(found.content, found.status, media_type=found.media_type)

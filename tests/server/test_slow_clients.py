@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -171,7 +172,7 @@ def test_flags_that_cannot_be(synthetic, tmp_path):
 
 
 class Crowd:
-    """Hostile clients, each of which comes again when the server has closed its connection."""
+    """Hostile clients. Each comes again, in some 2 s, when the server has closed its connection."""
 
     def __init__(self, server: Server, body: bytes):
         self._port, self._body = server.port, body
@@ -192,6 +193,7 @@ class Crowd:
 
     async def _again(self, kind) -> None:
         while True:
+            await asyncio.sleep(random.uniform(0, 4))
             with contextlib.suppress(ConnectionError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
                 self.connections += 1
@@ -199,7 +201,6 @@ class Crowd:
                     await kind(reader, writer)
                 finally:
                     writer.close()
-            await asyncio.sleep(2)
 
     async def _slow(self, reader, writer) -> None:
         writer.write(b"GET /health HTTP/1.1\r\nX: ")
@@ -245,15 +246,15 @@ def rate(server: Server, body: bytes, seconds: float) -> float:
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_500_connections_at_200_open_files(synthetic, small, seconds):
     """What is logged is compared at the server's end: nothing."""
-    flags = (f"--codec={synthetic.path}", "--timeout=2")
+    flags = (f"--codec={synthetic.path}", "--timeout=4")
     with serving(*flags, open_files=200) as server:
         server.post("/decode", small)
         workers = server.processes()
         before = rate(server, small, seconds / 2)
         crowd = Crowd(server, small)
         with concurrent.futures.ThreadPoolExecutor() as thread:
-            hostile = thread.submit(crowd.run, seconds + 1)
-            time.sleep(0.5)
+            hostile = thread.submit(crowd.run, seconds + 3)
+            time.sleep(2)
             attacked = rate(server, small, seconds)
             hostile.result()
         assert crowd.connections > 500
