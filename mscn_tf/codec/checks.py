@@ -23,9 +23,9 @@ def checked_signals(
       MscnError: they aren't such arrays.
     """
     manifest, values = codec.bundle.manifest, codec.values
-    if manifest["modality"] == "image":
+    if manifest.modality == "image":
         return _checked_pictures(signals)
-    modality, channels = manifest["modality"], manifest["channels"]
+    modality, channels = manifest.modality, manifest.channels
     axes = AXES[modality]
     if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
         signals = [signals]
@@ -56,7 +56,7 @@ def checked_signals(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"
             )
-    if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
+    if manifest.modality == "field" and len({signal.shape for signal in signals}) > 1:
         raise MscnError("fields of different grids; encode them into a file each")
     return signals
 

@@ -179,7 +179,7 @@ class Codec(runtime.Codec):
     def _check_alpha(self, quality: float, bound: float | None) -> None:
         if not 1 <= quality <= LEVELS:
             raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
-        if self.bundle.manifest["modality"] != "image":
+        if self.bundle.manifest.modality != "image":
             raise MscnError("alpha_quality is for pictures")
         if bound is not None:
             raise MscnError("give alpha_quality without lossless and max_error")

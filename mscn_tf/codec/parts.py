@@ -59,7 +59,7 @@ class Parts:
         }
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
-        return planes(signal) if self._codec.bundle.manifest["modality"] == "image" else [signal]
+        return planes(signal) if self._codec.bundle.manifest.modality == "image" else [signal]
 
     @property
     def coded(self) -> list[np.ndarray]:

@@ -96,7 +96,7 @@ class PyramidEncoding:
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(self._tiles)
-        weight = thrift * self._codec.bundle.manifest["rate_weight"]
+        weight = thrift * self._codec.bundle.manifest.rate_weight
         return self._parts.pack(self._symbols(q16, weight), q16)
 
     def estimated_bits(self, q16: int) -> float:

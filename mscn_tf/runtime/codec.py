@@ -91,14 +91,10 @@ class Codec:
             )
         return _SCHEMES[kind](self.bundle)
 
-    @cached_property
+    @property
     def values(self) -> Values:
-        """The range and type of the signals that the codec decodes to.
-
-        Raises:
-          MscnError: the bundle is damaged.
-        """
-        return Values.of(self.bundle.manifest, self.bundle.name)
+        """The range and type of the signals that the codec decodes to."""
+        return self.bundle.manifest.values
 
     @property
     def range(self) -> tuple[float, float]:
@@ -124,8 +120,12 @@ class Codec:
             container.tile_overlap,
             container.code_channels,
         )
-        overlap = manifest.get("tile_overlap", 0)
-        own = (manifest["modality"], manifest["tile_edge"], overlap, manifest["channels"])
+        own = (
+            manifest.modality,
+            manifest.tile_edge,
+            manifest.tile_overlap,
+            manifest.channels,
+        )
         channels = range(1, 5) if own[0] == "image" else own[-1:]
         if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
@@ -174,18 +174,19 @@ class Codec:
         Raises:
           MscnError: arguments do not fit together or are beyond the format's limits.
         """
+        manifest = self.bundle.manifest
         container = Container(
             bundle_id=self.bundle.id[:8],
-            modality=MODALITIES.index(self.bundle.manifest["modality"]),
-            tile_edge=self.bundle.manifest["tile_edge"],
-            code_channels=self.bundle.manifest["channels"],
+            modality=MODALITIES.index(manifest.modality),
+            tile_edge=manifest.tile_edge,
+            code_channels=manifest.channels,
             shapes=[tuple(map(int, shape)) for shape in shapes],
             q16=[int(quality) for quality in q16],
             channels=[int(count) for count in channels],
             names=None if names is None else list(names),
             tiles_per_block=tiles_per_block or self.scheme.tiles_per_block,
             blocks=[],
-            tile_overlap=self.bundle.manifest.get("tile_overlap", 0),
+            tile_overlap=manifest.tile_overlap,
             metadata=metadata,
             exact=list(exact_planes) if any(exact_planes) else [],
             exact_blocks=list(exact_blocks),

@@ -17,7 +17,6 @@ from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
 from mscn_tf.runtime.occupancy import Occupancy
-from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
@@ -118,8 +117,8 @@ class Tiles:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self.prior = bundle.prior
-        self.values = Values.of(bundle.manifest, bundle.name)
-        self.sphere = bundle.manifest["modality"] == "field"
+        self.values = bundle.manifest.values
+        self.sphere = bundle.manifest.modality == "field"
         arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
         self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
 
@@ -186,7 +185,7 @@ class _Reader:
         Of those planes that have tiles; every item has one.
         """
         container = self._container
-        if self._tiles.bundle.manifest["modality"] == "image":
+        if self._tiles.bundle.manifest.modality == "image":
             planes = of_planes(container, views)
             channels = [container.planes(v.item)[v.plane] for v in planes]
             outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(planes, channels)]
