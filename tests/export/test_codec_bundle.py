@@ -25,7 +25,7 @@ def test_manifest(tiny, bundle):
     manifest, config = bundle.manifest, tiny.config
     assert (manifest.name, manifest.modality, manifest.channels) == ("tiny", "image", 3)
     assert (manifest.tile_edge, manifest.code_size) == (8, 32)
-    assert manifest.qualities == list(range(1, 11))
+    assert manifest.qualities == tuple(range(1, 11))
     assert manifest.rate_weight == config.model.prior.rate_weight
     assert manifest.model == config.model.to_dict()
     record = read_record(tiny.workdir)
