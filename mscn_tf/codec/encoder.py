@@ -53,6 +53,8 @@ class Encoder:
         try:
             functions = functions_of(model, grid)
             self._steps, self._step_sizes = model["steps"], weights["step_sizes"]
+            if self._step_sizes.shape[1:] != (self._prior.coefficients,):
+                raise ValueError(f"step_sizes has shape {self._step_sizes.shape}")
             network(self._prior.coefficients)
         except (KeyError, TypeError, ValueError) as error:
             raise MscnError(

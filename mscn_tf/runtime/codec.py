@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from mscn_tf.runtime.wavelet import Pyramid
 
 Data = Union[bytes, Container]
 Signals = list[np.ndarray]
+Loaded = TypeVar("Loaded", bound="Codec")  # the class that a codec is loaded as
 Render = Callable[[Sequence[View]], Signals]
 
 _SCHEMES = {"basis": Tiles, "pyramid": Pyramids}
@@ -41,7 +42,7 @@ class Codec:
         self.bundle = bundle
 
     @classmethod
-    def load(cls, name_or_path: PathLike) -> Codec:
+    def load(cls: type[Loaded], name_or_path: PathLike) -> Loaded:
         """Codec by the name of a bundle that comes with the package, or by a bundle's path.
 
         Raises:
@@ -50,7 +51,9 @@ class Codec:
         return cls(Bundle.load(name_or_path))
 
     @classmethod
-    def of(cls, data: Data, codec: PathLike | None = None, name: str = "input") -> Codec:
+    def of(
+        cls: type[Loaded], data: Data, codec: PathLike | None = None, name: str = "input"
+    ) -> Loaded:
         """The codec that a file was made with.
 
         Args:
@@ -90,6 +93,16 @@ class Codec:
                 "know; update mscn-tf"
             )
         return _SCHEMES[kind](self.bundle)
+
+    def check(self) -> None:
+        """Tries all parts of the bundle: entropy model, weights, and of a tile codec its network.
+
+        Raises:
+          MscnError: one of them is of no use.
+        """
+        self.bundle.weights()
+        if isinstance(self.scheme, Tiles):
+            self.scheme.try_decoder()
 
     @property
     def values(self) -> Values:

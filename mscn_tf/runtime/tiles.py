@@ -12,7 +12,7 @@ import numpy as np
 
 from mscn_tf.runtime import residuals
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import Container, grid
+from mscn_tf.runtime.container import AXES, Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
@@ -126,6 +126,16 @@ class Tiles:
     def decoder(self) -> Decoder:
         """The bundle's network; the first use imports ONNX Runtime."""
         return Decoder(self.bundle)
+
+    def try_decoder(self) -> None:
+        """Decodes a tile of zeros at a few points.
+
+        Raises:
+          MscnError: the bundle's network doesn't do that.
+        """
+        axes = AXES[self.bundle.manifest.modality]
+        grid = [np.linspace(-1.0, 1.0, 2 + axis)[None] for axis in range(axes)]
+        self.decoder(np.zeros((1, self.prior.coefficients)), grid, np.array([5.0]))
 
     def blocks(self, container: Container, symbols: np.ndarray) -> list[bytes]:
         """The blocks of a file that lacks them, from int32 [tiles, M].
