@@ -39,6 +39,8 @@ class Pyramids:
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
+        if bundle.manifest.modality != "image":
+            raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
         self.prior = PyramidPrior(bundle.arrays("prior"))
         channels = bundle.manifest.channels

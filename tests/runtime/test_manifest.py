@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import pytest
 
+from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.manifest import MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, Manifest
@@ -145,6 +146,17 @@ def test_a_manifest_that_inflates(piece, count):
         Bundle.from_bytes(data)
     assert str(caught.value).isprintable()
     assert peak_of(lambda: Bundle.from_bytes(data)) < 8 * MAX_BYTES
+
+
+@pytest.mark.parametrize("name", ["v1", "v1pyramid"])
+def test_signals_of_other_axes_than_the_arrays(name):
+    """A manifest of pictures, without its model, becomes one of sounds."""
+    bundle = Bundle.load(odd_manifests.GOLDEN / f"{name}.mscnb")
+    record = {key: value for key, value in bundle.manifest.record.items() if key != "model"}
+    text = json.dumps({**record, "modality": "sound"}).encode()
+    data = zipped({**bundle.members, "manifest.json": text})
+    with pytest.raises(MscnError, match="a decoder of other axes|pyramids of a sound"):
+        Codec(Bundle.from_bytes(data)).check()
 
 
 def test_names_of_members_that_a_terminal_would_obey():
