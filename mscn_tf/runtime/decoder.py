@@ -87,9 +87,7 @@ class Decoder:
 
     def _run(self, code: np.ndarray, grid: Sequence[np.ndarray], quality: np.ndarray) -> np.ndarray:
         if len(grid) != len(self._axes):
-            raise MscnError(
-                f"bundle {self._name}: decoder of {len(self._axes)} axes, not {len(grid)}"
-            )
+            raise MscnError(f"bundle {self._name}: its decoder has other axes than its signals")
         given = {"code": code, "quality": quality, **dict(zip(self._axes, grid))}
         feed = {name: np.ascontiguousarray(given[name], np.float64) for name in self._names}
         try:
