@@ -198,9 +198,7 @@ def encode(
 
 def _coder(settings: Settings, name: Optional[str]) -> Codec:
     codecs = [
-        codec
-        for codec in _codecs(settings).values()
-        if codec.bundle.manifest["modality"] == "image"
+        codec for codec in _codecs(settings).values() if codec.bundle.manifest.modality == "image"
     ]
     if not codecs:
         raise RefusedError(501, "this server has no codec of pictures")

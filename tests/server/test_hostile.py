@@ -50,7 +50,7 @@ def declaring(bundle: bytes, edge: int, side: int) -> bytes:
 
 def test_huge_sizes_in_few_bytes(server, synthetic, pyramid_path):
     for bundle in (synthetic.codec.bundle, Codec.load(pyramid_path).bundle):
-        for edge in (bundle.manifest["tile_edge"], 2**20):
+        for edge in (bundle.manifest.tile_edge, 2**20):
             for side in (2**14, 100_000, 2**20):
                 for query in ("", "?region=9,9,99,99", "?size=1x1", "?scale=0.001"):
                     body = declaring(bundle.id, edge, side)
