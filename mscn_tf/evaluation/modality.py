@@ -225,7 +225,7 @@ def _compare_meshes(signal: Signal, decoded: object) -> Measured:
     coded = isinstance(decoded, np.ndarray)  # else a mesh
     corner, cell = (signal.metadata[name][0] for name in ("corner", "cell"))
     found = signal.original.distances(decoded[..., 0] if coded else decoded, corner, cell)
-    near = next(iter(meshes.measure(signal.array, decoded, None).values())) if coded else 0.0
+    near = next(iter(meshes.measure(signal.array, decoded, None).values())) if coded else None
     return {**found, "near": near}
 
 

@@ -49,21 +49,23 @@ def _encode_draco(signal: Signal, faces: float) -> bytes:
     import fast_simplification
 
     mesh = signal.original.mesh
-    vertices, triangles = mesh.vertices.astype(np.float32), mesh.faces
+    centre = mesh.bounds.mean(0)  # kept apart: far from zero float32 loses the shape
+    vertices, triangles = (mesh.vertices - centre).astype(np.float32), mesh.faces
     if faces < len(triangles):
         vertices, triangles = fast_simplification.simplify(
             vertices, triangles, target_count=int(faces)
         )
     # Of the bunny, 8 bits a coordinate at 1,000 triangles and one more at twice as many are best.
     bits = 8 + max(0, round(math.log2(faces / 1000)))
-    return DracoPy.encode(vertices, triangles, quantization_bits=bits, compression_level=10)
+    coded = DracoPy.encode(vertices, triangles, quantization_bits=bits, compression_level=10)
+    return centre.astype("<f8").tobytes() + coded
 
 
 def _decode_draco(data: bytes, signal: Signal, faces: float) -> trimesh.Trimesh:
     import DracoPy
 
-    found = DracoPy.decode(data)
-    return trimesh.Trimesh(found.points, found.faces)
+    centre, found = np.frombuffer(data[:24], "<f8"), DracoPy.decode(data[24:])
+    return trimesh.Trimesh(found.points + centre, found.faces)
 
 
 def _draco_version() -> str:
