@@ -190,11 +190,11 @@ def holes(mesh: trimesh.Trimesh) -> int:
     sides = np.concatenate([edges, edges[:, ::-1]])
     signs = np.repeat([1, -1], len(edges))
     code = sides[:, 0] * len(mesh.vertices) + sides[:, 1]
-    kinds, of = np.unique(code, return_inverse=True)
-    open_ = sides[(np.bincount(of, signs) != 0)[of]]
-    if not len(open_):
+    of = np.unique(code, return_inverse=True)[1]
+    loose = sides[(np.bincount(of, signs) != 0)[of]]
+    if not len(loose):
         return 0
-    corners, ends = np.unique(open_, return_inverse=True)
+    corners, ends = np.unique(loose, return_inverse=True)
     links = trimesh.graph.edges_to_coo(ends.reshape(-1, 2), count=len(corners))
     return int(connected_components(links, directed=False)[0])
 
