@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow web node test-web bench clean
+.PHONY: help setup demo lint test test-slow web node test-web docs bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -22,6 +22,7 @@ help:
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
+	@echo "make docs       the documentation with an API reference: build/site"
 	@echo "make bench      timings side by side with others; installs PyTorch and JAX"
 	@echo "make clean      removes .venv and everything built"
 
@@ -112,6 +113,19 @@ node: $(NODE)/ready
 test-web: $(WEB)/ready
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/web/vectors.py build/web-tests
 	@CHROMIUM="$$(tests/web/chromium)" && export CHROMIUM && node --test tests/web/*.test.js
+
+DOCS := build/docs-venv
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs
+
+$(DOCS)/ready: $(READY)
+	@$(BIN)/python -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install -q 'mkdocs-material>=9.5,<10' 'mkdocstrings[python]>=0.27'
+	@touch $@
+
+docs: $(DOCS)/ready
+	@$(BIN)/python docs/site.py build/docs
+	@$(MKDOCS) build --strict -q
+	@echo "build/site is ready: python3 -m http.server -d build/site"
 
 $(BENCH): $(READY)
 	@$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0

@@ -8,18 +8,30 @@ import os
 import signal
 import sys
 import tempfile
+import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
 
+from mscn_tf import configs
+from mscn_tf.configs import experiments
 from mscn_tf.runtime.errors import MscnError
 
 if TYPE_CHECKING:
     import ml_collections
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
+WIDTH = 100  # columns of help
+
+QUIET = flags.DEFINE_bool(
+    "quiet",
+    False,
+    "say nothing but errors: no summary, no notes, no bars; default no",
+    short_name="q",
+)
 
 
 def run(
@@ -45,12 +57,18 @@ def run(
         except flag_errors as error:
             raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
 
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by who started the program
+            stream.reconfigure(errors="backslashreplace")
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)
         try:
             app.run(main, argv=sys.argv, flags_parser=parse)
         finally:
-            sys.stdout.flush()  # here, where a full disk is one line
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk is one line
     sys.exit(0)
 
 
@@ -60,9 +78,25 @@ def run_configured(main: Callable[[list[str]], None]) -> NoReturn:
         require_tensorflow()
         with importing_tensorflow():
             from ml_collections import config_flags
-        config_flags.DEFINE_config_file("config", None, "configuration, a Python file")
+        config_flags.DEFINE_config_file(
+            "config", None, "configuration: a Python file, or the name of one that comes with mscn"
+        )
+    sys.argv = [_with_file_of_config(argument) for argument in sys.argv]
     # What a file that can't be read and a field that isn't there raise.
     run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError, ValueError))
+
+
+def _with_file_of_config(argument: str) -> str:
+    """`--config=photo` as `--config=FILE`, where there is no such file but such a configuration."""
+    flag, _, value = argument.partition("=")
+    name, colon, rest = value.partition(":")
+    if flag not in ("-config", "--config") or os.path.exists(name):
+        return argument
+    for folder in (configs.__path__[0], experiments.__path__[0]):
+        path = os.path.join(folder, f"{name}.py")
+        if name.isidentifier() and os.path.isfile(path):
+            return f"{flag}={path}{colon}{rest}"
+    return argument
 
 
 def configuration(workdir: str | None) -> ml_collections.ConfigDict:
@@ -73,10 +107,20 @@ def configuration(workdir: str | None) -> ml_collections.ConfigDict:
     """
     config = flags.FLAGS["config"]
     if config.value is None:
-        raise MscnError("give a configuration: --config=FILE.py")
+        raise MscnError(
+            "give a configuration: --config=FILE.py, or the name of one: --config=photo"
+        )
     path = config.config_filename.partition(":")[0]
     if not os.path.isfile(path):  # the flag's own error waits for the first use of a field
-        raise MscnError(f"cannot read {path}: no such file; check --config")
+        names = sorted(
+            file[:-3]
+            for folder in (*configs.__path__, *experiments.__path__)
+            for file in os.listdir(folder)
+            if file.endswith(".py") and not file.startswith("_")
+        )
+        raise MscnError(
+            f"cannot read {path}: no such file, nor one of {', '.join(names)}; check --config"
+        )
     if workdir is None:
         raise MscnError("give a folder for checkpoints: --workdir=DIR")
     try:
@@ -128,6 +172,23 @@ def fail(message: str) -> NoReturn:
     """Prints one line on stderr and exits with 2."""
     print(f"{program()}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(USER_ERROR)
+
+
+def note(line: str) -> None:
+    """Says on stderr, in one line, what a user should know and nothing stopped."""
+    if not QUIET.value:
+        print(f"{program()}: {' '.join(line.split())}", file=sys.stderr)
+
+
+def tell(line: str, aside: bool = False) -> None:
+    """Says what was done: on stdout, or, where that carries data, aside on stderr."""
+    if not QUIET.value:
+        print(line, file=sys.stderr if aside else sys.stdout)
+
+
+def shows_progress() -> bool:
+    """Whether there is a terminal to draw bars on, and they are wanted."""
+    return sys.stderr is not None and sys.stderr.isatty() and not QUIET.value
 
 
 def program() -> str:
@@ -209,8 +270,25 @@ def _parse(argv: list[str], module: str) -> list[str]:
 def _help(module: str) -> str:
     # absl files the flags of a module that was started by itself under the program's name.
     owner = sys.argv[0] if module == "__main__" else module
-    defined = flags.FLAGS.get_key_flags_for_module(owner)
-    width = max([len(flag.name) for flag in defined], default=0)
-    lines = [f"  --{flag.name:{width}}  {flag.help}" for flag in defined]
+    defined = [*flags.FLAGS.get_key_flags_for_module(owner), flags.FLAGS[QUIET.name]]
+    names = [_spelling(flag) for flag in defined]
+    indent = max(map(len, names)) + 4
+    lines = [
+        textwrap.fill(
+            flag.help,
+            WIDTH,
+            initial_indent=f"  {name}".ljust(indent),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
+        for name, flag in zip(names, defined)
+    ]
     text = (sys.modules[module].__doc__ or "").strip()
-    return "\n".join([text, *(["", "Flags:", *lines] if lines else [])])
+    return "\n".join([text, "", "Flags:", *lines])
+
+
+def _spelling(flag: flags.Flag) -> str:
+    """As it is typed: "--[no]measure", "-q, --quiet"."""
+    short = f"-{flag.short_name}, " if flag.short_name else ""
+    turned = "[no]" if flag.boolean and flag.default else ""
+    return f"{short}--{turned}{flag.name}"

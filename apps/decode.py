@@ -1,25 +1,33 @@
-"""usage: mscn decode [--scale=S | --size=WxH] [--region=X,Y,W,H] [--item=I] IN.mscn OUT
+"""usage: mscn decode [--scale=S | --size=WxH] [--region=X,Y,W,H] [--item=I] IN.mscn [OUT]
 
 Writes the signal of IN.mscn to OUT, in the format that OUT's name ends in. An archive goes to a
 folder (OUT is one, or has no ending), to an .npy stack, or one signal of it with --item. Sizes and
 regions have as many axes as the signal, innermost first: --size=N of a sound, WxHxD of a volume.
+IN and OUT may be "-", standard input and output. Where OUT is left out it is IN's name with an
+ending that suits the signal. A file that is there already is replaced only with --force.
+
+Examples:
+  mscn decode photo.mscn photo.png
+  mscn decode --region=0,0,256,256 --scale=2 photo.mscn part.png    # a corner, twice as large
+  mscn decode thumbnails.mscn out/                                  # all of an archive
+  mscn decode --item=17 thumbnails.mscn - > one.png                 # one of them, to a pipe
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Optional
 
 from absl import flags
 
-from mscn_tf.apps import cli
+from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
-from mscn_tf.signals import images
-from mscn_tf.signals.modalities import module_of
+from mscn_tf.signals.modalities import ENDINGS, write
 
 CODEC = flags.DEFINE_string(
     "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
@@ -31,63 +39,58 @@ POSES = flags.DEFINE_string(
     "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
 )
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
+FORCE = flags.DEFINE_bool("force", False, "replace files that are there already; default no")
 
 
 def main(argv: list[str]) -> None:
-    """The command: decodes everything before it writes anything."""
-    source, target = cli.positional(argv, "IN.mscn", "OUT")
+    """The command: what it decodes appears complete or not at all."""
+    source, target = _paths(argv)
     size, region = _size(), _region()
     if SCALE.value is not None and size is not None:
         raise MscnError("give one of --scale and --size")
-    suffix = os.path.splitext(target)[1].lower()
-    folder = os.path.isdir(target) or not suffix or target.endswith(os.sep)
-    if not folder:
-        cli.check_writable(target)
-    container = Container.from_bytes(read_bytes(source), source, lazy=True)
-    codec = Codec.of(container, CODEC.value)
+    data = sys.stdin.buffer.read() if source == streams.STANDARD else read_bytes(source)
+    container = Container.from_bytes(data, streams.name_of(source), lazy=True)
     modality = MODALITIES[container.modality]
-    if modality == "image" and not folder and suffix != ".npy":
-        images.check_format(target)
+    if target is None:
+        target = streams.beside(source, "" if container.items > 1 else ENDINGS[modality])
+    folder = target != streams.STANDARD and (
+        os.path.isdir(target) or not os.path.splitext(target)[1] or target.endswith(os.sep)
+    )
+    if not folder and target != streams.STANDARD:
+        streams.check_free(target, FORCE.value, (source,))
+        cli.check_writable(target)
     single = container.items == 1 or ITEM.value is not None
-    if single:
-        item = ITEM.value or 0
-        pictures = [codec.decode(container, item, SCALE.value, size, region)]
-    elif size is not None or region is not None:
+    if not single and (size is not None or region is not None):
         raise MscnError(f"{source} holds {container.items} signals; name one with --item=I")
-    elif folder or suffix == ".npy" or modality != "image":
-        pictures = codec.decode_all(container, SCALE.value)
+    item = (ITEM.value or 0) if single else None
+    codec = Codec.of(container, CODEC.value)
+    if single:
+        arrays = (codec.decode(container, i, SCALE.value, size, region) for i in (item,))
     else:
-        raise MscnError(
-            f"{source} holds {container.items} pictures; let OUT be a folder or an .npy file, "
-            "or name one picture with --item=I"
-        )
+        arrays = codec.decode_all(container, SCALE.value)
+    view = {
+        "item": item,
+        "shapes": container.shapes,
+        "scale": SCALE.value,
+        "size": size,
+        "region": region,
+        "poses": POSES.value,
+    }
+    names = container.names
+    if names and single:
+        names = names[item : item + 1]
+    with streams.output_path(target, ENDINGS[modality], folder, FORCE.value) as path:
+        told = write(path, modality, arrays, names, container.metadata, view)
+    standard = target == streams.STANDARD
+    cli.tell(f"{'standard output' if standard else target}: {told}", standard)
 
-    if modality != "image":
-        names = container.names
-        if names and single:
-            names = names[item : item + 1]
-        view = {
-            "item": item if single else None,
-            "shapes": container.shapes,
-            "scale": SCALE.value,
-            "size": size,
-            "region": region,
-            "poses": POSES.value,
-        }
-        told = module_of(modality).write(target, list(pictures), names, container.metadata, view)
-        print(f"{target}: {told}")
-    elif folder:
-        names = container.names or [f"{i:06d}" for i in range(container.items)]
-        files = images.write_folder(target, pictures, names[item : item + 1] if single else names)
-        print(f"{target}: {len(files)} pictures, {files[0]} to {files[-1]}")
-    elif suffix == ".npy":
-        pictures = list(pictures)
-        images.write_stack(target, pictures)
-        print(f"{target}: {len(pictures)} pictures")
-    else:
-        images.write_picture(target, pictures[0])
-        height, width, channels = pictures[0].shape
-        print(f"{target}: {width}x{height} {images.KINDS[channels]}")
+
+def _paths(argv: list[str]) -> tuple[str, Optional[str]]:
+    """IN, and OUT where it was given."""
+    if len(argv) == 2 and argv[1] != streams.STANDARD:
+        return argv[1], None
+    source, target = cli.positional(argv, "IN.mscn", "OUT")
+    return source, target
 
 
 def _size() -> Optional[tuple[int, ...]]:

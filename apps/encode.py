@@ -1,38 +1,51 @@
 """usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --bytes=N | --psnr=Y]
-                   [--max-error=E] [--effort=0..9] IN OUT.mscn
+                   [--max-error=E | --lossless] [--effort=0..9] IN [OUT.mscn]
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
 [0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Other signals are known by
 their files' endings or by --modality; a folder with transforms.json is a scene, whose fit needs
-TensorFlow; nothing else does.
+TensorFlow; nothing else does. IN may be "-", standard input, and OUT "-", standard output; OUT is
+IN's name with the ending .mscn where it is left out.
+
+The file is read back before it is kept. A signal that lost more than half of its own spread is
+refused, as are values that the codec doesn't know; --force writes them all the same.
+
+Examples:
+  mscn encode photo.png                         # photo.mscn, at quality 5
+  mscn encode --bpp=0.5 photo.png small.mscn    # at most half a bit a pixel
+  mscn encode --max-error=0.5 tas.nc tas.mscn   # no value is off by more than half a kelvin
+  mscn encode --lossless icons/ icons.mscn      # a folder of pictures, pixel by pixel
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import flags
 
-from mscn_tf.apps import cli
+from mscn_tf.apps import cli, streams
 from mscn_tf.codec import Codec
+from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
 from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import atomic_write
-from mscn_tf.signals.modalities import DEFAULT_CODECS, guess, mean_measures, read
+from mscn_tf.runtime.values import Values
+from mscn_tf.signals import modalities
+from mscn_tf.signals.signal import Signals
 
 if TYPE_CHECKING:
     from mscn_tf.signals.scenes import Views
-    from mscn_tf.signals.signal import Signals
 
 CODEC = flags.DEFINE_string(
-    "codec", None, "codec: a name that `mscn codecs` lists, or a .mscnb file; default by size"
+    "codec",
+    None,
+    "codec: a name that `mscn codecs` lists, or a .mscnb file; default by modality and size",
 )
 MODALITY = flags.DEFINE_enum(
-    "modality", None, MODALITIES, "what IN holds; default by its name's ending"
+    "modality", None, MODALITIES, "what IN holds; default by its name's ending or its content"
 )
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file may take at most")
@@ -41,76 +54,246 @@ PSNR = flags.DEFINE_float("psnr", None, "dB that the decoded signal must reach")
 MAX_ERROR = flags.DEFINE_float(
     "max-error",
     None,
-    "no value may be off by more, in the signal's units; alone or with --quality; of voxels 0, "
+    "no value may be off by more, in the units of IN; alone or with --quality; of voxels 0, "
     "without loss, is the default",
 )
+LOSSLESS = flags.DEFINE_bool("lossless", False, "every value comes back as it was; default no")
+ALPHA_QUALITY = flags.DEFINE_float(
+    "alpha-quality", None, "pictures: 1 to 10, transparency with losses; default without"
+)
 EFFORT = flags.DEFINE_integer(
-    "effort", 2, "1 (fast) to 9 (small): how often bits are weighed anew; of tiles also 0 (fastest)"
+    "effort",
+    2,
+    "1 (fast) to 9 (small): how often bits are weighed anew; of tiles also 0 (fastest); default 2",
+)
+METADATA = flags.DEFINE_enum(
+    "metadata",
+    "drop",
+    ("drop", "keep"),
+    "pictures: what becomes of EXIF, XMP and dpi (the orientation is applied); default drop",
+)
+VARIABLES = flags.DEFINE_list("variables", None, "fields: which, as A,B; default all that can be")
+BOUND = flags.DEFINE_float(
+    "bound",
+    None,
+    "scenes: half the side of the cube that is coded; default 1.5 where it suits the cameras",
+)
+RESOLUTION = flags.DEFINE_integer(
+    "resolution", 48, "scenes: points of the grid along each axis; default 48"
+)
+FIT_STEPS = flags.DEFINE_integer(
+    "fit-steps", 600, "scenes: gradient steps of the grid's fit; default 600"
+)
+FORCE = flags.DEFINE_bool(
+    "force", False, "replace OUT if it is there; keep what lost too much; default no"
+)
+MEASURE = flags.DEFINE_bool(
+    "measure", True, "read the file back, to check and to measure it; default yes"
 )
 
-
-BOUND = flags.DEFINE_float("bound", 1.5, "scenes: half the side of the cube that is coded")
-RESOLUTION = flags.DEFINE_integer("resolution", 48, "scenes: points of the grid along each axis")
-FIT_STEPS = flags.DEFINE_integer("fit_steps", 600, "scenes: gradient steps of the grid's fit")
+_RAISED = (8, 10)  # qualities that are tried where the default one loses too much
 
 
 def main(argv: list[str]) -> None:
-    """The command: encodes, writes, then prints size and quality of what it wrote."""
-    source, target = cli.positional(argv, "IN", "OUT.mscn")
+    """The command: encodes, reads back what it made, writes it, and prints size and quality."""
+    source, target = _paths(argv)
     goal = _goal()
-    cli.check_writable(target)
-    modality = MODALITY.value or guess(source)
-    held_out = None
-    if modality == "scene":
-        signals, held_out = _read_scene(source)
-    else:
-        signals = read(source, modality)
-    codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
-    if codec.bundle.manifest["modality"] != modality:
+    with streams.input_path(source) as path:
+        modality = MODALITY.value or modalities.guess(path)
+        signals, held_out = _read(path, source, modality)
+        for note in signals.notes:
+            cli.note(note.replace(path, streams.name_of(source)))
+        codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
+        if codec.bundle.manifest["modality"] != modality:
+            raise MscnError(
+                f"{source} holds {modality} signals, {codec.bundle.name} encodes "
+                f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
+            )
+        data, found = _encoded(codec, signals, goal, source, held_out)
+        _check_loss(found, signals, goal, source)
+        streams.write(target, data)
+        _compare_size(len(data), path, source, target)
+    cli.tell(_summary(target, data, signals, modality, found), target == streams.STANDARD)
+
+
+def _paths(argv: list[str]) -> tuple[str, str]:
+    """IN and OUT, which are different files."""
+    if len(argv) == 2:
+        source, target = argv[1], streams.beside(argv[1], ".mscn")
+        if target is None:
+            raise MscnError("give OUT.mscn, or - for standard output")
+        streams.check_free(target, FORCE.value, (source,))
+    elif len(argv) > 3:
         raise MscnError(
-            f"{source} holds {modality} signals, {codec.bundle.name} encodes "
-            f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
+            f"takes IN and OUT.mscn, got {len(argv) - 1} arguments; for an archive of several "
+            f"signals give the folder that holds them; see {cli.program()} --help"
         )
-    max_error = MAX_ERROR.value
-    if max_error is None and not goal and modality == "voxels":
-        max_error = 0.0  # takes hardly more bytes than what is lossy at the default quality
-    data = codec.encode(
-        signals.arrays,
-        names=signals.names,
-        metadata=signals.metadata,
-        max_error=max_error,
-        effort=EFFORT.value,
-        progress=sys.stderr.isatty(),
-        **goal,
-    )
-    with atomic_write(target) as file:
-        file.write(data)
-    bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
-    noun = "pictures" if modality == "image" else "signals"
-    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
-    if held_out is None:
-        quality = mean_measures(modality, signals, codec.decode_all(data), codec.peak)
     else:
-        quality = _psnr_of_views(signals, held_out, codec.decode(data))
-    print(f"{target}: {count}{len(data):,} bytes, {_rate(bpp)} bpp, {quality}")
+        source, target = cli.positional(argv, "IN", "OUT.mscn")
+    if target == streams.STANDARD:
+        return source, target
+    if modalities.is_signal(target) and not FORCE.value:
+        raise MscnError(
+            f"OUT is {target}, which ends like a signal's file; let it end in .mscn, or use --force"
+        )
+    # A file of ours may be made anew, anything else stays.
+    streams.check_free(target, FORCE.value or streams.is_mscn(target), (source,))
+    cli.check_writable(target)
+    return source, target
+
+
+def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
+    try:
+        if modality == "scene":
+            return _read_scene(path)
+        return modalities.read(path, modality, **_reader_options(modality)), None
+    except MscnError as error:  # of who never heard of `source`
+        raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+
+
+def _reader_options(modality: str) -> dict[str, Any]:
+    """What flags say to the reader of a modality."""
+    lossless = LOSSLESS.value or MAX_ERROR.value == 0
+    options: dict[str, dict[str, Any]] = {
+        "image": {"keep_metadata": METADATA.value == "keep"},
+        "field": {"variables": VARIABLES.value, "exact": lossless},
+        "silhouette": {"lossless": lossless},
+        "sound": {"lossless": lossless},
+        "volume": {"lossless": lossless},
+    }
+    return options.get(modality, {})
 
 
 def _read_scene(source: str) -> tuple[Signals, Views]:
     cli.require_tensorflow()
     with cli.importing_tensorflow():
         from mscn_tf.codec.scenes import read_scene
-    return read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, sys.stderr.isatty())
+    from mscn_tf.signals.scenes import unfit
+
+    progress = cli.shows_progress()
+    signals, views = read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, progress)
+    problem = unfit(signals.arrays[0], views, MOST_LOST) if MEASURE.value else None
+    if problem is not None and not FORCE.value:
+        raise MscnError(f"{source}: {problem}; --force encodes it as it is")
+    return signals, views
 
 
-def _psnr_of_views(signals: Signals, held_out: Views, decoded: np.ndarray) -> str:
-    from mscn_tf.signals.scenes import rendered_psnr
+def _encoded(
+    codec: Codec, signals: Signals, goal: dict[str, float], source: str, views: Views | None
+) -> tuple[bytes, ReadBack | None]:
+    """A file, and what it is worth where that was to be measured."""
+    modality = codec.bundle.manifest["modality"]
+    bound, lossless = MAX_ERROR.value, LOSSLESS.value or signals.lossless
+    if bound is None and not goal and modality == "voxels" and not lossless:
+        bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
+    if signals.lossless and (goal or bound is not None):
+        lossless = False  # losses were asked for
+    if bound == 0 and modality != "voxels":
+        lossless, bound = True, None
+    if not lossless and bound is None:
+        _check_fit(codec, signals, source)
+    options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
+    if bound is not None:
+        options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
+    tries = [goal]
+    if not goal and bound is None and not lossless and len(signals.arrays) == 1 and MEASURE.value:
+        tries += [{"quality": quality} for quality in _RAISED]
+        tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
+    for attempt in tries:
+        data = codec.encode(
+            signals.arrays,
+            names=signals.names,
+            metadata=signals.metadata,
+            effort=EFFORT.value,
+            progress=cli.shows_progress(),
+            **{**options, **attempt},
+        )
+        if not MEASURE.value and bound is None:
+            return data, None
+        found = read_back(codec, data, signals, cli.shows_progress())
+        if bound is not None:
+            found.check_bound(bound)
+        if views is not None:
+            found = _of_views(codec, data, signals, views, found)
+        if not found.lost:
+            break
+    if attempt is not goal:
+        told = "--lossless" if "lossless" in attempt else f"--quality={attempt['quality']}"
+        cli.note(f"{source}: the default quality would lose too much of it; took {told}")
+    return data, found
 
-    before, after = (rendered_psnr(grid, held_out) for grid in (signals.arrays[0], decoded))
-    return f"{after:.2f} dB PSNR of views not fitted ({before:.2f} before coding)"
+
+def _check_fit(codec: Codec, signals: Signals, source: str) -> None:
+    """Refuses signals of another kind than the codec was made for."""
+    values = Values.of(codec.bundle.manifest, codec.bundle.name)
+    problem = modalities.misfit(codec.bundle.manifest["modality"], signals, values)
+    if problem is None:
+        return
+    line = f"{source}: {problem}, and {codec.bundle.name} was made for others"
+    if not FORCE.value:
+        raise MscnError(
+            f"{line}; give --max-error=E or --lossless, or --force to encode it all the same"
+        )
+    cli.note(line)
 
 
-def _rate(bpp: float) -> str:
-    return f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
+def _check_loss(
+    found: ReadBack | None, signals: Signals, goal: dict[str, float], source: str
+) -> None:
+    """Refuses what came back as little more than noise; says it of single signals of many."""
+    if found is None or not found.lost:
+        return
+    worst = int(np.argmax(found.shares))
+    several = len(signals.arrays) > 1
+    what = f"{len(found.lost)} of {len(signals.arrays)} signals lose" if several else "it loses"
+    line = (
+        f"{source}: {what} more than half of their own spread"
+        if several
+        else (f"{source}: {what} {found.share:.0%} of its own spread ({describe(found.figures)})")
+    )
+    if several:
+        name = f" ({signals.names[worst]})" if signals.names else ""
+        line += f"; the worst is item {worst}{name}, with {found.shares[worst]:.0%}"
+    cure = "ask for more" if goal else "another --codec may know such signals"
+    if found.share > MOST_LOST and not FORCE.value:
+        raise MscnError(
+            f"{line}; {cure}, or take --lossless, or --max-error where the codec keeps one; "
+            "--force keeps it as it is"
+        )
+    cli.note(line)
+
+
+def _of_views(
+    codec: Codec, data: bytes, signals: Signals, views: Views, found: ReadBack
+) -> ReadBack:
+    """What a scene's file is worth in pictures."""
+    from mscn_tf.signals.scenes import measure_views
+
+    figures, share = measure_views(signals.arrays[0], codec.decode(data), views)
+    return ReadBack(figures, [share], found.largest_error)
+
+
+def _compare_size(size: int, path: str, source: str, target: str) -> None:
+    given = Path(path).parent if path.endswith(".json") else Path(path)  # pictures lie beside
+    files = [p for p in given.rglob("*") if p.is_file()] if given.is_dir() else [given]
+    before = sum(file.stat().st_size for file in files)
+    if size > before:
+        cli.note(
+            f"{target} is larger than {streams.name_of(source)}: {size:,} bytes, not {before:,}; "
+            "keep that, or lower --quality"
+        )
+
+
+def _summary(
+    target: str, data: bytes, signals: Signals, modality: str, found: ReadBack | None
+) -> str:
+    bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
+    noun = "pictures" if modality == "image" else "signals"
+    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
+    rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
+    quality = "" if found is None else f", {found}"
+    name = "standard output" if target == streams.STANDARD else target
+    return f"{name}: {count}{len(data):,} bytes, {rate} bpp{quality}"
 
 
 def _goal() -> dict[str, float]:
@@ -125,6 +308,8 @@ def _goal() -> dict[str, float]:
             raise MscnError(f"--quality={value:g}: must be 1 to 10")
         if not 0 < value < math.inf:
             raise MscnError(f"--{name}={value:g}: must be more than 0")
+    if LOSSLESS.value and (given or MAX_ERROR.value is not None):
+        raise MscnError("--lossless leaves no choice of rate, quality or error; give it alone")
     if not 0 <= EFFORT.value <= 9:
         raise MscnError(f"--effort={EFFORT.value}: must be 0 to 9")
     if BYTES.name in given:
@@ -136,7 +321,7 @@ def _goal() -> dict[str, float]:
 
 def _default_codec(modality: str, pictures: Sequence[np.ndarray]) -> str:
     if modality != "image":
-        return DEFAULT_CODECS[modality]
+        return modalities.DEFAULT_CODECS[modality]
     return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
 
 

@@ -1,9 +1,10 @@
-"""usage: mscn encode-archive [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --psnr=Y]
-                   [--effort=0..9] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
+"""usage: mscn encode-archive [--quality=1..10 | --bpp=X | --psnr=Y | --lossless] [--effort=0..9]
+                   [--codec=NAME|FILE] [--shard-items=N] [--workers=N] PATTERN OUT [-- BEAM FLAGS]
 
 Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for folders within)
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
-Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1.
+Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1. What reading
+changed of others, such as colour spaces, is in OUT/notes.txt.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
+LOSSLESS = flags.DEFINE_bool("lossless", False, "store the pictures as they are")
 EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest)", 0, 9)
 SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most", 1)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes of the local runner", 1)
@@ -40,6 +42,8 @@ def main(argv: list[str]) -> None:
     from mscn_tf.codec import Codec
 
     goal = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
+    if LOSSLESS.value:
+        goal["lossless"] = True
     if len(goal) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in goal)}")
     bundle = Bundle.load(CODEC.value)
@@ -62,8 +66,13 @@ def main(argv: list[str]) -> None:
         f"{out}: {manifest['items']} items in {len(manifest['shards'])} shards, "
         f"{manifest['bytes']:,} bytes"
     )
+    sys.stdout.flush()
+    if manifest["notes"]:
+        print(
+            f"{cli.program()}: reading changed some items; see {out}/{index.NOTES}",
+            file=sys.stderr,
+        )
     if manifest["failed"]:
-        sys.stdout.flush()
         print(
             f"{cli.program()}: {manifest['failed']} items set aside; see {out}/{index.FAILED}",
             file=sys.stderr,

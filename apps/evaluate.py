@@ -69,7 +69,11 @@ BD_RANGE = flags.DEFINE_list(
 ARCHIVE = flags.DEFINE_bool(
     "archive", True, "signals of at most 128 samples a side share one file of ours; else one each"
 )
-BOUND = flags.DEFINE_float("bound", 1.5, "scenes: half the side of the cube that is coded")
+BOUND = flags.DEFINE_float(
+    "bound",
+    None,
+    "scenes: half the side of the cube that is coded; default 1.5 where it suits the cameras",
+)
 WORKERS = flags.DEFINE_integer(
     "workers", None, "processes for baselines; default as many as cores", lower_bound=1
 )
@@ -189,11 +193,18 @@ def _signals(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Pa
 
 
 def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
-    from mscn_tf.signals.scenes import read_views
+    from mscn_tf.signals.views import read_views
 
-    if not 0 < BOUND.value < math.inf:
+    if BOUND.value is not None and not 0 < BOUND.value < math.inf:
         raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")
-    read_views(DATA.value, BOUND.value)  # whatever is wrong is said before the folder is made
+    posed = read_views(DATA.value, BOUND.value)  # what is wrong is said before the folder is made
+    if not posed.measured.held_out:
+        raise MscnError(
+            f"{DATA.value}: no view is left to measure by; add transforms_test.json, or describe "
+            "at least 8 views"
+        )
+    for note in posed.notes:
+        cli.note(note)
     cli.require_tensorflow()
     out = _made(OUT.value)
     with cli.importing_tensorflow():

@@ -2,6 +2,11 @@
 
 Shows what a .mscn file holds and what its bytes are spent on; --plot draws one of its signals, its
 error against the file that it was made from, and which elements of its code are not zero.
+
+Examples:
+  mscn info photo.mscn
+  mscn info --json thumbnails.mscn                              # every item of an archive
+  mscn info --plot=plot.png --original=photo.png photo.mscn     # what was lost, and where
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from absl import flags
 
-from mscn_tf.apps import cli
+from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
@@ -22,16 +27,19 @@ from mscn_tf.runtime.files import atomic_write, read_bytes
 from mscn_tf.signals.modalities import read
 
 if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
+    from mscn_tf.signals.views import Views
 
-JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive")
+JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive; default no")
 
 PLOT = flags.DEFINE_string("plot", None, "a picture to draw: .png, .svg or .pdf")
 ORIGINAL = flags.DEFINE_string("original", None, "what IN was made from, for the plot's error")
-ITEM = flags.DEFINE_integer("item", 0, "which signal of an archive is drawn, counted from 0")
+ITEM = flags.DEFINE_integer(
+    "item", 0, "which signal of an archive is drawn, counted from 0; default 0"
+)
 CODEC = flags.DEFINE_string(
     "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
 )
+FORCE = flags.DEFINE_bool("force", False, "replace the plot if it is there; default no")
 
 SHOWN = 20  # items of an archive
 _TRUTH = ("voxels", "silhouette")
@@ -51,6 +59,7 @@ def main(argv: list[str]) -> None:
 
 
 def _plot(source: str, target: str) -> None:
+    streams.check_free(target, FORCE.value, (source, ORIGINAL.value or source))
     cli.check_writable(target)
     kind = os.path.splitext(target)[1][1:].lower()
     if kind not in ("png", "svg", "pdf"):
@@ -67,16 +76,17 @@ def _plot(source: str, target: str) -> None:
     figure = anatomy(codec, container, ITEM.value, original)
     with atomic_write(target) as file:
         figure.savefig(file, format=kind)
-    print(f"{target}: item {ITEM.value} of {source}")
+    cli.tell(f"{target}: item {ITEM.value} of {source}")
 
 
 def _original(path: str, source: str, container: Container) -> Union[np.ndarray, Views]:
     """The signal that is drawn, before coding; of a scene the views that were held out."""
     modality = MODALITIES[container.modality]
     if modality == "scene":
-        from mscn_tf.signals.scenes import BOUND, read_views
+        from mscn_tf.signals.cubes import Cube
+        from mscn_tf.signals.views import read_views
 
-        return read_views(path, (container.metadata or {}).get("bound", BOUND))[1]
+        return read_views(path, cube=Cube.of(container.metadata)).measured
     signals = read(path, modality).arrays
     if len(signals) != container.items:
         raise MscnError(f"{path} holds {len(signals)} signals, {source} {container.items}")

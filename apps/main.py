@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "a new codec from a configuration",
     "experiment": "gates against other ways to sparsity: many trainings, one table",
     "evaluate": "rate and distortion of codecs beside those of others, as a report",
+    "completion": "what makes bash, zsh or fish complete commands and flags",
 }
 
 
@@ -30,6 +31,8 @@ def main() -> None:
     sys.argv[0] = "mscn"
     if not arguments:
         cli.fail(f"give a command: {', '.join(COMMANDS)}; see mscn --help")
+    if arguments[0] == "help" and len(arguments) > 1:  # mscn help encode
+        arguments = [arguments[1], "--help"]
     command = arguments[0]
     if command in ("-h", "-help", "--help", "help"):
         print(_help())
@@ -48,7 +51,13 @@ def main() -> None:
 def _help() -> str:
     lines = [f"  {name:16}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
-        ["usage: mscn COMMAND ...", "", *lines, "", "mscn COMMAND --help tells more about each."]
+        [
+            "usage: mscn COMMAND ...",
+            "",
+            *lines,
+            "",
+            "mscn help COMMAND, or mscn COMMAND --help, tells more about each.",
+        ]
     )
 
 

@@ -53,7 +53,7 @@ def _file(path: str) -> tuple[list[str], str]:
     for item in sorted(set(_damaged_items(container))):
         name = f" ({container.names[item]})" if container.names else ""
         damaged.append(f"{path}: item {item}{name} is damaged")
-    blocks = len(container.blocks) + len(container.residuals)
+    blocks = len(container.blocks) + len(container.residuals) + len(container.exact_blocks)
     return damaged, f"{container.items} items in {blocks} blocks"
 
 
@@ -67,6 +67,9 @@ def _damaged_items(container: Container) -> Iterator[int]:
     for item in range(len(container.residuals)):
         if not _is_whole(container.residuals, item):
             yield item
+    for number in range(len(container.exact_blocks)):
+        if not _is_whole(container.exact_blocks, number):
+            yield int(container.first_exact.searchsorted(number, "right")) - 1
 
 
 def _is_whole(blocks: list[bytes], number: int) -> bool:

@@ -27,9 +27,9 @@ def main(argv: list[str]) -> None:
     codec = Codec.load(CODEC.value)
     efforts = [int(effort) for effort in EFFORTS.value]
     seconds, change = np.zeros(len(efforts)), np.zeros(len(efforts))
-    codec.encode(images.read(argv[1])[0], quality=3)  # warm-up
+    codec.encode(images.read(argv[1]).arrays, quality=3)  # warm-up
     for path in argv[1:]:
-        pictures, _ = images.read(path)
+        pictures = images.read(path).arrays
         points = np.zeros((len(efforts), len(QUALITIES.value), 2))
         for q, quality in enumerate(QUALITIES.value):
             for e, effort in enumerate(efforts):

@@ -35,7 +35,7 @@ def main() -> None:
         for quality in QUALITIES:
             data = codec.encode(stack, quality)
             each = [fields.measure(*pair, None) for pair in zip(stack, codec.decode_all(data))]
-            rms, psnr = (np.mean([row[name] for row in each]) for name in ("RMSE", "dB PSNR"))
+            rms, psnr = (np.mean([row[name] for row in each]) for name in ("K RMSE", "dB PSNR"))
             size = len(data) / len(stack)
             print(
                 f"| {path.stem} | {len(stack)} | {quality} | {size:.1f} "

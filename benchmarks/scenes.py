@@ -17,20 +17,19 @@ import numpy as np
 from mscn_tf.codec import Codec
 from mscn_tf.codec.scenes import read_scene
 from mscn_tf.codec.tiling import to_tiles
-from mscn_tf.runtime.rendering import on_white, render
-from mscn_tf.signals.scenes import BOUND, Views, rendered_psnr
+from mscn_tf.runtime.rendering import on_ground
+from mscn_tf.signals.scenes import rendered_psnr
+from mscn_tf.signals.views import Views
 
 
 def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
-    """The first view on white beside what each grid renders; errors below, black is 0.3."""
-    (picture, *_), (pose, *_) = views.pictures, views.poses
+    """The first view beside what each grid renders; errors below, black is 0.3."""
     figure, axes = plt.subplots(2, 1 + len(grids), figsize=(2.4 * (1 + len(grids)), 5), dpi=80)
-    original = on_white(picture)
+    original = on_ground(views.pictures[0], views.ground)
     axes[0, 0].imshow(original)
     axes[0, 0].set_title("held-out view")
     for (title, grid), (above, below) in zip(grids.items(), axes.T[1:]):
-        seen = render(grid, pose, views.focal, *picture.shape[:2])
-        decoded = np.clip(on_white(seen), 0, 1)
+        decoded = np.clip(on_ground(views.rendered(0, grid), views.ground), 0, 1)
         above.imshow(decoded)
         above.set_title(title)
         below.imshow(np.abs(decoded - original).mean(-1), cmap="gray_r", vmin=0, vmax=0.3)
@@ -57,12 +56,11 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--resolution", type=int, default=48)
     parser.add_argument("--fit_steps", type=int, default=600)
-    parser.add_argument("--every", type=int, default=10, help="which held-out views are measured")
+    parser.add_argument("--every", type=int, default=1, help="which of the views are measured")
     parser.add_argument("--picture", help="file to draw")
     options = parser.parse_args()
-    signals, held_out = read_scene(options.folder, BOUND, options.resolution, options.fit_steps)
-    part = slice(None, None, options.every)
-    views = Views(held_out.pictures[part], held_out.poses[part], held_out.focal)
+    signals, held_out = read_scene(options.folder, None, options.resolution, options.fit_steps)
+    views = held_out.some(slice(None, None, options.every))
     print(f"grid before coding: {rendered_psnr(signals.arrays[0], views):.2f} dB")
     codec, drawn = Codec.load("scene"), {}
     for quality in (2, 4, 6, 8, 10):

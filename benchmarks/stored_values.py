@@ -16,7 +16,8 @@ import numpy as np
 from absl import app, flags
 
 from mscn_tf.codec import Codec
-from mscn_tf.signals.modalities import mean_measures, module_of, read
+from mscn_tf.codec.read_back import read_back
+from mscn_tf.signals.modalities import module_of, read
 from mscn_tf.signals.signal import Signals
 
 CODEC = flags.DEFINE_string("codec", "faces64", "name or file of a codec of tiles")
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> None:
     for k in map(int, VALUES.value):
         kept = np.where(rank < k, symbols, 0)
         data = codec.pack(kept, [shape[:-1]] * count, quality, [shape[-1]] * count)
-        reached = mean_measures(modality, signals, codec.decode_all(data), codec.peak)
+        reached = read_back(codec, data, signals)
         print(f"| {k:,} | {np.count_nonzero(kept) / count:,.1f} | {reached} |", flush=True)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mscn_tf.codec import Codec
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Codec", "__version__"]
 
 

@@ -13,7 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from mscn_tf import __version__
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MAX_ITEMS, MAX_SIDE
+from mscn_tf.runtime.container import MAX_SIDE
+from mscn_tf.runtime.header import MAX_ITEMS
 from mscn_tf.server import files, work
 from mscn_tf.server.limits import Limits, Metrics
 from mscn_tf.server.settings import Settings

@@ -28,7 +28,7 @@ from mscn_tf.runtime.view import View, view
 from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
 from mscn_tf.server.settings import Settings
-from mscn_tf.signals import images
+from mscn_tf.signals import picture_files
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -38,6 +38,7 @@ MEDIA_TYPES = {
 }
 JSON, MSCN = "application/json", "application/octet-stream"
 _BYTES_A_PIXEL = 256  # decoding and encoding of pyramids take up to 170
+_CHEAPER = 4  # times less memory a sample of exact planes takes
 _STRIP = 1024  # rows that pyramids make at once; the tiles of those around are needed, too
 _MAX_ITEMS = 2**16  # of a file in a request's body
 _OPEN_FILES = 4  # stored files that a worker keeps in memory
@@ -183,7 +184,7 @@ def encode(
             codec.encoder  # noqa: B018
         except MscnError as error:
             raise RefusedError(501, str(error)) from error
-    picture = images.load_picture(io.BytesIO(data), "body", settings.max_pixels)
+    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels).pixels
     return Answer(200, MSCN, codec.encode(picture, effort=effort, **goal))
 
 
@@ -260,7 +261,7 @@ def _rendered(
     if kind != "npy":
         if not picture:
             raise MscnError(f"{container.source}: of {codec.bundle.name}, no picture; ask for npy")
-        if container.channels[item] in (2, 4) and kind.upper() not in images.WITH_ALPHA:
+        if container.channels[item] in (2, 4) and kind.upper() not in picture_files.WITH_ALPHA:
             raise MscnError(f"{container.source}: {kind} has no transparency; ask for png")
     samples = _samples(codec, container, wanted)
     if samples > settings.max_pixels:
@@ -278,6 +279,8 @@ def _samples(codec: Codec, container: Container, wanted: View) -> int:
     shape = container.shapes[wanted.item]
     if container.error_bound is not None and wanted.shape == wanted.extent:
         return math.prod(shape)  # residuals are of all of it
+    stored = len(container.coded(wanted.item)) < len(container.planes(wanted.item))
+    least = math.prod(shape) // _CHEAPER if stored else 0  # exact planes, too
     edge = container.tile_edge
     stride = edge - container.tile_overlap
     touched = [
@@ -291,7 +294,7 @@ def _samples(codec: Codec, container: Container, wanted: View) -> int:
         skip = min(max(shrink.bit_length() - 1, 0), codec.scheme.prior.levels)
         rows, columns = touched
         made = max(made >> 2 * skip, min(rows, _STRIP + 2 * edge) * columns)
-    return max(made, math.prod(wanted.shape))
+    return max(made, least, math.prod(wanted.shape))
 
 
 def _encoded(values: np.ndarray, kind: str, name: str) -> bytes:
@@ -300,7 +303,7 @@ def _encoded(values: np.ndarray, kind: str, name: str) -> bytes:
         np.save(file, values)
     else:
         try:
-            images.save_picture(file, values, kind.upper(), name)
+            picture_files.save_picture(file, values, kind.upper(), name)
         except OSError as error:  # sides beyond what the format allows
             raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
     return file.getvalue()

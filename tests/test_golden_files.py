@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_decode_to_the_same_signals():
-    assert decode.check() >= 54
+    assert decode.check() >= 72
 
 
 def newest_other_python() -> str | None:

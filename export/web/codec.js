@@ -2,9 +2,12 @@
 
 import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
+import { decodeExact } from "./exact.js";
 import { joinPlanes, toBytes, toRgba } from "./pixels.js";
 import { PyramidReader } from "./pyramids.js";
 import { correct, decodeResidual } from "./residuals.js";
+import { resized } from "./sampling.js";
+import { sphereGrid, valuesAt } from "./sphere.js";
 import { TileReader } from "./tiles.js";
 
 const SHOWN = ["image", "field", "silhouette"];
@@ -60,29 +63,73 @@ export class Codec {
    *   values?: Float32Array}>} RGBA pixels of a picture; values of a field in their unit.
    */
   async render(view) {
-    const { item, start, extent, shape } = view;
+    const { container } = this;
+    const { item, shape } = view;
     const [height, width] = shape;
-    const channels = this.container.channels(item);
-    const values = await this._values(view);
-    // Residuals correct the original's samples, not those between them.
-    const residual = shape.every((side, axis) => side === extent[axis]) && this._residual(item);
-    if (residual) correct(values, residual, this.container.shape(item)[1], channels, start, shape);
-    if (this.container.modality === "field") return { width, height, values };
-    return { width, height, pixels: toRgba(values, channels) };
+    const channels = container.planes(item);
+    const coded = container.coded(item);
+    const parts = [];
+    const counts = [];
+    for (let plane = 0; plane < channels.length; plane++) {
+      if (container.isExact(item, plane)) {
+        parts.push(this._exact(view, plane));
+        counts.push(channels[plane]);
+      } else if (plane === coded[0]) {
+        parts.push(await this._coded(view, coded));
+        counts.push(channels.filter((_, own) => coded.includes(own)).reduce((a, b) => a + b));
+      }
+    }
+    if (container.modality === "field") return { width, height, values: parts[0] };
+    return { width, height, pixels: toRgba(joinPlanes(parts, counts), container.channels(item)) };
   }
 
-  /** Bytes of a picture, or values of a field in their unit. */
-  async _values(view) {
+  /** Those planes of an item that have tiles: bytes of a picture, or values of a field. */
+  async _coded(view, coded) {
+    const { item, start, extent, shape } = view;
+    const values = await this._values(view, coded);
+    // Residuals correct the original's samples, not those between them.
+    const residual = shape.every((side, axis) => side === extent[axis]) && this._residual(item);
+    const channels = values.length / samplesOf(shape);
+    if (residual) correct(values, residual, this.container.shape(item)[1], channels, start, shape);
+    return values;
+  }
+
+  async _values(view, coded) {
     const { container } = this;
     if (container.modality === "field") return this._restored(await this._reader.render(view, 0));
-    const channels = container.planes(view.item);
+    const channels = coded.map((plane) => container.planes(view.item)[plane]);
     const planes = [];
-    for (let plane = 0; plane < channels.length; plane++) {
+    for (const [number, plane] of coded.entries()) {
       let values = await this._reader.render(view, plane);
       if (this._range.dtype === "bool") values = values.map((value) => (value >= 0.5 ? 1 : 0));
-      planes.push(toBytes(values, container.codeChannels, channels[plane]));
+      planes.push(toBytes(values, container.codeChannels, channels[number]));
     }
     return joinPlanes(planes, channels);
+  }
+
+  /** An exact plane, as `_coded` gives others. */
+  _exact({ item, start, extent, shape }, plane) {
+    const { container } = this;
+    const { low, high, dtype } = this._range;
+    const channels = container.planes(item)[plane];
+    const whole = [...container.shape(item), channels];
+    const values = resized(this._exactSamples(item, plane), whole, start, extent, shape);
+    if (container.modality === "field") return values;
+    if (dtype === "uint8") return Uint8ClampedArray.from(values);
+    const unit = dtype === "bool"
+      ? (value) => (value >= 0.5 ? 1 : 0) : (value) => (value - low) / (high - low);
+    return toBytes(values.map(unit), channels, channels);
+  }
+
+  /** Decoded samples; those of the last item are kept. */
+  _exactSamples(item, plane) {
+    if (this._samples?.item !== item) this._samples = { item, planes: [] };
+    const { container } = this;
+    this._samples.planes[plane] ??= decodeExact(
+      container.exactBlock(item, plane), container.shape(item), container.planes(item)[plane],
+      this._range.dtype,
+    );
+    return this._samples.planes[plane];
   }
 
   _restored(values) {
@@ -94,7 +141,9 @@ export class Codec {
     const { errorBound, residuals } = this.container;
     if (errorBound === null || !residuals[item].length) return null;
     if (this._kept?.item !== item) {
-      const size = [...this.container.shape(item), this.container.channels(item)];
+      const planes = this.container.planes(item);
+      const channels = this.container.coded(item).reduce((sum, plane) => sum + planes[plane], 0);
+      const size = [...this.container.shape(item), channels];
       this._kept = { item, ...decodeResidual(this._reader.tables, residuals[item], size) };
     }
     return this._kept;
@@ -102,7 +151,11 @@ export class Codec {
 
   /** A field at any latitudes and longitudes, in radians. */
   async evaluate(item, points) {
-    const values = this._restored(await this._reader.evaluate(item, points));
+    const { container } = this;
+    const values = container.isExact(item, 0)
+      ? valuesAt(this._exactSamples(item, 0),
+        sphereGrid(container.shape(item), container.metadata, container.source), points)
+      : this._restored(await this._reader.evaluate(item, points));
     const [height, width] = points.map((axis) => axis.length);
     return { width, height, values };
   }

@@ -7,10 +7,10 @@ const AXES = [2, 2, 1, 3, 3, 2, 3, 3];
 const MODALITIES = [
   "image", "field", "sound", "volume", "voxels", "silhouette", "mesh", "scene",
 ];
-const [SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED] =
-  [1, 2, 4, 8, 16, 32, 64];
+const [SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT] =
+  [1, 2, 4, 8, 16, 32, 64, 128];
 
-const VERSION = 1;
+const VERSION = 2;
 const MAX_SIDE = 2 ** 20;
 const MAX_SAMPLES = 2 ** 28; // of one item
 const MAX_ITEMS = 2 ** 24;
@@ -170,12 +170,15 @@ export class Container {
     }
     reader.take(4);
     const version = reader.u8("version");
-    if (version !== VERSION) {
+    if (version < 1 || version > VERSION) {
       throw new MscnError(
-        `${source}: format version ${version}, this page reads ${VERSION}; get a newer page`,
+        `${source}: format version ${version}, this page reads 1 to ${VERSION}; get a newer page`,
       );
     }
-    const flags = reader.u8("flags", 0, 127);
+    const flags = reader.u8("flags");
+    if (Boolean(flags & EXACT) !== (version === VERSION)) {
+      throw reader.damaged("flags of another version");
+    }
     this.source = source;
     this.length = bytes.length;
     this.bundleId = Array.from(reader.take(8), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -193,6 +196,9 @@ export class Container {
     this.shapes = column(SAME_SHAPE, "shapes", () => reader.shape(AXES[number]));
     this._q16 = column(SAME_QUALITY, "q16", () => reader.u8("q16", 16, 160));
     this.channelCounts = column(SAME_CHANNELS, "channels", () => reader.u8("channels", 1));
+    this._exact = flags & EXACT
+      ? reader.column("exact", this.items, () => reader.u8("exact", 0, 3)) : null;
+    this._checkExact(reader);
     this.names = flags & NAMES ? reader.names() : null;
     this.metadata = flags & METADATA ? reader.metadata() : null;
     this.errorBound = null;
@@ -203,7 +209,8 @@ export class Container {
     }
     this._countTiles();
     const tileBlocks = Math.ceil(this.tiles / this.tilesPerBlock);
-    const count = tileBlocks + (flags & BOUNDED ? this.items : 0);
+    const corrected = tileBlocks + (flags & BOUNDED ? this.items : 0);
+    const count = corrected + (this._firstExact?.[this.items] ?? 0);
     // A block has a length and a CRC-32 at least.
     if (5 * count + 4 > reader.left) throw reader.damaged(`too short for ${count} blocks`);
     const lengths = reader.column("block_bytes", count, () =>
@@ -223,13 +230,26 @@ export class Container {
       return block;
     });
     this.blocks = blocks.slice(0, tileBlocks);
-    this.residuals = blocks.slice(tileBlocks);
+    this.residuals = blocks.slice(tileBlocks, corrected);
+    this._exactBlocks = blocks.slice(corrected);
+  }
+
+  _checkExact(reader) {
+    if (!this._exact) return;
+    if (this._exact.some((bits, item) => bits >> this.planes(item).length)) {
+      throw reader.damaged("more exact planes than there are");
+    }
+    this._firstExact = new Float64Array(this.items + 1);
+    this._exact.forEach((bits, item) => {
+      this._firstExact[item + 1] = this._firstExact[item] + (bits & 1) + (bits >> 1);
+    });
+    if (!this._firstExact[this.items]) throw reader.damaged("no plane is exact");
   }
 
   _countTiles() {
     const tiles = (item) =>
-      samplesOf(grid(this.shape(item), this.tileEdge, this.tileOverlap)) * this.planes(item).length;
-    if (this.shapes.length === 1 && this.channelCounts.length === 1) {
+      samplesOf(grid(this.shape(item), this.tileEdge, this.tileOverlap)) * this.coded(item).length;
+    if (this.shapes.length === 1 && this.channelCounts.length === 1 && !this._exact) {
       this._tilesEach = tiles(0);
       this.tiles = this._tilesEach * this.items;
     } else {
@@ -269,11 +289,28 @@ export class Container {
     return alpha ? [channels - 1, 1] : [channels];
   }
 
-  /** Number of the first tile of an item, or of one of its planes. */
+  /** Whether a plane of an item is exact. */
+  isExact(item, plane) {
+    return Boolean(this._exact && (this._exact[item] >> plane) & 1);
+  }
+
+  /** Those of an item's planes that have tiles. */
+  coded(item) {
+    return [...this.planes(item).keys()].filter((plane) => !this.isExact(item, plane));
+  }
+
+  /** The payload of an exact plane. */
+  exactBlock(item, plane) {
+    const before = plane && this._exact[item] & 1;
+    return this._exactBlocks[this._firstExact[item] + before];
+  }
+
+  /** Number of the first tile of an item, or of one of its planes, which isn't exact. */
   firstTile(item, plane = 0) {
     const first = (i) => (this._firstTiles ? this._firstTiles[i] : this._tilesEach * i);
-    if (!plane) return first(item);
-    return first(item) + (plane * (first(item + 1) - first(item))) / this.planes(item).length;
+    const coded = this.coded(item);
+    const before = plane ? coded.indexOf(plane) : 0;
+    return first(item) + (before ? (before * (first(item + 1) - first(item))) / coded.length : 0);
   }
 
   /** Sixteenfold qualities of the tiles of a block. */

@@ -129,7 +129,7 @@ function listFacts(raster, milliseconds, quality) {
     [file.modality === "field" ? "Bits a value" : "Bits a pixel"]: rate.toFixed(3),
     Size: `${width} × ${height}`,
     Codec: `${file.codecName} (${whole.format(file.codecBytes)} bytes)`,
-    Quality: String(quality),
+    Quality: quality,
     "Decoded in": `${Math.round(milliseconds)} ms`,
   };
   if (raster.width !== width) facts.Shown = `${raster.width} × ${raster.height}`;

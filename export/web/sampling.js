@@ -1,4 +1,4 @@
-// Cubic convolution (Keys 1981, a = -1/2): how arrays are shown in other sizes.
+// How arrays are shown in other sizes: means, and cubic convolution (Keys 1981, a = -1/2).
 
 /**
  * Interpolates rows [height, width * channels] and columns at fractional positions.
@@ -37,6 +37,42 @@ function along(values, outer, count, inner, positions) {
     }
   });
   return out;
+}
+
+/** Means over `out` equal parts of the samples [start, start + extent) of an axis. */
+function means(values, outer, count, inner, start, extent, out) {
+  const found = new Float32Array(outer * out * inner);
+  for (let p = 0; p < out; p++) {
+    const [from, to] = [p, p + 1].map((edge) => start + (edge * extent) / out);
+    for (let i = Math.floor(from); i < to; i++) {
+      const share = ((Math.min(i + 1, to) - Math.max(i, from)) * out) / extent;
+      for (let o = 0; o < outer; o++) {
+        const [source, target] = [(o * count + i) * inner, (o * out + p) * inner];
+        for (let k = 0; k < inner; k++) found[target + k] += share * values[source + k];
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * A part of an array in another size: along an axis that shrinks means of what new samples cover.
+ * @param {ArrayLike<number>} values [height, width, channels].
+ * @param {number[]} size [height, width, channels].
+ * @param {number[]} start First row and column of the part.
+ * @param {number[]} extent Rows and columns of the part.
+ * @param {number[]} shape Rows and columns of the result.
+ * @returns {Float32Array} [.., channels].
+ */
+export function resized(values, [height, width, channels], start, extent, shape) {
+  const axis = (array, number, outer, count, inner) => {
+    const [from, length, out] = [start[number], extent[number], shape[number]];
+    return out < length
+      ? means(array, outer, count, inner, from, length, out)
+      : along(array, outer, count, inner, centres(from, length, out));
+  };
+  const tall = axis(values, 0, 1, height, width * channels);
+  return axis(tall, 1, shape[0], width, channels);
 }
 
 /** Centres of `out` equal parts of samples [start, start + extent), sample i being at i. */

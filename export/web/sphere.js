@@ -25,6 +25,46 @@ export function sphereGrid(shape, metadata, source) {
   });
 }
 
+/** Where a coordinate lies among known ones that rise or fall: the inverse of `coordinatesAt`. */
+function positionOf(known, coordinate) {
+  const direction = Math.sign(known[known.length - 1] - known[0]);
+  let left = 0;
+  while (left < known.length - 2 && (known[left + 1] - coordinate) * direction <= 0) left++;
+  return left + (coordinate - known[left]) / (known[left + 1] - known[left]);
+}
+
+/**
+ * A field's values between its samples, along straight lines; columns go around the sphere.
+ * @param {Float32Array} values [H, W].
+ * @param {Float64Array[]} known Latitudes and longitudes of its rows and columns, in radians.
+ * @param {Float64Array[]} points Those that are wanted.
+ * @returns {Float32Array} [rows, columns].
+ */
+export function valuesAt(values, known, points) {
+  const [height, width] = known.map((axis) => axis.length);
+  const rows = Array.from(points[0], (latitude) =>
+    Math.min(Math.max(height > 1 ? positionOf(known[0], latitude) : 0, 0), height - 1));
+  const turn = 2 * Math.PI;
+  const around = Float64Array.from({ length: width + 1 }, (_, i) => known[1][i] ?? known[1][0]);
+  around[width] += turn * (Math.sign(known[1][width - 1] - known[1][0]) || 1);
+  const low = Math.min(around[0], around[width]);
+  const columns = Array.from(points[1], (longitude) =>
+    positionOf(around, low + ((((longitude - low) % turn) + turn) % turn)));
+  const out = new Float32Array(rows.length * columns.length);
+  rows.forEach((row, r) => {
+    const top = Math.floor(row);
+    columns.forEach((column, c) => {
+      const left = Math.floor(column);
+      const line = (y) => {
+        const [a, b] = [left, left + 1].map((x) => values[Math.min(y, height - 1) * width + (x % width)]);
+        return a + (b - a) * (column - left);
+      };
+      out[r * columns.length + c] = line(top) + (line(top + 1) - line(top)) * (row - top);
+    });
+  });
+  return out;
+}
+
 /** Coordinates at fractional positions, sample i being at i; straight beyond the outer ones. */
 export function coordinatesAt(known, positions) {
   return positions.map((position) => {

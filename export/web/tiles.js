@@ -112,7 +112,7 @@ export class TileReader {
     const size = Math.round(SPHERE_POINTS ** 0.5);
     const axes = points.map((axis) => pieces(0, 0, axis.length, size, axis, null));
     const shape = points.map((axis) => axis.length);
-    return this._run(item, axes, [1, 1], shape, SPHERE_POINTS);
+    return this._run(this._container.firstTile(item), axes, [1, 1], shape, SPHERE_POINTS);
   }
 
   async _run(first, axes, across, shape, points) {

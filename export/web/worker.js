@@ -61,7 +61,9 @@ const calls = {
     const began = performance.now();
     const raster = await codec.render({ item, start: [0, 0], extent: whole, shape });
     const milliseconds = performance.now() - began;
-    return { raster, milliseconds, whole, quality: codec.container.q16(item) / 16 };
+    const lossless = !codec.container.coded(item).length;
+    const quality = lossless ? "without loss" : String(codec.container.q16(item) / 16);
+    return { raster, milliseconds, whole, quality };
   },
 
   /** A region twice: the function at new points, and the item's pixels in a bicubic zoom. */

@@ -20,7 +20,8 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, read_bytes
 
-MANIFEST, INDEX, FAILED = "manifest.json", "index.tsv", "failed.tsv"
+MANIFEST, INDEX = "manifest.json", "index.tsv"
+FAILED, NOTES = "failed.tsv", "notes.txt"
 _SETTINGS = "settings.json"
 
 
@@ -45,17 +46,20 @@ def begin(out: str, settings: dict[str, Any], shards: Sequence[Shard]) -> None:
 
 
 def finish(out: str, settings: dict[str, Any], shards: Sequence[Shard]) -> dict[str, Any]:
-    """Writes index, list of failed items and manifest from the records; returns the manifest."""
+    """Writes index, failed items, notes and manifest from the records; returns the manifest."""
     folder = Path(out)
     records = [
         json.loads((folder / RECORDS / f"{shard.number:06d}.json").read_bytes()) for shard in shards
     ]
     written = [record for record in records if record["file"]]
     failed = [pair for record in records for pair in record["failed"]]
+    # Records of earlier versions have no notes.
+    notes = [line for record in records for line in record.get("notes", ())]
     manifest = {
         **settings,
         "items": sum(record["items"] for record in written),
         "failed": len(failed),
+        "notes": len(notes),
         "bytes": sum(record["bytes"] for record in written),
         "shards": [
             {key: record[key] for key in ("file", "items", "bytes", "sha256")} for record in written
@@ -63,18 +67,23 @@ def finish(out: str, settings: dict[str, Any], shards: Sequence[Shard]) -> dict[
     }
     lines = ["first\tlast\titems\tfile"]
     lines += [f"{r['first']}\t{r['last']}\t{r['items']}\t{r['file']}" for r in written]
-    with atomic_write(folder / INDEX) as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    _write_lines(folder / INDEX, lines)
     rows = [
         f"{name!r}\t{reason}" if not name.isprintable() else f"{name}\t{reason}"
         for name, reason in failed
     ]
     if rows:
-        with atomic_write(folder / FAILED) as file:
-            file.write(("\n".join(rows) + "\n").encode())
+        _write_lines(folder / FAILED, rows)
+    if notes:
+        _write_lines(folder / NOTES, notes)
     with atomic_write(folder / MANIFEST) as file:
         file.write((json.dumps(manifest, indent=1) + "\n").encode())
     return manifest
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    with atomic_write(path) as file:
+        file.write(("\n".join(lines) + "\n").encode(errors="backslashreplace"))
 
 
 def find(out: PathLike, name: str) -> tuple[str, int]:

@@ -32,7 +32,7 @@ def encode_shard(codec: Codec, shard: Shard, out: str, goal: dict[str, Any]) -> 
 
     Returns:
       The record: `file` (None where no item is left), `items`, `bytes`, `sha256`, `first` and
-      `last` (names), `failed`: a list of [name, reason].
+      `last` (names), `failed`: a list of [name, reason], `notes`: lines on what reading changed.
     """
     file = Path(out) / f"{shard.number:06d}.mscn"
     record_file = Path(out) / RECORDS / f"{shard.number:06d}.json"
@@ -41,11 +41,12 @@ def encode_shard(codec: Codec, shard: Shard, out: str, goal: dict[str, Any]) -> 
         return done
     failed: list[tuple[str, str]] = []
     names, pictures = [], []
-    for name, picture in _read(shard, failed):
+    notes: list[str] = []
+    for name, picture in _read(shard, failed, notes):
         names.append(name)
         pictures.append(picture)
     data = _encode(codec, names, pictures, goal, failed)
-    record = {"file": None, "items": len(names), "failed": sorted(failed)}
+    record = {"file": None, "items": len(names), "failed": sorted(failed), "notes": notes}
     if names:
         with atomic_write(file) as target:
             target.write(data)
@@ -71,7 +72,9 @@ def _finished(file: Path, record_file: Path) -> Record | None:
     return record if whole else None
 
 
-def _read(shard: Shard, failed: list[tuple[str, str]]) -> Iterator[tuple[str, np.ndarray]]:
+def _read(
+    shard: Shard, failed: list[tuple[str, str]], notes: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
     for part in shard.parts:
         stack = images.open_stack(part.path) if part.digits else None
         for item in range(part.start, part.stop):
@@ -80,7 +83,9 @@ def _read(shard: Shard, failed: list[tuple[str, str]]) -> Iterator[tuple[str, np
                 if not name.isprintable():
                     raise MscnError(f"name {name!r} has control characters; rename the file")
                 if stack is None:
-                    yield name, images.read(part.path)[0][0]
+                    found = images.read(part.path)
+                    notes += found.notes
+                    yield name, found.arrays[0]
                 else:
                     yield name, images.stack_pixels(stack[item : item + 1], part.path)[0]
             except MscnError as error:

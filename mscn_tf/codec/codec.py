@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Union
@@ -12,29 +12,29 @@ from typing import Any, Union
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.checks import checked_signals
 from mscn_tf.codec.encoder import Encoder
+from mscn_tf.codec.parts import Parts, StoredEncoding, with_coarser_alpha
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
+from mscn_tf.codec.target import HIGHEST, LOWEST, Target
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
-from mscn_tf.runtime import residuals
-from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, Container, longest, size_text
+from mscn_tf.runtime import exact, occupancy, residuals
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.signals import images
 
 DEFAULT_QUALITY = 5.0
 DEFAULT_EFFORT = 2
-_LOWEST, _HIGHEST = 16, 16 * LEVELS
 _CLOSE = 0.99  # of a wanted rate is close enough
 _DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
 _TRIES = 5
-_FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 _ROUNDING = 1e-12  # of a rate that was multiplied and divided
-Encoding = Union[TileEncoding, PyramidEncoding]
+Encoding = Union[TileEncoding, PyramidEncoding, StoredEncoding]
 
 
 class Codec(runtime.Codec):
@@ -72,6 +72,8 @@ class Codec(runtime.Codec):
         names: Sequence[str] | None = None,
         metadata: dict[str, Any] | None = None,
         progress: bool = False,
+        lossless: bool = False,
+        alpha_quality: float | None = None,
     ) -> bytes:
         """A signal, or several as an archive, as the bytes of a `.mscn` file.
 
@@ -83,16 +85,19 @@ class Codec(runtime.Codec):
           bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
-          max_error: no value of the decoded signals is off by more, in the original size; not of
-            pyramid codecs. A search finds the quality that takes the fewest bytes, or `quality`
-            gives it. Of truth values 0 (where the codec can): none is wrong, and the quality,
-            1 where it isn't given, only counts for other sizes.
+          max_error: no value of the decoded signals is off by more, in the original size; of
+            pyramid codecs 0 alone. A search finds the quality that takes the fewest bytes, or
+            `quality` gives it. Of truth values 0: none is wrong, and the quality, 1 where it isn't
+            given, only counts for other sizes. Of numbers 0 is the same as `lossless`.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew; of tile codecs also 0:
             once, after the inner loop's first step alone.
           names: of the signals, kept in the file.
           metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
             degrees, say where their rows and columns lie.
           progress: shows a bar on standard error.
+          lossless: every value comes back as it was.
+          alpha_quality: 1 to 10. Alpha is kept as it is; below 10 it takes fewer values before,
+            from 2 (clear and opaque) at 1.
 
         Returns:
           The same bytes for the same arguments on the same machine.
@@ -100,78 +105,153 @@ class Codec(runtime.Codec):
         Raises:
           MscnError: not such signals, or the target can't be met.
         """
-        if self.bundle.manifest["modality"] == "image":
-            signals = _checked_pictures(signals)
-        else:
-            signals = self._checked(signals)
-        if sum(given is not None for given in (quality, bpp, psnr, size)) > 1:
+        goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "bytes": size}
+        goals = {name: value for name, value in goals.items() if value is not None}
+        if len(goals) > 1:
             raise MscnError("give one of quality, bpp, psnr and size")
-        if max_error is not None:
-            self._check_bounded(max_error, bpp is psnr is size is None)
+        for name, value in goals.items():
+            _check_goal(name, value)
         if not self.lowest_effort <= effort <= 9:
             raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
-        if names is not None and len(names) != len(signals):
-            raise MscnError(f"{len(names)} names for {len(signals)} signals")
+        bound = 0.0 if lossless else max_error
+        if lossless and (goals or max_error is not None):
+            raise MscnError("give lossless alone: it leaves nothing to choose")
+        if bound is not None:
+            self._check_bound(bound, goals)
+        # Truth values have a code of their own that loses nothing.
+        all_exact = bound == 0 and not self._truth
+        given = checked_signals(self, signals, all_exact)
+        if names is not None and len(names) != len(given):
+            raise MscnError(f"{len(names)} names for {len(given)} signals")
+        arrays = [signal.astype(self.values.dtype, copy=False) for signal in given]
+        if alpha_quality is not None:
+            self._check_alpha(alpha_quality, bound)
+            arrays = [with_coarser_alpha(picture, alpha_quality) for picture in arrays]
+        parts = Parts(self, arrays, names, metadata, all_exact)
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
-            if isinstance(self.scheme, Pyramids):
-                encoding = PyramidEncoding(self, signals, names, bar, effort)
+            if bound is None or all_exact:
+                data = self._reached(parts, self._encoding(parts, metadata, bar, effort), goals)
             else:
-                if self.scheme.sphere:
-                    grid = sphere_grid(signals[0].shape[:-1], metadata, "these fields")
-                    encoder = Encoder(self.bundle, [axis[None] for axis in grid])
-                else:
-                    encoder = self.encoder
-                encoding = TileEncoding(self, encoder, signals, names, metadata, bar, effort)
-            pixels = sum(math.prod(signal.shape[:-1]) for signal in signals)
-            if bpp is not None:
-                _check_positive("bpp", bpp)
-                return self._within(encoding, bpp * pixels, f"bpp={bpp:g}", pixels)
-            if size is not None:
-                _check_positive("bytes", size)
-                return self._within(encoding, 8.0 * size, f"bytes={size:g}", pixels)
-            if psnr is not None:
-                _check_positive("psnr", psnr)
-                return self._reaching(encoding, psnr, signals)
-            if max_error is not None and quality is None:
-                if self._truth:  # what is coded besides is the same at all qualities
-                    return self._bounded(encoding.file(_LOWEST), signals, max_error)
-                return self._smallest(
-                    lambda q16: self._bounded(encoding.file(q16), signals, max_error)
-                )
-            data = encoding.file(_to_q16(DEFAULT_QUALITY if quality is None else quality))
-            return data if max_error is None else self._bounded(data, signals, max_error)
+                data = self._bounded(parts, metadata, bar, effort, goals, bound)
+        data = parts.cheapest(data)
+        if bound is not None:
+            self._check_kept(data, given, bound)
+        return data
 
-    def _check_bounded(self, max_error: float, alone: bool) -> None:
-        if isinstance(self.scheme, Pyramids) or (self._truth and self.scheme.occupancy is None):
+    def _encoding(
+        self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
+    ) -> Encoding:
+        """What fits codes to those parts that need them."""
+        if not parts.coded:
+            return StoredEncoding(parts)
+        if isinstance(self.scheme, Pyramids):
+            return PyramidEncoding(self, parts, bar, effort)
+        encoder = self.encoder
+        if self.scheme.sphere:
+            grid = sphere_grid(parts.signals[0].shape[:-1], metadata, "these fields")
+            encoder = Encoder(self.bundle, [axis[None] for axis in grid])
+        return TileEncoding(self, encoder, parts, bar, effort)
+
+    def _reached(self, parts: Parts, encoding: Encoding, goals: dict[str, float]) -> bytes:
+        """The best file that reaches a goal, or that of the default quality."""
+        if "bpp" in goals:
+            bits = goals["bpp"] * sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
+            return self._within(parts, encoding, bits, f"bpp={goals['bpp']:g}")
+        if "bytes" in goals:
+            return self._within(parts, encoding, 8.0 * goals["bytes"], f"bytes={goals['bytes']:g}")
+        if "psnr" in goals:
+            return self._reaching(parts, encoding, goals["psnr"])
+        return encoding.file(round(16 * goals.get("quality", DEFAULT_QUALITY)))
+
+    def _check_bound(self, bound: float, goals: Collection[str]) -> None:
+        if not 0 <= bound < np.inf:
+            raise MscnError(f"max_error={bound:g}: must be 0 or more")
+        if bound and self._truth:
+            raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
+        if bound and isinstance(self.scheme, Pyramids):
             raise MscnError(
-                f"{self.bundle.name} can't keep max_error; it is for codecs of tiles, and of truth "
-                "values for voxels32"
+                f"{self.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
+                "of tiles, such as thumb32"
             )
-        if not self._truth:
-            _check_positive("max_error", max_error)
-        elif max_error != 0:
-            raise MscnError(f"max_error={max_error:g}: must be 0 for truth values")
-        if not alone:
+        if set(goals) - {"quality"}:
             raise MscnError("give max_error alone, or with quality")
+
+    def _check_alpha(self, quality: float, bound: float | None) -> None:
+        if not 1 <= quality <= LEVELS:
+            raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
+        if self.bundle.manifest["modality"] != "image":
+            raise MscnError("alpha_quality is for pictures")
+        if bound is not None:
+            raise MscnError("give alpha_quality without lossless and max_error")
+
+    def _check_kept(self, data: bytes, signals: Sequence[np.ndarray], bound: float) -> None:
+        """Reads a file back: what was promised is kept.
+
+        Raises:
+          MscnError: it isn't.
+        """
+        for signal, decoded in zip(signals, self.decode_all(data)):
+            if np.array_equal(signal, decoded):
+                continue
+            error = residuals.largest_error(signal, decoded)
+            if not error <= bound:
+                raise MscnError(
+                    f"an error of {error:g} is left, max_error={bound:g} can't be kept in "
+                    f"{decoded.dtype}; raise it"
+                )
 
     @property
     def _truth(self) -> bool:
         """Whether the codec's signals are truth values."""
-        return isinstance(self.scheme, Tiles) and self.scheme.values.dtype == "bool"
+        return self.values.dtype == "bool"
 
-    def _bounded(self, data: bytes, signals: Sequence[np.ndarray], bound: float) -> bytes:
-        """A file with residuals."""
-        container = Container.from_bytes(data)
-        if self._truth:
-            payloads = [self.scheme.occupancy.encode(signal) for signal in signals]
-            return replace(container, error_bound=_NONE_WRONG, residuals=payloads).to_bytes()
-        frequency_tables = self.scheme.prior.tables
-        payloads = [
-            residuals.encode(frequency_tables, signal, decoded, bound)
-            for signal, decoded in zip(signals, self.decode_all(container))
-        ]
-        bounded = replace(container, error_bound=float(bound), residuals=payloads)
-        return bounded.to_bytes()
+    def _bounded(
+        self,
+        parts: Parts,
+        metadata: dict[str, Any] | None,
+        bar: tqdm,
+        effort: int,
+        goals: dict[str, float],
+        bound: float,
+    ) -> bytes:
+        """A file with what brings every value within a bound."""
+        occupied = self._occupied(parts) if self._truth else None
+        encoding = self._encoding(parts, metadata, bar, effort)
+
+        def corrected(q16: int) -> bytes:
+            container = Container.from_bytes(encoding.file(q16))
+            payloads = self._residuals(parts, container, bound) if occupied is None else occupied
+            kept = _NONE_WRONG if self._truth else float(bound)
+            return replace(container, error_bound=kept, residuals=payloads).to_bytes()
+
+        if "quality" in goals:
+            return corrected(round(16 * goals["quality"]))
+        # What is coded besides truth values is the same at all qualities.
+        return self._smallest(corrected) if parts.coded and not self._truth else corrected(LOWEST)
+
+    def _occupied(self, parts: Parts) -> list[bytes]:
+        """Truth values of each item, but for those that become exact because they're smaller so."""
+        coder, found = self.scheme.occupancy, []
+        for item, signal in enumerate(parts.signals):
+            stored = parts.payloads.get((item, 0)) or exact.encode(signal)
+            fits = coder is not None and occupancy.fits(signal.shape)
+            coded = coder.encode(signal) if fits else None
+            if coded is None or len(stored) <= len(coded):
+                parts.payloads[item, 0] = stored
+                coded = b""
+            found.append(coded)
+        return found
+
+    def _residuals(self, parts: Parts, container: Container, bound: float) -> list[bytes]:
+        """What brings each item within a bound; nothing for those that are exact."""
+        found = []
+        for item, (signal, decoded) in enumerate(zip(parts.signals, self.decode_all(container))):
+            pair = [parts.coded_of(item, values) for values in (signal, decoded)]
+            known = (
+                residuals.encode(self.scheme.prior.tables, *pair, bound) if pair[0].size else b""
+            )
+            found.append(known)
+        return found
 
     def _smallest(self, encode_at: Callable[[int], bytes]) -> bytes:
         """The smallest file that a walk over the qualities finds."""
@@ -179,17 +259,19 @@ class Codec(runtime.Codec):
         q16 = 16 * LEVELS // 2
         for stride in (32, 16):
             while True:
-                near = [q for q in (q16 - stride, q16, q16 + stride) if _LOWEST <= q <= _HIGHEST]
+                near = [q for q in (q16 - stride, q16, q16 + stride) if LOWEST <= q <= HIGHEST]
                 best = min(near, key=lambda q: len(encode_at(q)))
                 if best == q16:
                     break
                 q16 = best
         return encode_at(q16)
 
-    def _within(self, encoding: Encoding, bits: float, wish: str, pixels: int) -> bytes:
+    def _within(self, parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         """The best file of at most so many bits."""
+        pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
+        advice = ", or lower --alpha-quality" if any(plane for _, plane in parts.payloads) else ""
         # The first quality whose file is too large: the one below it is wanted.
-        found = _Target(
+        found = Target(
             float(np.log(bits) + _ROUNDING),
             encoding.file,
             lambda data: float(np.log(8 * len(data))),
@@ -200,6 +282,7 @@ class Codec(runtime.Codec):
             raise MscnError(
                 f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
                 f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
+                f"{advice}"
             )
         # Between two qualities: the higher one with bits a little dearer.
         thrift, step = 1.0, _DEAREST - 1
@@ -214,52 +297,18 @@ class Codec(runtime.Codec):
                 best = data
         return best
 
-    def _checked(self, signals: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
-        """A list of arrays as the codec decodes them."""
-        manifest, values = self.bundle.manifest, self.scheme.values
-        modality, channels = manifest["modality"], manifest["channels"]
-        axes = AXES[modality]
-        if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
-            signals = [signals]
-        signals = list(signals)
-        if not signals:
-            raise MscnError(f"there is no {modality} to encode")
-        for signal in signals:
-            shape = getattr(signal, "shape", ())
-            if len(shape) != axes + 1 or shape[-1] != channels:
-                raise MscnError(
-                    f"{self.bundle.name} encodes {modality} signals of {axes} axes and {channels} "
-                    f"channels, not an array of shape {list(shape)}"
-                )
-            if 0 in shape:
-                raise MscnError(f"a {modality} of size {size_text(shape[:-1])} holds nothing")
-            if max(shape) > longest(axes) or math.prod(shape[:-1]) > MAX_PIXELS:
-                raise MscnError(
-                    f"a {modality} of size {size_text(shape[:-1])} is too large: at most "
-                    f"{MAX_PIXELS} samples, sides up to {longest(axes)}"
-                )
-            if not np.can_cast(signal.dtype, values.dtype, "same_kind"):
-                raise MscnError(f"a {modality} of {signal.dtype}; convert it to {values.dtype}")
-            if signal.dtype.kind == "f" and not np.isfinite(signal).all():
-                raise MscnError(f"a {modality} with NaN or infinite values; replace them")
-            largest = max(abs(float(signal.min())), abs(float(signal.max())))
-            if largest > _FARTHEST * max(map(abs, self.range)):
-                raise MscnError(
-                    f"a {modality} with values up to {largest:g}, but {self.bundle.name} is for "
-                    f"{values.low:g} to {values.high:g}; scale them"
-                )
-        if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
-            raise MscnError("fields of different grids; encode them into a file each")
-        return [signal.astype(values.dtype, copy=False) for signal in signals]
-
-    def _reaching(self, encoding: Encoding, psnr: float, signals: Sequence[np.ndarray]) -> bytes:
-        """The smallest file of at least so many dB."""
+    def _reaching(self, parts: Parts, encoding: Encoding, psnr: float) -> bytes:
+        """The smallest file of at least so many dB, in the mean of all items that aren't exact."""
 
         def measured(data: bytes) -> float:
-            pairs = zip(signals, self.decode_all(data))
-            return float(np.mean([images.psnr(*pair, self.peak) for pair in pairs]))
+            found = [
+                images.psnr(signal, decoded, self.peak)
+                for item, (signal, decoded) in enumerate(zip(parts.signals, self.decode_all(data)))
+                if parts.coded_of(item, signal).size
+            ]
+            return float(np.mean(found)) if found else np.inf
 
-        found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
+        found = Target(psnr, encoding.file, measured, encoding.estimated_psnr)
         if found.above is None:
             raise MscnError(
                 f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
@@ -268,93 +317,8 @@ class Codec(runtime.Codec):
         return found.above
 
 
-class _Target:
-    """The two neighbouring qualities between which a file's measure reaches a target.
-
-    An estimate leads to them, put right by every file that is measured, so that a few files do.
-
-    Args:
-      target: value of ``measure`` to reach; it grows with quality.
-      encode_at: sixteenths of quality to a file.
-      measure: of a file.
-      estimate: of what ``measure`` will be at some sixteenths of quality, but for a constant.
-
-    Attributes:
-      below: the best file that falls short of the target, or None if even the lowest doesn't.
-      above: the first file that reaches it, or None if even the highest doesn't.
-      high: its quality in sixteenths.
-    """
-
-    def __init__(
-        self,
-        target: float,
-        encode_at: Callable[[int], bytes],
-        measure: Callable[[bytes], float],
-        estimate: Callable[[int], float],
-    ):
-        estimate = cache(estimate)
-        self.below = self.above = None
-        low, high, correction = _LOWEST - 1, _HIGHEST + 1, 0.0
-        while high - low > 1:
-            wanted = target - correction
-            q16 = _search(lambda q16, wanted=wanted: estimate(q16) >= wanted)
-            # Of the pair that decides, the half that isn't known yet.
-            q16 = min(max(q16 if q16 < high else high - 1, low + 1), high - 1)
-            data = encode_at(q16)
-            value = measure(data)
-            correction = value - estimate(q16)
-            if value >= target:
-                high, self.above = q16, data
-            else:
-                low, self.below = q16, data
-        self.high = high
-
-
-def _search(reached: Callable[[int], bool]) -> int:
-    """The lowest quality, in sixteenths, at which a monotone condition holds.
-
-    One more than the highest quality where it never does.
-    """
-    low, high = _LOWEST, _HIGHEST + 1
-    while low < high:
-        middle = (low + high) // 2
-        if reached(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def _to_q16(quality: float) -> int:
-    if not 1 <= quality <= LEVELS:
-        raise MscnError(f"quality={quality:g}: must be 1 to {LEVELS}")
-    return round(16 * quality)
-
-
-def _check_positive(name: str, value: float) -> None:
+def _check_goal(name: str, value: float) -> None:
+    if name == "quality" and not 1 <= value <= LEVELS:
+        raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
     if not 0 < value < np.inf:
         raise MscnError(f"{name}={value:g}: must be more than 0")
-
-
-def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
-    """A list of uint8 [H, W, C] pictures."""
-    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
-        pictures = [pictures]
-    pictures = list(pictures)
-    if not pictures:
-        raise MscnError("there is no picture to encode")
-    for picture in pictures:
-        shape = getattr(picture, "shape", ())
-        if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or not 1 <= shape[2] <= 4:
-            raise MscnError(
-                "a picture must be a uint8 array [H, W, C] of 1 to 4 channels, not "
-                f"{getattr(picture, 'dtype', type(picture).__name__)} {list(shape)}"
-            )
-        if 0 in shape:
-            raise MscnError(f"a picture of {shape[1]}x{shape[0]} pixels has nothing to encode")
-        if max(shape) > MAX_SIDE or shape[0] * shape[1] > MAX_PIXELS:
-            raise MscnError(
-                f"a picture of {shape[1]}x{shape[0]} pixels is too large: at most {MAX_PIXELS} "
-                f"pixels, sides up to {MAX_SIDE}"
-            )
-    return pictures

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.tiling import planes
+from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.pyramids import Pyramids
@@ -74,24 +74,15 @@ class PyramidEncoding:
 
     Args:
       codec: whose files are wanted.
-      pictures: uint8 ``[H, W, C]`` each.
-      names: of the pictures, or None.
+      parts: pictures, of which a plane at least is coded.
       bar: shows progress, in tiles.
       passes: how often symbols are chosen anew, each time at better scales.
     """
 
-    def __init__(
-        self,
-        codec: Codec,
-        pictures: Sequence[np.ndarray],
-        names: Sequence[str] | None,
-        bar: tqdm,
-        passes: int,
-    ):
-        self._codec, self._pictures, self._names = codec, pictures, names
-        self._bar, self._passes = bar, passes
+    def __init__(self, codec: Codec, parts: Parts, bar: tqdm, passes: int):
+        self._codec, self._parts, self._bar, self._passes = codec, parts, bar, passes
         scheme = codec.scheme
-        self._planes = [_Plane(scheme, plane) for picture in pictures for plane in planes(picture)]
+        self._planes = [_Plane(scheme, plane) for plane in parts.coded]
         self._tiles = sum(len(scheme.places(plane.pixels.shape[:2])) for plane in self._planes)
 
     def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
@@ -105,18 +96,13 @@ class PyramidEncoding:
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(self._tiles)
-        return self._codec.pack(
-            self._symbols(q16, thrift * self._codec.bundle.manifest["rate_weight"]),
-            [picture.shape[:2] for picture in self._pictures],
-            [q16] * len(self._pictures),
-            [picture.shape[2] for picture in self._pictures],
-            self._names,
-        )
+        weight = thrift * self._codec.bundle.manifest["rate_weight"]
+        return self._parts.pack(self._symbols(q16, weight), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
         step = self._codec.scheme.prior.step(q16)
-        total = 1.0
+        total = 1.0 + self._parts.bits
         for plane in self._planes:
             used = plane.sample[plane.sample >= (1 - _DEAD_ZONE) * step]
             total += plane.every * (_BITS_OF_ONE * len(used) + 1.5 * np.log2(used / step + 1).sum())

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 
 from mscn_tf.fitting.radiance import fit_radiance
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike
-from mscn_tf.signals.scenes import Views, read_views
 from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.views import Views, read_views
 
 
 def read_scene(
-    path: PathLike, bound: float, resolution: int, steps: int, progress: bool = False
+    path: PathLike, bound: Optional[float], resolution: int, steps: int, progress: bool = False
 ) -> tuple[Signals, Views]:
-    """The radiance grid of a folder of posed pictures, and views that it has not seen.
+    """The radiance grid of a folder of posed pictures, and views to measure it by.
 
     Args:
-      path: see ``signals.scenes.read_views``.
-      bound: half the side of the cube about the origin that holds the scene.
+      path: see ``signals.views.read_views``.
+      bound: half the side of the cube that holds the scene; chosen where it is None.
       resolution: points of the grid along each axis, even.
       steps: of the fit.
       progress: shows a bar on standard error.
 
     Returns:
-      signals whose metadata says ``bound``, ``focal``, ``picture_size`` (width, height) and the
-      cameras' mean ``distance``; and the held-out views.
+      signals whose metadata says ``bound``, and ``centre`` where it isn't the origin, ``focal`` and
+      ``picture_size`` (width, height) of the first picture, and the cameras' mean ``distance``; and
+      the views held out of the fit, or, where there are none, those that were fitted.
 
     Raises:
       MscnError: the folder can't be read, or an argument is out of range.
     """
-    if not 0 < bound < np.inf:
+    if bound is not None and not 0 < bound < np.inf:
         raise MscnError(f"bound={bound:g}: must be more than 0")
     if resolution % 2 or not 4 <= resolution <= 256:
         raise MscnError(f"resolution={resolution}: must be even, 4 to 256")
     if steps < 2:
         raise MscnError(f"steps={steps}: must be at least 2")
-    views, held_out = read_views(path, bound)
-    grid = fit_radiance(views, resolution, steps, progress=progress)
-    height, width = views.pictures[0].shape[:2]
-    distance = np.mean([np.linalg.norm(pose[:3, 3]) for pose in views.poses])
+    posed = read_views(path, bound)
+    with naming(path):
+        grid = fit_radiance(posed.fitted, resolution, steps, progress=progress)
+    camera = posed.fitted.cameras[0]
+    distance = np.mean([np.linalg.norm(pose[:3, 3]) for pose in posed.fitted.poses])
+    ground = posed.fitted.ground
     metadata = {
-        "bound": bound,
-        "focal": views.focal,
-        "picture_size": [width, height],
+        **posed.cube.metadata,
+        "focal": camera.focal[0],
+        "picture_size": [camera.width, camera.height],
         "distance": round(float(distance), 6),
+        **({} if ground is None else {"ground": list(ground)}),
     }
-    return Signals([grid], None, metadata), held_out
+    return Signals([grid], None, metadata, posed.notes), posed.measured

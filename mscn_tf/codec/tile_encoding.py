@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from mscn_tf.codec.encoder import Encoder
-from mscn_tf.codec.tiling import as_floats, planes, to_tiles
+from mscn_tf.codec.parts import Parts
+from mscn_tf.codec.tiling import as_floats, strips, to_tiles
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.prior import LEVELS
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
+_STRIP_TILES = 4096  # of a sound, cut at once
 # Rate is searched on tiles of so many values, spread over the signals, before all are encoded.
 _SAMPLE_POINTS = 512 * 32 * 32 * 3
 
@@ -26,9 +26,7 @@ class TileEncoding:
     Args:
       codec: whose files are wanted.
       encoder: its inner loop.
-      signals: ``[.., C]`` each, in the type that the codec decodes to.
-      names: of the signals, or None.
-      metadata: kept in the file, or None.
+      parts: signals, of which a plane at least is coded.
       bar: shows progress, in tiles.
       effort: how often symbols are chosen, each time corrected by what a decoder makes of them; 0
         chooses once, from the inner loop's first step alone, which is one matrix product.
@@ -38,52 +36,50 @@ class TileEncoding:
         self,
         codec: Codec,
         encoder: Encoder,
-        signals: Sequence[np.ndarray],
-        names: Sequence[str] | None,
-        metadata: dict[str, Any] | None,
+        parts: Parts,
         bar: tqdm,
         effort: int,
     ):
-        self._codec, self._encoder, self._signals = codec, encoder, signals
-        self._names, self._metadata, self._bar = names, metadata, bar
+        self._codec, self._encoder, self._parts, self._bar = codec, encoder, parts, bar
         self._passes, self._steps = max(effort, 1), None if effort else 1
-        self._tiles = np.concatenate([self._cut(signal) for signal in signals])
+        coded = parts.coded
+        tiles = [self._cut(plane) for plane in coded]
+        self._tiles = tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
+        self._one_each = len(coded) == len(self._tiles)
         self._sample = self._tiles
         most = max(_SAMPLE_POINTS // self._tiles[0].size, 8)
         if len(self._tiles) > most:
             spread = np.linspace(0, len(self._tiles) - 1, most)
             self._sample = self._tiles[spread.round().astype(int)]
 
-    def _cut(self, signal: np.ndarray) -> np.ndarray:
+    def _cut(self, plane: np.ndarray) -> np.ndarray:
         manifest, scheme = self._codec.bundle.manifest, self._codec.scheme
         if scheme.sphere:
-            return scheme.values.normalise(signal)[None]
+            return scheme.values.normalise(plane)[None]
         edge, overlap = manifest["tile_edge"], manifest.get("tile_overlap", 0)
         if manifest["modality"] == "image":  # stays uint8: a quarter of the memory
-            shape = (*signal.shape[:2], manifest["channels"])
-            parts = [to_tiles(np.broadcast_to(p, shape), edge, overlap) for p in planes(signal)]
-            return np.concatenate(parts)
-        return to_tiles(scheme.values.normalise(signal), edge, overlap)
+            plane = np.broadcast_to(plane, (*plane.shape[:2], manifest["channels"]))
+            return to_tiles(plane, edge, overlap)
+        if plane.ndim > 2:
+            return to_tiles(scheme.values.normalise(plane), edge, overlap)
+        parts = strips(len(plane), edge, overlap, _STRIP_TILES)  # a sound may be hours long
+        tiles = np.empty((parts[-1][0].stop, edge, plane.shape[-1]), np.float32)
+        for place, samples in parts:
+            tiles[place] = to_tiles(scheme.values.normalise(plane[samples]), edge, overlap)
+        return tiles
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(len(self._tiles))
-        parts = []
+        symbols = np.empty((len(self._tiles), self._codec.scheme.prior.coefficients), np.int32)
         for at in range(0, len(self._tiles), _PROGRESS_TILES):
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
             codes = self._encoder.codes(part, qualities, self._steps)
-            parts.append(self._encoder.choose(part, codes, qualities, thrift, self._passes))
+            chosen = self._encoder.choose(part, codes, qualities, thrift, self._passes)
+            symbols[at : at + len(part)] = chosen
             self._bar.update(len(part))
-        return self._codec.pack(
-            np.concatenate(parts),
-            [signal.shape[:-1] for signal in self._signals],
-            [q16] * len(self._signals),
-            [signal.shape[-1] for signal in self._signals],
-            self._names,
-            TILES_PER_BLOCK,
-            self._metadata,
-        )
+        return self._parts.pack(symbols, q16, TILES_PER_BLOCK)
 
     @cached_property
     def _sample_codes(self) -> np.ndarray:
@@ -97,7 +93,7 @@ class TileEncoding:
         qualities = np.full(len(self._sample), q16)
         symbols = self._encoder.quantise(self._sample_codes, qualities)
         bits = self._codec.scheme.prior.bits(symbols, qualities).sum()
-        return len(self._tiles) / len(self._sample) * bits
+        return len(self._tiles) / len(self._sample) * bits + self._parts.bits
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
@@ -108,6 +104,6 @@ class TileEncoding:
         for tile, code in zip(as_floats(self._sample), codes):
             values = scheme.decoder(code[None], self._encoder.grid, np.array([q16 / 16]))
             errors.append(np.mean(np.square(np.clip(values[0], 0, 1) - tile)))
-        if len(self._signals) < len(self._tiles):
+        if not self._one_each:
             errors = [np.mean(errors)]
         return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))

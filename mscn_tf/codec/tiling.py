@@ -31,6 +31,26 @@ def to_tiles(signal: np.ndarray, edge: int, overlap: int = 0) -> np.ndarray:
     return np.ascontiguousarray(windows).reshape(-1, *[edge] * len(shape), signal.shape[-1])
 
 
+def strips(length: int, edge: int, overlap: int, most: int) -> list[tuple[slice, slice]]:
+    """Parts of a signal of one axis that, cut on their own, give the tiles of the whole.
+
+    Args:
+      length: samples of the signal.
+      edge: samples of a tile.
+      overlap: of them shared with the next tile.
+      most: tiles of a part; the last may have one more, as its mirror image needs a whole tile.
+
+    Returns:
+      Of each part its tiles and its samples.
+    """
+    (count,), stride = grid((length,), edge, overlap), edge - overlap
+    stops = [*range(most, count - 1, most), count]
+    return [
+        (slice(first, stop), slice(first * stride, min((stop - 1) * stride + edge, length)))
+        for first, stop in zip([0, *stops], stops)
+    ]
+
+
 def planes(picture: np.ndarray) -> list[np.ndarray]:
     """What a picture ``[H, W, C]`` is coded as: colour and, where it has it, alpha."""
     return np.split(picture, [-1], axis=-1) if picture.shape[-1] in (2, 4) else [picture]

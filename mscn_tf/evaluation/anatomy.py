@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
-from mscn_tf.runtime.rendering import on_white, orbit, render
+from mscn_tf.runtime.rendering import on_ground, on_white, orbit, render
 from mscn_tf.runtime.wavelet import Pyramid
-from mscn_tf.signals.scenes import Views
+from mscn_tf.signals.views import Views
 
 _VIEW = 160  # pixels of a scene's rendering
 _BLOCK = 8  # coefficients of a pyramid's finest level, along each axis: 16 pixels
@@ -55,6 +55,8 @@ def anatomy(
 ) -> Figure:
     """Panels side by side: the decoded signal, its error, and the survivors of its code.
 
+    A signal that is stored without loss has no code, and no panel of it.
+
     Args:
       codec: that of the file.
       container: the file.
@@ -73,12 +75,16 @@ def anatomy(
         decoded, original = _seen(decoded, original)
     if original is not None and original.shape != decoded.shape:
         raise ValueError(f"the original is {list(original.shape)}, not {list(decoded.shape)}")
-    panels = 2 if original is None else 3
+    coded = bool(container.coded(item))
+    panels = 1 + (original is not None) + coded
     figure = Figure(figsize=(4.8 * panels, 4.2), layout="constrained")
-    signal, *beside, gates = figure.subplots(1, panels)
+    signal, *beside = figure.subplots(1, panels, squeeze=False)[0]
+    gates = beside.pop() if coded else None
     style = _STYLES[modality]
     name = f" {container.names[item]}" if container.names else ""
-    signal.set_title(f"{modality}{name}, {size}" + (f"\n{style.what}" if style.what else ""))
+    exact = "" if coded else ", without loss"
+    what = f"\n{style.what}" if style.what else ""
+    signal.set_title(f"{modality}{name}, {size}{exact}{what}")
     if modality == "sound":
         _draw_waves(signal, decoded)
     else:
@@ -87,7 +93,8 @@ def anatomy(
         _draw_error(panel, decoded, original, modality, _extent(container))
         if style.ranges == "zero":
             _draw_zero(signal, original, "dashed")
-    _draw_gates(gates, survivors(codec, container, item))
+    if gates is not None:
+        _draw_gates(gates, survivors(codec, container, item))
     return figure
 
 
@@ -111,14 +118,14 @@ class Survivors:
 
 
 def survivors(codec: Codec, container: Container, item: int) -> Survivors:
-    """The survivors of an item's code.
+    """The survivors of the code of an item, of which a plane at least isn't exact.
 
     Raises:
       MscnError: there is no such item, or it can't be decoded.
     """
     symbols = codec.decode_symbols(container, item)
     tiles = grid(container.shapes[item], container.tile_edge, container.tile_overlap)
-    planes = len(container.planes(item))
+    planes = len(container.coded(item))
     if isinstance(symbols[0], Pyramid):
         maps, (rows, columns) = [_by_block(pyramid) for pyramid in symbols], tiles
         lines = [
@@ -158,13 +165,12 @@ def _by_block(pyramid: Pyramid) -> np.ndarray:
 
 
 def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Optional[np.ndarray]]:
-    """``[H, W, 3]`` on white: a rendering, and the picture from there, if there is one."""
+    """``[H, W, 3]`` on the ground: a rendering, and the picture from there, if there is one."""
     if views is None:
         seen = render(radiance, next(orbit(1, 3.0)), 1.2 * _VIEW, _VIEW, _VIEW)
         return np.clip(on_white(seen), 0, 1), None
-    picture = views.pictures[0]
-    seen = render(radiance, views.poses[0], views.focal, *picture.shape[:2])
-    return np.clip(on_white(seen), 0, 1), np.clip(on_white(picture), 0, 1)
+    seen, taken = views.rendered(0, radiance), views.pictures[0]
+    return tuple(np.clip(on_ground(pixels, views.ground), 0, 1) for pixels in (seen, taken))
 
 
 def _extent(container: Container) -> Optional[tuple[float, ...]]:

@@ -23,7 +23,6 @@ from mscn_tf.signals import images, modalities
 from mscn_tf.signals.signal import Signals
 
 Measured = dict[str, Optional[float]]
-_VIEWS = 20  # of a scene, that quality is measured on
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,11 @@ class Measure:
         return f"{value:.4g}" + (f" {self.unit}" if self.unit else "")
 
 
-def _error(name: str, label: str, unit: str, source: str = "", mean=np.mean) -> Measure:
+def _error(name: str, label: str, unit: str, mean=np.mean) -> Measure:
     return Measure(
         name,
         label,
         unit,
-        source,
         falls=True,
         level=lambda error: -20 * math.log10(max(error, 1e-12)),
         value=lambda level: 10 ** (-level / 20),
@@ -200,7 +198,7 @@ def _compare_pictures(signal: Signal, decoded: np.ndarray) -> Measured:
 def _masks(path: PathLike) -> Sequence[np.ndarray]:
     from mscn_tf.signals import silhouettes
 
-    return [silhouettes.to_mask(picture) for picture in images.read(path)[0]]
+    return [silhouettes.to_mask(picture) for picture in images.read(path).arrays]
 
 
 def _compare_silhouettes(signal: Signal, decoded: np.ndarray) -> Measured:
@@ -208,11 +206,10 @@ def _compare_silhouettes(signal: Signal, decoded: np.ndarray) -> Measured:
 
     found = silhouettes.compare(signal.original, decoded)
     same_size = decoded.shape == signal.array.shape
-    distances = silhouettes.measure(signal.array, decoded) if same_size else {"": None}
     return {
         "iou": 100 * found["IoU"],
         "contour_error": found["contour error"],
-        "psnr": next(iter(distances.values())),
+        "psnr": silhouettes.psnr(signal.array, decoded) if same_size else None,
     }
 
 
@@ -232,13 +229,16 @@ def _compare_meshes(signal: Signal, decoded: object) -> Measured:
     return {**found, "near": near}
 
 
-def _compare_scenes(signal: Signal, decoded: np.ndarray) -> Measured:
-    from mscn_tf.signals.scenes import Views, rendered_psnr
+def _compare_fields(signal: Signal, decoded: np.ndarray) -> Measured:
+    from mscn_tf.signals import fields
 
-    views = signal.original
-    part = slice(None, None, -(-len(views.poses) // _VIEWS))
-    some = Views(views.pictures[part], views.poses[part], views.focal)
-    return {"psnr": rendered_psnr(decoded, some)}
+    return fields.errors(signal.array, decoded, signal.metadata)
+
+
+def _compare_scenes(signal: Signal, decoded: np.ndarray) -> Measured:
+    from mscn_tf.signals.scenes import rendered_psnr
+
+    return {"psnr": rendered_psnr(decoded, signal.original)}
 
 
 def _bits_a(sample: str) -> Rate:
@@ -288,15 +288,16 @@ MODALITIES = {
             "points",
             _bits_a("point"),
             (
-                _error("rmse", "RMSE", "K", "RMSE", _root_mean_square),
-                _error("rmse_by_area", "RMSE by area", "K", "RMSE by area", _root_mean_square),
-                Measure("psnr", "PSNR", "dB", "dB PSNR"),
+                _error("rmse", "RMSE", "K", mean=_root_mean_square),
+                _error("rmse_by_area", "RMSE by area", "K", mean=_root_mean_square),
+                Measure("psnr", "PSNR", "dB"),
             ),
             (
                 "RMSE: root mean square error over all points of all fields; by area: weighted by "
                 "what each point covers of the sphere. PSNR: of each field, its peak the range of "
                 "202.66 to 320.93 K; the mean of these.",
             ),
+            compare=_compare_fields,
             shared_side=math.inf,  # neighbours in one file, whose grid is stored once
         ),
         Modality(
@@ -378,7 +379,7 @@ MODALITIES = {
             _bytes_a("scene"),
             (Measure("psnr", "PSNR of held-out views", "dB"),),
             (
-                f"PSNR: on white, of views that the fit has not seen, at most {_VIEWS} evenly "
+                "PSNR: on white, of views that the fit has not seen, at most 20 evenly "
                 "taken; the mean.",
             ),
             compare=_compare_scenes,

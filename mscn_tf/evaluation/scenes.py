@@ -6,33 +6,34 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
 from mscn_tf.codec.scenes import read_scene
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.signals.scenes import Views, read_views
 from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.views import Views, read_views
 
 _RESOLUTION, _STEPS = 48, 600  # as `mscn encode` has them
 
 
 def fitted(
-    path: PathLike, bound: float, folder: Path, progress: bool = False
+    path: PathLike, bound: Optional[float], folder: Path, progress: bool = False
 ) -> tuple[Signals, Views]:
     """The radiance grid of a folder of posed pictures, and the views held out of its fit.
 
     Args:
-      path: see ``signals.scenes.read_views``.
-      bound: half the side of the cube about the origin that holds the scene.
+      path: see ``signals.views.read_views``.
+      bound: half the side of the cube that holds the scene; chosen where it is None.
       folder: where the grid is kept.
       progress: shows a bar on standard error.
 
     Raises:
       MscnError: the folder of pictures can't be read.
     """
-    views, held_out = read_views(path, bound)
-    content = hashlib.sha256(repr((bound, _RESOLUTION, _STEPS, views.focal)).encode())
+    views, held_out, cube, _ = read_views(path, bound)
+    content = hashlib.sha256(repr((cube, _RESOLUTION, _STEPS, views.cameras)).encode())
     for part in (*views.pictures, *views.poses):
         content.update(np.ascontiguousarray(part))
     kept = folder / f"scene-{content.hexdigest()[:16]}.npz"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import scipy.ndimage
@@ -15,10 +17,12 @@ from mscn_tf.networks.rendering import (
     StratifiedSampling,
     VolumeRendering,
 )
-from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span
-from mscn_tf.signals.scenes import Views
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.rendering import DENSITY_SCALE, cube_span
+from mscn_tf.signals.views import Views
 
 RAYS = 2048  # a step
+_MOST_RAYS = 2**22  # that are kept: 200 MB
 _COARSE, _FINE = 48, 48  # samples a ray
 _RATE = 0.03
 _SMOOTHNESS = 2e-3  # weight of the total variation: settles what no ray sees
@@ -41,19 +45,12 @@ def fit_radiance(
     Returns:
       float32 ``[R, R, R, 4]``: see ``runtime.rendering.render``. The first channel is clipped to
       [-1, 1], the others to [0, 1].
+
+    Raises:
+      MscnError: no camera sees any of the cube.
     """
-    origins, directions, colours = [], [], []
-    for pose, picture in zip(views.poses, views.pictures):
-        height, width = picture.shape[:2]
-        origin, direction = camera_rays(pose, views.focal, height, width)
-        origins.append(np.broadcast_to(origin, direction.shape))
-        directions.append(direction)
-        colours.append(picture.reshape(-1, 4))
-    origins, directions, colours = map(np.concatenate, (origins, directions, colours))
-    near, far = cube_span(origins, directions)
-    hit = far > near
-    rays = [a[hit].astype(np.float32) for a in (origins, directions, near, far, colours)]
     random = np.random.default_rng(seed)
+    rays = _rays(views)
     grid = None
     bar = tqdm(total=steps, unit="step", disable=not progress, file=sys.stderr, leave=False)
     with bar:
@@ -65,7 +62,7 @@ def fit_radiance(
                     grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True
                 )
                 field.grid.assign(finer)
-            step = _compiled_step(field, part)
+            step = _compiled_step(field, part, views.ground)
             for _ in range(part):
                 chosen = random.integers(0, len(rays[0]), RAYS)
                 step(*(tf.constant(a[chosen]) for a in rays), random.integers(0, 2**31, 2))
@@ -75,12 +72,42 @@ def fit_radiance(
     return grid
 
 
-def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.GenericFunction:
+def _rays(views: Views) -> list[np.ndarray]:
+    """float32 origins, directions, depths of entry and exit, and colours of rays in the cube.
+
+    Of many pictures they are a part, spread evenly over them: steps don't take more.
+    """
+    pixels = sum(len(picture) * picture.shape[1] for picture in views.pictures)
+    every, parts = -(-pixels // _MOST_RAYS), []
+    for view, picture in enumerate(views.pictures):
+        origin, directions = views.rays(view)
+        # Neighbouring pictures give other pixels.
+        chosen = np.arange(view % every, len(directions), every)
+        directions = directions[chosen]
+        near, far = cube_span(origin, directions)
+        origins = np.broadcast_to(origin, directions.shape)
+        rays = (origins, directions, near, far, picture.reshape(-1, 4)[chosen])
+        parts.append([a[far > near].astype(np.float32) for a in rays])
+    joined = [np.concatenate(each) for each in zip(*parts)]
+    if not len(joined[0]):
+        raise MscnError("no camera sees any of the cube; give a larger --bound, or none")
+    return joined
+
+
+def _compiled_step(
+    field: RadianceGrid, steps: int, ground: Optional[Sequence[float]]
+) -> tf.types.experimental.GenericFunction:
     stratified, importance = StratifiedSampling(_COARSE), ImportanceSampling(_FINE)
     rendering = VolumeRendering()
     schedule = tf.keras.optimizers.schedules.CosineDecay(_RATE, max(steps, 1), alpha=0.1)
     optimizer = tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
     optimizer.build([field.grid])
+
+    def shown(pixels: tf.Tensor) -> tf.Tensor:
+        if ground is None:
+            return pixels
+        # Of opaque pictures nobody knows where they show the ground.
+        return pixels[:, :3] + (1 - pixels[:, 3:]) * tf.constant(ground, tf.float32)
 
     @tf.function(autograph=False)
     def step(origin, direction, near, far, colour, seed):
@@ -104,7 +131,7 @@ def _compiled_step(field: RadianceGrid, steps: int) -> tf.types.experimental.Gen
                     grid[:, :, 1:] - grid[:, :, :-1],
                 )
             )
-            loss = tf.reduce_mean(tf.square(pixels - colour)) + _SMOOTHNESS * rough
+            loss = tf.reduce_mean(tf.square(shown(pixels) - shown(colour))) + _SMOOTHNESS * rough
         optimizer.apply_gradients([(tape.gradient(loss, grid), grid)])
 
     return step

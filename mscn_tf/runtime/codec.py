@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Union
 
 import numpy as np
 
+from mscn_tf.runtime import exact, sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.runtime.header import VERSION
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.runtime.values import Values
@@ -20,6 +22,8 @@ from mscn_tf.runtime.view import View, view
 from mscn_tf.runtime.wavelet import Pyramid
 
 Data = Union[bytes, Container]
+Signals = list[np.ndarray]
+Render = Callable[[Sequence[View]], Signals]
 
 _SCHEMES = {"basis": Tiles, "pyramid": Pyramids}
 _BATCH_SAMPLES = 2**16  # of small signals that are decoded together
@@ -87,11 +91,19 @@ class Codec:
             )
         return _SCHEMES[kind](self.bundle)
 
+    @cached_property
+    def values(self) -> Values:
+        """The range and type of the signals that the codec decodes to.
+
+        Raises:
+          MscnError: the bundle is damaged.
+        """
+        return Values.of(self.bundle.manifest, self.bundle.name)
+
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest nominal value of the signals that the codec decodes to."""
-        values = Values.of(self.bundle.manifest, self.bundle.name)
-        return values.low, values.high
+        return self.values.low, self.values.high
 
     @property
     def peak(self) -> float:
@@ -140,12 +152,15 @@ class Codec:
         names: Sequence[str] | None = None,
         tiles_per_block: int | None = None,
         metadata: dict[str, Any] | None = None,
+        exact_planes: Sequence[int] = (),
+        exact_blocks: Sequence[bytes] = (),
     ) -> bytes:
         """A file from quantised codes; the inverse of `decode_symbols`.
 
         Args:
           symbols: of a tile codec, int32 [tiles, M], of all items one after the other, each
-            row-major; of a pyramid codec, one `Pyramid` of int32 arrays for each tile.
+            row-major; of a pyramid codec, one `Pyramid` of int32 arrays for each tile. Exact
+            planes have none.
           shapes: samples along each axis of each item: of pictures (height, width).
           q16: quality times 16 of each item, 16 to 160.
           channels: of each item: of pictures 1 to 4, else the codec's.
@@ -153,6 +168,8 @@ class Codec:
           tiles_per_block: of a tile codec: smaller blocks make crops faster, larger ones save 6
             bytes a block.
           metadata: a JSON object to keep in the file; of fields it gives the coordinates.
+          exact_planes: of each item, bit p where its plane p is exact; nothing where none is.
+          exact_blocks: what `exact.encode` makes of those planes, item after item.
 
         Raises:
           MscnError: arguments do not fit together or are beyond the format's limits.
@@ -170,6 +187,8 @@ class Codec:
             blocks=[],
             tile_overlap=self.bundle.manifest.get("tile_overlap", 0),
             metadata=metadata,
+            exact=list(exact_planes) if any(exact_planes) else [],
+            exact_blocks=list(exact_blocks),
         )
         if len(container.channels) != container.items:
             raise MscnError(f"{len(channels)} channel counts do not fit {container.items} items")
@@ -180,7 +199,7 @@ class Codec:
     def decode_symbols(
         self, data: Data, item: int = 0, name: str = "input"
     ) -> np.ndarray | list[Pyramid]:
-        """An item's quantised codes, as `pack` takes them.
+        """An item's quantised codes, as `pack` takes them: those of planes that aren't exact.
 
         Raises:
           MscnError: as `decode`.
@@ -219,7 +238,40 @@ class Codec:
         """
         container = self._open(data, name)
         wanted = view(container, item, scale, size, region)
-        return self.scheme.reader(container).render([wanted])[0]
+        return self._render(container, [wanted], self.scheme.reader(container).render)[0]
+
+    def _render(self, container: Container, views: Sequence[View], render: Render) -> Signals:
+        """What views show: planes of tiles, which ``render`` makes, beside exact ones."""
+        coded = [view for view in views if container.coded(view.item)]
+        decoded = iter(render(coded) if coded else ())
+        return [
+            self._with_exact(container, view, next(decoded) if container.coded(view.item) else None)
+            for view in views
+        ]
+
+    def _with_exact(
+        self, container: Container, view: View, decoded: np.ndarray | None
+    ) -> np.ndarray:
+        """An array ``[.., C]`` of all planes, of which ``decoded`` has those that have tiles."""
+        if not container.exact or not container.exact[view.item]:
+            return decoded
+        parts, first = [], 0
+        for plane, channels in enumerate(container.planes(view.item)):
+            if container.is_exact(view.item, plane):
+                parts.append(self._exact(container, view, plane, channels))
+            else:
+                parts.append(decoded[..., first : first + channels])
+                first += channels
+        return np.concatenate(parts, axis=-1)
+
+    def _exact(self, container: Container, view: View, plane: int, channels: int) -> np.ndarray:
+        shape = (*container.shapes[view.item], channels)
+        payload = container.exact_block(view.item, plane)
+        try:
+            values = exact.decode(payload, shape, self.values.dtype)
+        except MscnError as error:
+            raise MscnError(f"{container.source}: {error}") from error
+        return sampling.resized(values, view.start, view.extent, view.shape)
 
     def decode_all(
         self, data: Data, scale: float | None = None, name: str = "input"
@@ -230,14 +282,14 @@ class Codec:
           MscnError: as `decode`.
         """
         container = self._open(data, name)
-        reader = self.scheme.reader(container)
+        render = self.scheme.reader(container).render
         batch: list[View] = []
         samples = 0
         for item in range(container.items):
             batch.append(view(container, item, scale))
             samples += math.prod(batch[-1].shape)
             if samples >= _BATCH_SAMPLES or item + 1 == container.items:
-                yield from reader.render(batch)
+                yield from self._render(container, batch, render)
                 batch, samples = [], 0
 
     @staticmethod
@@ -246,10 +298,11 @@ class Codec:
 
         Returns:
           `version`, `codec` (id, 16 hexadecimal digits), `modality`, `tile_edge`, `tile_overlap`,
-          `blocks`, `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`),
+          `blocks` (of tiles), `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`),
           `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None) and `items`: a
           list of `name` (or None), `size` (innermost axis first: of a picture width, height),
-          `channels`, `quality`, `tiles`.
+          `channels`, `quality`, `tiles`, `exact` (planes that are stored without loss: 0, or of
+          pictures with alpha, which is plane 1, any of both).
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.
@@ -261,7 +314,7 @@ class Codec:
         names = container.names or [None] * container.items
         tiles = np.diff(container.first_tiles).tolist()
         return {
-            "version": 1,
+            "version": VERSION if container.exact else 1,
             "codec": container.bundle_id.hex(),
             "modality": MODALITIES[container.modality],
             "tile_edge": container.tile_edge,
@@ -279,6 +332,11 @@ class Codec:
                     "channels": container.channels[item],
                     "quality": container.q16[item] / 16,
                     "tiles": tiles[item],
+                    "exact": [
+                        plane
+                        for plane in range(len(container.planes(item)))
+                        if container.is_exact(item, plane)
+                    ],
                 }
                 for item, shape in enumerate(container.shapes)
             ],

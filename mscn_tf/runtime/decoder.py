@@ -60,8 +60,8 @@ class Decoder:
 
         Args:
           code: float64 [B, M], dequantised.
-          grid: for each axis, outermost first, float64 [B, n], its coordinates: a tile spans -1 to
-            1; on the sphere latitudes and longitudes in radians.
+          grid: for each axis, outermost first, float64 [B, n], or [1, n] for all, its coordinates:
+            a tile spans -1 to 1; on the sphere latitudes and longitudes in radians.
           quality: float64 [B], 1 to 10.
 
         Returns:
@@ -70,6 +70,19 @@ class Decoder:
         Raises:
           MscnError: ONNX Runtime fails.
         """
+        # Most tiles are wanted at the same points: what these give is then made once for all.
+        grid = [np.broadcast_to(axis, (len(code), axis.shape[1])) for axis in grid]
+        middle = len(code) // 2
+        alike = np.logical_and.reduce([(axis == axis[middle]).all(axis=1) for axis in grid])
+        shared = self._run(code[alike], [axis[middle, None] for axis in grid], quality[alike])
+        if alike.all():
+            return shared
+        values = np.empty((len(code), *shared.shape[1:]))
+        values[alike] = shared
+        values[~alike] = self._run(code[~alike], [axis[~alike] for axis in grid], quality[~alike])
+        return values
+
+    def _run(self, code: np.ndarray, grid: Sequence[np.ndarray], quality: np.ndarray) -> np.ndarray:
         given = {"code": code, "quality": quality, **dict(zip(self._axes, grid))}
         feed = {name: np.ascontiguousarray(given[name], np.float64) for name in self._names}
         try:

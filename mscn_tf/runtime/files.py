@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, Union
 
 from mscn_tf.runtime.errors import MscnError
@@ -60,4 +63,43 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
             raise
     except OSError as error:
+        raise MscnError(f"cannot write {path}: {_reason(error)}; check folder and space") from error
+
+
+@contextlib.contextmanager
+def staged_folder(path: PathLike, force: bool = False) -> Iterator[str]:
+    """A new folder whose files are moved to the folder `path` when the block ends: all or none.
+
+    Args:
+      path: a folder, which is made if need be.
+      force: whether files that are there already may be replaced.
+
+    Raises:
+      MscnError: such a file is there, or the folder can't be made or written.
+    """
+    target = Path(path)
+    try:
+        parent = target if target.is_dir() else Path(os.path.realpath(target)).parent
+        temporary = Path(tempfile.mkdtemp(prefix=".mscn-", dir=parent))
+        try:
+            yield str(temporary)
+            files = sorted(p.relative_to(temporary) for p in temporary.rglob("*") if p.is_file())
+            taken = [str(file) for file in files if os.path.lexists(target / file)]
+            if taken and not force:
+                more = f" and {len(taken) - 1} others" if len(taken) > 1 else ""
+                raise MscnError(
+                    f"{target} has a file {taken[0]}{more} already; give another folder, or "
+                    "--force to replace"
+                )
+            target.mkdir(exist_ok=True)
+            for file in files:
+                (target / file).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(temporary / file, target / file)
+        except MscnError as error:  # of who wrote there, and never heard of `path`
+            raise MscnError(str(error).replace(str(temporary), str(target))) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        if isinstance(error, MscnError):
+            raise
         raise MscnError(f"cannot write {path}: {_reason(error)}; check folder and space") from error

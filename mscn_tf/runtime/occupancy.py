@@ -101,15 +101,20 @@ def _scan(shape: tuple[int, int, int]) -> _Scan:
     return _Scan(shape)
 
 
+def fits(shape: Sequence[int]) -> bool:
+    """Whether truth values ``[.., C]`` of this shape can be coded so."""
+    *axes, channels = map(int, shape)
+    return len(axes) <= 3 and channels == 1 and math.prod(axes) <= _MOST_PLACES
+
+
 def _scan_of(shape: Sequence[int]) -> _Scan:
     """The scan of a signal of up to three axes and one channel."""
-    *axes, channels = map(int, shape)
-    if len(axes) > 3 or channels != 1 or math.prod(axes) > _MOST_PLACES:
+    if not fits(shape):
         raise MscnError(
             f"a grid of shape {list(shape)} can't be coded without loss: at most {_MOST_PLACES} "
             "values of one channel; cut it up"
         )
-    return _scan((*[1] * (3 - len(axes)), *axes))
+    return _scan((*[1] * (4 - len(shape)), *map(int, shape[:-1])))
 
 
 def contexts_and_bits(grid: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

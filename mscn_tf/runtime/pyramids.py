@@ -16,6 +16,7 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.sampling import cubic
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
 
@@ -58,7 +59,7 @@ class Pyramids:
         tiles = [
             (*self.tile_shape(shape, row, column), q16)
             for item, (shape, q16) in enumerate(zip(container.shapes, container.q16))
-            for _ in container.planes(item)
+            for _ in container.coded(item)
             for row, column in self.places(shape)
         ]
         # One after the other, so that they need not all be there at a time.
@@ -129,29 +130,6 @@ def _span(positions: np.ndarray, side: int, skip: int) -> tuple[int, int]:
     return first, last
 
 
-def _sample(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
-    """Interpolates along an axis by cubic convolution (Keys 1981); edges repeat."""
-    lower = np.floor(positions)
-    if np.array_equal(lower, positions):
-        if np.array_equal(positions, np.arange(values.shape[axis])):
-            return values
-        return np.take(values, lower.astype(np.int64), axis)
-    t = positions - lower
-    weights = (
-        ((-0.5 * t + 1) * t - 0.5) * t,
-        (1.5 * t - 2.5) * t * t + 1,
-        ((-1.5 * t + 2) * t + 0.5) * t,
-        (0.5 * t - 0.5) * t * t,
-    )
-    total = 0.0
-    for number, weight in enumerate(weights):
-        at = np.clip(lower.astype(np.int64) + number - 1, 0, values.shape[axis] - 1)
-        total = total + np.take(values, at, axis) * np.expand_dims(
-            weight, [other for other in range(values.ndim) if other != axis]
-        )
-    return total
-
-
 class _Reader:
     """Decodes items of a file."""
 
@@ -162,13 +140,13 @@ class _Reader:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
         places = self._pyramids.places(self._container.shapes[item])
         found = []
-        for plane in range(len(self._container.planes(item))):
+        for plane in self._container.coded(item):
             tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
             found += [tiles.tile(row, column).symbols for row, column in places]
         return found
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
-        """uint8 ``[H, W, C]`` for each view."""
+        """uint8 ``[H, W, C]`` for each view, of those planes that have tiles."""
         container = self._container
         outputs = [self._render(view) for view in of_planes(container, views)]
         return join_planes(container, views, outputs)
@@ -188,8 +166,8 @@ class _Reader:
             rows = _positions(y, h, out_h, skip)[top : top + count]
             first, last = _span(rows, shape[0], skip)
             values = tiles.values(first, last, left, right)
-            values = _sample(values, rows - (first >> skip), 0)
-            values = _sample(values, columns - (left >> skip), 1)
+            values = cubic(values, rows - (first >> skip), 0)
+            values = cubic(values, columns - (left >> skip), 1)
             for part in _few(len(values), out_w):
                 out[top:][part] = to_bytes(values[part], out.shape[-1])
         return out

@@ -101,7 +101,7 @@ def encode(
     Raises:
       MscnError: the signal is too far off for so small a bound.
     """
-    if _largest(original, decoded) <= bound:
+    if largest_error(original, decoded) <= bound:
         return b""
     step, steps = _quantised(original, decoded, bound)
     length, apart = _rows(original.shape)
@@ -145,7 +145,8 @@ def decode(frequency_tables: Tables, payload: bytes, shape: Sequence[int]) -> tu
     return step, flat.reshape(shape)
 
 
-def _largest(original: np.ndarray, values: np.ndarray) -> float:
+def largest_error(original: np.ndarray, values: np.ndarray) -> float:
+    """The largest difference of two arrays of one shape."""
     return float(np.abs(original.astype(np.float64) - values.astype(np.float64)).max())
 
 
@@ -163,7 +164,7 @@ def _quantised(original: np.ndarray, decoded: np.ndarray, bound: float) -> tuple
         if np.abs(steps).max() > LARGEST_SYMBOL:
             break
         steps = steps.astype(np.int32)
-        if _largest(original, corrected(decoded, steps, step)) <= bound:
+        if largest_error(original, corrected(decoded, steps, step)) <= bound:
             return step, steps
         step /= 2
     raise MscnError(f"max_error={bound:g} is too small for values of this size; raise it")

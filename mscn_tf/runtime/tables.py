@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import constriction
 import numpy as np
 
-from mscn_tf.runtime.container import varint
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.input import varint
 
 FREQUENCY_BITS = 16  # a table's frequencies add up to 2^16
 LARGEST_SYMBOL = 2**31 - 1

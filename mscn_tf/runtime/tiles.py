@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
 # bounds the memory. On the sphere every point has some hundred functions of its own.
 _BOX_POINTS, _SPHERE_POINTS = 2**16, 2**12
+_STRIP_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _pieces(first: np.ndarray, last: np.ndarray, piece: int) -> tuple[np.ndarray
     return owner, start, np.minimum(start + piece, last[owner])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _box_axis(
     start: int, extent: int, out: int, edge: int, overlap: int, tiles: int, piece: int
 ) -> _Axis:
@@ -90,6 +91,16 @@ def _sphere_axis(known: np.ndarray, start: int, extent: int, out: int, piece: in
     _, begin, end = _pieces(np.array([0]), np.array([out]), piece)
     at = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
     return _Axis(np.zeros(len(begin), np.int64), begin, end, coordinates[at])
+
+
+def _strips(view: View) -> list[View]:
+    """Parts of a view one after the other, where it has one axis and the original size."""
+    if len(view.shape) > 1 or view.shape != view.extent:
+        return [view]
+    (start,), (extent,) = view.start, view.extent
+    sides = [min(_STRIP_SAMPLES, extent - at) for at in range(0, extent, _STRIP_SAMPLES)]
+    starts = range(start, start + extent, _STRIP_SAMPLES)
+    return [replace(view, start=(s,), extent=(n,), shape=(n,)) for s, n in zip(starts, sides)]
 
 
 class Tiles:
@@ -163,12 +174,17 @@ class _Reader:
     def symbols(self, item: int) -> np.ndarray:
         """int32 [tiles, M]: an item's quantised codes, tiles row-major."""
         tiles, size = self._container.tiles_of(item), self._container.tiles_per_block
+        if not tiles:  # all is exact
+            return np.empty((0, self._prior.coefficients), np.int32)
         first, last = tiles.start // size, (tiles.stop - 1) // size
         joined = np.concatenate([self.block(block)[0] for block in range(first, last + 1)])
         return joined[tiles.start - first * size :][: len(tiles)]
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
-        """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type."""
+        """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type.
+
+        Of those planes that have tiles; every item has one.
+        """
         container = self._container
         if self._tiles.bundle.manifest["modality"] == "image":
             planes = of_planes(container, views)
@@ -181,14 +197,29 @@ class _Reader:
             self._render(planes, store)
             outputs = join_planes(container, views, outputs)
             return [self._corrected(*pair) for pair in zip(views, outputs)]
-        sums = [np.zeros((*v.shape, container.code_channels)) for v in views]
+        return [self._corrected(*pair) for pair in zip(views, self._numbers(views))]
+
+    def _numbers(self, views: Sequence[View]) -> list[np.ndarray]:
+        """For each view ``[.., C]``, in the codec's type; those of long sounds in strips."""
+        if all(math.prod(view.shape) <= _STRIP_SAMPLES for view in views):
+            return self._restored(views)
+        channels, dtype = self._container.code_channels, self._tiles.values.dtype
+        outputs = [np.empty((*v.shape, channels), dtype) for v in views]
+        for view, output in zip(views, outputs):
+            at = 0
+            for strip in _strips(view):
+                output[at : at + strip.shape[0]] = self._restored([strip])[0]
+                at += strip.shape[0]
+        return outputs
+
+    def _restored(self, views: Sequence[View]) -> list[np.ndarray]:
+        sums = [np.zeros((*v.shape, self._container.code_channels)) for v in views]
 
         def add(number: int, place: tuple[slice, ...], values: np.ndarray) -> None:
             sums[number][place] += values
 
         self._render(views, add)
-        outputs = [self._tiles.values.restore(values) for values in sums]
-        return [self._corrected(*pair) for pair in zip(views, outputs)]
+        return [self._tiles.values.restore(values) for values in sums]
 
     def _corrected(self, view: View, values: np.ndarray) -> np.ndarray:
         """Values within the file's error bound, where it has one and the size is the original."""

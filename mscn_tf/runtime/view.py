@@ -34,8 +34,8 @@ class View:
 
 
 def of_planes(container: Container, views: Sequence[View]) -> list[View]:
-    """Views of each plane of what views show."""
-    return [replace(v, plane=p) for v in views for p in range(len(container.planes(v.item)))]
+    """Views of each plane of what views show, but for exact ones."""
+    return [replace(v, plane=p) for v in views for p in container.coded(v.item)]
 
 
 def join_planes(
@@ -43,7 +43,7 @@ def join_planes(
 ) -> list[np.ndarray]:
     """What `of_planes` shows, ``[.., C]`` each, put together: an array for each of the views."""
     rest = iter(outputs)
-    found = [[next(rest) for _ in container.planes(v.item)] for v in views]
+    found = [[next(rest) for _ in container.coded(v.item)] for v in views]
     return [part[0] if len(part) == 1 else np.concatenate(part, axis=-1) for part in found]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals.picture_files import read_picture
 
 
 def central_square(picture: Image.Image, edge: int) -> Image.Image:
@@ -36,7 +37,7 @@ def load_pictures(
       Arrays ``[H, W, 3]`` uint8, or with ``sheets`` ``[N, edge, edge, 3]``.
 
     Raises:
-      MscnError: nothing matches, or a file is no picture or smaller than one tile.
+      MscnError: nothing matches, or a file is no picture that is read, or smaller than one tile.
     """
     found = (glob.glob(part, recursive=True) for part in pattern.split(","))
     paths = sorted({Path(name) for names in found for name in names})
@@ -46,18 +47,21 @@ def load_pictures(
         )
     pictures = []
     for path in paths:
-        try:
-            with Image.open(path) as picture:
-                picture = picture.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
-            raise MscnError(f"{path}: not a picture, or damaged ({error}); leave it out") from error
+        pixels = _rgb(read_picture(path))
         if squares:
+            picture = Image.fromarray(pixels)
             taken = [np.asarray(central_square(picture, side)) for side in squares]
         else:
-            taken = [np.asarray(picture)]
+            taken = [pixels]
         for pixels in taken:
             pictures.append(_checked(pixels, path, edge, sheets))
     return pictures
+
+
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture of any channels, without alpha."""
+    colours = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., :1].repeat(3, -1)
+    return np.ascontiguousarray(colours)
 
 
 def _checked(pixels: np.ndarray, path: Path, edge: int, sheets: bool) -> np.ndarray:

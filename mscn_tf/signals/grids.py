@@ -10,6 +10,7 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals.folders import make_folders
 from mscn_tf.signals.images import file_names
 
 
@@ -81,12 +82,9 @@ def targets(path: PathLike, count: int, names: Sequence[str] | None, suffix: str
                 f"{path}: there are {count} signals; let OUT be a folder, or name one with --item=I"
             )
         return [path]
-    stems = file_names(names or [f"{i:06d}" for i in range(count)])
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise MscnError(f"cannot write {path}: {error.strerror}; check folder and space") from error
-    return [path / (Path(stem).stem + suffix) for stem in stems]
+    files = file_names(names or [f"{i:06d}" for i in range(count)], suffix)
+    make_folders(path, files)
+    return [path / file for file in files]
 
 
 def placed(metadata: dict[str, Any] | None, view: dict[str, Any], name: str) -> list[Any] | None:
@@ -94,3 +92,9 @@ def placed(metadata: dict[str, Any] | None, view: dict[str, Any], name: str) -> 
     known = (metadata or {}).get(name)
     item = view.get("item")
     return known if known is None or item is None else known[item : item + 1]
+
+
+def overlap(original: np.ndarray, decoded: np.ndarray) -> float:
+    """IoU of truth values: those true in both among those true in either; 1 where none is."""
+    either = np.count_nonzero(original | decoded)
+    return np.count_nonzero(original & decoded) / either if either else 1.0

@@ -1,111 +1,191 @@
-"""Pictures in files: single ones, folders of them, and `.npy` stacks.
+"""Pictures: single ones, folders of them, and `.npy` stacks.
 
 In memory a picture is uint8 [H, W, C], C 1 (grey) or 3 (RGB), 2 or 4 with alpha behind.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
+import json
 import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mscn_tf.runtime.container import MAX_PIXELS
+from mscn_tf.runtime.container import MAX_METADATA_BYTES
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
-
-# Pillow's readers for other formats run external programs or take any file for their own.
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
-SUFFIXES = frozenset(
-    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .jp2 .j2k".split()
+from mscn_tf.signals import folders, other_files, picture_metadata
+from mscn_tf.signals.picture_files import (
+    KINDS,
+    SUFFIXES,
+    Picture,
+    check_format,
+    open_picture,
+    read_picture,  # noqa: F401
+    write_picture,
 )
-KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}  # by channels
-WITH_ALPHA = ("PNG", "WEBP", "TIFF", "JPEG2000")  # of the formats
-# What is added to `Image.save`: no loss where the format can do without, little where it can't.
-_SAVE = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.transparency import squeezed
+
+_MOST_BAD = 10  # pictures of a folder whose errors are told
+_LEAST_SPREAD = 4.0  # levels; errors of half of it are not seen
 
 
-def read(path: PathLike) -> tuple[list[np.ndarray], Optional[list[str]]]:
-    """Pictures of a file, a folder or an `.npy` stack, and their names where it is a folder.
+def read(path: PathLike, keep_metadata: bool = False) -> Signals:
+    """Pictures of a file, a folder or an `.npy` stack, with their names where it is a folder.
+
+    Args:
+      path: of them.
+      keep_metadata: whether `metadata` shall hold `pictures`: what the file of each says beside
+        pixels, as `picture_metadata.of_picture` gives it.
 
     Raises:
       MscnError: there is nothing there to encode, or something that can't be.
     """
     path = Path(path)
+    if path.suffix.lower() == ".npy" and not path.is_dir():
+        return Signals(list(read_stack(path)))
     if path.is_dir():
-        return read_folder(path)
-    if path.suffix.lower() == ".npy":
-        return list(read_stack(path)), None
-    return [read_picture(path)], None
+        pictures, names, notes = _read_folder(path, keep_metadata)
+    else:
+        pictures, names, notes = [open_picture(path, keep_metadata)], None, []
+    shown = [str(path)] if names is None else names
+    metadata = None
+    if any(picture.metadata for picture in pictures):
+        metadata = {"pictures": [picture.metadata or None for picture in pictures]}
+        size = len(json.dumps(metadata, ensure_ascii=False).encode())
+        if size > MAX_METADATA_BYTES:
+            raise MscnError(
+                f"{path}: {size:,} bytes of EXIF and the like are over the limit of "
+                f"{MAX_METADATA_BYTES:,}; encode fewer pictures at once, or drop them"
+            )
+    return Signals(
+        [picture.pixels for picture in pictures],
+        names,
+        metadata,
+        [*_notes(shown, pictures), *notes],
+    )
 
 
-def read_picture(path: PathLike) -> np.ndarray:
-    """uint8 [H, W, C]: one picture, turned upright as its EXIF orientation says.
+def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[str], list[str]]:
+    files, left_out = folders.listed(path, SUFFIXES)
+    if not files:
+        told = other_files.folder_words({entry.name for entry in path.iterdir()})
+        raise MscnError(f"{path}: {told}{left_out and f'; {left_out}'}")
+    pictures, bad = [], []
+    for file in files:
+        try:
+            pictures.append(open_picture(file, keep_metadata))
+        except MscnError as error:
+            bad.append(str(error))
+    if len(bad) == 1:
+        raise MscnError(bad[0])
+    if bad:
+        more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
+        told = " | ".join(bad[:_MOST_BAD])
+        raise MscnError(f"{len(bad)} of {len(files)} pictures can't be encoded: {told}{more}")
+    notes = [f"{path}: {left_out}"] if left_out else []
+    return pictures, [file.name for file in files], notes
 
-    Alpha is kept where a pixel is transparent. Fully transparent pixels get the colours around
-    them: theirs isn't seen, and would cost bits.
 
-    Raises:
-      MscnError: missing, empty, damaged, no picture, too large, with several frames, or of a kind
-        that the codecs don't keep: more than 8 bits a channel, CMYK.
-    """
-    _check_readable(path)
-    return load_picture(path, str(path))
+def _notes(names: Sequence[str], pictures: Sequence[Picture]) -> list[str]:
+    """Each note once, with those that it is about."""
+    about: dict[str, list[str]] = {}
+    for name, picture in zip(names, pictures):
+        for note in picture.notes:
+            about.setdefault(note, []).append(name)
+    return [f"{folders.some(concerned, 3)}: {note}" for note, concerned in about.items()]
 
 
-def load_picture(
-    file: Union[PathLike, BinaryIO], name: str, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
-    """As `read_picture`, also of an open file.
+def write(
+    path: PathLike,
+    arrays: Iterable[np.ndarray],
+    names: Optional[Sequence[str]],
+    metadata: Optional[Mapping[str, Any]],
+    view: Mapping[str, Any],
+) -> str:
+    """Writes pictures in the format that the name ends in, into a folder as PNG, or as `.npy`.
 
     Args:
-      file: a path, or the file.
-      name: what error messages call it.
-      max_pixels: how many it may have at most.
+      path: of a file, or of a folder: one that is there, or a name without an ending.
+      arrays: uint8 [H, W, C] each; taken one by one where they go into a folder.
+      names: one for each, or None.
+      metadata: as `read` gives it, of all pictures of the file, or None.
+      view: `item`, the only one that was decoded, or None; `shapes`, of all there are.
 
     Raises:
-      MscnError: as `read_picture`.
+      MscnError: there are several for one file, or they can't be written.
     """
-    try:
-        with _no_pixel_limit(), Image.open(file, formats=_FORMATS) as picture:
-            _check(picture, name, max_pixels)
-            ImageOps.exif_transpose(picture, in_place=True)
-            return _pixels(picture)
-    except MscnError:
-        raise
-    except UnidentifiedImageError as error:
-        raise MscnError(f"{name}: not a picture; give a PNG, JPEG, WebP or TIFF file") from error
-    except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
-        raise MscnError(f"{name}: damaged or cut short ({error}); get a fresh copy") from error
+    item = view["item"]
+    count = len(view["shapes"]) if item is None else 1
+    suffix = Path(path).suffix.lower()
+    if os.path.isdir(path) or not suffix or os.fspath(path).endswith(os.sep):
+        start = item or 0
+        names = names or [f"{number:06d}" for number in range(start, start + count)]
+        known, said = _metadata(metadata, item, count)
+        files = write_folder(path, arrays, names, known)
+        return f"{len(files)} pictures, {files[0]} to {files[-1]}{said}"
+    if suffix == ".npy":
+        arrays = list(arrays)
+        write_stack(path, arrays)
+        return f"{len(arrays)} pictures"
+    kind = check_format(path)
+    if count > 1:
+        raise MscnError(
+            f"{path}: there are {count} pictures; let OUT be a folder or an .npy file, "
+            "or name one picture with --item=I"
+        )
+    known, said = _metadata(metadata, item, count)
+    (picture,) = arrays
+    write_picture(path, picture, known[0])
+    unheld = picture_metadata.unheld(known[0] or {}, kind)
+    if unheld:
+        said += f"; {kind} doesn't hold its {' and '.join(unheld)}"
+    height, width, channels = picture.shape
+    return f"{width}x{height} {KINDS[channels]}{said}"
 
 
-def read_folder(path: PathLike) -> tuple[list[np.ndarray], list[str]]:
-    """The pictures that lie in a folder and their file names, in the names' order.
+def _metadata(
+    metadata: Optional[Mapping[str, Any]], item: Optional[int], count: int
+) -> tuple[list[Optional[dict[str, Any]]], str]:
+    """What is known of each picture, of metadata that may come from a stranger, and what to say."""
+    entries = (metadata or {}).get("pictures")
+    if entries is None:
+        return [None] * count, ""
+    known: list[Optional[dict[str, Any]]] = []
+    damaged = False
+    for number in range(item or 0, (item or 0) + count):
+        try:
+            entry = entries[number]
+            known.append(None if entry is None else picture_metadata.checked(entry))
+        except (IndexError, KeyError, TypeError, ValueError):
+            known.append(None)
+            damaged = True
+    return known, "; damaged EXIF or the like was left out" if damaged else ""
 
-    Files whose names don't end like a picture's, hidden files and folders within are left out.
 
-    Raises:
-      MscnError: there is none, or one can't be read.
+def measure(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
+) -> dict[str, float]:
+    """PSNR in dB of pictures uint8 [H, W, C]."""
+    return {"dB PSNR": psnr(original, decoded)}
+
+
+def share_lost(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
+) -> float:
+    """RMSE over the standard deviation about each channel's mean, or over 4 levels if that's more.
+
+    In a picture that is all but flat, losses that nobody sees would look large otherwise.
     """
-    try:
-        entries = sorted(Path(path).iterdir(), key=lambda entry: entry.name)
-    except OSError as error:
-        raise MscnError(f"cannot read {path}: {error.strerror}; check the path") from error
-    files = [
-        entry
-        for entry in entries
-        if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-    ]
-    if not files:
-        raise MscnError(f"{path}: no picture in this folder; give one with PNG or JPEG files")
-    return [read_picture(file) for file in files], [file.name for file in files]
+    error = np.sqrt(np.mean(np.square(original.astype(np.float64) - decoded)))
+    spread = np.sqrt(np.mean(np.var(original, axis=(0, 1), dtype=np.float64)))
+    return float(error / max(spread, _LEAST_SPREAD))
 
 
 def read_stack(path: PathLike) -> np.ndarray:
@@ -125,11 +205,14 @@ def open_stack(path: PathLike) -> np.ndarray:
     Raises:
       MscnError: missing, damaged, or of another shape or type than `read_stack` takes.
     """
-    _check_readable(path)
     try:
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise MscnError(f"cannot read {path}: {error.strerror or error}; check the path") from error
     except Exception as error:  # damaged headers raise all kinds of errors
         raise MscnError(f"{path}: not an array that NumPy can read ({error})") from error
+    if not isinstance(stack, np.ndarray):  # a ZIP file of several
+        raise MscnError(f"{path}: several arrays; save one of them with numpy.save")
     if stack.ndim == 3 and stack.shape[2] in (3, 4):
         height, width, channels = stack.shape
         raise MscnError(
@@ -166,51 +249,6 @@ def stack_pixels(stack: np.ndarray, path: str) -> np.ndarray:
     return np.rint(stack * 255.0).astype(np.uint8)
 
 
-def check_format(path: PathLike) -> str:
-    """Pillow's name of the format that a file name ends in.
-
-    Raises:
-      MscnError: Pillow writes no such format.
-    """
-    suffix = Path(path).suffix.lower()
-    kind = Image.registered_extensions().get(suffix)
-    if kind not in Image.SAVE or suffix not in SUFFIXES:
-        raise MscnError(f"{path}: no picture type to write; let it end in .png, for instance")
-    return kind
-
-
-def write_picture(path: PathLike, picture: np.ndarray) -> None:
-    """Writes uint8 [H, W, C] in the format that the name ends in.
-
-    Raises:
-      MscnError: an unknown format, one without alpha for a picture with it, or the file can't be
-        written.
-    """
-    kind = check_format(path)
-    if picture.shape[-1] in (2, 4) and kind not in WITH_ALPHA:
-        raise MscnError(f"{path}: {kind} has no transparency; let it end in .png, for instance")
-    with atomic_write(path) as file:
-        save_picture(file, picture, kind, str(path))
-
-
-def save_picture(file: BinaryIO, picture: np.ndarray, kind: str, name: str) -> None:
-    """Writes uint8 [H, W, C] to an open file.
-
-    Args:
-      file: open for writing.
-      picture: with alpha only where `kind` is one of `WITH_ALPHA`.
-      kind: Pillow's name of the format.
-      name: what error messages call the file.
-
-    Raises:
-      MscnError: the format can't hold the picture.
-    """
-    try:
-        Image.fromarray(_squeezed(picture)).save(file, kind, **_SAVE.get(kind, {}))
-    except (ValueError, KeyError) as error:
-        raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
-
-
 def write_stack(path: PathLike, pictures: Sequence[np.ndarray]) -> None:
     """Writes pictures of one shape as uint8 [N, H, W, C], or [N, H, W] where they are grey.
 
@@ -220,19 +258,25 @@ def write_stack(path: PathLike, pictures: Sequence[np.ndarray]) -> None:
     if len({picture.shape for picture in pictures}) > 1:
         raise MscnError(f"{path}: the pictures differ in size; decode them to a folder")
     with atomic_write(path) as file:
-        np.save(file, np.stack([_squeezed(picture) for picture in pictures]))
+        np.save(file, np.stack([squeezed(picture) for picture in pictures]))
 
 
-def write_folder(path: PathLike, pictures: Iterable[np.ndarray], names: Sequence[str]) -> list[str]:
+def write_folder(
+    path: PathLike,
+    pictures: Iterable[np.ndarray],
+    names: Sequence[str],
+    metadata: Iterable[Optional[Mapping[str, Any]]] = itertools.repeat(None),
+) -> list[str]:
     """Writes PNG files into a folder, which is made if need be: all of them or none.
 
     Args:
       path: the folder.
       pictures: uint8 [H, W, C] each.
       names: one for each; see `file_names`.
+      metadata: of each, as `picture_metadata.checked` gives it, or None.
 
     Returns:
-      The file names.
+      The file names, below the folder.
 
     Raises:
       MscnError: the folder or a file can't be written.
@@ -244,9 +288,10 @@ def write_folder(path: PathLike, pictures: Iterable[np.ndarray], names: Sequence
         # In the same folder, so that finished files can be moved.
         temporary = Path(tempfile.mkdtemp(prefix=".mscn-", dir=path.parent if made else path))
         try:
-            for file, picture in zip(files, pictures):
-                write_picture(temporary / file, picture)
-            path.mkdir(exist_ok=True)
+            folders.make_folders(temporary, files)
+            for file, picture, known in zip(files, pictures, metadata):
+                write_picture(temporary / file, picture, known)
+            folders.make_folders(path, files)
             for file in files:
                 os.replace(temporary / file, path / file)
         finally:
@@ -256,23 +301,9 @@ def write_folder(path: PathLike, pictures: Iterable[np.ndarray], names: Sequence
     return files
 
 
-def file_names(names: Sequence[str]) -> list[str]:
-    """Safe, different `.png` file names like the given ones, which may come from a stranger."""
-    taken: set[str] = set()
-    files = []
-    for index, name in enumerate(names):
-        stem = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name)
-        if Path(stem).suffix.lower() in SUFFIXES:
-            stem = Path(stem).stem
-        # 60 characters are at most 240 bytes: short of the 255 that file systems allow.
-        stem = stem.strip(" .")[:60].rstrip(" .") or f"{index:06d}"
-        file, count = stem, 1
-        while file.lower() in taken:
-            count += 1
-            file = f"{stem}-{count}"
-        taken.add(file.lower())
-        files.append(f"{file}.png")
-    return files
+def file_names(names: Iterable[str], suffix: str = ".png") -> list[str]:
+    """Safe, different file names like the given ones: `folders.file_names` for pictures' names."""
+    return folders.file_names(names, suffix, SUFFIXES)
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray, peak: float = 255.0) -> float:
@@ -291,90 +322,3 @@ def psnr(original: np.ndarray, decoded: np.ndarray, peak: float = 255.0) -> floa
         difference = original[part].astype(np.float64) - decoded[part]
         error += float(np.sum(np.square(difference)))
     return float("inf") if error == 0 else float(10 * np.log10(peak**2 * original.size / error))
-
-
-def _check_readable(path: PathLike) -> None:
-    try:
-        with open(path, "rb") as file:
-            empty = not file.read(1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or error
-        raise MscnError(f"cannot read {path}: {reason}; check the path") from error
-    if empty:
-        raise MscnError(f"{path}: the file is empty; get a fresh copy")
-
-
-@contextlib.contextmanager
-def _no_pixel_limit() -> Iterator[None]:
-    """Lifts Pillow's limit, for which `_check` has one of its own, and silences its warnings."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def _check(picture: Image.Image, name: str, max_pixels: int) -> None:
-    """Raises MscnError, before anything is decoded, where the codecs would lose something."""
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise MscnError(
-            f"{name}: {width}x{height} pixels are over the limit of {max_pixels}; cut it up"
-        )
-    # A phone's "MPO" is a JPEG with previews or depth behind it.
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        raise MscnError(f"{name}: {picture.n_frames} frames; save one of them as a picture")
-    if picture.mode not in ("1", "L", "P", "RGB", "LA", "PA", "RGBA") or _has_16_bits(picture):
-        deep = picture.mode[0] in "IF" or _has_16_bits(picture)
-        kind = "more than 8 bits a channel" if deep else f"{picture.mode} colours"
-        raise MscnError(f"{name}: {kind}; convert it to 8-bit RGB or grey")
-
-
-def _has_16_bits(picture: Image.Image) -> bool:
-    """Whether Pillow would cut the values of an "RGB" picture to 8 bits without a word."""
-    for tile in picture.tile:
-        given = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        for value in given:
-            if isinstance(value, str) and ";16" in value:
-                return True
-            if picture.format == "PPM" and isinstance(value, int) and value > 255:
-                return True
-    return False
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
-    alpha = np.array(picture.convert("RGBA"))[..., 3:] if picture.has_transparency_data else None
-    pixels = np.array(picture if picture.mode == mode else picture.convert(mode))
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if alpha is None or alpha.min() == 255:
-        return pixels
-    return np.concatenate([_filled(pixels, alpha[..., 0] > 0), alpha], axis=-1)
-
-
-def _filled(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Pixels uint8 [H, W, C] that aren't seen, bool [H, W], in smooth colours of those around.
-
-    From means of those seen in squares of 2, 4, 8 ... pixels (pull-push, Gortler et al. 1996).
-    """
-    if seen.all():
-        return pixels
-    height, width, channels = pixels.shape
-    pad = ((0, height % 2), (0, width % 2))
-    squares = [-(-height // 2), 2, -(-width // 2), 2]
-    weights = np.pad(seen, pad).reshape(squares).sum((1, 3))
-    kept = np.pad(pixels * seen[..., None], (*pad, (0, 0)))
-    sums = kept.reshape(*squares, channels).sum((1, 3), dtype=np.uint32)
-    means = (sums // np.maximum(weights, 1)[..., None]).astype(np.uint8)
-    if height * width > 1:
-        means = _filled(means, weights > 0)
-    size = (2 * squares[2], 2 * squares[0])
-    larger = Image.fromarray(_squeezed(means)).resize(size, Image.Resampling.BILINEAR)
-    larger = np.asarray(larger).reshape(size[1], size[0], channels)[:height, :width]
-    return np.where(seen[..., None], pixels, larger)
-
-
-def _squeezed(picture: np.ndarray) -> np.ndarray:
-    return picture[..., 0] if picture.shape[-1] == 1 else picture

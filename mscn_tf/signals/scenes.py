@@ -2,118 +2,105 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Optional
 
 import numpy as np
 import scipy.ndimage
 from PIL import Image
 
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.runtime.rendering import on_white, orbit, render
+from mscn_tf.runtime.rendering import on_ground, orbit, render_rays
 from mscn_tf.signals import images, voxels
+from mscn_tf.signals.cameras import Camera
+from mscn_tf.signals.cubes import Cube
+from mscn_tf.signals.descriptions import Frame, read_description
+from mscn_tf.signals.views import Views
 
-BOUND = 1.5  # of NeRF's synthetic scenes
-_HELD_OUT = 8  # every so many views, where the folder doesn't say
+_RAYS = 10_000  # of a view at most, that quality is measured on
 _ORBIT_VIEWS = 24
-
-
-@dataclass(frozen=True)
-class Views:
-    """Pictures of a scene and where they were taken from.
-
-    Attributes:
-      pictures: float32 ``[H, W, 4]`` each, premultiplied RGBA in [0, 1], all of one size.
-      poses: ``[4, 4]`` each, camera to world, in units of half the side of the scene's cube.
-      focal: length in pixels.
-    """
-
-    pictures: Sequence[np.ndarray]
-    poses: Sequence[np.ndarray]
-    focal: float
-
-
-def read_views(path: PathLike, bound: float) -> tuple[Views, Views]:
-    """The views to fit and those held out to measure by.
-
-    Args:
-      path: a folder with ``transforms_train.json`` (and ``transforms_test.json``) or
-        ``transforms.json``, of which every eighth view is held out.
-      bound: half the side of the cube about the origin that holds the scene, in the poses' units.
-
-    Raises:
-      MscnError: a file is missing or damaged, pictures differ in size, or a pose is none.
-    """
-    path = Path(path)
-    if path.suffix == ".json":
-        path = path.parent
-    if (path / "transforms_train.json").exists():
-        fitted = _read(path / "transforms_train.json", bound)
-        test = path / "transforms_test.json"
-        return fitted, _read(test, bound) if test.exists() else fitted
-    views = _read(path / "transforms.json", bound)
-    held_out = range(_HELD_OUT - 1, len(views.poses), _HELD_OUT)
-    kept = [i for i in range(len(views.poses)) if i not in held_out]
-
-    def part(which: Sequence[int]) -> Views:
-        which = which or kept
-        return Views(
-            [views.pictures[i] for i in which], [views.poses[i] for i in which], views.focal
-        )
-
-    return part(kept), part(list(held_out))
-
-
-def _read(path: Path, bound: float) -> Views:
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        angle, frames = float(described["camera_angle_x"]), described["frames"]
-        names = [frame["file_path"] for frame in frames]
-        poses = [np.array(frame["transform_matrix"], np.float64) for frame in frames]
-        sound = 0 < angle < np.pi and all(isinstance(name, str) for name in names)
-    except OSError as error:
-        raise MscnError(f"cannot read {path}: {error.strerror}; give a folder with it") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise MscnError(
-            f"{path}: not a NeRF description (camera_angle_x, frames with file_path and "
-            f"transform_matrix): {error}"
-        ) from error
-    if not frames or not sound:
-        raise MscnError(f"{path}: no frame, or a camera_angle_x that is no angle; correct it")
-    pictures = []
-    for name, pose in zip(names, poses):
-        _check_pose(path, name, pose)
-        pose[:3, 3] /= bound
-        file = path.parent / name
-        pictures.append(_read_picture(file if file.suffix else file.with_suffix(".png")))
-        if pictures[-1].shape != pictures[0].shape:
-            raise MscnError(f"{file}: its size differs from the first picture's; resize it")
-    focal = 0.5 * pictures[0].shape[1] / np.tan(0.5 * angle)
-    return Views(pictures, poses, float(focal))
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            rgba = np.asarray(picture.convert("RGBA"), np.float32) / 255
-    except OSError as error:
-        reason = error.strerror or "not a picture, or damaged"
-        raise MscnError(f"cannot read {path}: {reason}; every frame needs its picture") from error
-    return np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], -1)
+_LOOKS, _LOOK_SIDE = 6, 40  # what coding costs is seen by so many cameras, of so many pixels
+_LARGEST_VIEW = 2**24  # pixels, of a file that a stranger made
 
 
 def rendered_psnr(grid: np.ndarray, views: Views) -> float:
-    """Mean PSNR in dB of a grid's renderings on white, over views."""
+    """Mean PSNR in dB of a grid's renderings on white, or the ground of the views, over these.
+
+    Of large pictures only every second, third, ... row and column is rendered.
+    """
+    return _mean_psnr(_compared(grid, views))
+
+
+def measure_views(
+    original: np.ndarray, decoded: np.ndarray, views: Views
+) -> tuple[dict[str, float], float]:
+    """What a coded grid is worth in pictures.
+
+    Returns:
+      mean PSNR by its name, which says what the grid had before coding; and the error of all
+      renderings over the pictures' own spread, 1 where they are no better than a mean colour.
+    """
+    before, after = _mean_psnr(_compared(original, views)), _compared(decoded, views)
+    name = f"dB PSNR of {views.noun} ({before:.2f} before coding)"
+    return {name: _mean_psnr(after)}, _pooled(after)
+
+
+def unfit(grid: np.ndarray, views: Views, most: float) -> Optional[str]:
+    """Why a grid, before coding, is none of a scene: its views lose more than that share."""
+    pairs = _compared(grid, views)
+    lost = _pooled(pairs)
+    if lost <= most:
+        return None
+    return (
+        f"the fit misses {views.noun} by {lost:.0%} of their own spread ({_mean_psnr(pairs):.2f} "
+        "dB PSNR); give it more --fit-steps, pictures without their background, or another --bound"
+    )
+
+
+def _compared(grid: np.ndarray, views: Views) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is seen of a grid and what was taken, ``[N, 3]`` on the ground, of each view."""
     found = []
-    for pose, picture in zip(views.poses, views.pictures):
-        seen = render(grid, pose, views.focal, *picture.shape[:2])
-        error = on_white(seen) - on_white(picture)
-        found.append(-10 * np.log10(max(np.mean(np.square(error)), 1e-10)))
-    return float(np.mean(found))
+    for view, picture in enumerate(views.pictures):
+        step = max(1, int(np.ceil(np.sqrt(picture[..., 0].size / _RAYS))))
+        origin, directions = views.rays(view)
+        directions = directions.reshape(*picture.shape[:2], 3)[::step, ::step].reshape(-1, 3)
+        seen, taken = render_rays(grid, origin, directions), picture[::step, ::step].reshape(-1, 4)
+        found.append((on_ground(seen, views.ground), on_ground(taken, views.ground)))
+    return found
+
+
+def _mean_psnr(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    errors = [max(np.mean(np.square(seen - taken)), 1e-10) for seen, taken in pairs]
+    return float(np.mean(-10 * np.log10(errors)))
+
+
+def _pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    return _over_spread(*(np.concatenate(each) for each in zip(*pairs)))
+
+
+def _over_spread(seen: np.ndarray, taken: np.ndarray) -> float:
+    error, spread = np.mean(np.square(seen - taken)), np.mean(np.var(taken, axis=0))
+    return float(np.sqrt(error / spread)) if spread > 0 else (0.0 if error == 0 else float("inf"))
+
+
+def share_lost(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+) -> float:
+    """Error of what cameras around see of a decoded grid, over the spread of what they saw before.
+
+    Many values of a grid lie where no camera sees them.
+    """
+    known = metadata or {}
+    poses = orbit(_LOOKS, max(float(known.get("distance", 3.0)), 2.0))
+    camera = Camera.pinhole(1.2 * _LOOK_SIDE, _LOOK_SIDE, _LOOK_SIDE)
+    rays = [camera.rays(pose) for pose in poses]
+    before, after = (
+        np.concatenate([on_ground(render_rays(grid, *ray), known.get("ground")) for ray in rays])
+        for grid in (original, decoded)
+    )
+    return _over_spread(after, before)
 
 
 def measure(
@@ -140,62 +127,100 @@ def write(
     """
     if len(arrays) != 1:
         raise MscnError(f"{path}: {len(arrays)} scenes; name one with --item=I")
-    grid, known = np.asarray(arrays[0], np.float64), metadata or {}
-    suffix = Path(path).suffix.lower()
+    grid, suffix = np.asarray(arrays[0], np.float64), Path(path).suffix.lower()
     if suffix == ".npy":
         with atomic_write(path) as file:
             np.save(file, arrays[0])
         return f"grid of {'x'.join(map(str, arrays[0].shape))}"
-    width, height = known.get("picture_size", (128, 128))
-    focal = known.get("focal", 1.2 * width)
+    if suffix not in (".gif", ".png", ""):
+        raise MscnError(f"{path}: scenes are written as .gif, .png, .npy or a folder of PNGs")
+    with naming(path):
+        cube = Cube.of(metadata)
+        camera, distance = _own_camera(metadata or {})
+        ground = _own_ground(metadata or {})
     chosen = (view or {}).get("poses")
-    if chosen:
-        poses, names = _read_poses(chosen, known.get("bound", 1.0))
+    if chosen is None:
+        poses = list(orbit(_ORBIT_VIEWS, distance))
+        cameras, names = [camera] * len(poses), [f"{i:03d}" for i in range(len(poses))]
     else:
-        poses = list(orbit(_ORBIT_VIEWS, known.get("distance", 3.0)))
-        names = [f"{i:03d}" for i in range(len(poses))]
+        frames, _ = read_description(chosen)
+        poses = [cube.placed(frame.pose) for frame in frames]
+        cameras = [_camera_of(frame, camera) for frame in frames]
+        names = [PurePosixPath(frame.name).name for frame in frames]
     if suffix == ".png":
         poses = poses[:1]
-    elif suffix not in (".gif", ""):
-        raise MscnError(f"{path}: scenes are written as .gif, .png, .npy or a folder of PNGs")
-    pictures = [_straight(render(grid, pose, focal, height, width)) for pose in poses]
+    if suffix == ".gif" and len({(one.width, one.height) for one in cameras}) > 1:
+        raise MscnError(f"{path}: the views differ in size; decode them to a folder")
+    with naming(path):
+        pictures = [_picture(grid, pose, camera, ground) for pose, camera in zip(poses, cameras)]
+    count = "one view" if len(poses) == 1 else f"{len(poses)} views"
+    size = f"{cameras[0].width}x{cameras[0].height}"
     if suffix == ".gif":
         frames = [Image.fromarray(_on_white(picture)) for picture in pictures]
         with atomic_write(path) as file:
             frames[0].save(
                 file, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0
             )
-        return f"{len(frames)} views, {width}x{height}"
+        return f"{count}, {size}"
     if suffix == ".png":
         with atomic_write(path) as file:
             Image.fromarray(pictures[0]).save(file, "PNG")
-        return f"one view, {width}x{height}"
+        return f"{count}, {size}"
     files = images.write_folder(path, pictures, names)
-    return f"{len(files)} views, {files[0]} to {files[-1]}"
+    return f"{count}, {files[0]} to {files[-1]}"
 
 
-def _read_poses(path: PathLike, bound: float) -> tuple[list[np.ndarray], list[str]]:
+def _camera_of(frame: Frame, own: Camera) -> Camera:
+    """A frame's camera, its picture as wide as those of the scene; that of the scene by default."""
+    if not frame.has_lens():
+        return own
+    across, down = frame.stated_size() or (own.width, own.height)
+    height = max(1, round(own.width * down / across))
+    _check_view(own.width, height)
+    return frame.camera(own.width, height)
+
+
+def _own_camera(known: dict[str, Any]) -> tuple[Camera, float]:
+    """The camera that a file names, and how far from the middle it stands."""
     try:
-        frames = json.loads(Path(path).read_text(encoding="utf-8"))["frames"]
-        poses = [np.array(frame["transform_matrix"], np.float64) for frame in frames]
-        names = [Path(frame["file_path"]).name for frame in frames]
-    except OSError as error:
-        raise MscnError(f"cannot read {path}: {error.strerror}; check --poses") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise MscnError(f"{path}: no frames with transform_matrix and file_path") from error
-    for pose, name in zip(poses, names):
-        _check_pose(path, name, pose)
-        pose[:3, 3] /= bound
-    if not poses:
-        raise MscnError(f"{path}: no frame; give poses")
-    return poses, names
+        width, height = map(int, known.get("picture_size", (128, 128)))
+        focal = float(known.get("focal", 1.2 * width))
+        distance = float(known.get("distance", 3.0))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MscnError(f"damaged metadata ({error}); get a fresh copy") from error
+    if width < 1 or height < 1 or not 1e-3 < focal / width < 1e6 or not 0 <= distance < 1e30:
+        raise MscnError("damaged metadata, no camera; get a fresh copy")
+    _check_view(width, height)
+    return Camera.pinhole(focal, width, height), distance
 
 
-def _check_pose(path: PathLike, name: str, pose: np.ndarray) -> None:
-    if pose.shape != (4, 4) or not np.isfinite(pose).all():
-        raise MscnError(f"{path}: the pose of {name} is no 4x4 matrix; correct it")
-    if abs(np.linalg.det(pose[:3, :3])) < 1e-6:
-        raise MscnError(f"{path}: the pose of {name} is singular; correct it")
+def _own_ground(known: dict[str, Any]) -> Optional[np.ndarray]:
+    """The colour that a file names as that of what lies behind the scene."""
+    if known.get("ground") is None:
+        return None
+    try:
+        ground = np.array(known["ground"], np.float64)
+        sound = ground.shape == (3,) and ((ground >= 0) & (ground <= 1)).all()
+    except (TypeError, ValueError, OverflowError):
+        sound = False
+    if not sound:
+        raise MscnError("damaged metadata, no ground; get a fresh copy")
+    return ground
+
+
+def _check_view(width: int, height: int) -> None:
+    if width * height > _LARGEST_VIEW:
+        raise MscnError(f"views of {width}x{height} pixels are over the limit of {_LARGEST_VIEW}")
+
+
+def _picture(
+    grid: np.ndarray, pose: np.ndarray, camera: Camera, ground: Optional[Sequence[float]]
+) -> np.ndarray:
+    """uint8 RGBA ``[H, W, 4]`` of what a camera sees, before the ground, if there is one."""
+    pixels = render_rays(grid, *camera.rays(pose)).reshape(camera.height, camera.width, 4)
+    if ground is not None:
+        pixels = np.insert(on_ground(pixels, ground), 3, 1.0, axis=-1)
+    return _straight(pixels)
 
 
 def _straight(rgba: np.ndarray) -> np.ndarray:

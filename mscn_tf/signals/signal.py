@@ -19,6 +19,7 @@ class Signals:
       metadata: a JSON object of what else the file said, or None.
       notes: what the reader changed or left out, a line each, for who encodes them.
       lossless: whether they are labels or the like, of which no loss is right.
+      originals: what decoded arrays are compared with where it isn't `arrays`, one for each.
     """
 
     arrays: Sequence[np.ndarray]
@@ -26,3 +27,4 @@ class Signals:
     metadata: Optional[dict[str, Any]] = None
     notes: Sequence[str] = ()
     lossless: bool = False
+    originals: Optional[Sequence[Any]] = None

@@ -16,30 +16,50 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from mscn_tf.runtime.container import MAX_SIDE
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
+from mscn_tf.signals.grids import overlap
 from mscn_tf.signals.signal import Signals
 
 EDGE = 64
 TRUNCATION = 0.25  # of the picture's longer side
 _HALF = 128
+_BLACK = 32  # and less; white likewise
+_MUCH_GREY = 0.1  # more than edges smoothed over a pixel take
 
 
-def read(path: PathLike) -> Signals:
+def read(path: PathLike, lossless: bool = False) -> Signals:
     """The silhouette of a picture, or those of the pictures in a folder.
 
     What is at least half white counts as inside; so does, where pixels are transparent, what is at
     least half opaque. The metadata holds `size`: [width, height] of each picture.
 
+    Args:
+      path: of a picture or a folder.
+      lossless: can't be had.
+
     Raises:
-      MscnError: a picture can't be read.
+      MscnError: a picture can't be read, or no loss is wanted.
     """
-    pictures, names = images.read(path)
-    masks = [to_mask(picture) for picture in pictures]
+    if lossless:
+        raise MscnError(
+            f"{path}: of silhouettes distances at 64x64 points are kept; without loss pictures are "
+            "coded with --modality=image --lossless"
+        )
+    found = images.read(path)
+    masks = [to_mask(picture) for picture in found.arrays]
+    shares = [grey_share(picture) for picture in found.arrays]
+    notes = [
+        f"{name}: {share:.0%} of its pixels are neither black nor white; those of at least half "
+        "white count as inside"
+        for name, share in zip(found.names or [path], shares)
+        if share > _MUCH_GREY
+    ]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
-    return Signals([to_signal(mask) for mask in masks], names, {"size": sizes})
+    arrays = [to_signal(mask) for mask in masks]
+    return Signals(arrays, found.names, {"size": sizes}, [*found.notes, *notes], originals=masks)
 
 
 def write(
@@ -78,6 +98,11 @@ def write(
             width, height = (
                 max(1, round(scale * side)) for side in _original_size(metadata, item, path)
             )
+        if width * height > MAX_PIXELS:
+            raise MscnError(
+                f"{path}: {width}x{height} pixels are over the limit of {MAX_PIXELS}; give a lower "
+                "--scale, or --size=WxH"
+            )
         masks.append(to_picture(array, (height, width)))
     if not path.suffix or path.is_dir():
         names = names or [f"{number:06d}" for number in range(len(masks))]
@@ -92,8 +117,42 @@ def write(
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
 ) -> dict[str, float]:
-    """PSNR in dB of distances [H, W, 1], their whole range being the peak."""
-    return {"dB PSNR of distances": images.psnr(original, decoded, 2 * TRUNCATION)}
+    """IoU, in %, of inside and of outside; the contour's error; PSNR in dB of the distances.
+
+    All but the last at the original size.
+
+    Args:
+      original: bool [H, W].
+      decoded: float32 [64, 64, 1].
+      metadata: not needed.
+    """
+    found, outside = compare(original, decoded), ~_inside(decoded, original.shape)
+    return {
+        "% IoU": 100 * found["IoU"],
+        "% IoU of the outside": 100 * overlap(~original, outside),
+        "pixels of contour error": found["contour error"],
+        "dB PSNR of distances": psnr(to_signal(original), decoded),
+    }
+
+
+def share_lost(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
+) -> float:
+    """1 less the IoU, of inside or of outside, whichever lost more; as ``measure``."""
+    inside = _inside(decoded, original.shape)
+    return 1 - min(overlap(original, inside), overlap(~original, ~inside))
+
+
+def largest_error(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
+) -> float:
+    """Of the 64x64 distances, in units of the picture's longer side; as ``measure``."""
+    return float(np.abs(to_signal(original).astype(np.float64) - decoded).max())
+
+
+def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
+    """dB of distances [H, W, 1], their whole range being the peak."""
+    return images.psnr(original, decoded, 2 * TRUNCATION)
 
 
 def compare(original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
@@ -109,12 +168,10 @@ def compare(original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
       decoded and the exact distance.
     """
     values = resample(decoded[..., 0], original.shape)
-    inside, either = original & (values > 0), original | (values > 0)
     exact, longest = distances(original), max(original.shape)
     near = np.abs(exact) * longest <= 1
     error = np.abs(values - exact)[near].mean() * longest if near.any() else 0.0
-    iou = inside.sum() / either.sum() if either.any() else 1.0
-    return {"IoU": float(iou), "contour error": float(error)}
+    return {"IoU": overlap(original, values > 0), "contour error": float(error)}
 
 
 def training_signals(pattern: str, turns: int = 1) -> list[np.ndarray]:
@@ -142,9 +199,18 @@ def training_signals(pattern: str, turns: int = 1) -> list[np.ndarray]:
 
 def to_mask(picture: np.ndarray) -> np.ndarray:
     """bool [H, W] of a picture uint8 [H, W, C]: opaque pixels, or white ones where all are."""
-    channels = picture.shape[-1]
-    seen = picture[..., -1] if channels in (2, 4) else picture.mean(-1)
-    return seen >= _HALF
+    return _whiteness(picture) >= _HALF
+
+
+def grey_share(picture: np.ndarray) -> float:
+    """Share of the pixels of a picture uint8 [H, W, C] that are neither black nor white."""
+    white = _whiteness(picture)
+    return float(np.mean((white > _BLACK) & (white < 255 - _BLACK)))
+
+
+def _whiteness(picture: np.ndarray) -> np.ndarray:
+    """[H, W], 0 to 255: the opacity of a picture, or its mean colour where all is opaque."""
+    return picture[..., -1] if picture.shape[-1] in (2, 4) else picture.mean(-1)
 
 
 def distances(mask: np.ndarray) -> np.ndarray:
@@ -167,7 +233,11 @@ def to_signal(mask: np.ndarray) -> np.ndarray:
 
 def to_picture(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """uint8 [H, W, 1], 0 and 255: the silhouette of distances float32 [h, w, 1]."""
-    return np.where(resample(signal[..., 0], shape) > 0, 255, 0).astype(np.uint8)[..., None]
+    return np.where(_inside(signal, shape), 255, 0).astype(np.uint8)[..., None]
+
+
+def _inside(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return resample(signal[..., 0], shape) > 0
 
 
 def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

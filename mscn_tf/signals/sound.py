@@ -1,62 +1,130 @@
-"""Sounds: WAV files, single or in folders.
+"""Sounds: WAV, FLAC, Ogg, AIFF and other files, single or in folders.
 
 In memory a sound is one channel, float32 [N, 1], full scale at -1 and 1. The channels of a file
-are signals of their own, coded apart.
+are signals of their own, coded apart. What no codec of waves should have to say of them is kept
+aside, in the metadata: their mean, and runs of equal samples.
 """
 
 from __future__ import annotations
 
 import glob
-import io
-import struct
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import scipy.signal
-import soundfile
 
-from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.signals import images
+from mscn_tf.runtime.files import PathLike
+from mscn_tf.signals import folders
 from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.sound_aside import Aside, value_of
+from mscn_tf.signals.sound_files import (
+    BLOCK,
+    FORMATS,
+    SUFFIXES,
+    Sound,
+    has_steps,
+    read_file,
+    rounded,
+    step_of,
+    write_file,
+    written_as,
+)
 
-MAX_CHANNELS = 255
-# How samples can be written again; 16 bits hold what any other kind did.
-_SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _SEGMENT = 0.02  # seconds, of the segmental SNR
 _LOWEST, _HIGHEST = -10.0, 35.0  # dB, to which the SNR of a segment is clipped
 _SILENCE = 1e-12  # mean square, 120 dB below full scale: less counts as this
+_KNOWN_RATES = (4000, 16000)  # hertz, that `speech` was made for, more or less
+_MOST_BAD = 10  # files of a folder whose errors are told
+_INSIDE = 0.48  # of a step: what is rounded to it
+_FLOAT_ROUNDING = 2.0**-24  # by which a mean that is taken out and put back moves samples
 
 
-def read(path: PathLike) -> Signals:
-    """The channels of a WAV file, or of all those in a folder, in the order of their names.
+def read(path: PathLike, lossless: bool = False) -> Signals:
+    """The channels of a file, or of all sounds in a folder, in the order of their names.
 
-    The metadata holds `rate` (hertz) and `subtype` (libsndfile's word for the kind of samples): one
-    value, or a list of one for each signal where they differ. Where a file has several channels,
-    `file` lists the number of each signal's file.
+    The metadata holds, for all signals or in lists of one for each where they differ:
+
+    - `rate`, hertz;
+    - `subtype`, libsndfile's word for the kind of samples;
+    - `mean`, which was taken out of the samples, where it was worth it for one of them;
+    - `runs` of equal samples, where there are any: "800+1600 9000+900=0.5" are 1,600 samples of 0
+      from the 800th on, and 900 of 0.5.
+
+    Where a file has several channels, `file` lists the number of each signal's file.
+
+    Args:
+      path: the file or folder.
+      lossless: every sample is to come back as it was: floats keep their mean.
 
     Raises:
-      MscnError: there is no WAV file, or one is damaged, cut short or empty, or holds values that
-        aren't finite or too many channels.
+      MscnError: there is no sound, or one is damaged, cut short or empty, or holds values that
+        aren't finite, too many channels, or, if lossless, more than float32 holds.
     """
     path = Path(path)
-    files = _files_in(path) if path.is_dir() else [path]
-    arrays, names, rates, subtypes, owners = [], [], [], [], []
-    for number, file in enumerate(files):
-        samples, rate, subtype = _read_file(file)
-        for channel in samples.T:
-            arrays.append(np.ascontiguousarray(channel[:, None]))
+    files, left_out = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], "")
+    if not files:
+        raise MscnError(f"{path}: no sound in this folder; give one with {' '.join(SUFFIXES)}")
+    arrays, names, columns, about = [], [], {}, {}
+    for number, (file, sound) in enumerate(_sounds(files)):
+        if lossless and sound.narrowed:
+            raise MscnError(
+                f"{file}: {sound.subtype} of more digits than the 24 bits that are kept; convert "
+                "it to 24 bits, or give a bound with --max-error"
+            )
+        for note in _notes(sound):
+            about.setdefault(note, []).append(file.name if path.is_dir() else str(file))
+        kept = lossless and not has_steps(sound.subtype)
+        for samples in sound.samples:
+            aside = Aside.of_samples(samples, sound, kept)
+            if aside.mean:
+                samples -= np.float32(aside.mean)
+            arrays.append(samples[:, None])
             names.append(file.stem)
-            rates.append(rate)
-            subtypes.append(subtype)
-            owners.append(number)
-    metadata = {"rate": _shortened(rates), "subtype": _shortened(subtypes)}
+            row = {"rate": sound.rate, "subtype": sound.subtype, "file": number}
+            for key, value in {**row, "mean": aside.mean, "runs": aside.text}.items():
+                columns.setdefault(key, []).append(value)
+    metadata = {key: _shortened(columns[key]) for key in ("rate", "subtype")}
+    for key in ("mean", "runs"):
+        if any(columns[key]):
+            metadata[key] = _shortened(columns[key])
     if len(arrays) > len(files):
-        metadata["file"] = owners
-    return Signals(arrays, names if path.is_dir() else None, metadata)
+        metadata["file"] = columns["file"]
+    notes = [f"{folders.some(who, 3)}: {note}" for note, who in about.items()]
+    if left_out:
+        notes.append(f"{path}: {left_out}")
+    return Signals(arrays, names if path.is_dir() else None, metadata, notes)
+
+
+def _sounds(files: Sequence[Path]) -> list[tuple[Path, Sound]]:
+    sounds, bad = [], []
+    for file in files:
+        try:
+            sounds.append((file, read_file(file)))
+        except MscnError as error:
+            bad.append(str(error))
+    if len(bad) == 1:
+        raise MscnError(bad[0])
+    if bad:
+        more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
+        told = " | ".join(bad[:_MOST_BAD])
+        raise MscnError(f"{len(bad)} of {len(files)} sounds can't be encoded: {told}{more}")
+    return sounds
+
+
+def _notes(sound: Sound) -> list[str]:
+    notes = list(sound.notes)
+    if sound.narrowed:
+        notes.append(f"{sound.subtype} of more digits than the 24 bits that are kept")
+    if not _KNOWN_RATES[0] <= sound.rate <= _KNOWN_RATES[1]:
+        notes.append(
+            f"{sound.rate} Hz, while `speech` was made for voices at 8000 Hz: music and other "
+            "rates take many bits"
+        )
+    return notes
 
 
 def write(
@@ -66,13 +134,13 @@ def write(
     metadata: Optional[Mapping[str, Any]],
     view: Mapping[str, Any],
 ) -> str:
-    """Writes WAV files of the originals' kinds of samples: one, or a folder of them.
+    """Writes sounds of the originals' kinds of samples: one file, or a folder of WAV files.
 
     Where there are more or fewer samples than in the original, the rate changes with their number,
     so that the sound lasts as long.
 
     Args:
-      path: ends in `.wav`, or is a folder, which is made if need be.
+      path: ends as `FORMATS` say, or is a folder, which is made if need be.
       arrays: float32 [N, 1] each.
       names: one for each, or None.
       metadata: as `read` gives it; mono, 16 bits and 8,000 Hz where it says nothing.
@@ -87,61 +155,157 @@ def write(
         items = range(view["item"], view["item"] + 1)
     files: dict[Any, list[int]] = {}  # its channels, as numbers of arrays
     for number, item in enumerate(items):
-        files.setdefault(_value(metadata, "file", item, item, path), []).append(number)
+        files.setdefault(value_of(metadata, "file", item, item, path), []).append(number)
     written = []
     for channels in files.values():
         item = items[channels[0]]
-        length = view["region"][1] if view["region"] else view["shapes"][item][0]
-        joined = np.concatenate([arrays[number] for number in channels], axis=1)
-        rate = _value(metadata, "rate", item, 8000, path) * len(joined) / length
-        written.append((joined, max(1, round(rate)), _value(metadata, "subtype", item, "", path)))
-    if path.suffix.lower() == ".wav":
+        start, extent = view["region"] or (0, view["shapes"][item][0])
+        out = [arrays[number] for number in channels]
+        if len({len(array) for array in out}) > 1:
+            raise MscnError(f"{path}: the file's channels are damaged; get a fresh copy")
+        asides = [
+            Aside.of_metadata(metadata, items[number], path).seen(start, extent, len(out[0]))
+            for number in channels
+        ]
+        rate = value_of(metadata, "rate", item, 8000, path) * len(out[0]) / extent
+        subtype = value_of(metadata, "subtype", item, "", path)
+        written.append((out, asides, max(1, round(rate)), subtype))
+    suffix = path.suffix.lower()
+    if suffix in FORMATS and not path.is_dir():
         if len(written) > 1:
             raise MscnError(f"{path}: {len(written)} sounds; name a folder, or one with --item=I")
-        samples, rate, subtype = written[0]
-        _write_file(path, samples, rate, subtype)
-        return f"{len(samples)} samples at {rate} Hz, {samples.shape[1]} channels"
-    if path.suffix and not path.is_dir():
-        raise MscnError(f"{path}: sounds are written as WAV; let it end in .wav, or name a folder")
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise MscnError(f"cannot write {path}: {error.strerror}; check the path") from error
+        _write(path, *written[0], suffix)
+        channels, _, rate, subtype = written[0]
+        own = written_as(subtype, suffix)
+        kind = f", {own}" if subtype and own != subtype else ""
+        return f"{len(channels[0])} samples at {rate} Hz, {len(channels)} channels{kind}"
+    if suffix and not path.is_dir():
+        raise MscnError(
+            f"{path}: sounds are written as {' '.join(FORMATS)}; let it end so, or name a folder"
+        )
     stems = [
         names[channels[0]] if names else f"{n:06d}" for n, channels in enumerate(files.values())
     ]
-    # Names may come from a stranger.
-    targets = [Path(name).with_suffix(".wav").name for name in images.file_names(stems)]
+    targets = folders.file_names(stems, ".wav", SUFFIXES)  # names may come from a stranger
+    folders.make_folders(path, targets)
     for target, sound in zip(targets, written):
-        _write_file(path / target, *sound)
+        _write(path / target, *sound)
     return f"{len(targets)} sounds, {targets[0]} to {targets[-1]}"
+
+
+def _write(
+    path: Path,
+    channels: Sequence[np.ndarray],
+    asides: Sequence[Aside],
+    rate: int,
+    subtype: str,
+    suffix: str = ".wav",
+) -> None:
+    length = len(channels[0])
+    blocks = (
+        np.stack([aside.whole(array, at) for array, aside in zip(channels, asides)], axis=1)
+        for at in range(0, length, BLOCK)
+    )
+    write_file(path, blocks, length, len(channels), rate, subtype, suffix)
 
 
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
 ) -> dict[str, float]:
-    """Signal-to-noise ratios in dB of sounds [N, 1].
+    """Signal-to-noise ratios in dB of sounds [N, 1]; infinite where a file gets the same samples.
 
-    The segmental one is the mean over segments of 20 ms, each clipped to -10 to 35 dB (Hansen and
-    Pellom 1998); those 120 dB below full scale count as silent there, and are left out.
+    The signal is what is left without its mean, the noise what `write` makes of it. The segmental
+    ratio is the mean over segments of 20 ms, each clipped to -10 to 35 dB (Hansen and Pellom 1998);
+    those 120 dB below full scale count as silent there, and are left out.
     """
-    rates = (metadata or {}).get("rate", 8000)
-    length = max(1, round(_SEGMENT * np.min(rates)))
-    clean = original.astype(np.float64).ravel()
-    noise = decoded.astype(np.float64).ravel() - clean
-    starts = np.arange(0, len(clean), length)
-    sizes = np.diff(starts, append=len(clean))
-    power, error = (np.add.reduceat(x**2, starts) / sizes for x in (clean, noise))
-    heard = power > _SILENCE
-    parts = np.clip(_decibels(power[heard], error[heard]), _LOWEST, _HIGHEST)
+    length = max(1, round(_SEGMENT * value_of(metadata, "rate", 0, 8000, "input")))
+    signal = noise = parts = 0.0
+    heard = 0
+    for clean, error in _compared(original, decoded, metadata, length):
+        starts = np.arange(0, len(clean), length)
+        sizes = np.diff(starts, append=len(clean))
+        sums = [np.add.reduceat(np.square(x), starts) for x in (clean, error)]
+        power, lost = (part / sizes for part in sums)
+        loud = power > _SILENCE
+        parts += np.clip(_decibels(power[loud], lost[loud]), _LOWEST, _HIGHEST).sum()
+        heard += np.count_nonzero(loud)
+        signal, noise = signal + sums[0].sum(), noise + sums[1].sum()
+    if noise == 0:
+        return {"dB SNR": math.inf, "dB segmental SNR": math.inf}
+    count = len(original)
     return {
-        "dB SNR": float(_decibels(np.mean(clean**2), np.mean(noise**2))),
-        "dB segmental SNR": float(np.mean(parts)) if heard.any() else _HIGHEST,
+        "dB SNR": float(_decibels(signal / count, noise / count)),
+        "dB segmental SNR": float(parts / heard) if heard else _LOWEST,
     }
 
 
+def share_lost(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]]
+) -> float:
+    """RMSE of what `write` writes over the standard deviation of a sound [N, 1]."""
+    signal = noise = 0.0
+    for clean, error in _compared(original, decoded, metadata):
+        signal, noise = signal + float(clean @ clean), noise + float(error @ error)
+    if noise == 0:
+        return 0.0
+    return math.sqrt(noise / signal) if signal else math.inf
+
+
+def largest_error(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]]
+) -> float:
+    """Largest error of what `write` writes of a sound [N, 1], of full scale 1."""
+    pairs = _compared(original, decoded, metadata)
+    return max(float(np.abs(error).max()) for _, error in pairs)
+
+
+def array_bound(bound: float, metadata: Optional[Mapping[str, Any]]) -> float:
+    """The bound of decoded arrays with which none of the samples written is off by more.
+
+    Args:
+      bound: of full scale 1.
+      metadata: of all signals.
+
+    Raises:
+      MscnError: samples are rounded by more than that when they are written.
+    """
+    subtypes = (metadata or {}).get("subtype", "")
+    return min(_bound_of(bound, one) for one in np.atleast_1d(subtypes).tolist())
+
+
+def _bound_of(bound: float, subtype: str) -> float:
+    step = step_of(subtype)
+    if step is None:
+        return max(bound - _FLOAT_ROUNDING, bound / 2)
+    if has_steps(subtype):  # then so are all errors, and what is nearer than half a step vanishes
+        return (math.floor(bound / step * (1 + 1e-9)) + _INSIDE) * step
+    if bound <= step / 2:
+        raise MscnError(
+            f"--max-error={bound:g}: {subtype} is written in steps of {step:.3g} of full scale, "
+            "which alone may be off by half; raise it"
+        )
+    return bound - step / 2
+
+
+def _compared(
+    original: np.ndarray,
+    decoded: np.ndarray,
+    metadata: Optional[Mapping[str, Any]],
+    length: int = 1,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parts, of whole segments, of the signal without its mean, and of the noise in its file."""
+    aside = Aside.of_metadata(metadata)
+    subtype = value_of(metadata, "subtype", 0, "", "input")
+    mean = np.mean(original, dtype=np.float64)
+    step = -(-BLOCK // length) * length
+    for at in range(0, len(original), step):
+        clean = original[at : at + step, 0].astype(np.float64)
+        written = rounded(aside.whole(decoded, at, step), subtype)
+        yield clean - mean, written - (clean + aside.mean)
+
+
 def training_signals(pattern: str, speeds: Sequence[Sequence[int]] = ((1, 1),)) -> list[np.ndarray]:
-    """float32 [N, 1] of every channel of the WAV files that glob patterns name.
+    """float32 [N, 1] of every channel of the files that glob patterns name.
 
     Args:
       pattern: a glob, or several separated by commas.
@@ -164,81 +328,8 @@ def training_signals(pattern: str, speeds: Sequence[Sequence[int]] = ((1, 1),)) 
     ]
 
 
-def _files_in(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    except OSError as error:
-        raise MscnError(f"cannot read {folder}: {error.strerror}; check the path") from error
-    files = [entry for entry in entries if entry.suffix.lower() == ".wav" and entry.name[0] != "."]
-    if not files:
-        raise MscnError(f"{folder}: no sound in this folder; give one with WAV files")
-    return files
-
-
-def _read_file(path: Path) -> tuple[np.ndarray, int, str]:
-    """float32 [N, channels], hertz, and the kind of samples."""
-    try:
-        with open(path, "rb") as file:
-            missing = _missing(file.read(1 << 16), path.stat().st_size)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or error
-        raise MscnError(f"cannot read {path}: {reason}; check the path") from error
-    if missing:
-        raise MscnError(f"{path}: cut short, {missing} bytes are missing; get a fresh copy")
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.format not in ("WAV", "WAVEX", "RF64"):
-                raise MscnError(f"{path}: {file.format}, not WAV; convert it to WAV")
-            if file.channels > MAX_CHANNELS:
-                raise MscnError(
-                    f"{path}: {file.channels} channels, {MAX_CHANNELS} are allowed; split it"
-                )
-            if not 0 < file.frames <= MAX_PIXELS:
-                raise MscnError(
-                    f"{path}: {file.frames} samples; there must be 1 to {MAX_PIXELS} a channel"
-                )
-            samples = file.read(dtype="float32", always_2d=True)
-            rate, subtype = file.samplerate, file.subtype
-    except soundfile.SoundFileError as error:
-        raise MscnError(f"{path}: not a WAV file, or damaged; get a fresh copy") from error
-    if not np.isfinite(samples).all():
-        raise MscnError(f"{path}: NaN or infinite samples; replace them")
-    return samples, rate, subtype
-
-
-def _missing(head: bytes, size: int) -> int:
-    """Bytes by which a file falls short of what its data chunk declares: libsndfile reads it so."""
-    at = 12
-    while head[:4] == b"RIFF" and at + 8 <= len(head):
-        name, length = struct.unpack_from("<4sI", head, at)
-        if name == b"data":  # a program that writes to a pipe can't know the length
-            return 0 if length == 0xFFFFFFFF else max(0, at + 8 + length - size)
-        at += 8 + length + length % 2
-    return 0
-
-
-def _write_file(path: Path, samples: np.ndarray, rate: int, subtype: str) -> None:
-    subtype = subtype if subtype in _SUBTYPES else "PCM_16"
-    buffer = io.BytesIO()  # WAV files can't be written front to back, as pipes take them
-    soundfile.write(buffer, samples, rate, subtype, format="WAV")
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
-
-
 def _shortened(column: list[Any]) -> Any:
     return column[0] if len(set(column)) == 1 else column
-
-
-def _value(
-    metadata: Optional[Mapping[str, Any]], key: str, item: int, default: Any, path: Path
-) -> Any:
-    """An item's value of the metadata, which may come from a stranger."""
-    value = (metadata or {}).get(key, default)
-    if isinstance(value, list):
-        value = value[item] if item < len(value) else None
-    if type(value) is not type(default) or (key == "rate" and not 1 <= value < 2**31):
-        raise MscnError(f"{path}: the file's {key} is damaged; get a fresh copy")
-    return value
 
 
 def _decibels(power: np.ndarray, error: np.ndarray) -> np.ndarray:

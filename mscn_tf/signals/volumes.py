@@ -1,81 +1,101 @@
-"""Grey volumes: NIfTI files, and `.npy` arrays.
+"""Grey volumes: NIfTI files and others that nibabel reads, and `.npy` arrays.
 
 Every volume is mapped to [0, 1] by its own lowest and highest value. The metadata hold these, the
-type of the values, and of NIfTI the header, so that decoding gives back the same kind of file.
+type of the values, where they are NaN, and of NIfTI the header, so that decoding gives back the
+same kind of file. Volumes that are read without loss are not mapped where float32 holds their
+values, but not their shares of the range.
 """
 
 from __future__ import annotations
 
-import base64
 import glob
-import gzip
+import math
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from mscn_tf.runtime.container import size_text
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.signals import images
+from mscn_tf.runtime.files import PathLike
+from mscn_tf.signals import holes, nifti
 from mscn_tf.signals.grids import load_npy, placed, stacked, write_npy
+from mscn_tf.signals.labels import are_labels
+from mscn_tf.signals.scale import Scale, scales_of
 from mscn_tf.signals.signal import Signals
 
-# What nibabel raises for files that are damaged.
-_DAMAGE = (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, ValueError)
+_FARTHEST = 2.0**53  # whole numbers that float64 holds
+_FINEST = 2.0**-22  # bound of arrays that float32, near 1, still keeps
+_PLAIN = {"low": [0.0], "high": [1.0], "dtype": "<f4"}  # where no metadata say more
 
 
-def read(path: PathLike) -> Signals:
-    """Volumes float32 ``[D, H, W, 1]`` in [0, 1]; a NIfTI series over time gives several.
+def read(path: PathLike, lossless: bool = False) -> Signals:
+    """Volumes float32 ``[D, H, W, 1]``; those along a fourth and further axes are several.
+
+    Args:
+      path: a file.
+      lossless: whether arrays that come back exactly must give values that do.
 
     Raises:
-      MscnError: the file can't be read, is damaged, or holds no real numbers of 3 or 4 axes.
+      MscnError: the file can't be read, is damaged, or holds other than finite or missing real
+        numbers; or float32 can't hold what must come back exactly.
     """
-    metadata: dict[str, Any] = {}
     if Path(path).suffix.lower() == ".npy":
-        array = load_npy(path)
-        dtype = array.dtype
+        array, metadata = load_npy(path), {}
         volumes = stacked(array, path)
     else:
-        array, dtype, metadata["header"] = _read_nifti(path)
-        volumes = stacked(np.moveaxis(array, 3, 0) if array.ndim == 4 else array, path)
-    if dtype.kind not in "iuf":
-        raise MscnError(f"{path}: values of type {dtype}; convert them to real numbers")
-    lows, highs, arrays = [], [], []
-    for volume in volumes:
-        volume = volume.astype(np.float64)
-        if not np.isfinite(volume).all():
-            raise MscnError(f"{path}: NaN or infinite values; replace them")
-        low, high = float(volume.min()), float(volume.max())
-        arrays.append(scaled(volume, low, high))
-        lows.append(low)
-        highs.append(high)
-    metadata.update(low=lows, high=highs, dtype=dtype.str)
-    return Signals(arrays, None, metadata)
+        array, metadata = nifti.load(path)
+        space, others = (*array.shape, 1, 1)[:3], array.shape[3:]
+        volumes = stacked(np.moveaxis(array.reshape(*space, math.prod(others)), 3, 0), path)
+    if array.dtype.kind not in "iuf":
+        kind = "colours" if array.dtype.names else f"values of type {array.dtype}"
+        raise MscnError(f"{path}: {kind}; convert them to real numbers, one a voxel")
+    notes = []
+    if np.isnan(array).any():
+        missing = [np.isnan(volume) for volume in volumes]
+        metadata["holes"] = [holes.packed(hole) if hole.any() else None for hole in missing]
+        volumes = [holes.filled(*pair) for pair in zip(volumes, missing)]
+        notes.append(f"{path}: {np.isnan(array).sum():,} voxels are NaN, and stay so")
+    limits = [_limits(volume, path) for volume in volumes]
+    metadata["low"], metadata["high"] = map(list, zip(*limits))
+    metadata["dtype"] = array.dtype.str
+    whole = array.dtype.kind in "iu"
+    if not whole and all(np.array_equal(volume, np.rint(volume)) for volume in volumes):
+        metadata["whole"] = whole = True
+    scales = [Scale(*own, array.dtype, whole) for own in limits]
+    if lossless:
+        with np.errstate(over="ignore"):
+            exact = all(np.array_equal(volume, volume.astype(np.float32)) for volume in volumes)
+        if exact:  # as they are, they take fewer bytes than as shares
+            scales = [replace(scale, exact=True) for scale in scales]
+            metadata["exact"] = True
+        elif any(scale.rounding for scale in scales):
+            raise MscnError(
+                f"{path}: values that float32 can't hold, so not without loss; give --max-error=E, "
+                "or convert them to float32"
+            )
+    labels = whole and (nifti.says_labels(metadata) or are_labels(volumes))
+    if labels:
+        metadata["labels"] = True
+        notes.append(f"{path}: labels, by the look of it; without --quality none is changed")
+    arrays = [scale.shares(volume) for scale, volume in zip(scales, volumes)]
+    return Signals(arrays, None, metadata, notes, labels)
 
 
-def _read_nifti(path: PathLike) -> tuple[np.ndarray, np.dtype, str]:
-    """Values as they are stored, before the header's scaling; their type; the header as text."""
-    if not str(path).lower().endswith((".nii", ".nii.gz")):
-        raise MscnError(f"{path}: volumes are read from .nii, .nii.gz and .npy")
-    try:
-        image = nib.load(path)
-        header = nib.Nifti1Header.from_header(image.header)
-        header.set_slope_inter(image.dataobj.slope, image.dataobj.inter)
-        array = image.dataobj.get_unscaled()
-    except FileNotFoundError as error:
-        raise MscnError(f"cannot read {path}: no such file; check the path") from error
-    except _DAMAGE as error:
-        raise MscnError(f"{path}: not a NIfTI file, or damaged; get a fresh copy") from error
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    return array, array.dtype, base64.b64encode(header.binaryblock).decode()
+def _limits(volume: np.ndarray, path: PathLike) -> tuple[float, float]:
+    """Lowest and highest value."""
+    low, high = float(volume.min()), float(volume.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise MscnError(f"{path}: infinite values; replace them, or make them NaN, which is kept")
+    if not math.isfinite(high - low):
+        raise MscnError(f"{path}: values from {low:g} to {high:g}; scale them")
+    if volume.dtype.kind in "iu" and max(-low, high) > _FARTHEST:
+        raise MscnError(f"{path}: whole numbers up to {max(-low, high):.0f}; scale them below 2^53")
+    return low, high
 
 
 def write(
@@ -88,79 +108,152 @@ def write(
     """Writes volumes in their own range and type as `.nii`, `.nii.gz` or `.npy`.
 
     Of NIfTI, coordinates in space stay those of the original, also where a region or another size
-    was decoded; `.npy` gets values as the header scales them.
+    was decoded; `.npy` gets values as the header scales them, in float64.
 
     Raises:
-      MscnError: the ending names no such format, the metadata is damaged, or the file can't be
-        written.
+      MscnError: the ending names no such format, the metadata is damaged, labels are to be of
+        another size, or the file can't be written.
     """
-    ending = str(path).lower()
-    if not ending.endswith((".nii", ".nii.gz", ".npy")):
+    if not str(path).lower().endswith((*nifti.WRITTEN, ".npy")):
         raise MscnError(f"{path}: volumes are written as .nii, .nii.gz or .npy")
+    shapes = [array.shape[:3] for array in arrays]
+    wholes = _wholes(shapes, view)
     try:
-        dtype = np.dtype(metadata["dtype"])
-        lows, highs = (np.array(placed(metadata, view, name), float) for name in ("low", "high"))
-        if not len(lows) == len(highs) == len(arrays) or dtype.kind not in "iuf":
+        header = nifti.header_of(metadata)
+        scales = scales_of(metadata, view)
+        missing = placed(metadata, view, "holes") or [None] * len(scales)
+        if not len(scales) == len(missing) == len(arrays):
             raise ValueError
-        volumes = [
-            restored(array[..., 0], *limits, dtype)
-            for array, limits in zip(arrays, zip(lows, highs))
-        ]
-        header = nib.Nifti1Header()
-        if "header" in metadata:
-            header = nib.Nifti1Header(base64.b64decode(metadata["header"], validate=True))
-        slope, offset = header.get_slope_inter()
-    except (AttributeError, KeyError, TypeError, ValueError, *_DAMAGE) as error:
+        volumes = [scale.values(array[..., 0]) for scale, array in zip(scales, arrays)]
+        for volume, hole, whole in zip(volumes, missing, wholes):
+            if hole is not None:
+                hole = holes.unpacked(hole, whole)
+                volume[holes.resampled(hole, _region(whole, view), volume.shape)] = np.nan
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, zlib.error) as error:
         raise MscnError(f"cannot write {path}: the file's metadata is damaged") from error
-    slope, offset = slope or 1.0, offset or 0.0
-    shape = volumes[0].shape
-    told = size_text(shape) + (f", {len(volumes)} volumes" if len(volumes) > 1 else "")
-    if ending.endswith(".npy"):
+    wanted = [tuple(extent for _, extent in _region(whole, view)) for whole in wholes]
+    if metadata.get("labels") and shapes != wanted:
+        raise MscnError(f"{path}: between labels there is nothing; decode them in their own size")
+    if str(path).lower().endswith(".npy"):
+        slope, offset = nifti.scaling(header)
         if (slope, offset) != (1.0, 0.0):
-            volumes = [(slope * volume + offset).astype(np.float32) for volume in volumes]
+            volumes = [slope * volume.astype(np.float64) + offset for volume in volumes]
         write_npy(path, volumes)
-        return told
-    data = np.stack(volumes, -1) if len(volumes) > 1 else volumes[0]
-    image = nib.Nifti1Image(data, _affine(header, view, shape), header, dtype=dtype)
-    image.header.set_slope_inter(slope, offset)  # given this, nibabel writes values as they are
-    packed = image.to_bytes()
-    with atomic_write(path) as file:
-        file.write(gzip.compress(packed, 6, mtime=0) if ending.endswith(".gz") else packed)
-    return told
+    else:
+        nifti.write(path, volumes, header, view)
+    told = size_text(volumes[0].shape)
+    return told + (f", {len(volumes)} volumes" if len(volumes) > 1 else "")
 
 
-def scaled(volume: np.ndarray, low: float, high: float) -> np.ndarray:
-    """float32: values from ``low`` to ``high`` mapped to 0 to 1."""
-    return ((volume.astype(np.float64) - low) / ((high - low) or 1.0)).astype(np.float32)
+def _wholes(shapes: Sequence[Sequence[int]], view: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """Shapes of the originals of decoded volumes; where nobody says them, those of the decoded."""
+    if view.get("shapes") is None:
+        return [tuple(shape) for shape in shapes]
+    item = view.get("item")
+    known = view["shapes"] if item is None else view["shapes"][item : item + 1]
+    return [tuple(shape) for shape in known]
 
 
-def restored(array: np.ndarray, low: float, high: float, dtype: np.dtype) -> np.ndarray:
-    """Values in a volume's own range and type; the inverse of ``scaled``."""
-    values = low + (high - low) * array.astype(np.float64)
-    if dtype.kind in "iu":
-        values = np.rint(np.clip(values, low, high))
-    return values.astype(dtype)
-
-
-def _affine(header: nib.Nifti1Header, view: dict[str, Any], shape: Sequence[int]) -> np.ndarray:
-    """Indices of a decoded volume to coordinates in space: float64 ``[4, 4]``."""
-    whole = header.get_data_shape()[:3]
-    affine = header.get_best_affine() if len(whole) == 3 else np.eye(4)
+def _region(whole: Sequence[int], view: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """First sample and number of samples along each axis that were decoded."""
     region = view.get("region")
-    if region is None and len(whole) < 3:  # the original knew no space
-        return affine
-    region = region or (0, 0, 0, *whole[::-1])
-    start, extent = np.array(region[:3][::-1]), np.array(region[3:][::-1])
-    to_original = np.diag([*extent / shape, 1.0])
-    to_original[:3, 3] = start + 0.5 * extent / shape - 0.5
-    return affine @ to_original
+    if region is None:
+        return [(0, side) for side in whole]
+    return list(zip(region[:3][::-1], region[3:][::-1]))
 
 
 def measure(
     original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
 ) -> dict[str, float]:
-    """PSNR in dB, at the volume's own range."""
-    return {"dB PSNR": images.psnr(original, decoded, 1.0)}
+    """PSNR in dB, at the volume's own range, where it isn't NaN; of what isn't exact, what else.
+
+    That is the RMSE beside the standard deviation, or of labels the share, in %, of those right.
+    """
+    before, after = _compared(original, decoded, metadata)
+    error = _root_mean_square(before - after)
+    if error == 0:
+        return {"dB PSNR": math.inf}
+    span = float(np.ptp(before))
+    figures = {"dB PSNR": 20 * math.log10(span / error) if span else -math.inf}
+    if (metadata or {}).get("labels"):
+        return {**figures, "% of labels right": 100 * float(np.mean(before == after))}
+    return {**figures, "RMSE": error, "standard deviation": float(before.std())}
+
+
+def share_lost(original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None) -> float:
+    """RMSE over the standard deviation, where values aren't NaN."""
+    before, after = _compared(original, decoded, metadata)
+    error, spread = _root_mean_square(before - after), float(before.std())
+    if error == 0:
+        return 0.0
+    return error / spread if spread else math.inf
+
+
+def largest_error(
+    original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
+) -> float:
+    """Of any value, as the header scales them; with what the original's arrays had lost before."""
+    before, after = _compared(original, decoded, metadata)
+    rounding = _slope(metadata) * scales_of(metadata or _PLAIN, {})[0].rounding
+    return float(np.abs(before - after).max()) + rounding
+
+
+def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
+    """The bound of all arrays with which no value, as the header scales it, is off by more.
+
+    Raises:
+      MscnError: float32 arrays can't keep it.
+    """
+    slope, scales = _slope(metadata), scales_of(metadata or _PLAIN, {})
+    share = min(scale.share_of(bound / slope) for scale in scales)
+    if share < _FINEST:
+        least = slope * max(2 * _FINEST * scale.span + 2 * scale.rounding for scale in scales)
+        single = all(scale.dtype.kind == "f" and scale.dtype.itemsize <= 4 for scale in scales)
+        raise MscnError(
+            f"--max-error={bound:g} is finer than float32 is over the range of these values; give "
+            f"{1.06 * least:.2g} or more{', or --lossless' if single else ''}"
+        )
+    return min(share, 1.0)
+
+
+def file_bound(bound: float, metadata: dict[str, Any] | None) -> float:
+    """How far values, as the header scales them, are off at most where all arrays are by so much.
+
+    Args:
+      bound: of the arrays.
+      metadata: of a file, which may come from a stranger.
+
+    Raises:
+      MscnError: the metadata are damaged.
+    """
+    try:
+        scales, slope = scales_of(metadata or _PLAIN, {}), _slope(metadata)
+        return slope * max(scale.bound_of(bound) for scale in scales)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise MscnError("the file's metadata is damaged; get a fresh copy") from error
+
+
+def _compared(
+    original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """float64 values, as the header scales them but for its offset, where they aren't NaN."""
+    scale, slope = scales_of(metadata or _PLAIN, {})[0], _slope(metadata)
+    hole = ((metadata or {}).get("holes") or [None])[0]
+    known = ... if hole is None else ~holes.unpacked(hole, original.shape[:3])
+    before, after = (
+        slope * scale.values(array[..., 0])[known].astype(np.float64)
+        for array in (original, decoded)
+    )
+    return (before, after) if before.size else (np.zeros(1), np.zeros(1))
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _slope(metadata: dict[str, Any] | None) -> float:
+    """Size of the header's slope."""
+    return abs(nifti.scaling(nifti.header_of(metadata or _PLAIN))[0])
 
 
 def training_signals(pattern: str) -> list[np.ndarray]:

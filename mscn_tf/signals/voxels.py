@@ -18,10 +18,19 @@ import numpy as np
 from mscn_tf.runtime.container import MAX_PIXELS, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, read_bytes
-from mscn_tf.signals.grids import files_in, load_npy, placed, stacked, targets, write_npy
+from mscn_tf.signals.grids import (
+    files_in,
+    load_npy,
+    overlap,
+    placed,
+    stacked,
+    targets,
+    write_npy,
+)
 from mscn_tf.signals.signal import Signals
 
 SUFFIXES = (".binvox", ".npy")
+_PAIRS = ((0, 1), (0, 255))  # what stands for empty and filled
 _UNPLACED = {"translate": [0.0, 0.0, 0.0], "scale": 1.0}
 
 
@@ -51,9 +60,12 @@ def read(path: PathLike) -> Signals:
 
 def _checked(grid: np.ndarray, path: PathLike) -> np.ndarray:
     if grid.dtype != bool:
-        if grid.dtype.kind not in "uif" or not np.isin(grid, (0, 1)).all():
-            raise MscnError(f"{path}: values other than 0 and 1; threshold them first")
-        grid = grid.astype(bool)
+        known = grid.dtype.kind in "uif" and any(np.isin(grid, pair).all() for pair in _PAIRS)
+        if not known:
+            raise MscnError(
+                f"{path}: values other than 0 and 1, or 0 and 255; threshold them first"
+            )
+        grid = grid != 0
     if not grid.any():
         raise MscnError(f"{path}: a grid without a filled voxel; leave it out")
     return grid
@@ -74,11 +86,18 @@ def parse_binvox(data: bytes, path: PathLike) -> tuple[np.ndarray, dict[str, Any
     Raises:
       MscnError: it is damaged, or no such file.
     """
-    header, separator, body = data.partition(b"\ndata\n")
-    lines = header.decode("ascii", "replace").split("\n")
-    if not lines[0].startswith("#binvox") or not separator:
+    if not data.startswith(b"#binvox"):
         raise MscnError(f"{path}: not a .binvox file, or cut short; get a fresh copy")
-    words = {line.split()[0]: line.split()[1:] for line in lines[1:] if line.split()}
+    words, at = {}, 0
+    while "data" not in words:
+        end = data.find(b"\n", at)
+        if end < 0:
+            raise MscnError(f"{path}: not a .binvox file, or cut short; get a fresh copy")
+        # "#" begins a comment, and the first line.
+        line = data[at:end].decode("ascii", "replace").split("#")[0].split()
+        words.update({line[0]: line[1:]} if line else {})
+        at = end + 1
+    body = data[at:]
     try:
         width, height, depth = map(int, words["dim"])
         place = {
@@ -149,8 +168,13 @@ def measure(
     """Shares, in %, of equal voxels, and of the voxels filled in both among those in either."""
     return {
         "% accuracy": 100 * float(np.mean(original == decoded)),
-        "% IoU": 100 * float((original & decoded).sum() / max((original | decoded).sum(), 1)),
+        "% IoU": 100 * overlap(original, decoded),
     }
+
+
+def share_lost(original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None) -> float:
+    """1 less the IoU, of the filled voxels or of the empty ones, whichever lost more."""
+    return 1 - min(overlap(original, decoded), overlap(~original, ~decoded))
 
 
 def training_signals(pattern: str) -> list[np.ndarray]:

@@ -29,6 +29,12 @@ class Folder:
         assert done.stderr == ""
         return done
 
+    def notes(self, *arguments: str) -> str:
+        """What a command that must work says on stderr."""
+        done = self._run(arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
     def refuses(self, *arguments: str) -> str:
         """Runs a command that must exit with 2, write nothing and give one line: returned."""
         before = self.content()

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from mscn_tf.runtime.container import Container
 from tests import pyramids
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 def archive(folder, synthetic, name="many.mscn"):
@@ -43,6 +47,19 @@ def test_damaged_items_are_listed_and_the_others_decoded(folder, synthetic):
     codec = f"--codec={synthetic.path}"
     folder.mscn("decode", "bad.mscn", "a.png", "--item=0", codec)
     assert "checksum of block 1" in folder.refuses("decode", "bad.mscn", "b.png", "--item=1", codec)
+
+
+def test_damaged_exact_planes_are_listed(folder):
+    """Of four pictures: alpha beside tiles, a flat one, both planes of one, and one of tiles."""
+    data = (GOLDEN / "v1_exact.mscn").read_bytes()
+    lengths = [len(block) + 4 for block in Container.from_bytes(data).exact_blocks]
+    names = ["0 (disc)", "1 (flat)", "2 (ramp)", "2 (ramp)"]
+    for number, name in enumerate(names):
+        out = bytearray(data)
+        out[len(data) - sum(lengths[number:])] ^= 1
+        (folder.path / "bad.mscn").write_bytes(out)
+        done = folder._run(("verify", "bad.mscn"))
+        assert done.stdout == f"bad.mscn: item {name} is damaged\n"
 
 
 def test_a_block_of_many_items_harms_them_all(folder, synthetic):

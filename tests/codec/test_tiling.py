@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscn_tf.codec.tiling import to_tiles
+from mscn_tf.codec.tiling import strips, to_tiles
 from mscn_tf.runtime.container import grid
 
 
@@ -50,3 +50,15 @@ def test_overlapping_tiles_share_their_samples(shape, edge, overlap):
         corner = [at * (edge - overlap) for at in place]
         part = signal[tuple(slice(c, c + edge) for c in corner)]
         np.testing.assert_array_equal(tile[tuple(map(slice, part.shape[:-1]))], part)
+
+
+@given(st.integers(1, 200), st.integers(2, 9), st.floats(0, 1, exclude_max=True), st.integers(1, 5))
+def test_strips_give_the_tiles_of_the_whole(length, edge, share, most):
+    overlap = int(share * edge)
+    signal = np.arange(length)[:, None]
+    whole = to_tiles(signal, edge, overlap)
+    parts = strips(length, edge, overlap, most)
+    assert all(place.stop - place.start <= most + 1 for place, _ in parts)
+    for place, samples in parts:
+        np.testing.assert_array_equal(to_tiles(signal[samples], edge, overlap), whole[place])
+    assert parts[-1][0].stop == len(whole)

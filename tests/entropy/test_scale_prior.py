@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.entropy.freeze import freeze, frozen_arrays
+from mscn_tf.entropy.freeze import freeze, frozen_arrays, pooled_frequencies
 from mscn_tf.entropy.scale_prior import (
     CONTEXT_UNIT,
     LOG_SCALE_FIRST,
@@ -227,6 +227,15 @@ def test_measured_tables_fit_the_symbols_better(coded):
     np.testing.assert_allclose(8 * len(measured.encode(symbols, q16)), after, rtol=0.001, atol=32)
     # A sign is as dear as the other.
     np.testing.assert_allclose(measured.bits(-symbols, q16).sum(), after, rtol=0.01)
+
+
+def test_few_symbols_move_a_table_little():
+    """The learned distribution counts as much as 200 symbols do."""
+    learned, symbols = [np.array([0.05, 0.1, 0.6, 0.2, 0.04, 0.01])], np.array([0, 0, 0, 1, -1, 9])
+    counted = np.array([0, 1, 3, 1, 0, 1])  # of -2 ... 2 and of all beyond
+    expected = (counted + 200 * learned[0]) / 206
+    found = pooled_frequencies(learned, np.array([2]), symbols, np.zeros(6, np.int64))
+    np.testing.assert_allclose(found / 65536, expected, atol=2e-4)
 
 
 def test_freezing_is_deterministic(coded):

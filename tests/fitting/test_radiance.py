@@ -1,14 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mscn_tf.fitting import radiance
 from mscn_tf.fitting.radiance import fit_radiance
 from mscn_tf.networks.rendering import RadianceGrid, VolumeRendering
-from mscn_tf.runtime.rendering import DENSITY_SCALE, camera_rays, cube_span, orbit, render
-from mscn_tf.signals.scenes import Views, coloured, rendered_psnr
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.rendering import (
+    DENSITY_SCALE,
+    camera_rays,
+    cube_span,
+    on_ground,
+    orbit,
+    render,
+)
+from mscn_tf.signals.cameras import Camera
+from mscn_tf.signals.scenes import coloured, rendered_psnr
+from mscn_tf.signals.views import Views
 
 SIZE, FOCAL = 24, 30.0
+GROUND = (0.2, 0.9, 0.4)
 
 
 def ball(resolution=12):
@@ -20,7 +34,12 @@ def ball(resolution=12):
 def views_of(grid, count, elevation):
     poses = list(orbit(count, 4.0, elevation))
     pictures = [render(grid, pose, FOCAL, SIZE, SIZE).astype("f4") for pose in poses]
-    return Views(pictures, poses, FOCAL)
+    return Views(pictures, poses, [Camera.pinhole(FOCAL, SIZE, SIZE)] * count)
+
+
+def flat(picture):
+    ones = np.ones_like(picture[..., :1])
+    return np.concatenate([on_ground(picture, GROUND), ones], -1).astype("f4")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +55,16 @@ def test_views_never_seen_are_met(scene):
     assert grid.dtype == np.float32
     empty = np.zeros_like(grid)
     assert rendered_psnr(grid, unseen) > rendered_psnr(empty, unseen) + 8
+
+
+def test_nothing_is_painted_before_the_ground_of_opaque_pictures(scene):
+    seen, unseen = (
+        replace(views, pictures=[flat(picture) for picture in views.pictures], ground=GROUND)
+        for views in scene
+    )
+    grid = fit_radiance(seen, 12, 80)
+    assert rendered_psnr(grid, unseen) > rendered_psnr(np.zeros_like(grid), unseen) + 6
+    assert (grid[[0, -1], :, :, 0] <= 0).mean() > 0.9  # the cube's sides
 
 
 def test_the_same_seed_gives_the_same_grid(scene):
@@ -58,3 +87,21 @@ def test_the_runtime_renders_what_the_layers_do():
     pixels, _ = VolumeRendering(dtype="float64")(*field(points), depths, far)
     ours = render(grid, pose, FOCAL, 9, 13)
     np.testing.assert_allclose(ours.reshape(-1, 4), pixels, atol=1e-6)
+
+
+def test_rays_of_many_pixels_are_a_part_of_all_views(scene, monkeypatch):
+    views, _ = scene
+    whole = radiance._rays(views)
+    monkeypatch.setattr(radiance, "_MOST_RAYS", 500)
+    origins, directions, near, far, colours = radiance._rays(views)
+    assert 0.3 * 500 < len(origins) <= 500
+    assert (far > near).all()
+    assert len(np.unique(origins, axis=0)) == len(views.poses)
+    some = {tuple(ray) for ray in np.concatenate([origins, directions, colours], 1)}
+    assert some < {tuple(ray) for ray in np.concatenate([*whole[:2], whole[4]], 1)}
+
+
+def test_views_that_miss_the_cube_are_refused(scene):
+    away = [pose + np.array([[0, 0, 0, 90.0]] * 3 + [[0.0] * 4]) for pose in scene[0].poses]
+    with pytest.raises(MscnError, match="no camera sees any of the cube"):
+        fit_radiance(replace(scene[0], poses=away), 4, 2)

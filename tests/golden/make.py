@@ -9,6 +9,8 @@
     python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
     python -m tests.golden.make v1signs alpha           # of bundles made above
     python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well
+    python -m tests.golden.make v1 exact                # of format version 2, likewise v1signs,
+                                                        # v1sound, v1volume, v1voxels
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ import numpy as np
 from PIL import Image
 
 from mscn_tf.codec import Codec
+from mscn_tf.runtime import exact
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.files import atomic_write
 from mscn_tf.runtime.pyramids import Pyramids
 
@@ -127,6 +132,49 @@ def make_signals(name: str, modality: str) -> None:
         keep(codec, f"{name}_bounded", codec.encode(items, quality=4, max_error=bound))
 
 
+def make_exact(name: str) -> None:
+    """A file of which some is exact, beside what isn't where there is such."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    modality = codec.bundle.manifest["modality"]
+    if modality == "image":
+        ramp = np.indices((63, 97)).sum(0)[..., None]
+        disc = np.clip(40 * (30 - np.hypot(ramp - 70, ramp[::-1] - 80)), 0, 255).astype(np.uint8)
+        part = demo()[200:263, 300:397]
+        items = [
+            np.concatenate([part, disc], -1),
+            np.full((2, 2, 3), [1, 200, 77], np.uint8),
+            np.concatenate([np.full_like(disc, 9), (2 * ramp).clip(0, 255).astype(np.uint8)], -1),
+            grey(part),
+        ]
+        data = codec.encode(items, quality=3, names=["disc", "flat", "ramp", "grey"])
+    else:
+        from tests.golden.signals import signal
+
+        items = [signal(modality, shape, 9 + n) for n, shape in enumerate(SHAPES[modality][1])]
+        items.append(np.full_like(items[0], items[0].flat[0]))
+        bounded = {"quality": 4, "max_error": 0.01}
+        data = codec.encode(items, **(bounded if modality == "sound" else {"lossless": True}))
+    assert data[4] == 2
+    keep(codec, f"{name}_exact", data)
+
+
+def make_exact_voxels(name: str) -> None:
+    """Truth values in both forms: the items within a bound, and one more that is exact."""
+    noise = np.random.default_rng(3).random((7, 9, 8, 1)) < 0.4
+    container = Container.from_bytes((HERE / f"{name}_bounded.mscn").read_bytes())
+    count = container.items
+    data = replace(
+        container,
+        shapes=[*container.shapes, noise.shape[:3]],
+        q16=[*container.q16, 160],
+        channels=[*container.channels, 1],
+        residuals=[*container.residuals, b""],
+        exact=[0] * count + [1],
+        exact_blocks=[exact.encode(noise)],
+    ).to_bytes()
+    keep(Codec.load(HERE / f"{name}.mscnb"), f"{name}_exact", data)
+
+
 def archive(codec: Codec, items: list[np.ndarray], metadata: dict[str, Any]) -> bytes:
     """Signals of qualities of their own, the first one scrambled, in blocks of two tiles."""
     scrambled = np.random.default_rng(1).permutation(items[0].ravel()).reshape(items[0].shape)
@@ -181,6 +229,10 @@ def main(name: str, what: str) -> None:
     """Makes what the command line names."""
     if what == "alpha":
         make_alpha(name)
+    elif (name, what) == ("v1voxels", "exact"):
+        make_exact_voxels(name)
+    elif what == "exact":
+        make_exact(name)
     elif what in SHAPES:
         make_signals(name, what)
     else:

@@ -13,6 +13,7 @@ import numpy as np
 from tests.reader.bundle import Bundle, read_bundle
 from tests.reader.container import File, read_file, require
 from tests.reader.corrections import corrected, truth_values
+from tests.reader.exact import plane
 from tests.reader.pyramids import Pyramids
 from tests.reader.tiles import Tiles
 
@@ -35,10 +36,25 @@ def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
     require(most.issuperset(file.channels), "not the codec's channels")
     reader = codec(bundle)
     require(file.error_bound is None or isinstance(reader, Tiles), "a pyramid with a bound")
-    signals = reader.signals(file)
-    if file.error_bound is None:
-        return signals
-    if signals[0].dtype == bool:
-        pairs = zip(file.residuals, signals)
-        return [truth_values(bundle.prior, payload, s.shape) for payload, s in pairs]
-    return [corrected(reader.tables, *pair) for pair in zip(file.residuals, signals)]
+    planes = reader.planes(file)
+    if file.error_bound is not None:
+        for item, payload in enumerate(file.residuals):
+            if planes[item]:
+                planes[item] = _within_bound(reader, bundle, payload, planes[item])
+    dtype = manifest.get("values", {}).get("dtype", "uint8")
+    blocks = iter(file.exact_blocks)
+    for item, shape in enumerate(file.shapes):
+        for number, channels in enumerate(file.planes(item)):
+            if file.exact[item] >> number & 1:
+                planes[item].insert(number, plane(next(blocks), (*shape, channels), dtype))
+    return [np.concatenate(parts, axis=-1) for parts in planes]
+
+
+def _within_bound(
+    reader: Tiles, bundle: Bundle, payload: bytes, planes: list[np.ndarray]
+) -> list[np.ndarray]:
+    """An item's planes that have tiles, after its residual or grid."""
+    signal = np.concatenate(planes, axis=-1)
+    if signal.dtype == bool:
+        return [truth_values(bundle.prior, payload, signal.shape)]
+    return [corrected(reader.tables, payload, signal)]

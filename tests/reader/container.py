@@ -13,8 +13,8 @@ from typing import Any, Callable, Optional
 
 MODALITIES = "image field sound volume voxels silhouette mesh scene".split()
 AXES = {"image": 2, "field": 2, "silhouette": 2, "sound": 1}  # the others have 3
-SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED = (
-    1 << bit for bit in range(7)
+SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
+    1 << bit for bit in range(8)
 )
 
 
@@ -82,15 +82,21 @@ class File:
     shapes: list[tuple[int, ...]]
     q16: list[int]
     channels: list[int]
+    exact: list[int]
     names: Optional[list[str]]
     metadata: Optional[dict[str, Any]]
     error_bound: Optional[float]
     blocks: list[bytes]
     residuals: list[bytes]
+    exact_blocks: list[bytes]
 
     def planes(self, item: int) -> list[int]:
         """Channels of each of an item's planes."""
         return _planes(self.modality, self.channels[item])
+
+    def coded(self, item: int) -> list[int]:
+        """Those of an item's planes that have tiles."""
+        return [p for p in range(len(self.planes(item))) if not self.exact[item] >> p & 1]
 
     def grid(self, item: int) -> list[int]:
         """Tiles of a plane of an item along each axis."""
@@ -106,7 +112,7 @@ class File:
         return [
             (item, plane, corner)
             for item in range(len(self.shapes))
-            for plane in range(len(self.planes(item)))
+            for plane in self.coded(item)
             for corner in self.corners(item)
         ]
 
@@ -123,9 +129,9 @@ def read_file(data: bytes) -> File:
     """A whole file, all checksums compared."""
     file = Input(data)
     require(file.bytes(4) == b"MSCN", "not a .mscn file")
-    require(file.u8() == 1, "another version")
-    flags = file.u8()
-    require(flags < 128, "an unknown flag")
+    version, flags = file.u8(), file.u8()
+    require(version in (1, 2), "another version")
+    require((flags >= 128) == (version == 2), "a flag of another version")
     bundle_id, number = file.bytes(8), file.u8()
     require(number < len(MODALITIES), "an unknown modality")
     modality = MODALITIES[number]
@@ -154,18 +160,24 @@ def read_file(data: bytes) -> File:
     )
     require(min(q16) >= 16 and max(q16) <= 160, "a quality outside 1 to 10")
     require(min(channels) > 0, "an item without channels")
+    exact = [file.u8() for _ in range(items)] if flags & EXACT else [0] * items
+    require(any(exact) == (version == 2), "no exact plane")
+    few = all(e < 2 ** len(_planes(modality, c)) for e, c in zip(exact, channels))
+    require(few, "exact planes that there are not")
     names = _names(file, items) if flags & NAMES else None
     metadata = json.loads(file.text(2**24)) if flags & METADATA else None
     require(metadata is None or isinstance(metadata, dict), "metadata that are no object")
     bound = struct.unpack("<d", file.bytes(8))[0] if flags & BOUNDED else None
     require(bound is None or 0 < bound < math.inf, "a bound of no size")
+    ones = [bin(e).count("1") for e in exact]
     counts = {
-        (s, c): math.prod(_grid(s, edge, overlap)) * len(_planes(modality, c))
-        for s, c in set(zip(shapes, channels))
+        (s, c, n): math.prod(_grid(s, edge, overlap)) * (len(_planes(modality, c)) - n)
+        for s, c, n in set(zip(shapes, channels, ones))
     }
-    tiles = sum(counts[pair] for pair in zip(shapes, channels))
+    tiles = sum(counts[kind] for kind in zip(shapes, channels, ones))
     blocks = -(-tiles // per_block)
-    total = blocks + (items if flags & BOUNDED else 0)
+    corrected = blocks + (items if flags & BOUNDED else 0)
+    total = corrected + sum(ones)
     require(5 * total <= len(data), "too short for so many blocks")
     lengths = [file.within(0, 2**40) for _ in range(total)]
     require(zlib.crc32(data[: file.at]) == file.u32(), "wrong checksum of the header")
@@ -184,11 +196,13 @@ def read_file(data: bytes) -> File:
         shapes,
         q16,
         channels,
+        exact,
         names,
         metadata,
         bound,
         payloads[:blocks],
-        payloads[blocks:],
+        payloads[blocks:corrected],
+        payloads[corrected:],
     )
 
 

@@ -89,8 +89,8 @@ class Pyramids:
             found.append(self.tile(payload, height, width, file.q16[item]))
         return found
 
-    def signals(self, file: File) -> list[np.ndarray]:
-        """uint8 ``[H, W, C]`` of every item."""
+    def planes(self, file: File) -> list[list[np.ndarray]]:
+        """uint8 ``[H, W, C]`` of every plane of every item that has tiles."""
         planes = {}
         for (item, plane, (y, x)), (symbols, index) in zip(file.tiles(), self.symbols(file)):
             if (item, plane) not in planes:
@@ -102,13 +102,13 @@ class Pyramids:
                     top, left = y >> halved, x >> halved
                     target[top : top + rows, left : left + columns] = array
         return [
-            np.concatenate(
-                [
-                    to_bytes(self._values(*planes[item, plane], shape, file.q16[item]), channels)
-                    for plane, channels in enumerate(file.planes(item))
-                ],
-                axis=-1,
-            )
+            [
+                to_bytes(
+                    self._values(*planes[item, plane], shape, file.q16[item]),
+                    file.planes(item)[plane],
+                )
+                for plane in file.coded(item)
+            ]
             for item, shape in enumerate(file.shapes)
         ]
 

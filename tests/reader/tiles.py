@@ -59,10 +59,10 @@ class Tiles:
             own = q16[first : first + file.tiles_per_block]
             yield from zip(*_decoded(payload, own, self.bundle.prior))
 
-    def signals(self, file: File) -> list[np.ndarray]:
-        """``[.., C]`` of every item, in its type."""
+    def planes(self, file: File) -> list[list[np.ndarray]]:
+        """``[.., C]`` of every plane of every item that has tiles, in its type."""
         planes = [
-            [np.zeros((*shape, file.code_channels)) for _ in file.planes(item)]
+            {plane: np.zeros((*shape, file.code_channels)) for plane in file.coded(item)}
             for item, shape in enumerate(file.shapes)
         ]
         for (item, plane, corner), coded in zip(file.tiles(), self.symbols(file)):
@@ -97,16 +97,18 @@ class Tiles:
             values = values * share.reshape([-1] + [1] * (axes - axis))
         out[tuple(slice(c, c + len(u)) for c, u in zip(corner, within))] += values
 
-    def _typed(self, file: File, item: int, planes: list[np.ndarray]) -> np.ndarray:
-        """An item's values as its type has them."""
+    def _typed(self, file: File, item: int, planes: dict[int, np.ndarray]) -> list[np.ndarray]:
+        """Values of an item's planes as its type has them."""
         if file.modality == "image":
-            parts = [to_bytes(p, c) for p, c in zip(planes, file.planes(item))]
-            return np.concatenate(parts, axis=-1)
+            return [to_bytes(p, file.planes(item)[number]) for number, p in planes.items()]
+        return [self._restored(values) for values in planes.values()]
+
+    def _restored(self, values: np.ndarray) -> np.ndarray:
         said = {"low": 0, "high": 255, "dtype": "uint8", **self.bundle.manifest.get("values", {})}
         low, high, dtype = said["low"], said["high"], said["dtype"]
         if dtype == "bool":
-            return planes[0] >= 0.5
-        values = low + (high - low) * planes[0]
+            return values >= 0.5
+        values = low + (high - low) * values
         if dtype != "float32":
             values = np.rint(np.clip(np.where(np.isnan(values), high, values), low, high))
         return values.astype(dtype)

@@ -27,19 +27,13 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime import residuals
+from mscn_tf.runtime import exact, residuals
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import (
-    _KINDS,
-    AXES,
-    FIELDS,
-    MODALITIES,
-    Container,
-    _count_blocks,
-    varint,
-)
+from mscn_tf.runtime.container import AXES, MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.header import FIELDS, KINDS, count_blocks
+from mscn_tf.runtime.input import varint
 from mscn_tf.signals.images import file_names
 from tests import pyramids
 from tests.runtime import conftest as made_up
@@ -135,7 +129,18 @@ class Subjects:
         ]
         container = Container.from_bytes(files[1])
         container.error_bound, container.residuals = 0.5, [b"", b"residual", bytes(9)]
-        return [*files, container.to_bytes()]
+        return [*files, container.to_bytes(), self._exact(shapes, names)]
+
+    def _exact(self, shapes: list[tuple[int, int]], names: list[str]) -> bytes:
+        """A file of exact planes, one of them beside tiles."""
+        grey = np.indices(shapes[0]).sum(0)[..., None].astype(np.uint8)
+        planes = [np.full((*shapes[1], 1), 7, np.uint8), grey[:1, :9] * 9, grey]
+        blocks = [exact.encode(plane) for plane in planes]
+        symbols = made_up.make_symbols(made_up.make_prior(), 2)
+        shapes = [shapes[1], (1, 9), shapes[0]]
+        return self.tiles.pack(
+            symbols, shapes, [16, 99, 160], [1, 4, 1], names, 4, None, [1, 2, 1], blocks
+        )
 
     def container(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Damaged files, in half of them with the header's checksum set right."""
@@ -163,7 +168,7 @@ class Subjects:
         def number(low: int, high: int) -> int:
             return rng.choice(EDGES) if rng.random() < odd else rng.randint(low, high)
 
-        flags = rng.choice((7, 15, 39, rng.randrange(128)))
+        flags = rng.choice((7, 15, 39, 135, 199, rng.randrange(256)))
         values: dict[str, Any] = {"flags": flags}
         head = b""
         for spec in FIELDS[:-1]:
@@ -173,15 +178,19 @@ class Subjects:
             count = items if spec.per == "item" and not flags & spec.once else 1
             if spec.per == "block":
                 try:
-                    count = _count_blocks(values)
+                    count = count_blocks(values)
                 except (ArithmeticError, IndexError, KeyError):
                     count = 1
             column: list[Any] = []
             for _ in range(min(count, 300)):
                 if spec.name in ("magic", "version", "flags"):
-                    column.append({"magic": b"MSCN", "version": 1, "flags": flags}[spec.name])
+                    column.append(
+                        {"magic": b"MSCN", "version": 1 + flags // 128, "flags": flags}[spec.name]
+                    )
                 elif spec.name == "modality":
                     column.append(rng.choice((0, 0, 0, 1, number(0, 9) % 256)))
+                elif spec.name == "exact":
+                    column.append(rng.choice((0, 1, 1, number(0, 3) % 256)))
                 elif spec.kind == "bytes8":
                     column.append(rng.randbytes(8))
                 elif spec.kind == "u8":
@@ -239,14 +248,18 @@ class Subjects:
             for file in files:
                 assert file.endswith(".png"), file
                 assert file.isprintable(), file
-                assert len(file.encode()) <= 255, file
-                assert not set(file) & set('/\\:*?"<>|'), file
-                assert not file.startswith("."), file
+                assert not set(file) & set('\\:*?"<>|'), file
+                for part in file.split("/"):
+                    assert part, file
+                    assert len(part.encode()) <= 255, file
+                    assert not part.startswith("."), file
 
         return check, sum(map(len, names))
 
     def coded(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
-        """Payloads that no encoder wrote: the range decoder of tiles, pyramids and residuals."""
+        """Payloads that no encoder wrote: tiles, pyramids, residuals and exact planes."""
+        if rng.random() < 0.3:
+            return self._exact_plane(rng)
         payload = rng.choice(
             (mutated(rng, self.payloads[0]), rng.randbytes(rng.randrange(80)), b"\xff" * 60)
         )
@@ -263,6 +276,16 @@ class Subjects:
         q16 = rng.randrange(16, 161)
         decode = lambda: self.pyramid.scheme.prior.decode(payload, height, width, q16)  # noqa: E731
         return decode, 4 * 3 * height * width + len(payload)
+
+    def _exact_plane(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
+        shape, dtype = rng.choice((((20, 13, 1), "uint8"), ((5, 4, 3), "int16"), ((99, 1), "bool")))
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        inflated = mutated(rng, bytes(rng.choice((0, 1, 2, 3)) for _ in range(shape[0] + size)))
+        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
+        payload = bytes([rng.randrange(4)]) + varint(rng.choice((1, 2, 3, 300, *EDGES)))
+        payload = payload[: rng.choice((1, 9))] + deflater.compress(inflated) + deflater.flush()
+        payload = mutated(rng, payload) if rng.random() < 0.3 else payload
+        return lambda: exact.decode(payload, shape, dtype), 4 * size + len(payload)
 
     def bundle(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Damaged zip files; and whole ones of damaged members, with the right id."""
@@ -285,6 +308,9 @@ class Subjects:
         container.blocks = [
             mutated(rng, block) if rng.random() < 0.7 else rng.randbytes(30)
             for block in container.blocks
+        ]
+        container.exact_blocks = [
+            mutated(rng, block) if rng.random() < 0.5 else block for block in container.exact_blocks
         ]
         container.q16 = [rng.randrange(16, 161) for _ in container.q16]
         data = container.to_bytes()
@@ -310,7 +336,7 @@ def _written(kind: str, value: Any) -> bytes:
     if kind in ("names", "json"):
         packed = zlib.compress(value.encode(), 1)
         return varint(len(packed)) + packed
-    return _KINDS[kind][1](value)
+    return KINDS[kind][1](value)
 
 
 def _header(data: bytes) -> int:

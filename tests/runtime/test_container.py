@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.runtime.container import MAX_PIXELS, Container, field_table, varint
+from mscn_tf.runtime.container import MAX_PIXELS, Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.header import field_table
+from mscn_tf.runtime.input import varint
 
 NAME = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
 
@@ -33,10 +35,16 @@ def containers(draw):
         shapes=column(st.tuples(side, side)),
         q16=column(st.integers(16, 160)),
         channels=column(st.integers(1, 4)),
+        exact=[],
         names=draw(st.none() | st.lists(NAME, min_size=count, max_size=count)),
         tiles_per_block=draw(st.integers(1, 40)),
         blocks=[],
     )
+    if draw(st.booleans()):
+        kinds = [draw(st.integers(0, 2 ** (2 - n % 2) - 1)) for n in container.channels]
+        container.exact += kinds if any(kinds) else []
+        payloads = sum(bin(kind).count("1") for kind in container.exact)
+        container.exact_blocks += [bytes([k]) * k for k in range(payloads)]
     blocks = -(-container.tiles // container.tiles_per_block)
     container.blocks += [bytes([k % 251]) * (k * 7 % 300) for k in range(blocks)]
     return container
@@ -55,7 +63,9 @@ def test_round_trip(container):
     assert again == container
     assert again.to_bytes() == data
     assert sum(container.sizes().values()) == len(data)
-    assert container.sizes()["payload"] == sum(map(len, container.blocks))
+    payloads = [*container.blocks, *container.exact_blocks]
+    assert container.sizes()["payload"] == sum(map(len, payloads))
+    assert data[4] == 1 + (len(container.exact) > 0)
 
 
 @given(containers())
@@ -65,8 +75,10 @@ def test_tiles_belong_to_their_items(container):
     for item, (height, width) in enumerate(container.shapes):
         edge = container.tile_edge
         tiles = -(-height // edge) * -(-width // edge)
-        planes = [container.tiles_of(item, p) for p in range(len(container.planes(item)))]
-        assert [len(plane) for plane in planes] == [tiles] * (2 - container.channels[item] % 2)
+        planes = [container.tiles_of(item, p) for p in container.coded(item)]
+        exact = bin(container.exact[item]).count("1") if container.exact else 0
+        assert len(planes) == 2 - container.channels[item] % 2 - exact
+        assert [len(plane) for plane in planes] == [tiles] * len(planes)
         assert [tile for plane in planes for tile in plane] == list(container.tiles_of(item))
         owners += [item] * len(container.tiles_of(item))
     covered = []
@@ -76,6 +88,9 @@ def test_tiles_belong_to_their_items(container):
         expected = [container.q16[owners[tile]] for tile in tiles]
         assert container.q16_of(tiles).tolist() == expected
     assert covered == list(range(len(owners)))
+    planes = [(i, p) for i in range(container.items) for p in range(len(container.planes(i)))]
+    found = [container.exact_block(*place) for place in planes if container.is_exact(*place)]
+    assert found == container.exact_blocks
 
 
 def test_every_flipped_bit_and_every_truncation_is_found():
@@ -83,7 +98,10 @@ def test_every_flipped_bit_and_every_truncation_is_found():
         shapes=[(40, 20), (33, 64)], q16=[16, 160], channels=[1, 3], names=["a", "b"],
         tiles_per_block=3, blocks=[b"first", b"", b""][:2],
     )  # fmt: skip
-    for container in (small(), archive):
+    exact = dataclasses.replace(
+        archive, channels=[4, 1], exact=[3, 0], blocks=[b"one"] * 2, exact_blocks=[b"two", b"three"]
+    )
+    for container in (small(), archive, exact):
         data = container.to_bytes()
         Container.from_bytes(data)
         for bit in range(8 * len(data)):
@@ -172,6 +190,12 @@ def test_names_that_inflate_without_end_are_refused():
         {"names": ["a\nb"]},
         {"names": ["\ud800"]},
         {"names": ["a", "b"]},
+        {"exact": [0], "exact_blocks": []},
+        {"exact": [1], "exact_blocks": [b""]},  # and yet there are tiles
+        {"exact": [1], "blocks": []},
+        {"exact": [2], "blocks": [], "exact_blocks": [b""]},
+        {"exact": [1, 1], "blocks": [], "exact_blocks": [b"", b""]},
+        {"exact_blocks": [b""]},
         {"blocks": []},
         {"blocks": [b"", b""]},
     ],
@@ -185,8 +209,11 @@ def test_other_files_and_versions_are_named():
     with pytest.raises(MscnError, match=r"cat\.png: not a \.mscn file"):
         Container.from_bytes(b"\x89PNG", "cat.png")
     data = bytearray(small().to_bytes())
-    data[4] = 2
-    with pytest.raises(MscnError, match=r"version 2.*update"):
+    data[4] = 3
+    with pytest.raises(MscnError, match=r"version 3, this program reads 1 to 2; update"):
+        Container.from_bytes(bytes(data))
+    data[4] = 2  # has nothing of version 2
+    with pytest.raises(MscnError, match="flags of another version"):
         Container.from_bytes(bytes(data))
     with pytest.raises(MscnError, match=r"cat\.mscn: damaged"):
         Container.from_bytes(small().to_bytes()[:-1], "cat.mscn")

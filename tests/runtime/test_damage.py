@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from tests import pyramids
-from tests.runtime.conftest import EDGE
+from tests.runtime.conftest import EDGE, make_prior, make_symbols
 
 SHAPES = [(EDGE, EDGE), (2 * EDGE, EDGE), (EDGE, 3 * EDGE), (5, 5)]
 
@@ -85,6 +86,32 @@ def test_a_pyramid_too(tmp_path):
     np.testing.assert_array_equal(codec.decode(damaged, 0), whole)
     with pytest.raises(MscnError, match="checksum of block"):
         codec.decode(damaged, 1)
+
+
+def test_exact_planes_are_checked_when_they_are_used(synthetic):
+    """A picture's alpha, and a whole picture: each flipped bit harms its own item alone."""
+    alpha = np.arange(2 * EDGE * EDGE, dtype=np.uint8).reshape(2 * EDGE, EDGE, 1)
+    pictures = [alpha[:EDGE], np.tile(alpha, 3)]
+    blocks = [exact.encode(part) for part in (alpha[:EDGE], alpha, np.tile(alpha, 3))]
+    symbols = make_symbols(make_prior(), 2)
+    shapes = [(EDGE, EDGE), (2 * EDGE, EDGE), (2 * EDGE, EDGE)]
+    data = synthetic.codec.pack(
+        symbols, shapes, [80] * 3, [1, 4, 3], None, 4, None, [1, 2, 1], blocks
+    )
+    intact = list(synthetic.codec.decode_all(data))
+    np.testing.assert_array_equal(intact[0], pictures[0])
+    np.testing.assert_array_equal(intact[1][..., 3:], alpha)
+    np.testing.assert_array_equal(intact[2], pictures[1])
+    ends = len(data) - np.cumsum([0, *(len(block) + 4 for block in blocks[::-1])])[::-1]
+    for bit in range(8 * int(ends[0]), 8 * len(data), 7):
+        damaged = flipped(data, bit)
+        owner = int(np.searchsorted(ends, bit // 8, "right")) - 1
+        for item in range(3):
+            if item == owner:
+                with pytest.raises(MscnError, match="checksum of block"):
+                    synthetic.codec.decode(damaged, item)
+            else:
+                np.testing.assert_array_equal(synthetic.codec.decode(damaged, item), intact[item])
 
 
 def test_residuals_are_checked_when_they_are_used():

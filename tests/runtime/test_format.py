@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import PyramidPrior
 from tests import pyramids, reader
 from tests.golden import decode
+from tests.reader.exact import plane as second_plane
 from tests.reader.tiles import block_symbols
 from tests.runtime.fuzz import crc, mutated
 from tests.runtime.test_pyramid_prior import random_symbols
@@ -28,8 +31,9 @@ BY_NAME = [path.stem for path, _ in GOLDEN]
 def test_both_readers_agree_on_golden_files(path, bundle):
     second, codec = reader.read_bundle(bundle.read_bytes()), Codec.load(bundle)
     data = path.read_bytes()
-    file = reader.read_file(data)
-    assert_same_file(file, Container.from_bytes(data))
+    file, container = reader.read_file(data), Container.from_bytes(data)
+    assert_same_file(file, container)
+    assert container.to_bytes() == data  # files without exact planes are written as ever
     signals = reader.decode(second, file)
     decode.compare(signals, path, codec.range)
     assert_same_symbols(reader.codec(second), file, codec, data)
@@ -40,7 +44,9 @@ def assert_same_file(file, container):
         assert getattr(file, name) == getattr(container, name)
     for name in ("shapes", "q16", "channels", "names", "metadata", "error_bound"):
         assert getattr(file, name) == getattr(container, name)
-    assert (file.blocks, file.residuals) == (container.blocks, container.residuals)
+    assert file.exact == (container.exact or [0] * container.items)
+    found = (container.blocks, container.residuals, container.exact_blocks)
+    assert (file.blocks, file.residuals, file.exact_blocks) == found
     assert len(file.tiles()) == container.tiles
 
 
@@ -48,6 +54,7 @@ def assert_same_symbols(second, file, codec, data):
     ours = [codec.decode_symbols(data, item) for item in range(len(file.shapes))]
     if codec.bundle.kind == "basis":
         symbols = [symbols for symbols, _ in second.symbols(file)]
+        symbols = np.reshape(symbols, (-1, ours[0].shape[1]))
         np.testing.assert_array_equal(np.concatenate(ours), symbols)
         return
     theirs = [symbols for symbols, _ in second.symbols(file)]
@@ -69,7 +76,7 @@ def test_golden_files_hold_all_that_the_format_has():
     files = [reader.read_file(path.read_bytes()) for path, _ in GOLDEN]
     assert {file.modality for file in files} == set(reader.container.MODALITIES)
     flags = [path.read_bytes()[5] for path, _ in GOLDEN]
-    for bit in range(7):
+    for bit in range(8):
         assert {flag >> bit & 1 for flag in flags} == {0, 1}, bit
     assert {c for file in files if file.modality == "image" for c in file.channels} == {1, 2, 3, 4}
     assert any(len(file.blocks) > 1 and file.tiles_per_block > 1 for file in files)
@@ -110,11 +117,11 @@ def compare_payloads(seed, rounds):
     rng, taken = random.Random(seed), 0
     for path, bundle in SMALL * rounds:
         container, codec = Container.from_bytes(path.read_bytes()), Codec.load(bundle)
-        blocks, corrections = list(container.blocks), list(container.residuals)
-        column = corrections if corrections and rng.random() < 0.7 else blocks
+        columns = {n: list(getattr(container, n)) for n in ("blocks", "residuals", "exact_blocks")}
+        column = rng.choice([column for column in columns.values() if column])
         number = rng.randrange(len(column))
         column[number] = mutated(rng, column[number])
-        data = dataclasses.replace(container, blocks=blocks, residuals=corrections).to_bytes()
+        data = dataclasses.replace(container, **columns).to_bytes()
         file = reader.read_file(data)
         try:
             # Damaged numbers may be so large that values overflow.
@@ -132,6 +139,48 @@ def compare_payloads(seed, rounds):
                 np.testing.assert_array_equal(found, known)
         taken += 1
     return taken
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "bool"])
+def test_both_readers_agree_on_exact_planes(dtype):
+    """Whole ones of all forms, and damaged ones."""
+    rng, random_ = random.Random(dtype), np.random.default_rng(len(dtype))
+    forms, refused = set(), 0
+    for number, shape in enumerate([(9, 14, 3), (2, 5, 7, 1), (40, 1), (30, 10, 1), (1, 1, 1)] * 4):
+        waves = np.cumsum(random_.normal(0, 3, shape), number % 2)
+        plane = [waves, np.full(shape, 3), random_.integers(0, 2, shape) * 7, waves.round()][
+            number // 5
+        ]
+        plane = (plane % 256 if dtype == "uint8" else plane).astype(dtype)
+        payload = exact.encode(plane)
+        forms.add(payload[0])
+        for ours in (exact.decode(payload, shape, dtype), second_plane(payload, shape, dtype)):
+            assert (ours.dtype, ours.shape) == (plane.dtype, shape)
+            assert ours.tobytes() == plane.tobytes()
+        for _ in range(8):
+            data = damaged_plane(rng, payload)
+            try:
+                found = second_plane(data, shape, dtype)
+            except ValueError:
+                refused += 1
+                with pytest.raises(MscnError):
+                    exact.decode(data, shape, dtype)
+                continue
+            ours = exact.decode(data, shape, dtype)
+            assert ours.tobytes() == found.tobytes()
+    assert forms == {0, 1, 2}
+    assert 40 < refused < 150
+
+
+def damaged_plane(rng, payload):
+    """Damaged before or after it's deflated."""
+    if rng.random() < 0.3:
+        return mutated(rng, payload)
+    head = 1 if payload[0] == 0 else 2
+    tables = bytearray(zlib.decompress(payload[head:], -15))
+    tables[rng.randrange(len(tables))] = rng.choice((0, 1, 2, 3, rng.randrange(256)))
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return payload[:head] + deflater.compress(bytes(tables)) + deflater.flush()
 
 
 def test_both_readers_take_and_refuse_the_same_headers():

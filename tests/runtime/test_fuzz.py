@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from mscn_tf.runtime import bundle as bundles
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.bundle import COMMENT, Bundle, content_id
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import Container, varint
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.input import varint
 from tests.runtime import fuzz
 
 
@@ -82,6 +84,16 @@ def test_a_large_picture_of_a_small_file(synthetic):
     assert len(data) < 70
     peak = peak_of(lambda: codec.decode(data))
     assert 3 * 2**20 < peak < 64 * 3 * 2**20
+
+
+def test_an_exact_plane_that_inflates_without_end():
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = deflater.compress(bytes(2**27)) + deflater.flush()
+    for head in (b"\0", b"\1\4", b"\2\2"):
+        peak = peak_of(lambda head=head: exact.decode(head + bomb, (100, 100, 3), "uint8"))
+        assert peak < 2**20
+        with pytest.raises(MscnError, match="damaged"):
+            exact.decode(head + bomb, (100, 100, 3), "uint8")
 
 
 def zipped(members: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import time
@@ -10,7 +11,8 @@ import zlib
 import pytest
 
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import Container, varint
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.input import varint
 from tests.runtime.hostile import large_picture
 from tests.server.conftest import picture_of, png
 
@@ -126,11 +128,14 @@ def test_broken_http(server):
     ):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.settimeout(30)
-            try:
+            # What has enough may hang up before it has read all, but answers nothing else.
+            with contextlib.suppress(ConnectionError):
                 client.sendall(request)
-                assert client.recv(100)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 431")
-            except ConnectionError:
-                pass
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                answer = client.recv(100)
+            refused = [b"HTTP/1.1 400", b"HTTP/1.1 431"]
+            assert answer[:12] in ([b"", *refused] if len(request) > 10_000 else refused)
 
 
 def test_clients_that_leave(server, synthetic):

@@ -97,11 +97,19 @@ def test_a_picture_smaller_than_a_tile_is_named(tmp_path):
         load_pictures(f"{tmp_path}/*.png", EDGE)
 
 
-@pytest.mark.parametrize("content", [b"no picture", b""])
-def test_a_file_that_is_no_picture_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"no picture", "not a picture"), (b"", "the file is empty")]
+)
+def test_a_file_that_is_no_picture_is_named(tmp_path, content, says):
     (tmp_path / "notes.png").write_bytes(content)
-    with pytest.raises(MscnError, match=r"notes\.png: not a picture"):
+    with pytest.raises(MscnError, match=rf"notes\.png: {says}"):
         load_pictures(f"{tmp_path}/*.png", EDGE)
+
+
+def test_deep_pictures_are_refused(tmp_path):
+    save(tmp_path / "a.png", numbered(9, 9)[..., 0].astype(np.uint16))
+    with pytest.raises(MscnError, match="more than 8 bits"):
+        load_pictures(f"{tmp_path}/a.png", EDGE)
 
 
 def test_a_picture_that_is_cut_short_is_named(tmp_path):

@@ -12,7 +12,8 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import global_grid
-from mscn_tf.signals import fields
+from mscn_tf.signals import fields, modalities
+from mscn_tf.signals.weather import regrid
 from tests.apps.conftest import folder  # noqa: F401
 
 CLIMATE = Path(__file__).resolve().parents[3] / "shared" / "data" / "climate"
@@ -71,7 +72,7 @@ def test_through_a_mscn_file(tmp_path, nc):
     container = Container.from_bytes(data)
     decoded = list(codec.decode_all(container))
     for original, field in zip(signals.arrays, decoded):
-        assert fields.measure(original, field, signals.metadata)["RMSE"] < 3
+        assert fields.measure(original, field, signals.metadata)["K RMSE"] < 3
     assert fields.write(tmp_path / "o.nc", decoded, container.names, container.metadata) == (
         "3 fields of 36x20"
     )
@@ -108,7 +109,7 @@ def test_commands_there_and_back(folder, nc):  # noqa: F811
 
 def test_a_refused_field_leaves_nothing(folder, nc):  # noqa: F811
     broken = dataset()
-    broken["tas"][1, 3, 4] = np.nan
+    broken["tas"][1, 3, 4] = np.inf
     nc(broken)
     assert "in.nc" in folder.refuses("encode", "in.nc", "out.mscn")
 
@@ -117,7 +118,7 @@ def test_other_sizes_have_their_own_coordinates(tmp_path, nc):
     signals = fields.read(nc(dataset()))
     codec = Codec.load("temperature")
     data = codec.encode(signals.arrays, 9, names=signals.names, metadata=signals.metadata)
-    view = {"scale": 2.0, "size": None, "region": (3, 2, 12, 8)}
+    view = {"item": 1, "scale": 2.0, "size": None, "region": (3, 2, 12, 8)}
     field = codec.decode(data, 1, scale=2.0, region=(3, 2, 12, 8))
     fields.write(tmp_path / "o.nc", [field], signals.names[1:2], signals.metadata, view)
     with xr.open_dataset(tmp_path / "o.nc") as after:
@@ -134,7 +135,9 @@ def test_other_sizes_have_their_own_coordinates(tmp_path, nc):
 
 
 def test_a_bound_holds(nc):
-    signals = fields.read(nc(dataset()))
+    content = dataset()
+    content["tas"] += np.random.default_rng(0).normal(0, 1, content["tas"].shape).astype("f4")
+    signals = fields.read(nc(content))
     codec = Codec.load("temperature")
     data = codec.encode(
         signals.arrays, 5, max_error=0.25, names=signals.names, metadata=signals.metadata
@@ -165,10 +168,11 @@ def test_several_variables_and_levels(tmp_path, nc):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda d: d.where(d["lat"] > 0), "missing values"),
+        (lambda d: d.where(d["lat"] > 0, np.inf), "infinite values"),
         (lambda d: d.isel(lon=slice(0, 9)), "covers the sphere"),
         (lambda d: d.isel(lat=slice(0, 9)), "covers the sphere"),
         (lambda d: d.isel(lon=[3, 1, 2] + list(range(4, 36))), "sort"),
+        (lambda d: d.isel(lat=[5]), "1 latitudes"),
         (lambda d: d.rename(lat="y").drop_vars("y"), "no axis of latitudes"),
         (lambda d: d.drop_vars("tas"), "no"),
     ],
@@ -179,6 +183,18 @@ def test_files_that_are_refused(nc, spoil, says):
 
 
 def test_what_is_no_file(tmp_path):
+    (tmp_path / "weather.nc").write_bytes(b"GRIB" + bytes(100))
+    with pytest.raises(MscnError, match="cdo -f nc copy"):
+        fields.read(tmp_path / "weather.nc")
+    (tmp_path / "weather.zarr").mkdir()
+    assert modalities.guess(tmp_path / "weather.zarr") == "field"
+    with pytest.raises(MscnError, match="open_zarr"):
+        fields.read(tmp_path / "weather.zarr")
+    dataset().to_netcdf(tmp_path / "whole.nc")
+    whole = (tmp_path / "whole.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MscnError, match="damaged"):
+        fields.read(tmp_path / "cut.nc")
     with pytest.raises(MscnError, match="no such file"):
         fields.read(tmp_path / "missing.nc")
     (tmp_path / "text.nc").write_text("no NetCDF")
@@ -191,7 +207,7 @@ def test_what_is_no_file(tmp_path):
 def test_regridding_keeps_smooth_fields_and_goes_round():
     for west in (0.0, -180.0, 7.0):
         latitude, longitude = np.linspace(90, -90, 91), west + 2.0 * np.arange(180)
-        found = fields.regrid(smooth(latitude, longitude)[None], latitude, longitude, (46, 90))
+        found = regrid(smooth(latitude, longitude)[None], latitude, longitude, (46, 90))
         axes = [np.degrees(axis) for axis in global_grid((46, 90))]
         np.testing.assert_allclose(found[0], smooth(*axes), atol=0.05)
 
@@ -201,7 +217,7 @@ def test_area_weights_the_poles_less():
     decoded = original.copy()
     decoded[0] = 1
     measured = fields.measure(original, decoded, None)
-    assert measured["RMSE by area"] < 0.5 * measured["RMSE"]
+    assert measured["K RMSE by area"] < 0.5 * measured["K RMSE"]
 
 
 @pytest.mark.skipif(not CLIMATE.exists(), reason="needs the climate data in ../shared")

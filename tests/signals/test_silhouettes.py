@@ -99,6 +99,7 @@ def test_a_picture_there_and_back(folder):  # noqa: F811
     mask = disc(150, 220)
     Image.fromarray(mask).save(folder.path / "in.png")
     said = folder.mscn("encode", "--modality=silhouette", "--quality=9", "in.png", "out.mscn")
+    assert "% IoU" in said.stdout
     assert "dB PSNR of distances" in said.stdout
     assert "silhouette" in folder.mscn("info", "out.mscn").stdout
     assert folder.plot("--original=in.png", "out.mscn").std() > 10
@@ -112,6 +113,76 @@ def test_a_picture_there_and_back(folder):  # noqa: F811
     distances = np.load(folder.path / "out.npy")
     assert distances.shape == (1, 30, 90)
     assert np.abs(distances).max() < 0.3
+
+
+def page(height=300, width=200):
+    """bool [height, width]: black strokes, finer than 64 samples tell, on white."""
+    mask = np.ones((height, width), bool)
+    mask[::6, 10:-10] = False
+    return mask
+
+
+def test_lost_strokes_are_measured(tmp_path, codec):
+    for mask in (page(), ~page()):
+        Image.fromarray(mask).save(tmp_path / "in.png")
+        signals = silhouettes.read(tmp_path / "in.png")
+        decoded = codec.decode(codec.encode(signals.arrays))
+        (original,) = signals.originals
+        assert silhouettes.share_lost(original, decoded) > 0.5
+        found = silhouettes.measure(original, decoded)
+        assert found["% IoU"] == pytest.approx(100 * silhouettes.compare(mask, decoded)["IoU"])
+        assert silhouettes.largest_error(original, signals.arrays[0]) == 0
+
+
+def test_lost_strokes_are_refused(folder):  # noqa: F811
+    Image.fromarray(page()).save(folder.path / "in.png")
+    arguments = ("encode", "--modality=silhouette", "--quality=5", "in.png", "out.mscn")
+    assert "% IoU of the outside" in folder.refuses(*arguments)
+
+
+def test_what_is_lost_of_a_shape():
+    mask = disc(120, 100)
+    signal = silhouettes.to_signal(mask)
+    assert silhouettes.share_lost(mask, signal) < 0.03
+    assert silhouettes.share_lost(mask, -signal) > 0.97
+    for one in (np.zeros((1, 1), bool), np.ones((5, 9), bool)):
+        assert silhouettes.share_lost(one, silhouettes.to_signal(one)) == 0
+
+
+def test_grey_pictures_are_thresholded_aloud(tmp_path):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (40, 1))
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    signals = silhouettes.read(tmp_path / "ramp.png")
+    (note,) = signals.notes
+    assert "ramp.png" in note
+    assert "neither black nor white" in note
+    assert np.array_equal(signals.originals[0], ramp >= 128)
+    smooth = Image.fromarray(disc(300, 200)).convert("L").resize((100, 150), Image.BILINEAR)
+    smooth.save(tmp_path / "edges.png")
+    assert not silhouettes.read(tmp_path / "edges.png").notes
+    with pytest.raises(MscnError, match="modality=image --lossless"):
+        silhouettes.read(tmp_path / "edges.png", lossless=True)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (40, 30)])
+def test_pictures_without_a_contour(folder, value, shape):  # noqa: F811
+    Image.fromarray(np.full(shape, value, np.uint8)).save(folder.path / "in.png")
+    signals = silhouettes.read(folder.path / "in.png")
+    view = {"item": None, "scale": None, "size": None, "region": None}
+    out = folder.path / "out.png"
+    silhouettes.write(out, signals.arrays, None, signals.metadata, view)
+    assert np.array_equal(images.read_picture(out)[..., 0], np.full(shape, value))
+
+
+def test_sizes_have_a_limit(tmp_path):
+    view = {"item": None, "scale": None, "size": None, "region": None}
+    arguments = (tmp_path / "out.png", [np.zeros((64, 64, 1), np.float32)], None)
+    with pytest.raises(MscnError, match="over the limit"):
+        silhouettes.write(*arguments, {"size": [[30000, 30000]]}, view)
+    with pytest.raises(MscnError, match="over the limit"):
+        silhouettes.write(*arguments, {"size": [[3000, 3000]]}, {**view, "scale": 20.0})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_there_and_back(tmp_path, codec):

@@ -8,6 +8,7 @@ import { Bundle } from "../../build/web/bundle.js";
 import { Codec } from "../../build/web/codec.js";
 import { Container } from "../../build/web/container.js";
 import { MscnError } from "../../build/web/errors.js";
+import { decodeExact } from "../../build/web/exact.js";
 import { loadRuntime } from "../../build/web/network.js";
 import { RangeDecoder } from "../../build/web/range.js";
 import { Tables } from "../../build/web/tables.js";
@@ -85,6 +86,32 @@ for (const vector of read("fields.json")) {
     values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
   });
 }
+
+test("a field without loss is a function on the sphere, as far as a page needs it", async () => {
+  const vector = read("fields.json").find(({ view }) => view.item === 1 && !view.region);
+  const container = new Container(bytesOf(vector.file), "input");
+  const codec = new Codec(container, bundle(vector.bundle));
+  const expected = new Float32Array(bytesOf(vector.values).buffer);
+  const [height, width] = container.shape(1);
+  const rows = Float64Array.from({ length: height }, (_, i) => Math.PI / 2 - ((i + 0.5) * Math.PI) / height);
+  const columns = Float64Array.from({ length: width }, (_, i) => ((i + 0.5) * 2 * Math.PI) / width - 4 * Math.PI);
+  const { values } = await codec.evaluate(1, [rows, columns]);
+  values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
+  const seam = await codec.evaluate(1, [rows.subarray(0, 1), [0]]);
+  const [first, last] = [expected[0], expected[width - 1]];
+  assert.ok(Math.abs(seam.values[0] - (first + last) / 2) < 1e-3);
+  const pole = await codec.evaluate(1, [[Math.PI / 2], columns]);
+  pole.values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
+});
+
+test("damaged exact planes are refused", () => {
+  const shape = [4, 5];
+  for (const payload of [[], [3], [1], [1, 0, 0], [2, 3, 0], [1, 255, 255, 7], [0, 9, 9], [0, 3, 0]]) {
+    assert.throws(() => decodeExact(Uint8Array.from(payload), shape, 3, "uint8"), MscnError);
+  }
+  assert.deepEqual([...decodeExact(Uint8Array.from([1, 1, 99, 224, 228, 228, 4, 0]), shape, 3, "uint8")],
+    Array(60).fill(9));
+});
 
 for (const { name, file, bundle: path } of read("refused.json")) {
   test(`a file that the format rules out is refused: ${name}`, () => {

@@ -145,6 +145,22 @@ def with_alpha() -> list[dict[str, Any]]:
     return [made("alpha.mscn", data, bundle, item=item) for item in range(4)]
 
 
+def exact() -> list[dict[str, Any]]:
+    """Pictures without loss: of each form, in parts and in other sizes."""
+    random, (y, x) = np.random.default_rng(1), np.mgrid[:30, :41]
+    noise = random.integers(0, 256, (30, 41, 4), np.uint8)
+    ramps = np.stack([3 * x, 5 * y, x + y, x * y], -1).astype(np.uint8)
+    masks = np.where(noise < 128, np.uint8(7), np.uint8(200))
+    items = [noise, ramps, masks[..., :1], noise // 64 * 64, np.full_like(noise, 9), ramps[..., :2]]
+    found = []
+    for bundle in (GOLDEN / "v1pyramid.mscnb", GOLDEN / "v1.mscnb"):
+        data = Encoder.load(bundle).encode(items, lossless=True)
+        found += [made("exact.mscn", data, bundle, item=item) for item in range(len(items))]
+        for size in ((20, 15), (82, 11), (7, 90), (100, 100)):
+            found.append(made("exact.mscn", data, bundle, item=1, size=size, region=(3, 2, 35, 25)))
+    return found
+
+
 def bounded() -> list[dict[str, Any]]:
     """A picture with a residual: whole and in part as encoded, and enlarged without it."""
     bundle, bound = GOLDEN / "v1.mscnb", 2
@@ -169,13 +185,15 @@ def refused() -> list[dict[str, Any]]:
     head = data[:5] + bytes([data[5] | 16]) + data[6:16] + b"\1" + data[16:end]  # OVERLAP, 1
     overlapping = head + _crc(head) + data[end + 4 :]
     found = []
-    for name, file, codec in (("bound", bounded, "v1pyramid"), ("overlap", overlapping, "v1")):
+    head = plain.to_bytes()[:4] + b"\2" + plain.to_bytes()[5:]  # has nothing of version 2
+    files = [("bound", bounded, "v1pyramid"), ("overlap", overlapping, "v1")]
+    for name, file, codec in [*files, ("version", head, "v1pyramid")]:
         bundle = GOLDEN / f"{codec}.mscnb"
         try:
             Codec.load(bundle).decode(file)
         except MscnError:
             found.append({"name": name, "file": text(file), "bundle": str(bundle)})
-    assert len(found) == 2
+    assert len(found) == 3
     return found
 
 
@@ -200,17 +218,21 @@ def samples() -> list[dict[str, Any]]:
 def fields() -> list[dict[str, Any]]:
     """Golden fields, and a month of the page's planet, whole, and a part with more points."""
     bundle = GOLDEN / "v1field.mscnb"
-    found = [field(path, bundle, item=0) for path in sorted(GOLDEN.glob("v1field_*.mscn"))]
+    paths = sorted(GOLDEN.glob("v1field_*.mscn"))
+    found = [field(path.read_bytes(), bundle, item=0) for path in paths]
+    values = np.random.default_rng(0).normal(280, 20, (2, 9, 14, 1)).astype(np.float32)
+    lossless = Encoder.load(bundle).encode(values, lossless=True)
+    view = {"item": 1, "region": (2, 1, 9, 5)}
+    found += [field(lossless, bundle, item=1), field(lossless, bundle, **view, size=(20, 3))]
     if "temperature" in Bundle.names():
-        planet, bundle = SAMPLES / "planet.mscn", SHIPPED / f"temperature{SUFFIX}"
+        planet, bundle = (SAMPLES / "planet.mscn").read_bytes(), SHIPPED / f"temperature{SUFFIX}"
         found.append(field(planet, bundle, item=6))
         found.append(field(planet, bundle, item=6, region=(10, 5, 20, 12), size=(50, 30)))
     return found
 
 
-def field(path: Path, bundle: Path, **view: Any) -> dict[str, Any]:
+def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     """A file and the values, in kelvins, of a view of it."""
-    data = path.read_bytes()
     values = Codec.load(bundle).decode(data, **view)
     return {
         "file": text(data),
@@ -237,7 +259,7 @@ def main(folder: str) -> None:
     random = np.random.default_rng(0)
     streams = [stream(random, number >= STREAMS) for number in range(STREAMS + DAMAGED)]
     (out / "streams.json").write_text(json.dumps(streams))
-    pictures = [*golden(), *with_alpha(), *bounded(), *samples()]
+    pictures = [*golden(), *with_alpha(), *exact(), *bounded(), *samples()]
     (out / "pictures.json").write_text(json.dumps(pictures))
     (out / "fields.json").write_text(json.dumps(fields()))
     (out / "refused.json").write_text(json.dumps(refused()))

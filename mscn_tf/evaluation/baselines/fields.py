@@ -7,17 +7,21 @@ alone: shape, bound and what else HDF5 keeps are not counted.
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections.abc import Mapping
 from typing import Any, Callable
 
 import h5py
-import hdf5plugin
 import numpy as np
 from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.signal import Signal
+
+# It tells of each filter that NetCDF's library has loaded before it.
+logging.getLogger("hdf5plugin").setLevel(logging.WARNING)
+import hdf5plugin  # noqa: E402
 
 _BOUNDS = tuple(float(f"{bound:.4g}") for bound in np.geomspace(300, 0.1, 24))  # kelvins
 _RATES = (400, 256, 192, 128, 96, 64, 48, 32, 24, 16, 8, 4)

@@ -10,24 +10,23 @@ from PIL import Image, features
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.baselines.compressors import compressors
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.signals.volumes import restored, scaled
+from mscn_tf.signals.scale import Scale, scales_of
 
 _RATES = (640, 320, 240, 160, 120, 80, 56, 40, 28, 20, 14, 10, 7, 5)
 _START, _END = b"\xff\x4f\xff\x51", b"\xff\xd9"  # of a codestream: SOC and SIZ, EOC
 
 
-def _limits(signal: Signal) -> tuple[float, float]:
-    return signal.metadata["low"][0], signal.metadata["high"][0]
+def _scale(signal: Signal) -> Scale:
+    return scales_of(signal.metadata, {})[0]
 
 
 def _pack(signal: Signal) -> bytes:
-    dtype = np.dtype(signal.metadata["dtype"])
-    return restored(signal.array, *_limits(signal), dtype).tobytes()
+    return _scale(signal).values(signal.array).tobytes()
 
 
 def _unpack(data: bytes, signal: Signal) -> np.ndarray:
-    values = np.frombuffer(data, signal.metadata["dtype"]).reshape(signal.array.shape)
-    return scaled(values, *_limits(signal))
+    values = np.frombuffer(data, _scale(signal).dtype).reshape(signal.array.shape)
+    return _scale(signal).shares(values)
 
 
 def _encode_jpeg2000(signal: Signal, rate: float) -> bytes:

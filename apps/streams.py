@@ -1,0 +1,160 @@
+"""Where commands read from and write to: files, pipes, folders; what is there stays there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional
+
+from mscn_tf.runtime.container import MAGIC
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import atomic_write, staged_folder
+
+STANDARD = "-"  # as a path: standard input or output
+
+# First bytes, where they stand, and a file name's ending that says the same.
+_SIGNATURES = (
+    (0, b"\x93NUMPY", ".npy"),
+    (0, b"CDF", ".nc"),
+    (0, b"\x89HDF", ".nc"),
+    (8, b"WAVE", ".wav"),
+    (0, b"fLaC", ".flac"),
+    (0, b"OggS", ".ogg"),
+    (0, b"FORM", ".aiff"),
+    (0, b".snd", ".au"),
+    (0, b"caff", ".caf"),
+    (0, b"riff", ".w64"),
+    (0, b"ID3", ".mp3"),
+    (0, b"\xff\xfb", ".mp3"),
+    (0, b"#binvox", ".binvox"),
+    (344, b"n+1\0", ".nii"),
+    (344, b"ni1\0", ".nii"),
+    (0, b"\x1f\x8b", ".nii.gz"),
+    (0, b"ply", ".ply"),
+    (0, b"OFF", ".off"),
+    (0, b"solid", ".stl"),
+)
+
+
+@contextlib.contextmanager
+def input_path(source: str) -> Iterator[str]:
+    """A path that can be read more than once and whose ending tells the format.
+
+    That is `source` itself, or, of standard input and pipes, a copy that goes when the block ends.
+
+    Raises:
+      MscnError: nothing came.
+    """
+    if source != STANDARD and (not os.path.exists(source) or _is_stored(source)):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="mscn-") as folder:
+        copy = os.path.join(folder, "input")
+        with contextlib.ExitStack() as stack:
+            given = sys.stdin.buffer
+            if source != STANDARD:
+                given = stack.enter_context(open(source, "rb"))
+            shutil.copyfileobj(given, stack.enter_context(open(copy, "wb")))
+        if os.path.getsize(copy) == 0:
+            raise MscnError(f"{name_of(source)}: nothing came; check what writes into the pipe")
+        named = copy + _ending(copy)
+        os.rename(copy, named)
+        yield named
+
+
+def write(target: str, data: bytes) -> None:
+    """Writes a file at once, or to standard output.
+
+    Raises:
+      MscnError: it can't be written.
+    """
+    if target == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    with atomic_write(target) as file:
+        file.write(data)
+
+
+def name_of(source: str) -> str:
+    """What messages call an input."""
+    return "standard input" if source == STANDARD else source
+
+
+def _is_stored(path: str) -> bool:
+    return os.path.isfile(path) or os.path.isdir(path)
+
+
+def _ending(path: str) -> str:
+    with open(path, "rb") as file:
+        head = file.read(352)
+    for at, signature, ending in _SIGNATURES:
+        if head[at : at + len(signature)] == signature:
+            return ending
+    return ""
+
+
+def check_free(target: str, force: bool, inputs: tuple[str, ...] = ()) -> None:
+    """Finds out before the work whether an output would destroy something.
+
+    Raises:
+      MscnError: it is an input, or, unless forced, a file is there that isn't a `.mscn` file where
+        one is written.
+    """
+    if not os.path.exists(target) or not _is_stored(target):
+        return
+    for path in inputs:
+        if os.path.exists(path) and os.path.samefile(path, target):
+            raise MscnError(f"{target} is the input itself; give OUT another name")
+    if os.path.isfile(target) and not force:
+        raise MscnError(f"{target} is there already; give another name, or --force to replace it")
+
+
+def is_mscn(path: str) -> bool:
+    """Whether a file is there that begins as `.mscn` files do."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+@contextlib.contextmanager
+def output_path(target: str, ending: str, folder: bool, force: bool) -> Iterator[str]:
+    """Where to write what shall be at `target`.
+
+    Args:
+      target: a file, a folder, or "-": standard output.
+      ending: of the file that goes to standard output.
+      folder: whether `target` is one; its files appear together when the block ends.
+      force: whether files in the folder may be replaced.
+
+    Raises:
+      MscnError: the folder has such files, or can't be written.
+    """
+    if target == STANDARD:
+        with tempfile.TemporaryDirectory(prefix="mscn-") as temporary:
+            path = os.path.join(temporary, "output" + ending)
+            yield path
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    elif folder:
+        with staged_folder(target, force) as path:
+            yield path
+    else:
+        yield target
+
+
+def beside(source: str, ending: str) -> Optional[str]:
+    """The name that an output gets unasked: that of the input with another ending."""
+    if source == STANDARD:
+        return None
+    path = Path(os.path.normpath(source))
+    while not os.path.isdir(source) and path.suffix and len(path.suffixes) < 3:
+        path = path.with_suffix("")
+    return str(path) + ending

@@ -1,0 +1,130 @@
+// Planes that are stored without loss (docs/format.md, "Exact planes").
+
+import { samplesOf } from "./container.js";
+import { MscnError } from "./errors.js";
+import { Inflate } from "./vendor/fflate.js";
+
+const [SAMPLES, PALETTE, BITS] = [0, 1, 2];
+const LARGEST_PALETTE = 2 ** 16;
+const SLICE = 1024; // bytes inflated at once: 1 MB at most comes of them
+const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
+const TYPES = { uint8: Uint8Array, bool: Uint8Array, int16: Int16Array, float32: Float32Array };
+
+function damaged() {
+  return new MscnError("an exact plane is damaged; get a fresh copy");
+}
+
+/** Inflates deflated data that must come to `size` bytes. */
+function inflated(packed, size) {
+  const out = new Uint8Array(size);
+  let at = 0;
+  const inflater = new Inflate((part) => {
+    if (at + part.length > size) throw damaged();
+    out.set(part, at);
+    at += part.length;
+  });
+  try {
+    for (let from = 0; from < packed.length || !from; from += SLICE) {
+      inflater.push(packed.subarray(from, from + SLICE), from + SLICE >= packed.length);
+    }
+  } catch {
+    throw damaged();
+  }
+  if (at !== size) throw damaged();
+  return out;
+}
+
+const sizeOf = ({ rows, samples, channels, width }) => rows + rows * samples * channels * width;
+
+/** A table's numbers, its filters undone: each is a sum of those left of it and above it. */
+function tableOf(bytes, { rows, samples, channels, width }) {
+  const count = rows * samples * channels;
+  const numbers = new NUMBERS[width](count);
+  for (let byte = 0; byte < width; byte++) {
+    const from = rows + byte * count;
+    for (let i = 0; i < count; i++) numbers[i] |= bytes[from + i] << (8 * byte);
+  }
+  const line = samples * channels;
+  for (let row = 0, start = 0; row < rows; row++, start += line) {
+    const filter = bytes[row];
+    if (filter > 3) throw damaged();
+    if (filter & 1) {
+      for (let i = start + channels; i < start + line; i++) numbers[i] += numbers[i - channels];
+    }
+    if (filter & 2 && row) {
+      for (let i = start; i < start + line; i++) numbers[i] += numbers[i - line];
+    }
+  }
+  return numbers;
+}
+
+/** Consecutive tables of a stream. */
+function tables(packed, kinds) {
+  const bytes = inflated(packed, kinds.reduce((sum, kind) => sum + sizeOf(kind), 0));
+  let at = 0;
+  return kinds.map((kind) => {
+    at += sizeOf(kind);
+    return tableOf(bytes.subarray(at - sizeOf(kind), at), kind);
+  });
+}
+
+/** The places of samples in a palette, bits or numbers. */
+function placesOf(table, form, count) {
+  if (form !== BITS) return table;
+  return Uint8Array.from({ length: count }, (_, i) => (table[i >> 3] >> (7 - (i & 7))) & 1);
+}
+
+/**
+ * The samples of an exact plane.
+ * @param {Uint8Array} payload
+ * @param {number[]} shape Of the plane, without channels.
+ * @param {number} channels
+ * @param {string} dtype "uint8", "bool", "int16" or "float32".
+ * @returns {Uint8Array | Int16Array | Float32Array} [.., channels].
+ * @throws {MscnError} It is damaged.
+ */
+export function decodeExact(payload, shape, channels, dtype) {
+  const Type = TYPES[dtype];
+  const width = Type.BYTES_PER_ELEMENT;
+  const total = samplesOf(shape);
+  const samples = shape[shape.length - 1];
+  const rows = total / samples;
+  const typed = (numbers) => {
+    const values = new Type(numbers.buffer);
+    return dtype === "bool" ? values.map((value) => (value ? 1 : 0)) : values;
+  };
+  const form = payload[0];
+  if (form === SAMPLES) {
+    return typed(tables(payload.subarray(1), [{ rows, samples, channels, width }])[0]);
+  }
+  if (form !== PALETTE && form !== BITS) throw damaged();
+  const { count, next } = varint(payload, 1);
+  if (count < 1 || count > Math.min(LARGEST_PALETTE, total) || (form === BITS && count !== 2)) {
+    throw damaged();
+  }
+  const kinds = [{ rows: 1, samples: count, channels, width }];
+  if (form === BITS) kinds.push({ rows: 1, samples: Math.ceil(total / 8), channels: 1, width: 1 });
+  else if (count > 1) kinds.push({ rows, samples, channels: 1, width: count <= 256 ? 1 : 2 });
+  const [listed, index] = tables(payload.subarray(next), kinds);
+  const palette = typed(listed);
+  const out = new Type(total * channels);
+  if (count === 1) {
+    for (let i = 0; i < out.length; i++) out[i] = palette[i % channels];
+    return out;
+  }
+  placesOf(index, form, total).forEach((place, i) => {
+    if (place >= count) throw damaged();
+    for (let c = 0; c < channels; c++) out[i * channels + c] = palette[place * channels + c];
+  });
+  return out;
+}
+
+function varint(bytes, at) {
+  let count = 0;
+  for (let place = 0; ; place++) {
+    const byte = bytes[at + place];
+    if (byte === undefined || place === 9 || (byte === 0 && place)) throw damaged();
+    count += (byte & 127) * 2 ** (7 * place);
+    if (byte < 128) return { count, next: at + place + 1 };
+  }
+}

@@ -1,0 +1,85 @@
+"""Whether arrays are signals that a codec encodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
+from mscn_tf.runtime.errors import MscnError
+
+_FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
+
+
+def checked_signals(
+    codec: Codec, signals: np.ndarray | Sequence[np.ndarray], lossless: bool
+) -> list[np.ndarray]:
+    """A list of arrays ``[.., C]`` that a codec can encode, once they are of its type.
+
+    Raises:
+      MscnError: they aren't such arrays.
+    """
+    manifest, values = codec.bundle.manifest, codec.values
+    if manifest["modality"] == "image":
+        return _checked_pictures(signals)
+    modality, channels = manifest["modality"], manifest["channels"]
+    axes = AXES[modality]
+    if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
+        signals = [signals]
+    signals = list(signals)
+    if not signals:
+        raise MscnError(f"there is no {modality} to encode")
+    for signal in signals:
+        shape = getattr(signal, "shape", ())
+        if len(shape) != axes + 1 or shape[-1] != channels:
+            raise MscnError(
+                f"{codec.bundle.name} encodes {modality} signals of {axes} axes and {channels} "
+                f"channels, not an array of shape {list(shape)}"
+            )
+        if 0 in shape:
+            raise MscnError(f"a {modality} of size {size_text(shape[:-1])} holds nothing")
+        if max(shape) > longest(axes) or math.prod(shape[:-1]) > MAX_PIXELS:
+            raise MscnError(
+                f"a {modality} of size {size_text(shape[:-1])} is too large: at most "
+                f"{MAX_PIXELS} samples, sides up to {longest(axes)}"
+            )
+        if not np.can_cast(signal.dtype, values.dtype, "same_kind"):
+            raise MscnError(f"a {modality} of {signal.dtype}; convert it to {values.dtype}")
+        if signal.dtype.kind == "f" and not np.isfinite(signal).all():
+            raise MscnError(f"a {modality} with NaN or infinite values; replace them")
+        largest = max(abs(float(signal.min())), abs(float(signal.max())))
+        if not lossless and largest > _FARTHEST * max(map(abs, codec.range)):
+            raise MscnError(
+                f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
+                f"{values.low:g} to {values.high:g}; scale them"
+            )
+    if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
+        raise MscnError("fields of different grids; encode them into a file each")
+    return signals
+
+
+def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A list of uint8 [H, W, C] pictures."""
+    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
+        pictures = [pictures]
+    pictures = list(pictures)
+    if not pictures:
+        raise MscnError("there is no picture to encode")
+    for picture in pictures:
+        shape = getattr(picture, "shape", ())
+        if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or not 1 <= shape[2] <= 4:
+            raise MscnError(
+                "a picture must be a uint8 array [H, W, C] of 1 to 4 channels, not "
+                f"{getattr(picture, 'dtype', type(picture).__name__)} {list(shape)}"
+            )
+        if 0 in shape:
+            raise MscnError(f"a picture of {shape[1]}x{shape[0]} pixels has nothing to encode")
+        if max(shape) > MAX_SIDE or shape[0] * shape[1] > MAX_PIXELS:
+            raise MscnError(
+                f"a picture of {shape[1]}x{shape[0]} pixels is too large: at most {MAX_PIXELS} "
+                f"pixels, sides up to {MAX_SIDE}"
+            )
+    return pictures

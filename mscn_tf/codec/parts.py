@@ -1,0 +1,181 @@
+"""What a file is made of: planes of signals that get tiles, and planes that are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mscn_tf.codec.target import HIGHEST
+from mscn_tf.codec.tiling import planes
+from mscn_tf.runtime import exact
+from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.wavelet import Pyramid
+
+_ASIDE = 5  # bytes of a block besides its payload, at least
+_LOOKED_AT = 8  # planes of a file whose sizes are estimated
+_PROMISING = 3.0  # times what tiles take: an estimate above it isn't looked into
+_LEVELS = 256  # of alpha
+Place = tuple[int, int]
+
+
+class Parts:
+    """Signals cut into planes. Alpha is exact, and so is what is the same everywhere.
+
+    Args:
+      codec: whose files are wanted.
+      signals: ``[.., C]`` each, in the type that the codec decodes to.
+      names: of the signals, or None.
+      metadata: kept in the file, or None.
+      lossless: all planes are exact.
+
+    Attributes:
+      signals: the same.
+      payloads: of exact planes, by item and plane.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        signals: Sequence[np.ndarray],
+        names: Sequence[str] | None,
+        metadata: dict[str, Any] | None,
+        lossless: bool,
+    ):
+        self.signals, self._codec = signals, codec
+        self._names, self._metadata = names, metadata
+        self._planes = {
+            (item, plane): part
+            for item, signal in enumerate(signals)
+            for plane, part in enumerate(self._cut(signal))
+        }
+        self.payloads = {
+            place: exact.encode(part)
+            for place, part in self._planes.items()
+            if lossless or place[1] > 0 or _is_constant(part)
+        }
+
+    def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
+        return planes(signal) if self._codec.bundle.manifest["modality"] == "image" else [signal]
+
+    @property
+    def coded(self) -> list[np.ndarray]:
+        """Planes that get tiles, item after item."""
+        return [part for place, part in self._planes.items() if place not in self.payloads]
+
+    @property
+    def bits(self) -> int:
+        """What exact planes take."""
+        return 8 * sum(map(len, self.payloads.values()))
+
+    def coded_of(self, item: int, signal: np.ndarray) -> np.ndarray:
+        """The channels of a signal ``[.., C]`` that lie in planes with tiles; maybe none."""
+        parts = [
+            part if (item, plane) not in self.payloads else part[..., :0]
+            for plane, part in enumerate(self._cut(signal))
+        ]
+        return np.concatenate(parts, axis=-1)
+
+    def pack(
+        self,
+        symbols: np.ndarray | Iterable[Pyramid],
+        q16: int,
+        tiles_per_block: int | None = None,
+    ) -> bytes:
+        """The file of symbols of all tiles of the coded planes, at one quality in sixteenths."""
+        return self._codec.pack(
+            symbols,
+            [signal.shape[:-1] for signal in self.signals],
+            [q16] * len(self.signals),
+            [signal.shape[-1] for signal in self.signals],
+            self._names,
+            tiles_per_block,
+            self._metadata,
+            *self._exact(self.payloads),
+        )
+
+    def _exact(self, payloads: dict[Place, bytes]) -> tuple[list[int], list[bytes]]:
+        """Which planes of each item are exact, and their payloads in the order of a file."""
+        bits = [0] * len(self.signals)
+        for item, plane in payloads:
+            bits[item] |= 1 << plane
+        return bits, [payloads[place] for place in sorted(payloads)]
+
+    def cheapest(self, data: bytes) -> bytes:
+        """A file of these signals, its planes exact where that takes fewer bytes than tiles.
+
+        Where tiles of several planes share blocks, all of them are exact or none.
+        """
+        places = [place for place in self._planes if place not in self.payloads]
+        if not places:
+            return data
+        container = Container.from_bytes(data)
+        blocks, payloads = dict(enumerate(container.blocks)), dict(self.payloads)
+        apart = container.tiles_per_block == 1
+        for group in ([place] for place in places) if apart else [places]:
+            own = container.tiles_of(*group[0]) if apart else range(len(blocks))
+            cost = sum(len(blocks[number]) + _ASIDE for number in own)
+            cost += sum(map(len, container.residuals))
+            found = self._cheaper(group, cost)
+            payloads.update(found)
+            for number in own if found else ():
+                del blocks[number]
+        bits, exact_blocks = self._exact(payloads)
+        residuals = container.residuals if blocks else [b""] * len(container.residuals)
+        smaller = replace(
+            container,
+            blocks=list(blocks.values()),
+            exact=bits if payloads else [],
+            exact_blocks=exact_blocks,
+            residuals=residuals,
+        )
+        return min(smaller.to_bytes(), data, key=len)
+
+    def _cheaper(self, places: Sequence[Place], cost: int) -> dict[Place, bytes]:
+        """Payloads of these planes if they take less than so many bytes, else none."""
+        some = places[:: -(-len(places) // _LOOKED_AT)]
+        estimate = sum(exact.estimate(self._planes[place]) for place in some)
+        if estimate * len(places) / len(some) > _PROMISING * cost:
+            return {}
+        found = {place: exact.encode(self._planes[place]) for place in places}
+        return found if sum(len(payload) + _ASIDE for payload in found.values()) < cost else {}
+
+
+class StoredEncoding:
+    """Parts that are all exact: the same file at every quality."""
+
+    def __init__(self, parts: Parts):
+        self._parts = parts
+
+    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+        """The file; its quality, which nothing depends on, is the highest."""
+        return self._parts.pack((), HIGHEST)
+
+    def estimated_bits(self, q16: int) -> float:
+        """About what ``file`` takes."""
+        return self._parts.bits
+
+    def estimated_psnr(self, q16: int) -> float:
+        """Nothing is left to estimate."""
+        return np.inf
+
+
+def _is_constant(plane: np.ndarray) -> bool:
+    """Whether all samples ``[.., C]`` are the same; the last row mostly tells that they aren't."""
+    first = plane.reshape(-1, plane.shape[-1])[0]
+    return bool((plane[-1] == first).all()) and bool((plane == first).all())
+
+
+def with_coarser_alpha(picture: np.ndarray, quality: float) -> np.ndarray:
+    """A picture ``[H, W, C]`` whose alpha, if it has it, takes fewer values.
+
+    None and all of it stay as they are. Quality 10 keeps all 256 values, 1 these two.
+    """
+    if picture.shape[-1] not in (2, 4):
+        return picture
+    steps = round(2 * (_LEVELS / 2) ** ((quality - 1) / 9)) - 1
+    alpha = np.rint(np.rint(picture[..., -1:] * (steps / 255)) * (255 / steps))
+    return np.concatenate([picture[..., :-1], alpha.astype(np.uint8)], axis=-1)

@@ -1,0 +1,194 @@
+"""What the numbers that a file stores for a field mean, and what a codec gets for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Optional
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.signals.units import to_kelvins
+
+# Limits of the temperatures (kelvins) that COIN++ scales ERA5 by, for its PSNR.
+LOWEST, HIGHEST = 202.66, 320.93
+_ROOM = HIGHEST - LOWEST  # that temperatures may be beyond them
+_SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded, as float32
+_FUZZ = 1e-9  # of a number of steps, which decimal bounds aren't quite
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a variable's numbers are stored, and the values that a codec gets for them.
+
+    A stored number s stands for the value s * ``factor`` + ``add``, in ``units``; a codec gets
+    float32 of value * ``scale`` + ``offset``: kelvins of temperatures, and the range of the
+    Earth's of all else. Of ``raw`` ones it gets the stored numbers.
+
+    Attributes:
+      name: of the variable.
+      count: of its fields.
+      units: as the file spells it.
+      dtype: of stored numbers.
+      factor, add: CF's scale_factor and add_offset.
+      scale, offset: of what is coded.
+      raw: whether that's the stored numbers themselves.
+      missing: the stored number that says that there is none; None: NaN.
+      rounding: largest error of any value without loss by a codec, in ``units``.
+    """
+
+    name: str
+    count: int = 1
+    units: str = ""
+    dtype: str = "float32"
+    factor: float = 1.0
+    add: float = 0.0
+    scale: float = 1.0
+    offset: float = 0.0
+    raw: bool = False
+    missing: Optional[float] = None
+    rounding: float = 0.0
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Coding:
+        """Those that `to_json` told.
+
+        Raises:
+          KeyError, TypeError, ValueError: it is damaged.
+        """
+        coding = cls(**told)
+        numbers = (coding.factor, coding.add, coding.scale, coding.offset, coding.rounding)
+        if (
+            not all(map(math.isfinite, numbers))
+            or not (coding.factor and coding.scale and coding.rounding >= 0)
+            or not isinstance(coding.units, str)
+            or np.dtype(coding.dtype).kind not in "iuf"
+            or coding.count < 1
+        ):
+            raise ValueError("no such coding")
+        return coding
+
+    def to_json(self) -> dict[str, Any]:
+        """What is not as usual."""
+        usual = {one.name: one.default for one in fields(self)}
+        return {name: v for name, v in asdict(self).items() if v != usual[name]}
+
+    @property
+    def fits(self) -> bool:
+        """Whether kelvins are coded."""
+        return (self.scale, self.offset) == to_kelvins(self.units) and not self.raw
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole numbers are stored."""
+        return np.dtype(self.dtype).kind in "iu"
+
+    def fitted(self, stored: np.ndarray, missing: np.ndarray, exact: bool) -> Coding:
+        """The same with a scale and an offset for what a variable holds.
+
+        Args:
+          stored: the variable's numbers.
+          missing: bool, of the same shape, which aren't known.
+          exact: they shall come back exactly.
+
+        Raises:
+          MscnError: they can't.
+        """
+        known = stored[~missing]
+        if exact:
+            raw = replace(self, raw=True)
+            if known.size and not np.array_equal(raw.stored(raw.coded(known)), known):
+                raise MscnError(
+                    f"{self.name} has {self.dtype} values that float32 doesn't hold, so it can't "
+                    "be stored without loss; give --max-error=E"
+                )
+            return raw
+        values = self.values(known)
+        low, high = (float(values.min()), float(values.max())) if known.size else (0.0, 0.0)
+        kelvins = to_kelvins(self.units)
+        if kelvins and known.size:
+            limits = (kelvins[0] * limit + kelvins[1] for limit in (low, high))
+            if not all(LOWEST - _ROOM <= limit <= HIGHEST + _ROOM for limit in limits):
+                kelvins = None
+        if kelvins is None:
+            scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
+            kelvins = (scale, LOWEST - scale * low)
+        fitted = replace(self, scale=kelvins[0], offset=kelvins[1])
+        found = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
+        return replace(fitted, rounding=float(found.max(initial=0.0)))
+
+    def values(self, stored: np.ndarray) -> np.ndarray:
+        """float64 in ``units``."""
+        return stored.astype(np.float64) * self.factor + self.add
+
+    def coded(self, stored: np.ndarray) -> np.ndarray:
+        """float32 for a codec."""
+        if self.raw:
+            return stored.astype(np.float32)
+        return (self.values(stored) * self.scale + self.offset).astype(np.float32)
+
+    def in_units(self, coded: np.ndarray) -> np.ndarray:
+        """float64 in ``units``, as fine as they were coded."""
+        if self.raw:
+            return self.values(coded)
+        return (coded.astype(np.float64) - self.offset) / self.scale
+
+    def stored(self, coded: np.ndarray) -> np.ndarray:
+        """Numbers as they are stored, none of which says that it is missing."""
+        numbers = coded.astype(np.float64)
+        if not self.raw:
+            numbers = (self.in_units(coded) - self.add) / self.factor
+        dtype = np.dtype(self.dtype)
+        if self.whole:
+            limits = np.iinfo(dtype)
+            numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)
+        stored = numbers.astype(dtype)
+        if self.missing is not None:
+            mark = np.array(self.missing).astype(dtype)
+            taken = stored == mark
+            if taken.any():
+                stored = np.where(taken, _beside(mark, np.median(stored) < mark), stored)
+        return stored
+
+    def marked(self, coded: np.ndarray, missing: Optional[np.ndarray]) -> np.ndarray:
+        """As `stored`, with what marks those that are missing."""
+        stored = self.stored(coded)
+        if missing is None:
+            return stored
+        mark = np.nan if self.missing is None else self.missing
+        return np.where(missing, np.array(mark).astype(stored.dtype), stored)
+
+    def bound(self, bound: float) -> float:
+        """The bound of what is coded that keeps one of the values which come out of the file.
+
+        Raises:
+          MscnError: there is none.
+        """
+        plain = (1.0, 0.0, 1.0, 0.0, "float32")
+        if (self.factor, self.add, self.scale, self.offset, self.dtype) == plain:
+            return bound
+        room = bound - self.rounding
+        if self.whole:  # rounding to the nearest whole number takes away less than half a step
+            step = abs(self.factor)
+            room = step * (math.floor(room / step * (1 + _FUZZ) + _FUZZ) + 0.5)
+        else:
+            limits = (abs(x - self.offset) / abs(self.scale) for x in (0.0, HIGHEST + _ROOM))
+            largest = (max(limits) + abs(self.add)) / abs(self.factor)
+            room -= float(np.spacing(np.dtype(self.dtype).type(largest))) * abs(self.factor)
+        room = abs(self.scale) * room - _SLACK
+        if room <= _SLACK:
+            raise MscnError(
+                f"--max-error={bound:g} is finer than what is coded of {self.name}; raise it, or "
+                "use --lossless"
+            )
+        return room
+
+
+def _beside(number: np.ndarray, below: bool) -> np.ndarray:
+    """The next number of its type."""
+    kind = number.dtype.type
+    if number.dtype.kind == "f":
+        return np.nextafter(number, kind(-np.inf if below else np.inf))
+    return number - kind(1) if below else number + kind(1)

@@ -1,0 +1,91 @@
+"""Missing values of fields: filled smoothly before coding, and kept as masks."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+_SWEEPS = 8  # of smoothing at each size, which the blocks' edges need
+
+
+def fill(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Fields whose holes go smoothly from one shore to the other, round the sphere.
+
+    Means over blocks of known points, the blocks twice as large until none is without, give what
+    each hole begins with; neighbours then smooth it, at every size on the way back.
+
+    Args:
+      fields: ``[N, H, W]`` numbers; columns are longitudes that go round.
+      missing: bool ``[H, W]``, not everywhere.
+
+    Returns:
+      float64 ``[N, H, W]``, known points as they were.
+    """
+    weights = (~missing).astype(np.float64)
+    return _fill(np.where(missing, 0.0, fields), weights)
+
+
+def _fill(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Replaces values where weights are 0."""
+    holes = weights == 0
+    if not holes.any():
+        return values
+    rows, columns = (min(2, side) for side in weights.shape)
+    totals = _blocks(weights, rows, columns)
+    means = _blocks(values * weights, rows, columns) / np.maximum(totals, 1e-300)
+    coarse = _fill(means, np.minimum(totals, 1.0))
+    finer = coarse.repeat(rows, -2).repeat(columns, -1)[..., : holes.shape[0], : holes.shape[1]]
+    values = np.where(holes, finer, values)
+    for _ in range(_SWEEPS):
+        tall = np.concatenate([values[..., :1, :], values, values[..., -1:, :]], -2)
+        around = tall[..., :-2, :] + tall[..., 2:, :]
+        around = around + np.roll(values, 1, -1) + np.roll(values, -1, -1)
+        values = np.where(holes, around / 4, values)
+    return values
+
+
+def _blocks(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Sums over blocks; the last ones of odd sides are smaller."""
+    values = np.add.reduceat(values, np.arange(0, values.shape[-2], rows), -2)
+    return np.add.reduceat(values, np.arange(0, values.shape[-1], columns), -1)
+
+
+def pack(masks: Sequence[np.ndarray]) -> str:
+    """Masks, bool ``[H, W]`` each, as text: each one's bits less those of the one before."""
+    bits = np.stack([np.packbits(mask) for mask in masks])
+    bits[1:] ^= bits[:-1].copy()
+    return b64encode(zlib.compress(bits.tobytes(), 9)).decode()
+
+
+@lru_cache(1)  # every field of a file asks for them
+def unpack(text: str, count: int, shape: tuple[int, int]) -> np.ndarray:
+    """bool ``[count, H, W]`` of `pack`.
+
+    Raises:
+      ValueError: the text is none of its.
+    """
+    height, width = shape
+    length = -(-height * width // 8)
+    content = inflated(text, count * length)
+    bits = np.bitwise_xor.accumulate(np.frombuffer(content, np.uint8).reshape(count, length))
+    return np.unpackbits(bits, 1, height * width).reshape(count, height, width).astype(bool)
+
+
+def inflated(text: str, size: int) -> bytes:
+    """So many bytes of deflated ones in base 64.
+
+    Raises:
+      ValueError: they are others.
+    """
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(b64decode(text, validate=True), size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) != size or not stream.eof:
+        raise ValueError(f"{size} bytes were wanted")
+    return content

@@ -1,0 +1,250 @@
+"""All that a NetCDF file says beside its fields, as JSON, and a file made of that again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from base64 import b64encode
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals.gaps import inflated
+
+MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
+MAX_KEPT_ALL = 2**23  # of them all
+_AS_NUMBERS = 16  # values are better as JSON's numbers than in base 64
+_STORAGE = ("complevel", "shuffle", "fletcher32")
+_OTHERS = {  # by their first bytes or their ending: what they are, and what makes NetCDF of them
+    "grib": ("GRIB", "grib_to_netcdf of ecCodes, or cdo -f nc copy IN OUT.nc"),
+    "zarr": ("a Zarr store", "xarray.open_zarr(IN).to_netcdf('OUT.nc') in Python"),
+}
+
+
+@contextlib.contextmanager
+def opened(path: PathLike) -> Iterator[netCDF4.Dataset]:
+    """A NetCDF file, whose values are read as they are stored: packed, with what marks missing.
+
+    Raises:
+      MscnError: there is none, it is of another format, or it turns out to be damaged.
+    """
+    _check_kind(path)
+    try:
+        with netCDF4.Dataset(os.fspath(path)) as dataset:
+            dataset.set_auto_maskandscale(False)
+            dataset.set_auto_chartostring(False)
+            yield dataset
+    except (OSError, RuntimeError, UnicodeError) as error:
+        raise MscnError(f"{path}: not a NetCDF file, or damaged; give one") from error
+
+
+def _check_kind(path: PathLike) -> None:
+    if not os.path.exists(path):
+        raise MscnError(f"cannot read {path}: no such file")
+    ending = Path(path).suffix.lower()
+    kind = "zarr" if ending == ".zarr" else "grib" if ending.startswith(".gr") else None
+    if os.path.isfile(path) and os.access(path, os.R_OK):
+        with open(path, "rb") as file:
+            kind = "grib" if file.read(4) == b"GRIB" else kind
+    if kind:
+        name, cure = _OTHERS[kind]
+        raise MscnError(f"{path}: {name} is not read; make NetCDF of it: {cure}")
+    if os.path.isdir(path):
+        raise MscnError(f"{path}: a folder; give a NetCDF file")
+
+
+def attribute(variable: netCDF4.Variable, name: str, otherwise: Any = "") -> Any:
+    """An attribute's value."""
+    return variable.getncattr(name) if name in variable.ncattrs() else otherwise
+
+
+def packing(variable: netCDF4.Variable) -> tuple[float, float]:
+    """The scale_factor and add_offset of a variable; 1 and 0 of one that isn't packed.
+
+    Raises:
+      MscnError: they are no numbers to unpack by.
+    """
+    try:
+        factor, add = (
+            float(np.squeeze(attribute(variable, name, usual)))
+            for name, usual in (("scale_factor", 1.0), ("add_offset", 0.0))
+        )
+    except (TypeError, ValueError):
+        factor, add = np.nan, np.nan
+    if not (np.isfinite(factor) and np.isfinite(add) and factor):
+        raise MscnError(
+            f"{variable.group().filepath()}: {variable.name} has a scale_factor or add_offset "
+            "that is no number to unpack by; mend it"
+        )
+    return factor, add
+
+
+def is_plain(variable: netCDF4.Variable) -> bool:
+    """Whether a variable is of numbers, characters or texts, and not of a type of its file."""
+    return variable.dtype is str or (
+        isinstance(variable.datatype, np.dtype) and variable.datatype.kind in "iufS"
+    )
+
+
+def stored(variable: netCDF4.Variable) -> np.ndarray:
+    """All values of a variable, in this machine's order of bytes."""
+    values = np.asarray(variable[...])
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def describe(
+    dataset: netCDF4.Dataset, coded: Collection[str], dropped: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """A file's structure and small variables as a JSON object; and what was too large for it.
+
+    Args:
+      dataset: of `opened`.
+      coded: variables whose values are kept elsewhere.
+      dropped: variables that nobody wants.
+    """
+    contents = {
+        name: to_json(stored(variable))
+        for name, variable in dataset.variables.items()
+        if name not in coded and name not in dropped and is_plain(variable)
+    }
+    sizes = {name: len(str(content)) for name, content in contents.items()}
+    room, left_out = MAX_KEPT_ALL, []
+    for name in sorted(sizes, key=sizes.get):
+        room -= sizes[name]
+        if room < 0 or sizes[name] > MAX_KEPT:
+            left_out.append(name)
+            del contents[name]
+    left_out += [name for name, one in dataset.variables.items() if not is_plain(one)]
+    left_out += [f"group {name}" for name in dataset.groups]
+    kept = [name for name in dataset.variables if name in contents or name in coded]
+    used = {dim for name in kept for dim in dataset[name].dimensions}
+    unused = {dim for name in dropped for dim in dataset[name].dimensions} - used
+    described = {
+        "model": dataset.data_model,
+        "attrs": _attributes(dataset),
+        "dims": [
+            [name, len(dim), dim.isunlimited()]
+            for name, dim in dataset.dimensions.items()
+            if name not in unused
+        ],
+        "variables": [_described(dataset[name], contents.get(name)) for name in kept],
+    }
+    return described, left_out
+
+
+def _described(variable: netCDF4.Variable, content: dict[str, Any] | None) -> dict[str, Any]:
+    told = {
+        "name": variable.name,
+        "dtype": "str" if variable.dtype is str else variable.dtype.newbyteorder("=").str,
+        "dims": list(variable.dimensions),
+        "attrs": _attributes(variable),
+    }
+    filters, chunks = variable.filters() or {}, variable.chunking()
+    if filters.get("zlib"):
+        told["storage"] = {name: filters[name] for name in _STORAGE}
+        told["storage"].update(compression="zlib", chunksizes=list(map(int, chunks)))
+    if content is not None:
+        told["data"] = content
+    return told
+
+
+def _attributes(owner: netCDF4.Variable | netCDF4.Dataset) -> dict[str, Any]:
+    found = {name: owner.getncattr(name) for name in owner.ncattrs()}
+    return {
+        name: value if isinstance(value, (str, list)) else to_json(np.asarray(value))
+        for name, value in found.items()
+    }
+
+
+def to_json(values: np.ndarray) -> dict[str, Any]:
+    """Numbers, characters or texts, exactly: shape, type, and values or deflated bytes."""
+    told: dict[str, Any] = {"shape": list(values.shape)}
+    if values.dtype.kind in "OU":
+        return {**told, "dtype": "str", "values": [str(text) for text in values.ravel()]}
+    told["dtype"] = values.dtype.str
+    if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
+        numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
+        return {**told, "values": numbers}
+    return {**told, "data": b64encode(zlib.compress(values.tobytes(), 9)).decode()}
+
+
+def from_json(told: Mapping[str, Any]) -> np.ndarray:
+    """What `to_json` told.
+
+    Raises:
+      KeyError, TypeError, ValueError: it is damaged.
+    """
+    shape = [int(side) for side in told["shape"]]
+    if told["dtype"] == "str":
+        return np.array([str(text) for text in told["values"]], object).reshape(shape)
+    dtype = np.dtype(str(told["dtype"]))
+    if dtype.kind not in "iufS" or min(shape, default=0) < 0:
+        raise ValueError("no such type")
+    if "values" in told:
+        return np.array(told["values"], dtype).reshape(shape)
+    content = inflated(told["data"], dtype.itemsize * int(np.prod(shape, dtype=object)))
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:
+    """Writes a file of a structure.
+
+    Args:
+      path: of the file.
+      described: as of `describe`.
+      values: as they are stored, of the variables that were coded.
+
+    Raises:
+      MscnError: it can't be written.
+      KeyError, TypeError, ValueError: the structure is damaged.
+    """
+    contents = {
+        one["name"]: values[one["name"]] if one["name"] in values else from_json(one["data"])
+        for one in described["variables"]
+    }
+    # The library writes to paths only.
+    with atomic_write(path) as file:
+        try:
+            with netCDF4.Dataset(file.name, "w", format=str(described["model"])) as dataset:
+                dataset.set_auto_maskandscale(False)
+                dataset.set_auto_chartostring(False)
+                _set_attributes(dataset, described["attrs"])
+                for name, size, unlimited in described["dims"]:
+                    dataset.createDimension(name, None if unlimited else int(size))
+                for one in described["variables"]:
+                    _add(dataset, one, contents[one["name"]])
+        except (OSError, RuntimeError, UnicodeError, AttributeError) as error:
+            raise MscnError(f"cannot write {path}: {error}") from error
+
+
+def _add(dataset: netCDF4.Dataset, told: Mapping[str, Any], values: np.ndarray) -> None:
+    attrs = dict(told["attrs"])
+    fill = attrs.pop("_FillValue", None)
+    if isinstance(fill, Mapping):
+        fill = from_json(fill).reshape(-1)[0]
+    variable = dataset.createVariable(
+        told["name"],
+        str if told["dtype"] == "str" else np.dtype(str(told["dtype"])),
+        tuple(told["dims"]),
+        fill_value=fill,
+        **told.get("storage", {}),
+    )
+    variable.set_auto_maskandscale(False)
+    variable.set_auto_chartostring(False)
+    _set_attributes(variable, attrs)
+    if values.size:
+        variable[...] = values
+
+
+def _set_attributes(owner: netCDF4.Variable | netCDF4.Dataset, attrs: Mapping[str, Any]) -> None:
+    for name, value in attrs.items():
+        value = from_json(value).reshape(-1) if isinstance(value, Mapping) else value
+        if isinstance(value, np.ndarray) and value.size == 0:
+            continue
+        owner.setncattr(name, value)

@@ -1,0 +1,117 @@
+"""The exact form of planes, and their samples in other sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from mscn_tf.runtime import exact
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.sampling import resized
+
+SHAPES = arrays.array_shapes(min_dims=2, max_dims=4, max_side=12)
+
+
+@st.composite
+def planes(draw):
+    """Any values, NaN and both zeros among them, or few of them."""
+    dtype = draw(st.sampled_from(["uint8", "int16", "float32", "bool"]))
+    some = arrays.from_dtype(np.dtype(dtype))
+    elements = some | st.sampled_from(draw(st.lists(some, min_size=1, max_size=3)))
+    return draw(arrays.arrays(dtype, draw(SHAPES), elements=elements))
+
+
+@settings(max_examples=150, deadline=None)
+@given(planes())
+def test_every_bit_comes_back(plane):
+    payload = exact.encode(plane)
+    again = exact.decode(payload, plane.shape, plane.dtype.name)
+    assert (again.dtype, again.shape) == (plane.dtype, plane.shape)
+    assert again.tobytes() == plane.tobytes()
+    assert len(payload) <= plane.nbytes + len(plane.reshape(-1, *plane.shape[-2:])) + 12
+
+
+def wave(*shape):
+    return np.sin(np.indices(shape).sum(0)[..., None] / 5) * 100
+
+
+@pytest.mark.parametrize(
+    ("plane", "form", "most"),
+    [
+        (np.full((200, 300, 3), 77, np.uint8), exact.PALETTE, 10),
+        (np.zeros((10_000, 1), np.float32), exact.PALETTE, 10),
+        (np.random.default_rng(0).random((99, 99, 1)).astype(np.float32), exact.SAMPLES, 39_204),
+        ((wave(99, 99) + 101).astype(np.uint8), exact.SAMPLES, 99**2 / 3),
+        (wave(20, 30, 40).round().astype(np.float32), exact.PALETTE, 24_000 / 10),
+        (np.random.default_rng(0).random((31, 41, 1)) < 0.5, exact.BITS, 31 * 41 / 8 + 20),
+        (np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8), exact.SAMPLES, 7570),
+    ],
+)
+def test_each_form_suits_something(plane, form, most):
+    payload = exact.encode(plane)
+    assert payload[0] == form
+    assert len(payload) <= most
+    assert len(payload) / 2 < exact.estimate(plane) < 3 * len(payload)
+
+
+def test_many_rows_and_many_colours():
+    """More than what is looked at together, and palettes of two bytes."""
+    random = np.random.default_rng(0)
+    tall = np.cumsum(random.integers(0, 3, (2**19, 1, 1)), 0).astype(np.uint8)
+    colours = random.integers(0, 2**24, 5000)[random.integers(0, 5000, (150, 160))]
+    colours = colours[..., None].view(np.uint8)[..., :3].copy()
+    for plane in (tall, colours):
+        payload = exact.encode(plane)
+        np.testing.assert_array_equal(exact.decode(payload, plane.shape, "uint8"), plane)
+    assert payload[0] == exact.PALETTE
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\3", b"\1", b"\1\0\0", b"\2\3\0", b"\1\xff\xff\7", b"\0junk", b"\0\3\0"]
+)
+def test_damage_is_one_line(payload):
+    with pytest.raises(MscnError, match="damaged or cut short") as error:
+        exact.decode(payload, (4, 5, 3), "uint8")
+    assert "\n" not in str(error.value)
+
+
+def test_smaller_signals_are_means_and_larger_ones_interpolated():
+    plane = np.arange(24, dtype=np.float32).reshape(4, 6, 1)
+    half = resized(plane, (0, 0), (4, 6), (2, 3))
+    np.testing.assert_array_equal(half[..., 0], [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]])
+    part = resized(plane, (1, 1), (3, 5), (1, 2))  # samples 1 to 3, and half of 3 to 5
+    np.testing.assert_allclose(part[..., 0], [[(13 + 14 + 7.5) / 2.5, (7.5 + 16 + 17) / 2.5]])
+    twice = resized(plane, (0, 0), (4, 6), (8, 12))
+    rows, columns = (np.arange(3, count - 3) / 2 - 0.25 for count in (8, 12))
+    np.testing.assert_allclose(twice[3:-3, 3:-3, 0], 6 * rows[:, None] + columns, atol=1e-5)
+    mixed = resized(plane, (0, 0), (4, 6), (8, 2))
+    assert mixed.shape == (8, 2, 1)
+
+
+def test_means_of_many_values_are_those_of_few(monkeypatch):
+    plane = np.random.default_rng(0).random((70, 50, 2))
+    whole = resized(plane, (3, 2), (60, 47), (13, 20))
+    monkeypatch.setattr("mscn_tf.runtime.sampling._TOGETHER", 300)
+    np.testing.assert_allclose(resized(plane, (3, 2), (60, 47), (13, 20)), whole, rtol=1e-12)
+    assert abs(resized(plane, (0, 0), (70, 50), (1, 1)).mean() - plane.mean()) < 1e-12
+
+
+def test_parts_of_larger_signals_are_parts():
+    plane = np.random.default_rng(0).integers(0, 256, (20, 20, 1), np.uint8)
+    whole = resized(plane, (0, 0), (20, 20), (60, 60))
+    np.testing.assert_array_equal(resized(plane, (7, 3), (5, 9), (15, 27)), whole[21:36, 9:36])
+    np.testing.assert_array_equal(resized(plane, (7, 3), (5, 9), (5, 9)), plane[7:12, 3:12])
+
+
+def test_types_in_other_sizes():
+    checks = np.indices((8, 8)).sum(0)[..., None] % 2 > 0
+    assert resized(checks, (0, 0), (8, 8), (4, 4)).all()  # a half is true
+    assert resized(checks, (0, 0), (8, 8), (9, 3)).dtype == bool
+    edge = np.where(np.arange(8) < 4, 0, 255).astype(np.uint8)[:, None, None]
+    larger = resized(edge, (0, 0), (8, 1), (32, 1))
+    assert (larger.min(), larger.max()) == (0, 255)  # overshoot is clipped
+    low = np.full((3, 3, 1), -(2**15), np.int16)
+    assert (resized(low, (0, 0), (3, 3), (2, 5)) == -(2**15)).all()
