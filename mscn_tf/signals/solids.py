@@ -147,27 +147,30 @@ def _judged(
     mesh: trimesh.Trimesh, values: np.ndarray, corner: np.ndarray, cell: float
 ) -> tuple[float, float, float]:
     """IoU, missed share of the surface and thickness there, of a grid: see `Sampled`."""
-    random = np.random.default_rng(0)
-    if not (values < 0).any():
-        return 0.0, 1.0, 0.0
+    # At unit size: trimesh takes triangles of 1e-6 for none.
+    vertices, (corner,), size = _unit(mesh, corner[None])
+    mesh, cell = trimesh.Trimesh(vertices, mesh.faces, process=False), cell / size
     # Other cells are wholly inside or outside.
     near = np.argwhere(np.abs(values) < 1)
+    if not len(near):
+        return 0.0, 1.0, 0.0
+    random = np.random.default_rng(0)
     at = near[random.integers(len(near), size=_POINTS)] + random.random((_POINTS, 3))
     own = inside(mesh, corner + cell * at)
     other = scipy.ndimage.map_coordinates(values, at.T - 0.5, order=1, mode="nearest") < 0
     deep = float((values <= -1).sum()) / len(near)
     iou = (deep + (own & other).mean()) / max(deep + (own | other).mean(), 1e-9)
-    return iou, *_missed(mesh, values, corner, cell)
+    missed, thickness = _missed(mesh, values, corner, cell)
+    return iou, missed, size * thickness
 
 
 def _missed(
     mesh: trimesh.Trimesh, values: np.ndarray, corner: np.ndarray, cell: float
 ) -> tuple[float, float]:
-    """The share of the surface that a grid misses, and how thick the mesh is there."""
+    """The share of a unit mesh's surface that a grid misses, and how thick the mesh is there."""
     places, faces = trimesh.sample.sample_surface(mesh, _POINTS, seed=0)
     normals = mesh.face_normals[faces]
-    step = _STEP * float(mesh.extents.max())
-    below, above = (inside(mesh, places + way * step * normals) for way in (-1, 1))
+    below, above = (inside(mesh, places + way * _STEP * normals) for way in (-1, 1))
     border = below != above
     places, inwards = places[border], np.where(below, -1, 1)[border, None] * normals[border]
     left = surface(values + _ERROR, corner, np.full(3, cell))
