@@ -166,7 +166,7 @@ def _patches_outwards(vertices: np.ndarray, faces: np.ndarray, patches: np.ndarr
     sums = np.stack([np.bincount(patches, middle) for middle in corners.mean(1).T], 1)
     centres = sums / count[:, None]
     volumes = np.bincount(patches, np.linalg.det(corners - centres[patches, None]))
-    if volumes.sum() < 0:
+    if np.linalg.det(corners).sum() < 0:
         faces, volumes = faces[:, ::-1], -volumes
     inverted = np.flatnonzero(volumes[patches] < 0)
     if not len(inverted):

@@ -77,6 +77,15 @@ def test_single_triangles_turned_over_are_turned_back(tmp_path):
     assert enclosed(path) == pytest.approx(mesh.volume, rel=0.01)
 
 
+@pytest.mark.parametrize("inverted", [False, True])
+def test_triangles_may_share_no_vertices(tmp_path, inverted):
+    mesh = ball(inverted=inverted)
+    places = mesh.triangles + np.random.default_rng(0).normal(0, 1e-4, mesh.triangles.shape)
+    faces = np.arange(3 * len(places)).reshape(-1, 3)
+    path = written(tmp_path / "a.ply", trimesh.Trimesh(places.reshape(-1, 3), faces))
+    assert enclosed(path) == pytest.approx(ball().volume, rel=0.02)
+
+
 def test_triangles_given_twice_or_without_area_change_nothing(tmp_path):
     mesh = ball()
     faces = np.vstack([mesh.faces, mesh.faces[:40], mesh.faces[:3, ::-1], [[0, 0, 1], [2, 2, 2]]])
