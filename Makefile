@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow web node test-web docs bench clean
+.PHONY: help setup demo lint test test-new test-slow web node test-web docs bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -11,13 +11,15 @@ TWINS := build/bench
 # The folder of pictures that rate and distortion are measured on.
 KODAK ?= ../shared/data/kodak_dev
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
-INSTALL = $(if $(UV),uv pip install -q -p $(BIN)/python,$(BIN)/python -m pip install -q)
+INSTALL = $(if $(UV),uv pip install -q -p $(1)/python,$(1)/python -m pip install -q)
+VENV = $(if $(UV),uv venv -q --seed -p $(1) $(2),$(1) -m venv $(2))
 
 help:
 	@echo "make setup      the virtual environment .venv with everything for training"
 	@echo "make demo       a photograph to .mscn and back, beside JPEG: demo/comparison.png"
 	@echo "make lint       ruff and the rules of which package may import which"
 	@echo "make test       lint and tests"
+	@echo "make test-new   tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
@@ -28,28 +30,17 @@ help:
 
 setup: $(READY)
 
-# The first Python that TensorFlow 2.14 runs on and that can make virtual environments.
+# With Python 3.11 and older it has TensorFlow 2.14 and tensorflow-compression, with newer ones today's
+# TensorFlow. PYTHON=python3.13 names one.
 $(READY): setup.cfg pyproject.toml constraints.txt
-	@set -e; chosen=; found=; \
-	for python in $(PYTHON) python3.11 python3.10 python3.9 python3; do \
-	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
-	    || continue; \
-	  case $$version in 3.9|3.10|3.11) ;; *) found="$$found $$python ($$version)"; continue;; esac; \
-	  if [ -z "$(UV)" ] && ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
-	    found="$$found $$python ($$version, without its venv package)"; continue; fi; \
-	  chosen=$$python; break; \
-	done; \
-	if [ -z "$$chosen" ]; then \
-	  echo "setup needs Python 3.9, 3.10 or 3.11 (TensorFlow 2.14 has no others), found:$${found:- none};" \
-	    "install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; \
-	fi; \
+	@set -e; \
 	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  chosen=$$(.ci/find-python $(or $(PYTHON),3.11 3.10 3.9 3.13 3.12)); \
 	  echo "making .venv with $$chosen"; rm -rf .venv; \
-	  if [ -n "$(UV)" ]; then uv venv -q --seed -p "$$(command -v $$chosen)" .venv; \
-	  else $$chosen -m venv .venv; fi; \
+	  $(call VENV,$$chosen,.venv); \
 	fi; \
 	echo "installing TensorFlow and the rest into .venv"; \
-	$(INSTALL) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
+	$(call INSTALL,$(BIN)) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
 	touch $@
 
 demo: $(READY)
@@ -65,6 +56,25 @@ lint: $(READY)
 
 test: lint
 	@$(BIN)/python -m pytest -n 2
+
+# The same on today's TensorFlow, for what is made of TensorFlow, where .venv has TensorFlow 2.14.
+NEWEST := build/newest
+
+test-new: $(READY)
+	@set -e; \
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
+	  echo "test-new: .venv has today's TensorFlow itself"; exit 0; fi; \
+	if ! chosen=$$(.ci/find-python 3.13 3.12 2>/dev/null); then \
+	  echo "SKIPPED: the tests on today's TensorFlow, which need Python 3.12 or 3.13"; exit 0; fi; \
+	if [ ! -e $(NEWEST)/ready ] || [ setup.cfg -nt $(NEWEST)/ready ] || [ constraints.txt -nt $(NEWEST)/ready ]; then \
+	  echo "making $(NEWEST) with $$chosen"; rm -rf $(NEWEST); \
+	  $(call VENV,$$chosen,$(NEWEST)); \
+	  $(call INSTALL,$(NEWEST)/bin) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
+	  touch $(NEWEST)/ready; \
+	fi; \
+	$(NEWEST)/bin/python -m pytest -n 2 $(addprefix tests/,$(OF_TENSORFLOW))
+
+OF_TENSORFLOW := stack networks sparsity entropy fitting training experiments export
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -n 2 -m slow

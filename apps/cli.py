@@ -18,7 +18,7 @@ from absl import app, flags
 
 from mscn_tf import configs
 from mscn_tf.configs import experiments
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install, printable
 
 if TYPE_CHECKING:
     import ml_collections
@@ -165,25 +165,26 @@ def errors_in_one_line() -> Iterator[None]:
 
 def _close_stdout() -> None:
     """Keeps Python from trying again, at its end, to write what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str) -> NoReturn:
     """Prints one line on stderr and exits with 2."""
-    print(f"{program()}: {' '.join(message.split())}", file=sys.stderr)
+    print(printable(f"{program()}: {' '.join(message.split())}"), file=sys.stderr)
     sys.exit(USER_ERROR)
 
 
 def note(line: str) -> None:
     """Says on stderr, in one line, what a user should know and nothing stopped."""
     if not QUIET.value:
-        print(f"{program()}: {' '.join(line.split())}", file=sys.stderr)
+        print(printable(f"{program()}: {' '.join(line.split())}"), file=sys.stderr)
 
 
 def tell(line: str, aside: bool = False) -> None:
     """Says what was done: on stdout, or, where that carries data, aside on stderr."""
     if not QUIET.value:
-        print(line, file=sys.stderr if aside else sys.stdout)
+        print(printable(line), file=sys.stderr if aside else sys.stdout)
 
 
 def shows_progress() -> bool:
@@ -200,9 +201,11 @@ def positional(argv: list[str], *names: str) -> list[str]:
     """The arguments after the program's name; as many as `names`.
 
     Raises:
-      MscnError: too few or too many.
+      MscnError: too few or too many, or one of no letters.
     """
     given = argv[1:]
+    if "" in given:
+        raise MscnError(f"an argument is empty; give a path, and see {program()} --help")
     if len(given) != len(names):
         wanted = " and ".join(names) or "no arguments"
         raise MscnError(f"takes {wanted}, got {len(given)} arguments; see {program()} --help")
@@ -241,20 +244,49 @@ def require_tensorflow() -> None:
 def importing_tensorflow() -> Iterator[None]:
     """Silences TensorFlow's start-up messages while the block imports it.
 
+    TensorFlow 2.16 and newer write some before they look at their own variable, so stderr is held
+    back, by Python and by others, unless the variable asks for everything.
+
     Raises:
       MscnError: a part of the `train` extra is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
     try:
-        yield
+        with contextlib.nullcontext() if wanted else _stderr_held_back():
+            yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
         raise MscnError(_needs(error.name)) from error
 
 
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Nothing that the block writes to stderr is seen, unless it fails for want of no module."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, (MscnError, ModuleNotFoundError)):
+                sys.stderr.flush()
+                held.seek(0)
+                os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _needs(package: str) -> str:
-    return f"needs {package}: pip install 'mscn-tf[train]', with Python 3.9 to 3.11"
+    return f"needs {package}: {install('train')}, with Python 3.9 to 3.13"
 
 
 def _parse(argv: list[str], module: str) -> list[str]:

@@ -1,6 +1,10 @@
 """usage: mscn codecs
 
-Lists the codecs that come with the package.
+Lists the codecs that come with the package, and what each is for and not for.
+
+Examples:
+  mscn codecs
+  mscn codecs | grep mesh     # one of them
 """
 
 from __future__ import annotations
@@ -10,12 +14,28 @@ from typing import Any
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import AXES, MAX_SIDE
+from mscn_tf.runtime.errors import printable
 
-_ROW = "{:12} {:>10}  {:16}  {:8}  {:5}  {}"
+_ROW = "{:12} {:>10}  {:16}  {:10}  {:8}  {}"
+
+# Of each shipped codec: what it is for; what not, by what data from elsewhere have shown.
+PURPOSES = {
+    "faces32": ("aligned faces of 32x32 in an archive", "other pictures"),
+    "faces64": ("aligned faces of 64x64, below 300 bytes each", "other pictures, high quality"),
+    "mesh": ("closed solids, at any resolution", "thin parts; Draco after decimation wins"),
+    "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
+    "scene": ("small views of one object", "large scenes, fine detail"),
+    "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),
+    "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),
+    "temperature": ("months of global temperature", "other variables; with a bound SZ3 wins"),
+    "thumb32": ("archives of pictures of 32x32", "larger pictures"),
+    "volume": ("heads in T1, at low rates", "high quality; labels are coded without loss"),
+    "voxels32": ("solid shapes of 32x32x32, without loss", "noise, large grids"),
+}
 
 
 def main(argv: list[str]) -> None:
-    """The command: one line a codec."""
+    """The command: one line a codec, and one of what it is for."""
     cli.positional(argv)
     print(_ROW.format("name", "bytes", "id", "modality", "tile", "qualities"))
     for name in Bundle.names():
@@ -24,7 +44,7 @@ def main(argv: list[str]) -> None:
         edge = manifest["tile_edge"]
         print(
             _ROW.format(
-                name,
+                printable(name),
                 f"{(SHIPPED / (name + SUFFIX)).stat().st_size:,}",
                 bundle.id[:8].hex(),
                 manifest["modality"],
@@ -32,6 +52,9 @@ def main(argv: list[str]) -> None:
                 _range(manifest.get("qualities")),
             )
         )
+    print()
+    for name, (suited, unsuited) in PURPOSES.items():
+        print(f"{name:12} for {suited}; not for {unsuited}")
 
 
 def _range(qualities: Any) -> str:

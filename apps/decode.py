@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import Optional
 
 from absl import flags
@@ -26,8 +25,8 @@ from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import read_bytes
-from mscn_tf.signals.modalities import ENDINGS, write
+from mscn_tf.runtime.progress import shown
+from mscn_tf.signals.modalities import ENDINGS, check_metadata, write
 
 CODEC = flags.DEFINE_string(
     "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
@@ -48,8 +47,9 @@ def main(argv: list[str]) -> None:
     size, region = _size(), _region()
     if SCALE.value is not None and size is not None:
         raise MscnError("give one of --scale and --size")
-    data = sys.stdin.buffer.read() if source == streams.STANDARD else read_bytes(source)
+    data = streams.read(source)
     container = Container.from_bytes(data, streams.name_of(source), lazy=True)
+    check_metadata(container)
     modality = MODALITIES[container.modality]
     if target is None:
         target = streams.beside(source, "" if container.items > 1 else ENDINGS[modality])
@@ -79,7 +79,8 @@ def main(argv: list[str]) -> None:
     names = container.names
     if names and single:
         names = names[item : item + 1]
-    with streams.output_path(target, ENDINGS[modality], folder, FORCE.value) as path:
+    written = streams.output_path(target, ENDINGS[modality], folder, FORCE.value)
+    with shown(container, "decoding", cli.shows_progress()), written as path:
         told = write(path, modality, arrays, names, container.metadata, view)
     standard = target == streams.STANDARD
     cli.tell(f"{'standard output' if standard else target}: {told}", standard)

@@ -5,6 +5,10 @@ Compresses the pictures and .npy stacks that a quoted PATTERN names (with ** for
 into shards in the folder OUT, as an Apache Beam pipeline. Run again after a stop, it goes on.
 Items that can't be encoded are set aside in OUT/failed.tsv; then the exit code is 1. What reading
 changed of others, such as colour spaces, is in OUT/notes.txt.
+
+Examples:
+  mscn encode-archive 'thumbnails/**/*.png' archive/
+  mscn encode-archive --codec=photo --bpp=0.5 'photos/*.jpg' archive/
 """
 
 from __future__ import annotations
@@ -18,16 +22,22 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
-CODEC = flags.DEFINE_string("codec", "thumb32", "codec of pictures: a name, or a .mscnb file")
+CODEC = flags.DEFINE_string(
+    "codec", "thumb32", "codec of pictures: a name, or a .mscnb file; default thumb32"
+)
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best); default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at most")
 PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
-LOSSLESS = flags.DEFINE_bool("lossless", False, "store the pictures as they are")
-EFFORT = flags.DEFINE_integer("effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest)", 0, 9)
-SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most", 1)
-WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes of the local runner", 1)
+LOSSLESS = flags.DEFINE_bool("lossless", False, "store the pictures as they are; default no")
+EFFORT = flags.DEFINE_integer(
+    "effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest); default 2", 0, 9
+)
+SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most; default 1024", 1)
+WORKERS = flags.DEFINE_integer(
+    "workers", os.cpu_count(), "processes of the local runner; default as many as cores", 1
+)
 SOME_FAILED = 1
 
 
@@ -37,7 +47,7 @@ def main(argv: list[str]) -> None:
         raise MscnError(f"takes PATTERN and OUT; see {cli.program()} --help")
     pattern, out, *beam_flags = argv[1:]
     if importlib.util.find_spec("apache_beam") is None:
-        raise MscnError("needs apache-beam: pip install 'mscn-tf[beam]'")
+        raise MscnError(f"needs apache-beam: {install('beam')}")
     from mscn_tf.archives import index, plan
     from mscn_tf.codec import Codec
 

@@ -3,7 +3,13 @@
 Measures codecs on signals of any modality and compares them with others, in bytes of real files.
 Writes to DIR: report.html with curves, BD-rates, and pictures side by side; curves.png;
 results.json, and results/NAME.json as CompressAI has them; signals.csv, a row a signal and setting;
-and our files. Called again with the same DIR it measures only what is missing there.
+and our files. Called again with the same DIR it measures only what is missing there. What can't be
+measured is left out and named.
+
+Examples:
+  mscn evaluate --codec=photo --data=photos/ --out=report/       # beside JPEG, WebP, AVIF, ...
+  mscn evaluate --data=tas.nc --out=report/ --metric=psnr --published=era5
+  mscn evaluate --data=voices/ --baselines=opus --qualities=3,5,8 --out=report/
 """
 
 from __future__ import annotations
@@ -42,14 +48,14 @@ METRIC = flags.DEFINE_string(
     "metric", None, "what curves and BD-rates are of: psnr, ms_ssim; rmse, ..; default by modality"
 )
 PAYLOAD = flags.DEFINE_bool(
-    "payload", False, "rates without headers, of those codecs whose files tell them"
+    "payload", False, "rates without headers, of those codecs whose files tell them; default no"
 )
 OUT = flags.DEFINE_string("out", None, "folder for results; made if need be")
 BASELINES = flags.DEFINE_string(
     "baselines",
     "all",
     "compared with: names, or all, or none; of pictures jpeg, jpeg2000, webp, avif, heic, png, "
-    "webp-lossless, linear",
+    "webp-lossless, linear; default all",
 )
 QUALITIES = flags.DEFINE_list(
     "qualities", [str(quality) for quality in range(1, 11)], "of our files; default 1 to 10"
@@ -67,7 +73,9 @@ BD_RANGE = flags.DEFINE_list(
     "bd-range", None, "LOW,HIGH: BD-rate between these rates of the other codec only"
 )
 ARCHIVE = flags.DEFINE_bool(
-    "archive", True, "signals of at most 128 samples a side share one file of ours; else one each"
+    "archive",
+    True,
+    "signals of at most 128 samples a side share one file of ours; else one each; default yes",
 )
 BOUND = flags.DEFINE_float(
     "bound",
@@ -115,11 +123,9 @@ def main(argv: list[str]) -> None:
     _check_names([coder.name for coder in ours], [*baselines.of(name), baselines.LINEAR])
     if not (ours or wanted or linear):
         raise MscnError("nothing to measure: give --codec or --baselines")
-    signals, metadata, out = _signals(kind)
+    signals, metadata, left_out, out = _signals(kind)
     if len({one.array.shape for one in signals}) > 1:
-        for one in wanted:
-            if one.together:
-                print(f"{one.name}: left out, for it takes signals of one shape")
+        left_out += [f"{one.name} (takes signals of one shape)" for one in wanted if one.together]
         wanted = [one for one in wanted if not one.together]
     rows = RowFile(out / "signals.csv", name)
     if not rows.is_of(signals):
@@ -152,6 +158,7 @@ def main(argv: list[str]) -> None:
             modality=kind,
             metadata=metadata,
             payload=PAYLOAD.value,
+            left_out=left_out,
         )
         evaluation.measure()
         comparisons = evaluation.write()
@@ -162,9 +169,13 @@ def main(argv: list[str]) -> None:
             file=sys.stderr,
         )
         sys.exit(cli.INTERRUPTED)
+    if evaluation.left_out:
+        cli.note(f"left out: {'; '.join(evaluation.left_out)}")
     for label, others in comparisons.items():
         for other, found in others.items():
-            if not math.isnan(found.percent):
+            if found.apart:
+                print(f"{label} against {other}: {found.apart}")
+            else:
                 span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit
                 each = found.per_signal
                 mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each {kind.noun}'s"
@@ -182,14 +193,16 @@ def _modality(of_codecs: Sequence[str]) -> str:
     return name
 
 
-def _signals(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
-    """The signals, their common metadata, and the folder for results, made."""
+def _signals(
+    kind: Modality,
+) -> tuple[list[Signal], Optional[dict[str, Any]], list[str], Path]:
+    """The signals, their common metadata, what is left out, and the folder for results, made."""
     if kind.name == "scene":
-        return _scene(kind)
-    read = modalities.read(DATA.value, kind.name)
-    if kind.name == "image" and any(picture.shape[2] in (2, 4) for picture in read.arrays):
-        raise MscnError(f"{DATA.value}: transparent pixels; flatten them onto a background")
-    return kind.signals(DATA.value, read), read.metadata, _made(OUT.value)
+        signals, metadata, out = _scene(kind)
+        return signals, metadata, [], out
+    from mscn_tf.evaluation import reading
+
+    return (*reading.read(DATA.value, kind), _made(OUT.value))
 
 
 def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:

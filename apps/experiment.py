@@ -4,6 +4,10 @@ Trains and measures all arms of an experiment on sparsity, over several seeds, a
 results.json, table.md and figure.png into DIR. Stopped, the same command goes on; started twice,
 both work on it. FILE.py defines get_config(); docs/results.md has those that come with the package.
 Needs TensorFlow.
+
+Examples:
+  mscn experiment --config=pruning_faces --workdir=runs/pruning
+  mscn experiment --config=pruning_faces:paper --workdir=runs/paper     # as large as the paper's
 """
 
 from __future__ import annotations

@@ -5,6 +5,11 @@ Writes a codec for programs without this package. saved_model: a folder for Tens
 the signatures decode, decode_grid and encode; onnx: a folder of these three as graphs; tflite: a
 file with decode; bundle: the .mscnb file itself, with which mscn_tf.runtime and the web page
 decode. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
+
+Examples:
+  mscn export --codec=thumb32 --format=onnx thumb32_onnx
+  mscn export --codec=thumb32 --format=tflite --precision=int8 --fixed-size=32x32 thumb32.tflite
+  mscn export --codec=photo --format=bundle photo.mscnb
 """
 
 from __future__ import annotations
@@ -28,7 +33,10 @@ CODEC = flags.DEFINE_string(
 )
 FORMAT = flags.DEFINE_enum("format", None, FORMATS, "what to write")
 PRECISION = flags.DEFINE_enum(
-    "precision", "float32", ("float32", "float16", "int8"), "of the weights, in tflite"
+    "precision",
+    "float32",
+    ("float32", "float16", "int8"),
+    "of the weights, in tflite; default float32",
 )
 FIXED_SIZE = flags.DEFINE_string(
     "fixed-size", None, "decode alone, for one tile in WIDTHxHEIGHT samples: all shapes fixed"

@@ -1,11 +1,11 @@
-"""usage: mscn info [--json] [--plot=OUT.png [--original=FILE] [--item=I]] IN.mscn
+"""usage: mscn info [--json] [--limit=N] [--plot=OUT.png [--original=FILE] [--item=I]] IN.mscn
 
 Shows what a .mscn file holds and what its bytes are spent on; --plot draws one of its signals, its
 error against the file that it was made from, and which elements of its code are not zero.
 
 Examples:
   mscn info photo.mscn
-  mscn info --json thumbnails.mscn                              # every item of an archive
+  mscn info --json --limit=1000 thumbnails.mscn                 # of each of the first 1000 items
   mscn info --plot=plot.png --original=photo.png photo.mscn     # what was lost, and where
 """
 
@@ -22,14 +22,15 @@ from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install, printable
 from mscn_tf.runtime.files import atomic_write, read_bytes
-from mscn_tf.signals.modalities import read
+from mscn_tf.signals import modalities
 
 if TYPE_CHECKING:
     from mscn_tf.signals.views import Views
 
-JSON = flags.DEFINE_bool("json", False, "print JSON, with every item of an archive; default no")
+JSON = flags.DEFINE_bool("json", False, "print JSON; default no")
+LIMIT = flags.DEFINE_integer("limit", 20, "how many items are shown; default 20", lower_bound=0)
 
 PLOT = flags.DEFINE_string("plot", None, "a picture to draw: .png, .svg or .pdf")
 ORIGINAL = flags.DEFINE_string("original", None, "what IN was made from, for the plot's error")
@@ -41,7 +42,7 @@ CODEC = flags.DEFINE_string(
 )
 FORCE = flags.DEFINE_bool("force", False, "replace the plot if it is there; default no")
 
-SHOWN = 20  # items of an archive
+_LONG_TEXT = 200  # characters; longer ones are headers, masks or the like, in base 64
 _TRUTH = ("voxels", "silhouette")
 _POINTS = {"image": "pixel", "sound": "sample", "volume": "voxel", "voxels": "voxel"}
 
@@ -52,10 +53,24 @@ def main(argv: list[str]) -> None:
     if PLOT.value is not None:
         _plot(source, PLOT.value)
         return
-    info = Codec.info(read_bytes(source), source)
+    info = Codec.info(read_bytes(source), source, LIMIT.value)
     bundle = Bundle.find(bytes.fromhex(info["codec"]))
     info["codec_name"] = None if bundle is None else bundle.name
-    print(json.dumps(info, indent=1) if JSON.value else _table(source, info))
+    if JSON.value:
+        print(json.dumps({**info, "metadata": _shortened(info["metadata"])}, indent=1))
+    else:
+        print(_table(source, info))
+
+
+def _shortened(metadata: Any) -> Any:
+    """JSON whose long texts are only counted."""
+    if isinstance(metadata, dict):
+        return {name: _shortened(value) for name, value in metadata.items()}
+    if isinstance(metadata, list):
+        return [_shortened(value) for value in metadata]
+    if isinstance(metadata, str) and len(metadata) > _LONG_TEXT:
+        return f"({len(metadata)} characters)"
+    return metadata
 
 
 def _plot(source: str, target: str) -> None:
@@ -67,7 +82,7 @@ def _plot(source: str, target: str) -> None:
     try:
         from mscn_tf.evaluation.anatomy import anatomy
     except ModuleNotFoundError as error:
-        raise MscnError(f"--plot needs {error.name}: pip install 'mscn-tf[evaluate]'") from error
+        raise MscnError(f"--plot needs {error.name}: {install('evaluate')}") from error
     container = Container.from_bytes(read_bytes(source), source)
     codec = Codec.of(container, CODEC.value)
     original = None
@@ -87,7 +102,7 @@ def _original(path: str, source: str, container: Container) -> Union[np.ndarray,
         from mscn_tf.signals.views import read_views
 
         return read_views(path, cube=Cube.of(container.metadata)).measured
-    signals = read(path, modality).arrays
+    signals = modalities.read(path, modality).arrays
     if len(signals) != container.items:
         raise MscnError(f"{path} holds {len(signals)} signals, {source} {container.items}")
     item = container.check_item(ITEM.value)
@@ -99,18 +114,22 @@ def _original(path: str, source: str, container: Container) -> Union[np.ndarray,
 def _bound_text(info: dict[str, Any]) -> str:
     if info["modality"] in _TRUTH:
         return "none is wrong in the original size"
-    return f"{info['error_bound']:g}: no value is off by more"
+    try:
+        bound = modalities.file_bound(info["modality"], info["error_bound"], info["metadata"])
+    except MscnError:
+        return f"{info['error_bound']:g} of the range: no value is off by more"
+    return f"{bound:g}: no value is off by more"
 
 
 def _table(source: str, info: dict[str, Any]) -> str:
-    size, items = info["bytes"], info["items"]
+    size, items, count = info["bytes"], info["items"], info["count"]
     bound = info["error_bound"]
     name = info["codec_name"] or "not one that comes with mscn"
     lines = [
         source,
         f"  codec     {info['codec']} ({name})",
-        f"  signal    {info['modality']}, {len(items)} item{'s' * (len(items) > 1)}, "
-        f"{sum(item['tiles'] for item in items)} tiles in {info['blocks']} blocks",
+        f"  signal    {info['modality']}, {count} item{'s' * (count > 1)}, "
+        f"{info['tiles']} tiles in {info['blocks']} blocks",
         f"  bytes     {size['total']:,} = {size['header']:,} header + {size['side']:,} "
         f"side information + {size['payload']:,} payload",
         f"  rate      {info['bits_per_pixel']:.4f} bits a {_POINTS.get(info['modality'], 'point')}",
@@ -118,15 +137,19 @@ def _table(source: str, info: dict[str, Any]) -> str:
         "",
         f"  {'item':>8}  {'size':>14}  {'channels':>8}  {'quality':>7}  name",
     ]
-    for index, item in enumerate(items[:SHOWN]):
+    for index, item in enumerate(items):
         size = "x".join(map(str, item["size"]))
         lines.append(
             f"  {index:8}  {size:>14}  {item['channels']:8}  "
-            f"{item['quality']:7.2f}  {item['name'] or ''}".rstrip()
+            f"{_quality(item):>7}  {item['name'] or ''}".rstrip()
         )
-    if len(items) > SHOWN:
-        lines.append(f"  ... and {len(items) - SHOWN} more; --json shows all")
-    return "\n".join(lines)
+    if count > len(items):
+        lines.append(f"  ... and {count - len(items)} more; --limit=N shows more")
+    return "\n".join(map(printable, lines))
+
+
+def _quality(item: dict[str, Any]) -> str:
+    return f"{item['quality']:.2f}" if item["tiles"] else "exact"
 
 
 def run() -> None:

@@ -3,6 +3,10 @@
 Decodes and encodes over HTTP, and renders tiles of the .mscn files in FOLDER; /docs has the
 endpoints. Names are those of `mscn codecs`, or paths of .mscnb files. Ctrl-C or SIGTERM stops it
 when the requests that it has begun are answered. Needs no TensorFlow.
+
+Examples:
+  mscn serve --codec=photo
+  mscn serve --codec=photo,thumb32 --files=pictures/ --host=0.0.0.0 --port=80
 """
 
 from __future__ import annotations
@@ -17,19 +21,25 @@ from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 CODEC = flags.DEFINE_list("codec", None, "codecs to serve, separated by commas")
 FILES = flags.DEFINE_string("files", None, "folder whose .mscn files tiles are rendered of")
-HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
-PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 takes a free one")
-WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes that decode and encode")
+HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "address to listen on; 0.0.0.0 for all; default 127.0.0.1"
+)
+PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 takes a free one; default 8000")
+WORKERS = flags.DEFINE_integer(
+    "workers", os.cpu_count() or 1, "processes that decode and encode; default as many as cores"
+)
 MAX_REQUESTS = flags.DEFINE_integer(
     "max-requests", None, "worked on or waiting at one time; default four a worker"
 )
-MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body")
-MAX_PIXELS = flags.DEFINE_integer("max-pixels", 2**24, "pixels that a request may ask for")
-TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take")
+MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body; default 2^24")
+MAX_PIXELS = flags.DEFINE_integer(
+    "max-pixels", 2**24, "pixels that a request may ask for; default 2^24"
+)
+TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take; default 30")
 
 
 def main(argv: list[str]) -> None:
@@ -53,7 +63,7 @@ def _serve(listener: socket.socket) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
-        raise MscnError(f"needs {error.name}: pip install 'mscn-tf[serve]'") from error
+        raise MscnError(f"needs {error.name}: {install('serve')}") from error
     settings = Settings(
         codecs=tuple(CODEC.value),
         files=FILES.value,

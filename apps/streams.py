@@ -9,11 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import BinaryIO, Optional
 
 from mscn_tf.runtime.container import MAGIC
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import atomic_write, staged_folder
+from mscn_tf.runtime.files import atomic_write, read_bytes, staged_folder
 
 STANDARD = "-"  # as a path: standard input or output
 
@@ -56,7 +56,7 @@ def input_path(source: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mscn-") as folder:
         copy = os.path.join(folder, "input")
         with contextlib.ExitStack() as stack:
-            given = sys.stdin.buffer
+            given = _standard_input()
             if source != STANDARD:
                 given = stack.enter_context(open(source, "rb"))
             shutil.copyfileobj(given, stack.enter_context(open(copy, "wb")))
@@ -74,11 +74,32 @@ def write(target: str, data: bytes) -> None:
       MscnError: it can't be written.
     """
     if target == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _standard_output().write(data)
+        _standard_output().flush()
         return
     with atomic_write(target) as file:
         file.write(data)
+
+
+def read(source: str) -> bytes:
+    """Contents of a file, or of standard input.
+
+    Raises:
+      MscnError: it can't be read.
+    """
+    return _standard_input().read() if source == STANDARD else read_bytes(source)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise MscnError("standard input is closed; name a file")
+    return sys.stdin.buffer
+
+
+def _standard_output() -> BinaryIO:
+    if sys.stdout is None:
+        raise MscnError("standard output is closed; name a file")
+    return sys.stdout.buffer
 
 
 def name_of(source: str) -> str:
@@ -141,8 +162,8 @@ def output_path(target: str, ending: str, folder: bool, force: bool) -> Iterator
             path = os.path.join(temporary, "output" + ending)
             yield path
             with open(path, "rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+                shutil.copyfileobj(file, _standard_output())
+            _standard_output().flush()
     elif folder:
         with staged_folder(target, force) as path:
             yield path

@@ -3,6 +3,10 @@
 Trains a codec and writes its bundle, DIR/NAME.mscnb; goes on where an interrupted run in the same
 folder stopped. FILE.py defines get_config(); any field of what it returns can be set on the
 command line. Needs TensorFlow.
+
+Examples:
+  mscn train --config=photo --workdir=runs/photo
+  mscn train --config=mine.py --workdir=runs/mine --config.name=mine
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SUFFIX
 
 STRATEGY = flags.DEFINE_string(
-    "strategy", "none", "none (one device), mirrored, multi_worker (see docs/training.md) or tpu"
+    "strategy",
+    "none",
+    "none (one device), mirrored, multi_worker (see docs/training.md) or tpu; default none",
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs; made if need be")
 

@@ -1,8 +1,12 @@
 """usage: mscn verify FILE...
 
-Compares every checksum of .mscn files and of .mscnb codec bundles, and lists the items of an
-archive that are damaged; the others can still be decoded, with --item. Exits with 2 if a file is
-bad.
+Compares every checksum of .mscn files and of .mscnb codec bundles, looks whether metadata can be
+used, and lists the items of an archive that are damaged; the others can still be decoded, with
+--item. Exits with 2 if a file is bad.
+
+Examples:
+  mscn verify photo.mscn
+  mscn verify archive/*.mscn && echo all good
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SUFFIX, Bundle
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, printable
 from mscn_tf.runtime.files import read_bytes
+from mscn_tf.signals.modalities import LibraryMissingError, check_metadata
 
 SHOWN = 20  # damaged items of a file
 
@@ -31,11 +36,11 @@ def main(argv: list[str]) -> None:
         except MscnError as error:
             damaged, what = [str(error)], ""
         for line in damaged[:SHOWN]:
-            print(line)
+            print(printable(line))
         if len(damaged) > SHOWN:
             print(f"{path}: {len(damaged) - SHOWN} damaged items more")
         if not damaged:
-            print(f"{path}: good, {what}")
+            print(printable(f"{path}: good, {what}"))
         bad += bool(damaged)
     if bad:
         raise MscnError(f"{bad} of {len(files)} files bad; get fresh copies")
@@ -50,6 +55,12 @@ def _bundle(path: str) -> tuple[list[str], str]:
 def _file(path: str) -> tuple[list[str], str]:
     container = Container.from_bytes(read_bytes(path), path, lazy=True)
     damaged = []
+    try:
+        check_metadata(container)
+    except LibraryMissingError as error:
+        cli.note(f"{path}: its metadata are not checked: {error}")
+    except MscnError as error:
+        damaged.append(str(error))
     for item in sorted(set(_damaged_items(container))):
         name = f" ({container.names[item]})" if container.names else ""
         damaged.append(f"{path}: item {item}{name} is damaged")

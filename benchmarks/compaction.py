@@ -23,6 +23,7 @@ from mscn_tf.experiments.runs import runs_of
 from mscn_tf.export.compaction import compacted
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.grids import centres
+from mscn_tf.stack.keras_versions import variables_of
 
 REPEATS = flags.DEFINE_integer("repeats", 20, "timed evaluations of each", lower_bound=1)
 SIGNALS = flags.DEFINE_integer("signals", 4, "test signals", lower_bound=1)
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
         path = tf.train.latest_checkpoint(str(Path(argv[1]) / "runs" / run.name / "checkpoints"))
         if path is None:
             raise SystemExit(f"{argv[1]} holds no run {run.name}: run the experiment first")
-        tf.train.Checkpoint(fit=fit).restore(path).expect_partial()
+        tf.train.Checkpoint(fit=variables_of(fit)).restore(path).expect_partial()
         rows = []
         for signal in signals.test[: SIGNALS.value]:
             adapted = fit.fit(tf.constant(signal[None]), tf.constant(signals.coordinates))

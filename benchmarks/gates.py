@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from mscn_tf.codec import Codec
 from mscn_tf.fitting.basis_codec import BasisCodec
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.signals import images
 from mscn_tf.sparsity import hard_concrete
 

@@ -24,7 +24,7 @@ def measure(batch: int, steps: int, kind: str, repeats: int) -> tuple[float, flo
     import numpy as np
     import tensorflow as tf
 
-    from mscn_tf.fitting.inner_loop import inner_loop
+    from mscn_tf.fitting.meta_sgd import inner_loop
     from mscn_tf.networks.modulations import ShiftModulation
     from mscn_tf.networks.network import ModulatedSiren
 

@@ -63,7 +63,27 @@ def _reference(package: Path, target: Path) -> None:
             continue
         name = ".".join(folder.relative_to(package.parent).parts)
         blocks = [f"## {path.stem}\n\n::: {name}.{path.stem}\n" for path in modules]
-        (target / f"{name}.md").write_text("\n".join([f"# {name}\n", *blocks]), "utf-8")
+        page = [f"# {name}\n", *_exports(folder / "__init__.py", name), *blocks]
+        (target / f"{name}.md").write_text("\n".join(page), "utf-8")
+
+
+def _exports(init: Path, package: str) -> list[str]:
+    """The names that a package exports, as its type checkers' block imports them, with links."""
+    tree = ast.parse(init.read_text("utf-8"))
+    imports = [
+        statement
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+    ]
+    links = sorted(
+        f"[`{name.name}`][{statement.module}.{name.name}]"
+        for statement in imports
+        for name in statement.names
+    )
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return [f"{summary} From `{package}`: {', '.join(links)}.\n"] if links else []
 
 
 if __name__ == "__main__":

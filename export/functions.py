@@ -40,12 +40,13 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
 from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
 from mscn_tf.runtime.values import Values
+from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
 _EXACT = 2**24  # whole numbers below are exact in float32
 
 
-class Functions(tf.Module):
+class Functions:
     """The functions of the table above, of dynamic batch and size.
 
     Args:
@@ -57,13 +58,13 @@ class Functions(tf.Module):
       network: the float network.
       step_sizes: of the inner loop.
       functions: by name; their ``input_signature`` names their arguments.
+      holder: of the weights that they use, as writers and converters want it.
 
     Raises:
       MscnError: the bundle has no float network, or the size has another number of axes.
     """
 
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
-        super().__init__(name="codec")
         if bundle.kind != "basis":
             raise MscnError(
                 f"{bundle.name} is a codec of kind {bundle.kind}, without a float network; "
@@ -71,6 +72,7 @@ class Functions(tf.Module):
             )
         codec = BasisCodec.restored(bundle)
         self.network, self.step_sizes = codec.network, codec.step_sizes
+        self.holder = holder_of(self.network, self.step_sizes)
         self._steps = codec.steps
         self._manifest = bundle.manifest
         self._sphere = isinstance(codec.network, SphereNetwork)

@@ -38,7 +38,7 @@ def write_saved_model(folder: PathLike, functions: Functions) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with quiet():
-                tf.saved_model.save(functions, str(temporary), dict(functions.functions))
+                tf.saved_model.save(functions.holder, str(temporary), dict(functions.functions))
             extra = temporary / "assets.extra"
             extra.mkdir()
             with tf.io.TFRecordWriter(str(extra / WARM_UP)) as writer:

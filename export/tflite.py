@@ -26,7 +26,7 @@ def tflite_decoder(functions: Functions, precision: str = "float32") -> bytes:
         8-bit arithmetic would round codes.)
     """
     decode = functions.functions["decode"].get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([decode], functions)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([decode], functions.holder)
     with quiet():
         data = converter.convert()
     if precision == "float32":

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.stack.keras_versions import save_graph
+
 
 @keras.saving.register_keras_serializable(package="mscn_tf_tests")
 class Holder(keras.Model):
@@ -73,7 +75,7 @@ def check_layer(layer: keras.layers.Layer, *inputs: Any) -> None:
         restored.save(path)
         assert_same(flat(keras.models.load_model(path)(*inputs)), expected)
         path = Path(folder) / "saved_model"
-        model.save(path, save_format="tf")
+        save_graph(model, path, inputs)
         assert_same(flat(tf.saved_model.load(str(path))(*inputs)), expected)
 
 

@@ -30,7 +30,7 @@ def newest_other_python() -> str | None:
 
 @pytest.mark.slow
 def test_decode_on_the_newest_python_without_tensorflow(tmp_path):
-    """A fresh environment with what `pip install mscn-tf` brings, and nothing else."""
+    """A fresh environment with what `pip install .` brings, and nothing else."""
     python = newest_other_python()
     if python is None:
         pytest.skip("no newer Python on this machine")

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.twins.cases import Case
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.networks import modulations
 from mscn_tf.networks.network import ModulatedSiren

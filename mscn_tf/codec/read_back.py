@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from mscn_tf.codec.codec import Codec
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.progress import shown
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -77,22 +77,15 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
     modality = codec.bundle.manifest["modality"]
     figures: dict[str, list[float]] = defaultdict(list)
     shares, largest = [], 0.0
-    decoded: Iterable[np.ndarray] = tqdm(
-        codec.decode_all(data),
-        "reading back",
-        len(signals.arrays),
-        unit="signal",
-        disable=not progress,
-        file=sys.stderr,
-        leave=False,
-    )
+    container = Container.from_bytes(data)
     originals = signals.arrays if signals.originals is None else signals.originals
-    for item, (original, array) in enumerate(zip(originals, decoded)):
-        metadata = modalities.metadata_of(modality, signals.metadata, item)
-        for name, value in modalities.measure(modality, original, array, metadata).items():
-            figures[name].append(value)
-        shares.append(modalities.share_lost(modality, original, array, metadata))
-        largest = max(largest, modalities.largest_error(modality, original, array, metadata))
+    with shown(container, "reading back", progress):
+        for item, (original, array) in enumerate(zip(originals, codec.decode_all(container))):
+            metadata = modalities.metadata_of(modality, signals.metadata, item)
+            for name, value in modalities.measure(modality, original, array, metadata).items():
+                figures[name].append(value)
+            shares.append(modalities.share_lost(modality, original, array, metadata))
+            largest = max(largest, modalities.largest_error(modality, original, array, metadata))
     return ReadBack({name: _mean(values) for name, values in figures.items()}, shares, largest)
 
 

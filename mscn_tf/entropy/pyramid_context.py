@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from mscn_tf.entropy.freeze import pooled_frequencies
 from mscn_tf.runtime import pyramid_scales as frozen
 from mscn_tf.runtime.pyramid_prior import FRACTION
 from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
+from mscn_tf.stack.compression import lower_bound, upper_bound
+from mscn_tf.stack.keras_versions import Layer
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
 LOG_SCALE_FIRST = -3.0
@@ -32,7 +33,7 @@ def known_before(start: int, offset: tuple[int, int]) -> bool:
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class PyramidContext(keras.layers.Layer):
+class PyramidContext(Layer):
     """Log scales of the coefficients of one level from magnitudes that a decoder knows by then.
 
     See ``runtime.pyramid_prior`` for the order of coding and the inputs. One network for each band
@@ -101,7 +102,7 @@ class PyramidContext(keras.layers.Layer):
             initializer=keras.initializers.Constant(0.5),
         )
         self.mixture = self.add_weight(
-            name="mixture", shape=[3], initializer=keras.initializers.Constant([[1.0, 0.0, 0.5]])
+            name="mixture", shape=[3], initializer=keras.initializers.Constant([1.0, 0.0, 0.5])
         )
         super().build(input_shape)
 
@@ -177,7 +178,7 @@ class PyramidContext(keras.layers.Layer):
         """What each symbol costs; all of one shape."""
         last = LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1)
         # Scales out of range still learn the way back.
-        scale = tfc.upper_bound(tfc.lower_bound(log_scales, LOG_SCALE_FIRST), last)
+        scale = upper_bound(lower_bound(log_scales, LOG_SCALE_FIRST), last)
         size = tf.abs(symbols)
         narrow = tf.sigmoid(self.mixture[0] + self.mixture[1] * scale)
         wide = scale + tf.nn.softplus(self.mixture[2])

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
+from mscn_tf.stack.compression import NoisyNormalMixture
+from mscn_tf.stack.keras_versions import Layer
 
 # The scales that a frozen table exists for: exp(FIRST + SPACING * index), index < SCALES.
 LOG_SCALE_FIRST = -3.2
@@ -36,7 +37,7 @@ def coefficient_bands(code_size: int, bands: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class ScalePrior(keras.layers.Layer):
+class ScalePrior(Layer):
     """Quantises codes and models their symbols.
 
     A symbol follows a zero-mean mixture of two normals (tfc's ``NoisyNormalMixture``, the mass
@@ -85,11 +86,16 @@ class ScalePrior(keras.layers.Layer):
         def weight(name: str, shape: list[int], value: Any = "zeros") -> tf.Variable:
             return self.add_weight(name=name, shape=shape, initializer=value)
 
-        self.log_step = tf.Variable(np.tile(steps, [1, size]), trainable=False, name="log_step")
+        self.log_step = self.add_weight(
+            name="log_step",
+            shape=[LEVELS, size],
+            initializer=lambda shape, dtype=None: tf.constant(np.tile(steps, [1, size]), dtype),
+            trainable=False,
+        )
         self.base = weight("base", [LEVELS, size])
         self.context = weight("context", [size, size])
         self.mixture = weight("mixture", [2])
-        self.spread = weight("spread", [2], keras.initializers.Constant([[-0.5, 0.4]]))
+        self.spread = weight("spread", [2], keras.initializers.Constant([-0.5, 0.4]))
         # How far towards zero the mean of a symbol's interval lies, for |s| = 1 and above.
         self.centroid = weight("centroid", [SCALES, 2], keras.initializers.Constant(-0.05))
         super().build(input_shape)
@@ -116,10 +122,10 @@ class ScalePrior(keras.layers.Layer):
             LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1),
         )
 
-    def distribution(self, log_scales: tf.Tensor) -> tfc.NoisyNormalMixture:
+    def distribution(self, log_scales: tf.Tensor) -> NoisyNormalMixture:
         """The distribution of symbols whose log scales are given."""
         scale = tf.exp(log_scales[..., None] + self.spread)
-        return tfc.NoisyNormalMixture(
+        return NoisyNormalMixture(
             loc=tf.zeros_like(scale),
             scale=scale,
             weight=tf.broadcast_to(tf.nn.softmax(self.mixture), tf.shape(scale)),

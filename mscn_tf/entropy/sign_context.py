@@ -14,6 +14,7 @@ from mscn_tf.runtime import pyramid_signs as frozen
 from mscn_tf.runtime.pyramid_scales import AROUND, MARGIN, OWN, PASSES
 from mscn_tf.runtime.pyramid_signs import SIZES, WIDE
 from mscn_tf.runtime.tables import FREQUENCY_BITS
+from mscn_tf.stack.keras_versions import Layer
 
 # Frozen evidence is in units of SPACING nats, and reaches as far as LEVELS of them.
 EVIDENCE_SPACING = 0.25
@@ -38,7 +39,7 @@ def _products(
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class SignContext(keras.layers.Layer):
+class SignContext(Layer):
     """Log odds that coefficients of one level are positive, from signs that a decoder knows.
 
     See ``runtime.pyramid_signs`` for the inputs. One network for each band and pass, one hidden

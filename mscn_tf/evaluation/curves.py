@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from mscn_tf.evaluation.left_out import is_point
 from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
 from mscn_tf.evaluation.rows import Row
 from mscn_tf.runtime.errors import MscnError
@@ -34,7 +35,8 @@ class Curve:
       rate: of each point, in the modality's unit: bits a pixel of pictures.
       quality: of each point: dB of pictures.
       measure: what quality is.
-      beside: further measures of each point by their names; None where signals are too small.
+      beside: further measures of each point by their names; None where signals are too small, or
+        without loss.
       bytes, header, side, payload: mean bytes of a signal of each point, where they are known.
       source: how it was made.
       published: taken from the literature.
@@ -71,6 +73,8 @@ class Curve:
 
     def level_at(self, rate: float) -> float:
         """Level at a rate; outside of the curve's range that of its end."""
+        if len(self.rate) < 2:
+            return self.levels[0]
         at = np.clip(np.log(rate), *np.log([self.rate[0], self.rate[-1]]))
         return float(PchipInterpolator(np.log(self.rate), self.levels)(at))
 
@@ -98,7 +102,7 @@ def curve(
     """The curve of a codec, or the better one at each rate where its rows are of several variants.
 
     A point is the mean over the signals at one setting. Settings at which a signal came back
-    without loss, where PSNR is infinite, are left out.
+    without loss, where PSNR is infinite, or was not measured are left out.
 
     Args:
       rows: of the codec.
@@ -111,8 +115,9 @@ def curve(
         variants[row.codec].append(row)
     made = _Made(name, label, modality)
     curves = [made.mean_curve(group, payload) for group in variants.values()]
-    if len(curves) == 1 or not all(one.rate for one in curves):
-        return curves[0]
+    curves = [one for one in curves if one.rate]
+    if len(curves) < 2:
+        return curves[0] if curves else made.rising([], "")
     kept = [
         point
         for one in curves
@@ -123,9 +128,11 @@ def curve(
 
 
 def _extended(one: Curve, rate: float) -> float:
-    """Level at a rate, below the curve's range on the line through its first points."""
-    if rate >= one.rate[0] or len(one.rate) < 2:
+    """Level at a rate, below the curve's range on the line through its first points, if any."""
+    if rate >= one.rate[0]:
         return one.level_at(rate)
+    if len(one.rate) < 2:
+        return -math.inf
     slope = (one.levels[1] - one.levels[0]) / math.log(one.rate[1] / one.rate[0])
     return one.levels[0] + slope * math.log(rate / one.rate[0])
 
@@ -160,11 +167,10 @@ class _Made:
         settings: dict[float, list[Row]] = defaultdict(list)
         for row in rows:
             settings[row.setting].append(row)
-        quality = self.modality.quality.name
+        count = len({row.signal for row in rows})
         points = []
         for group in settings.values():
-            values = [row.measures[quality] for row in group]
-            if None in values or not np.isfinite(values).all():
+            if len(group) < count or not all(is_point(row, self.modality) for row in group):
                 continue
             if payload and any(row.payload is None for row in group):
                 continue
@@ -220,7 +226,9 @@ class _Made:
 def _mean(
     values: Sequence[Optional[float]], mean: Callable[[Sequence[float]], float] = np.mean
 ) -> Optional[float]:
-    return None if None in values else float(mean(values))
+    """None where one is not known, or infinite: of what is without loss."""
+    known = None not in values and np.isfinite(values).all()
+    return float(mean(values)) if known else None
 
 
 def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Curve]:
@@ -262,12 +270,14 @@ class Comparison:
       per_signal: mean of the same on each signal's curves; nan where that can't be said.
       quality: from and to which was averaged, or None.
       rate: what the anchor spends there, or None.
+      apart: in words why there is no such rate, else empty.
     """
 
     percent: float
     per_signal: float = math.nan
     quality: Optional[tuple[float, float]] = None
     rate: Optional[tuple[float, float]] = None
+    apart: str = ""
 
     def to_json(self, modality: Modality) -> dict[str, Any]:
         """Numbers by name; null where there is none."""
@@ -306,6 +316,30 @@ def compare(anchor: Curve, test: Curve, rate: Optional[tuple[float, float]] = No
     return Comparison(
         float(percent), quality=(value(low), value(high)), rate=(rates[0][0], rates[0][-1])
     )
+
+
+def apart(anchor: Curve, test: Curve, modality: Modality) -> str:
+    """Why two curves can't be compared: which reaches what, and at what rate."""
+    for one in (test, anchor):
+        if len(one.rate) < 2:
+            count = "one point" if one.rate else "no points"
+            return (
+                f"no BD-rate, for {one.label} has {count} of {modality.quality.label}: all else "
+                "is without loss, or not measured"
+            )
+    lower, upper = sorted((test, anchor), key=lambda one: one.levels[-1])
+    if lower.levels[-1] - max(lower.levels[0], upper.levels[0]) >= _LEAST_OVERLAP:
+        return "no BD-rate, for they don't meet in --bd-range"
+    return (
+        f"no {modality.quality.label} that both reach: {lower.label} gets to "
+        f"{_point_text(lower, -1, modality)}, {upper.label} starts from "
+        f"{_point_text(upper, 0, modality)}"
+    )
+
+
+def _point_text(one: Curve, index: int, modality: Modality) -> str:
+    quality = modality.quality.text(one.quality[index])
+    return f"{quality} at {one.rate[index]:.3g} {modality.rate.unit}"
 
 
 def compare_signals(

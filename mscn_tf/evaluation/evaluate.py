@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
@@ -16,7 +16,15 @@ import numpy as np
 from mscn_tf.evaluation import plot, report
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
-from mscn_tf.evaluation.curves import Comparison, Curve, compare, compare_signals, curve
+from mscn_tf.evaluation.curves import (
+    Comparison,
+    Curve,
+    apart,
+    compare,
+    compare_signals,
+    curve,
+)
+from mscn_tf.evaluation.left_out import Failure, comparable
 from mscn_tf.evaluation.measure import (
     File,
     Progress,
@@ -32,6 +40,7 @@ from mscn_tf.evaluation.rows import Family, RowFile
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.evaluation.strips import Strip, chosen, strips
 from mscn_tf.runtime.container import size_text
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
 
 _LIBRARIES = "mscn-tf tensorflow onnxruntime constriction numpy scipy pillow bjontegaard".split()
@@ -57,6 +66,8 @@ class Evaluation:
       modality: of the signals; its first measure makes curves.
       metadata: of the signals together.
       payload: rates of curves leave headers out; codecs that don't tell them make none.
+      left_out: in words, what is not in the results and why; `measure` and `write` add to it.
+      failures: what `measure` could not.
     """
 
     title: str
@@ -74,29 +85,31 @@ class Evaluation:
     modality: Modality = MODALITIES["image"]
     metadata: Optional[dict[str, Any]] = None
     payload: bool = False
+    left_out: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list, init=False)
 
     @cached_property
     def _files(self) -> list[tuple[Coder, list[File]]]:
-        folder = self.out / "files"
-        coders = [*self.ours, *self.references]
         shared_side = self.modality.shared_side if self.archive else 0
         return [
-            (coder, coder_files(coder, self.signals, folder, shared_side, self.metadata))
-            for coder in coders
+            (coder, self._files_of(coder, shared_side)) for coder in [*self.ours, *self.references]
         ]
+
+    def _files_of(self, coder: Coder, shared_side: float) -> list[File]:
+        return coder_files(coder, self.signals, self.out / "files", shared_side, self.metadata)
 
     def missing_files(self) -> list[tuple[Coder, list[File]]]:
         """The files that each codec has yet to make."""
-        return [
-            (coder, [file for file in files if file.rows(coder, self.rows) is None])
-            for coder, files in self._files
-        ]
+        return [(coder, self._missing(coder, files)) for coder, files in self._files]
+
+    def _missing(self, coder: Coder, files: Sequence[File]) -> list[File]:
+        return [file for file in files if file.rows(coder, self.rows) is None]
 
     def measure(self) -> None:
-        """Adds the rows that are missing.
+        """Adds the rows that are missing and can be had; the others make `failures`.
 
         Raises:
-          MscnError: a codec doesn't take a signal, or the disk is full.
+          MscnError: the disk is full, or a process was killed.
         """
         tasks = baseline_tasks(self.baselines, self.signals, self.rows)
         missing = self.missing_files()
@@ -106,20 +119,34 @@ class Evaluation:
         try:
             if tasks:
                 with workers(self.workers) as pool:
-                    measure_baselines(tasks, self.rows, pool, progress)
-            for coder, files in missing:
-                measure_coder(coder, files, self.rows, progress)
+                    self.failures.extend(measure_baselines(tasks, self.rows, pool, progress))
+            for index, (coder, files) in enumerate(missing):
+                failed = measure_coder(coder, files, self.rows, progress)
+                if any(len(one.signals) > 1 for one in failed):
+                    # One signal spoils the archive: with a file each, it is the only one lost.
+                    files = self._files_of(coder, shared_side=0)
+                    self._files[index] = (coder, files)
+                    left = self._missing(coder, files)
+                    failed = measure_coder(coder, left, self.rows, progress)
+                self.failures.extend(failed)
         finally:
             progress.close()
 
     def write(self) -> dict[str, dict[str, Comparison]]:
-        """Writes all results; everything must be measured.
+        """Writes the results of what was measured.
 
         Returns:
           How each of our codecs compares with each other one, by their labels.
+
+        Raises:
+          MscnError: nothing was measured, or the disk is full.
         """
         families = self._families()
         self.rows.tidy(row for family in families for row in family.rows)
+        families, signals, words = comparable(families, self.signals, self.failures, self.modality)
+        self.left_out.extend(words)
+        if not families:
+            raise MscnError(f"nothing could be measured: {'; '.join(self.left_out)}")
         lossy = [family for family in families if not family.lossless]
         lossless = {
             family.label: float(np.mean([row.rate for row in family.rows]))
@@ -130,21 +157,23 @@ class Evaluation:
             curve(family.rows, family.name, family.label, self.modality, self.payload)
             for family in lossy
         ]
-        ours = sum(not coder.lossless for coder in self.ours)
+        uncoded = self._uncoded(signals)
+        names = {coder.name for coder in self.ours}
+        ours = sum(family.name in names for family in lossy)
         comparisons = {curves[i].label: self._comparisons(i, curves, lossy) for i in range(ours)}
         drawn = [*curves, *self.published]
         figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.modality, self.payload)
         page = report.Report(
             title=self.title,
-            summary=self._summary(),
+            summary=self._summary(signals),
             comparisons=comparisons,
             shared={coder.label: coder.shared_bytes for coder in self.ours},
-            samples=sum(signal.samples for signal in self.signals),
+            samples=sum(signal.samples for signal in signals),
             figure=figure,
             curves=drawn,
             lossless=lossless,
-            strips=self._strips(lossy),
-            notes=self._notes(),
+            strips=self._strips(signals, lossy),
+            notes=self._notes(uncoded),
             versions=self._versions(),
             command=self.command,
             modality=self.modality,
@@ -154,8 +183,9 @@ class Evaluation:
             "command": self.command,
             "modality": self.modality.name,
             "versions": page.versions,
-            "signals": len(self.signals),
-            "uncoded": self._uncoded,
+            "signals": len(signals),
+            "left_out": self.left_out,
+            "uncoded": uncoded,
             "curves": [one.to_json(self.modality) for one in drawn],
             f"lossless_{self.modality.rate.name}": lossless,
             "shared_bytes": page.shared,
@@ -172,12 +202,11 @@ class Evaluation:
         self._write("report.html", report.render(page).encode())
         return comparisons
 
-    @cached_property
-    def _uncoded(self) -> Optional[dict[str, float]]:
+    def _uncoded(self, signals: Sequence[Signal]) -> Optional[dict[str, float]]:
         """Quality of what is coded, before it is, where that isn't the original itself."""
-        if not self.modality.compare or self.signals[0].original is None:
+        if not self.modality.compare or signals[0].original is None:
             return None
-        found = [self.modality.measure(signal, signal.array) for signal in self.signals]
+        found = [self.modality.measure(signal, signal.array) for signal in signals]
         means = {}
         for measure in self.modality.measures:
             mean = float(measure.mean([one[measure.name] for one in found]))
@@ -185,11 +214,11 @@ class Evaluation:
                 means[measure.name] = mean
         return means
 
-    def _strips(self, lossy: Sequence[Family]) -> list[Strip]:
+    def _strips(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[Strip]:
         if self.modality.name != "image":
             return []
         with workers(self.workers) as pool:
-            return strips(chosen(self.signals), lossy, self._files, pool)
+            return strips(chosen(signals), lossy, self._files, pool)
 
     def _families(self) -> list[Family]:
         """All that was measured: ours, then references, then baselines."""
@@ -197,7 +226,7 @@ class Evaluation:
             Family(
                 coder.name,
                 coder.label,
-                [row for file in files for row in file.rows(coder, self.rows)],
+                [row for file in files for row in file.rows(coder, self.rows) or ()],
                 coder.lossless,
             )
             for coder, files in self._files
@@ -206,12 +235,13 @@ class Evaluation:
         for one in self.baselines:
             family = Family(one.family, one.label, [], one.lossless)
             family = baselines.setdefault(one.family, family)
-            family.rows.extend(
+            found_rows = (
                 self.rows.get(one.name, version, setting, signal)
                 for version, group in baseline_files(one, self.signals)
                 for setting in one.settings
                 for signal in group
             )
+            family.rows.extend(row for row in found_rows if row is not None)
         return found + list(baselines.values())
 
     def _comparisons(
@@ -229,11 +259,17 @@ class Evaluation:
                     self.payload,
                 )
                 found[other.label] = replace(
-                    compare(other, curves[index], self.rate_range), per_signal=on_signals
+                    self._comparison(other, curves[index]), per_signal=on_signals
                 )
         for other in self.published:
-            found[other.label] = compare(other, curves[index], self.rate_range)
+            found[other.label] = self._comparison(other, curves[index])
         return found
+
+    def _comparison(self, anchor: Curve, test: Curve) -> Comparison:
+        found = compare(anchor, test, self.rate_range)
+        if not np.isnan(found.percent):
+            return found
+        return replace(found, apart=apart(anchor, test, self.modality))
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.out / name
@@ -241,13 +277,13 @@ class Evaluation:
         with atomic_write(path) as file:
             file.write(data)
 
-    def _summary(self) -> str:
-        sizes = sorted({size_text(signal.array.shape[:-1]) for signal in self.signals})
+    def _summary(self, signals: Sequence[Signal]) -> str:
+        sizes = sorted({size_text(signal.array.shape[:-1]) for signal in signals})
         some = ", ".join(sizes) if len(sizes) < 4 else f"{sizes[0]} to {sizes[-1]}"
         kind = self.modality
-        return f"{kind.count(self.signals)} of {some} {kind.samples}; bytes of real files."
+        return f"{kind.count(signals)} of {some} {kind.samples}; bytes of real files."
 
-    def _notes(self) -> list[str]:
+    def _notes(self, uncoded: Optional[dict[str, float]]) -> list[str]:
         kind = self.modality
         nouns, rate = kind.plural, kind.rate
         counted = {
@@ -286,13 +322,15 @@ class Evaluation:
             + f"; on the mean curves, and on each {kind.noun}'s own curves and then averaged. "
             "Points that a cheaper one equals are in no curve."
         )
-        if self._uncoded:
+        if uncoded:
             words = [
-                f"{one.label} {one.text(self._uncoded[one.name])}"
+                f"{one.label} {one.text(uncoded[one.name])}"
                 for one in kind.measures
-                if one.name in self._uncoded
+                if one.name in uncoded
             ]
             notes.append(f"What is coded, before coding: {', '.join(words)}.")
+        if self.left_out:
+            notes.append(f"Left out: {'; '.join(self.left_out)}.")
         if self.published:
             notes.append(
                 "Published curves are means over the whole data set as their authors give them "

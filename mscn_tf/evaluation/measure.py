@@ -23,6 +23,7 @@ from tqdm import tqdm
 from mscn_tf.evaluation import baselines
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
+from mscn_tf.evaluation.left_out import Failure
 from mscn_tf.evaluation.modality import MODALITIES, Modality
 from mscn_tf.evaluation.rows import Row, RowFile
 from mscn_tf.evaluation.signal import Signal
@@ -134,48 +135,61 @@ def baseline_tasks(
 
 def measure_baselines(
     tasks: Sequence[BaselineTask], rows: RowFile, pool: ProcessPoolExecutor, progress: Progress
-) -> None:
+) -> list[Failure]:
     """Runs tasks in parallel; rows are on disk as soon as they are there.
 
-    Raises:
-      MscnError: a codec doesn't take a signal.
+    Returns:
+      What could not be measured.
     """
-    futures: dict[str, list[Future[list[Row]]]] = {}
+    failures: list[Failure] = []
+    futures: dict[str, list[Future[tuple[list[Row], list[Failure]]]]] = {}
     for task in tasks:
         futures.setdefault(task.baseline, []).append(pool.submit(_measure, task))
     for baseline, running in futures.items():
         count = 0
         for future in as_completed(running):
-            found = future.result()
+            found, failed = future.result()
             rows.add(found)
-            progress.add(len(found))
+            failures += failed
+            progress.add(len(found) + sum(len(one.signals) for one in failed))
             count += len(found)
         progress.done(baseline, count)
+    return failures
 
 
-def _measure(task: BaselineTask) -> list[Row]:
+def _measure(task: BaselineTask) -> tuple[list[Row], list[Failure]]:
     baseline = baselines.of(task.modality)[task.baseline]
     signal = Signal.stack(task.signals) if baseline.together else task.signals[0]
-    measured = []
+    measured: list[Row] = []
+    failures = []
     for setting in task.settings:
-        start = time.perf_counter()
-        data = _encode(baseline, setting, signal)
-        middle = time.perf_counter()
-        decoded = baseline.decode(data, signal, setting)
-        times = (middle - start, time.perf_counter() - middle)
-        parts = {}
-        if baseline.payload:
-            parts["payload"] = baseline.payload(data, signal, setting)
-        measured += _rows(
-            MODALITIES[task.modality],
-            (task.baseline, task.version, setting),
-            task.signals,
-            decoded if baseline.together else [decoded],
-            len(data),
-            parts,
-            times,
-        )
-    return measured
+        try:
+            measured += _measured_at(baseline, setting, task, signal)
+        except Exception as error:  # the libraries raise all kinds of errors
+            failures.append(Failure.of(task.baseline, baseline.label, task.signals, error))
+    return measured, failures
+
+
+def _measured_at(
+    baseline: Baseline, setting: float, task: BaselineTask, signal: Signal
+) -> list[Row]:
+    start = time.perf_counter()
+    data = baseline.encode(signal, setting)
+    middle = time.perf_counter()
+    decoded = baseline.decode(data, signal, setting)
+    times = (middle - start, time.perf_counter() - middle)
+    parts = {}
+    if baseline.payload:
+        parts["payload"] = baseline.payload(data, signal, setting)
+    return _rows(
+        MODALITIES[task.modality],
+        (task.baseline, task.version, setting),
+        task.signals,
+        decoded if baseline.together else [decoded],
+        len(data),
+        parts,
+        times,
+    )
 
 
 def at_size(
@@ -196,25 +210,13 @@ def at_size(
     """
     baseline = baselines.of(modality)[name]
     few, many = int(few), int(many)
-    files = {setting: _encode(baseline, setting, signal) for setting in (few, many)}
+    files = {setting: baseline.encode(signal, setting) for setting in (few, many)}
     while abs(many - few) > 1:
         middle = (few + many) // 2
-        files[middle] = _encode(baseline, middle, signal)
+        files[middle] = baseline.encode(signal, middle)
         few, many = (middle, many) if len(files[middle]) < size else (few, middle)
     setting, file = min(files.items(), key=lambda pair: abs(math.log(len(pair[1]) / size)))
     return len(file), baseline.decode(file, signal, setting)
-
-
-def _encode(baseline: Baseline, setting: float, signal: Signal) -> bytes:
-    try:
-        return baseline.encode(signal, setting)
-    except MscnError:
-        raise
-    except Exception as error:  # the libraries raise all kinds of errors
-        raise MscnError(
-            f"{signal.name}: {baseline.label} can't code it ({error}); "
-            f"leave {baseline.family} out of --baselines"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -284,32 +286,42 @@ def _of_archive(version: str, signals: Sequence[Signal]) -> str:
     return f"{version}; archive of {len(signals)}, {content.hexdigest()[:8]}"
 
 
-def measure_coder(coder: Coder, files: Sequence[File], rows: RowFile, progress: Progress) -> None:
-    """Makes files with a codec and measures them; rows are on disk as soon as they are there."""
-    count = 0
+def measure_coder(
+    coder: Coder, files: Sequence[File], rows: RowFile, progress: Progress
+) -> list[Failure]:
+    """Makes files with a codec and measures them; rows are on disk as soon as they are there.
+
+    Returns:
+      What could not be measured.
+    """
+    count, failures = 0, []
     for file in files:
-        start = time.perf_counter()
-        arrays = [signal.array for signal in file.signals]
-        data = coder.encode(arrays, file.setting, file.metadata)
-        middle = time.perf_counter()
-        decoded = coder.decode(data)
-        times = (middle - start, time.perf_counter() - middle)
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(file.path) as target:
-            target.write(data)
-        found = _rows(
-            MODALITIES[rows.modality],
-            (coder.name, file.version, file.setting),
-            file.signals,
-            decoded,
-            len(data),
-            coder.sizes(data),
-            times,
-        )
-        rows.add(found)
-        progress.add(len(found))
-        count += len(found)
+        try:
+            data, found = _coded(coder, file, MODALITIES[rows.modality])
+        except Exception as error:  # one odd signal shall not cost what else is measured
+            failures.append(Failure.of(coder.name, coder.label, file.signals, error))
+        else:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(file.path) as target:
+                target.write(data)
+            rows.add(found)
+            count += len(found)
+        progress.add(len(file.signals))
     progress.done(coder.name, count)
+    return failures
+
+
+def _coded(coder: Coder, file: File, modality: Modality) -> tuple[bytes, list[Row]]:
+    """A file's bytes and its rows."""
+    start = time.perf_counter()
+    arrays = [signal.array for signal in file.signals]
+    data = coder.encode(arrays, file.setting, file.metadata)
+    middle = time.perf_counter()
+    decoded = coder.decode(data)
+    times = (middle - start, time.perf_counter() - middle)
+    coded = (coder.name, file.version, file.setting)
+    sizes = coder.sizes(data)
+    return data, _rows(modality, coded, file.signals, decoded, len(data), sizes, times)
 
 
 def _rows(

@@ -132,6 +132,8 @@ def _comparisons(report: Report) -> str:
         ]
         head = ["against", "BD-rate", f"each {kind.noun}, mean", "over", "where the other spends"]
         parts.append(_table(head, rows))
+        apart = [f"{anchor}: {one.apart}." for anchor, one in comparisons.items() if one.apart]
+        parts.append(_list(apart) if apart else "")
     parts.append(
         f"<p>BD-rate: how many more bytes are needed for the same {escape(kind.quality.label)}, on "
         "average over the range that both curves reach; less than zero is better. A dash: the "

@@ -77,9 +77,14 @@ def strips(
     found: list[tuple[Signal, str, Callable[[], tuple[float, np.ndarray]]]] = []
     decoded: dict[Path, list[np.ndarray]] = {}
     for signal in signals:
-        size = next(r for r in first if (r.setting, r.signal) == (setting, signal.name)).bytes
+        at = {r.signal: r.bytes for r in first if r.setting == setting}
+        if signal.name not in at:
+            continue
+        size = at[signal.name]
         for family in families:
             own = [row for row in family.rows if row.signal == signal.name]
+            if not own:
+                continue
             row = min(own, key=lambda row: (abs(math.log(row.bytes / size)), -row.measures["psnr"]))
             if row.codec in baselines.of("image"):
                 few, many = _neighbours([r for r in own if r.codec == row.codec], size)
@@ -89,7 +94,10 @@ def strips(
             found.append((signal, family.label, get))
     shown = {one.name: [Cell("original", _crop(one.array))] for one in signals}
     for signal, label, get in found:
-        size, picture = get()
+        try:
+            size, picture = get()
+        except Exception:  # whatever a codec raises between settings that it took
+            continue
         psnr = images.psnr(signal.array, picture)
         shown[signal.name].append(Cell(label, _crop(picture), size, psnr))
     return [Strip(name, cells) for name, cells in shown.items()]

@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.scale_prior import Coded, ScalePrior
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 
 NETWORKS = {"box": BasisNetwork, "sphere": SphereNetwork}
 ROUNDINGS = ("fixed", "straight_through", "noise")
@@ -41,7 +42,7 @@ def tile_shape(config: ml_collections.ConfigDict) -> tuple[int, ...]:
     return _network(config).tile_shape
 
 
-class BasisCodec(tf.Module):
+class BasisCodec:
     """Fits codes to tiles by MetaSGD, quantises them and estimates their bits.
 
     Args:
@@ -59,7 +60,6 @@ class BasisCodec(tf.Module):
     """
 
     def __init__(self, config: ml_collections.ConfigDict, grid: Sequence[np.ndarray] | None = None):
-        super().__init__(name="basis_codec")
         self.network = _network(config)
         self.prior = ScalePrior(config.network.code_size, **config.prior, name="prior")
         self.network.build(None)
@@ -100,6 +100,16 @@ class BasisCodec(tf.Module):
             ) from error
         return codec
 
+    @property
+    def trainable_variables(self) -> list[tf.Variable]:
+        """What training changes: of network, entropy model and inner loop."""
+        return [*trainable_variables_of([self.network, self.prior]), self.step_sizes]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        return variables_of([self.network, self.prior, self.step_sizes])
+
     def synthesise(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Codes ``[B, M]`` to tiles ``[B, .., C]``."""
         # The grid is made here, so that a graph folds what depends on it alone.
@@ -132,20 +142,6 @@ class BasisCodec(tf.Module):
         )
         return fitted["code"]
 
-    def correct(self, tiles: tf.Tensor, quality: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
-        """Codes ``[B, M]`` after one more step from given ones, with the first step's size.
-
-        That is about the least-squares step of the whole network there.
-        """
-        corrected = inner_loop(
-            lambda adapted: self.squared_error(tiles, adapted["code"], quality),
-            {"code": code},
-            {"code": self.step_sizes[:1]},
-            steps=1,
-            first_order=True,
-        )
-        return corrected["code"]
-
     def fit(self, tiles: tf.Tensor, quality: tf.Tensor, seed: tf.Tensor) -> Fit:
         """Tiles ``[B, .., C]`` in [0, 1] at qualities ``[B]`` to codes and back.
 
@@ -155,6 +151,6 @@ class BasisCodec(tf.Module):
         fitted_error = self.squared_error(tiles, code, quality)
         if self.rounding == "fixed":
             code = tf.stop_gradient(code)
-        coded = self.prior(code, quality, seed if self.rounding == "noise" else None)
+        coded = self.prior(code, quality, noise_seed=seed if self.rounding == "noise" else None)
         values = self.synthesise(coded.code, quality)
         return Fit(fitted_error, coded, values, self.error(tiles, values))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import ml_collections
 import tensorflow as tf
 
-from mscn_tf.fitting.inner_loop import Adapted, inner_loop
+from mscn_tf.fitting.meta_sgd import Adapted, inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (
@@ -20,12 +20,13 @@ from mscn_tf.networks.modulations import (
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.pruning import MaskedModulation
+from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 
 MODULATIONS = ("weights", "shift", "latent")
 SPARSITIES = ("none", "gates", "gradient", "mask")
 
 
-class ModulatedFit(tf.Module):
+class ModulatedFit:
     """Network, gates, step sizes and price of a non-zero: all that is shared by all signals.
 
     Args:
@@ -45,7 +46,6 @@ class ModulatedFit(tf.Module):
     """
 
     def __init__(self, config: ml_collections.ConfigDict, seed: int):
-        super().__init__(name="modulated_fit")
         self.config = config
         if config.sparsity not in SPARSITIES:
             raise ValueError(f"sparsity must be one of {', '.join(SPARSITIES)}: {config.sparsity}")
@@ -108,6 +108,16 @@ class ModulatedFit(tf.Module):
             return self.modulation.actual_l0(adapted)
         moving = tf.cast(self.step_sizes["code"].moving().sum(), tf.float32)
         return tf.fill(tf.shape(adapted["code"])[:1], moving)
+
+    @property
+    def trainable_variables(self) -> list[tf.Variable]:
+        """What training changes: of the network with its modulation, and the step sizes."""
+        return trainable_variables_of([self.network, *self.step_sizes.values()])
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that a checkpoint holds."""
+        return variables_of([self.network, self.step_sizes, self.price])
 
     def noise(self, batch: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """One sample of everything that is random, for `fit`, a function of ``seed``."""

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.sparsity.hard_concrete import HardConcrete
+from mscn_tf.stack.keras_versions import Layer, build_once
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class StepSizes(keras.layers.Layer):
+class StepSizes(Layer):
     """MetaSGD's step sizes (Li et al. 2017), ``exp(log_size)``, one for each adapted element.
 
     Logarithms are learned, so that step sizes of any magnitude follow at one outer rate and stay
@@ -57,6 +58,11 @@ class StepSizes(keras.layers.Layer):
             initializer=keras.initializers.Constant(math.log(initial)),
         )
         self.gates = HardConcrete(count, initial_open, dtype=self.dtype) if gated else None
+
+    def build(self, input_shape: Any = None) -> None:
+        if self.gates is not None:
+            build_once(self.gates, None)
+        super().build(input_shape)
 
     def call(self, noise: tf.Tensor | None = None) -> tf.Tensor:
         """Step sizes ``[S, M]`` (or ``[S, 1]``): of sampled gates with noise ``[1, M]``."""

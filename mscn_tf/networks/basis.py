@@ -19,6 +19,7 @@ import tensorflow as tf
 from mscn_tf.networks.embeddings import cosine_features
 from mscn_tf.networks.products import product
 from mscn_tf.runtime.grids import axis_names, centres
+from mscn_tf.stack.keras_versions import Layer
 
 _SHARED_WEIGHTS = (
     "mean",
@@ -51,7 +52,7 @@ def separable_product(coefficients: tf.Tensor, *features: tf.Tensor) -> tf.Tenso
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class BasisNetwork(keras.layers.Layer):
+class BasisNetwork(Layer):
     """Codes to values on a separable grid of any coordinates (docs/method.md).
 
     Args:

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.stack.keras_versions import Layer
+
 
 def cosine_features(coordinates: tf.Tensor, frequencies: int, points: int) -> tf.Tensor:
     """Cosines ``cos(pi k (x + 1) / 2)``, orthonormal on the grid of ``points`` pixel centres.
@@ -31,7 +33,7 @@ def cosine_features(coordinates: tf.Tensor, frequencies: int, points: int) -> tf
     return tf.sin(phase + math.pi / 2) * tf.constant(scale, coordinates.dtype)
 
 
-class Embedding(keras.layers.Layer):
+class Embedding(Layer):
     """Maps coordinates ``[..., d]`` to features ``[..., output_size(d)]``, point by point."""
 
     def output_size(self, coordinate_size: int) -> int:

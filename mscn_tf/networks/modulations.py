@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from mscn_tf.networks.embeddings import Embedding
 from mscn_tf.networks.siren import LayerUpdate
+from mscn_tf.stack.keras_versions import Layer
 
 #: A code ``[B, M]``, or a dictionary that holds it as ``"code"`` (and what gates need, see
 #: `mscn_tf.sparsity.gated.GatedModulation`): the adapted parameters of the inner loop as they are.
@@ -36,7 +37,7 @@ def network_sizes(
     return (inputs, *[width] * depth, out_channels)
 
 
-class Modulation(keras.layers.Layer):
+class Modulation(Layer):
     """One interface to all kinds of modulation.
 
     Called with the adapted parameters of a batch of signals, it returns a list with one

@@ -10,6 +10,7 @@ import tensorflow as tf
 from mscn_tf.networks.embeddings import Embedding
 from mscn_tf.networks.modulations import Adapted, Modulation, code_of
 from mscn_tf.networks.siren import SirenLayer
+from mscn_tf.stack.keras_versions import build_once
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -79,15 +80,22 @@ class ModulatedSiren(keras.Model):
         coordinate_size = input_shape[-1]
         size = coordinate_size
         if self.embedding is not None:
-            self.embedding.build(tf.TensorShape([None, coordinate_size]))
+            build_once(self.embedding, tf.TensorShape([None, coordinate_size]))
             size = self.embedding.output_size(coordinate_size)
         self._check_sizes((size, *self.modulation.sizes[1:]))
         for layer, inputs in zip(self.siren_layers, self.modulation.sizes):
-            layer.build(tf.TensorShape([None, inputs]))
-        self.modulation.build(tf.TensorShape([None, self.modulation.code_size]))
-        # Not Model.build, which would call the network with coordinates alone. Layer.build keeps
-        # the shape, so that a file's copy can be built before its weights are read.
+            build_once(layer, tf.TensorShape([None, inputs]))
+        build_once(self.modulation, tf.TensorShape([None, self.modulation.code_size]))
+        self._coordinate_size = coordinate_size
+        # Not Model.build, which would call the network with coordinates alone.
         keras.layers.Layer.build(self, input_shape)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """What a file's copy is built from before its weights are read."""
+        return {"coordinate_size": self._coordinate_size}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        self.build(tf.TensorShape([None, config["coordinate_size"]]))
 
     def call(
         self, coordinates: tf.Tensor, code: Adapted, training: bool | None = None

@@ -7,11 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
+
+from mscn_tf.stack.compression import lower_bound
+from mscn_tf.stack.keras_versions import Layer
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class StratifiedSampling(keras.layers.Layer):
+class StratifiedSampling(Layer):
     """Depths along rays, one at a random place of each of equal parts (eq. 2).
 
     Args:
@@ -40,7 +42,7 @@ class StratifiedSampling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class ImportanceSampling(keras.layers.Layer):
+class ImportanceSampling(Layer):
     """Further depths where a coarse pass found weight, by inverting its distribution (eq. 5).
 
     Args:
@@ -81,7 +83,7 @@ class ImportanceSampling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class VolumeRendering(keras.layers.Layer):
+class VolumeRendering(Layer):
     """Colours and opacities of samples along rays to those of pixels (eq. 3)."""
 
     def call(
@@ -104,7 +106,7 @@ class VolumeRendering(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class RadianceGrid(keras.layers.Layer):
+class RadianceGrid(Layer):
     """Density and colour on a regular grid over the cube [-1, 1]^3, trilinear between its points.
 
     The density is ``density_scale`` times the first channel where that is above zero; surfaces,
@@ -150,7 +152,7 @@ class RadianceGrid(keras.layers.Layer):
             weight = tf.reduce_prod(each, 1, keepdims=True)
             total += weight * tf.gather(values, base + int(np.dot(corner, steps)))
         total = tf.reshape(total, tf.concat([tf.shape(points)[:-1], [4]], 0))
-        bounded = tfc.lower_bound if self.refills else tf.maximum
+        bounded = lower_bound if self.refills else tf.maximum
         density = self.density_scale * bounded(total[..., 0], 0.0)
         return density, tf.clip_by_value(total[..., 1:], 0.0, 1.0)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.networks.products import product
 from mscn_tf.networks.sine import sine
+from mscn_tf.stack.keras_versions import Layer
 
 
 class LayerUpdate(NamedTuple):
@@ -38,7 +39,7 @@ class LayerUpdate(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class SirenLayer(keras.layers.Layer):
+class SirenLayer(Layer):
     """``sin(w0 (x W + b))`` (Sitzmann et al. 2020), or ``x W + b`` in the last layer.
 
     Initialised as there (section 3.2): the kernel uniform within ``1 / in`` in the first layer and

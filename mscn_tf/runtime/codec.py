@@ -293,16 +293,21 @@ class Codec:
                 batch, samples = [], 0
 
     @staticmethod
-    def info(data: Data, name: str = "input") -> dict[str, Any]:
+    def info(data: Data, name: str = "input", limit: int | None = None) -> dict[str, Any]:
         """What a file says about itself, without its codec and without ONNX Runtime.
+
+        Args:
+          data: the file's bytes, or an opened `Container`.
+          name: what error messages call the file.
+          limit: items that are listed at most; all where it is None.
 
         Returns:
           `version`, `codec` (id, 16 hexadecimal digits), `modality`, `tile_edge`, `tile_overlap`,
           `blocks` (of tiles), `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`),
-          `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None) and `items`: a
-          list of `name` (or None), `size` (innermost axis first: of a picture width, height),
-          `channels`, `quality`, `tiles`, `exact` (planes that are stored without loss: 0, or of
-          pictures with alpha, which is plane 1, any of both).
+          `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None), `count` (of
+          items), `tiles` (of all) and `items`: a list of `name` (or None), `size` (innermost axis
+          first: of a picture width, height), `channels`, `quality`, `tiles`, `exact` (planes that
+          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both).
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.
@@ -311,8 +316,9 @@ class Codec:
         sizes = container.sizes()
         total = sum(sizes.values())
         samples = sum(map(math.prod, container.shapes))
-        names = container.names or [None] * container.items
-        tiles = np.diff(container.first_tiles).tolist()
+        shown = container.items if limit is None else min(limit, container.items)
+        names = (container.names or [None] * container.items)[:shown]
+        tiles = np.diff(container.first_tiles[: shown + 1]).tolist()
         return {
             "version": VERSION if container.exact else 1,
             "codec": container.bundle_id.hex(),
@@ -325,6 +331,8 @@ class Codec:
             "bits_per_pixel": 8 * total / samples,
             "metadata": container.metadata,
             "error_bound": container.error_bound,
+            "count": container.items,
+            "tiles": container.tiles,
             "items": [
                 {
                     "name": names[item],
@@ -338,7 +346,7 @@ class Codec:
                         if container.is_exact(item, plane)
                     ],
                 }
-                for item, shape in enumerate(container.shapes)
+                for item, shape in enumerate(container.shapes[:shown])
             ],
         }
 

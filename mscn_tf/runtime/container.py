@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -106,11 +107,14 @@ class Container:
     @cached_property
     def first_tiles(self) -> np.ndarray:
         """int64 [items + 1]: index of each item's first tile; the last entry counts all tiles."""
-        sides = np.array(self.shapes, np.int64)
-        stride = self.tile_edge - self.tile_overlap
-        tiles = np.prod(np.maximum(1, -(-(sides - self.tile_overlap) // stride)), axis=1)
-        tiles *= [len(self.coded(item)) for item in range(self.items)]
-        return np.concatenate(([0], np.cumsum(tiles)))
+        # Of each kind of item once: there may be millions of items.
+        edge, overlap = self.tile_edge, self.tile_overlap
+        tiles_of = {s: math.prod(grid(s, edge, overlap)) for s in set(map(tuple, self.shapes))}
+        planes_of = {count: len(planes(self.modality, count)) for count in set(self.channels)}
+        exact_of = {bits: count_exact([bits]) for bits in {0, *self.exact}}
+        each = zip(self.shapes, self.channels, self.exact or itertools.repeat(0))
+        tiles = (tiles_of[tuple(s)] * (planes_of[c] - exact_of[bits]) for s, c, bits in each)
+        return np.cumsum(np.fromiter(itertools.chain((0,), tiles), np.int64, self.items + 1))
 
     @property
     def tiles(self) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,8 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     """Binary file that appears at `path` complete or not at all.
 
     The bytes go to a temporary name in the same folder, which replaces `path` when the block ends
-    and is removed when it raises. Devices and pipes (`/dev/stdout`) are written directly.
+    and is removed when it raises. A file that is replaced leaves its rights to the new one. Devices
+    and pipes (`/dev/stdout`) are written directly.
 
     Raises:
       MscnError: the folder is missing or not writable, `path` is a folder, or the disk is full.
@@ -57,13 +59,20 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         try:
             with open(temporary, "xb") as file:
                 yield file
-            os.replace(temporary, target)
+            replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
     except OSError as error:
         raise MscnError(f"cannot write {path}: {_reason(error)}; check folder and space") from error
+
+
+def replace(source: PathLike, target: PathLike) -> None:
+    """Moves a file to a name in the same file system, with the rights of the one it replaces."""
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(source, stat.S_IMODE(os.stat(target).st_mode))
+    os.replace(source, target)
 
 
 @contextlib.contextmanager
@@ -94,7 +103,7 @@ def staged_folder(path: PathLike, force: bool = False) -> Iterator[str]:
             target.mkdir(exist_ok=True)
             for file in files:
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(temporary / file, target / file)
+                replace(temporary / file, target / file)
         except MscnError as error:  # of who wrote there, and never heard of `path`
             raise MscnError(str(error).replace(str(temporary), str(target))) from error
         finally:

@@ -68,7 +68,7 @@ def sphere_grid(
             continue
         try:
             degrees = np.array(metadata[name], np.float64)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             degrees = np.empty(0)
         if degrees.shape != known[axis].shape or not np.isfinite(degrees).all():
             raise MscnError(f"{source}: damaged ({name} in its metadata); get a fresh copy")

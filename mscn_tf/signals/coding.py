@@ -16,6 +16,7 @@ from mscn_tf.signals.units import to_kelvins
 LOWEST, HIGHEST = 202.66, 320.93
 _ROOM = HIGHEST - LOWEST  # that temperatures may be beyond them
 _SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded, as float32
+_STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
 _FUZZ = 1e-9  # of a number of steps, which decimal bounds aren't quite
 
 
@@ -56,7 +57,7 @@ class Coding:
         """Those that `to_json` told.
 
         Raises:
-          KeyError, TypeError, ValueError: it is damaged.
+          OverflowError, TypeError, ValueError: it is damaged.
         """
         coding = cls(**told)
         numbers = (coding.factor, coding.add, coding.scale, coding.offset, coding.rounding)
@@ -64,8 +65,11 @@ class Coding:
             not all(map(math.isfinite, numbers))
             or not (coding.factor and coding.scale and coding.rounding >= 0)
             or not isinstance(coding.units, str)
-            or np.dtype(coding.dtype).kind not in "iuf"
-            or coding.count < 1
+            or np.dtype(coding.dtype).str[1:] not in _STORED
+            or not (type(coding.count) is int and coding.count >= 1)
+            or not isinstance(coding.name, str)
+            or not isinstance(coding.raw, bool)
+            or type(coding.missing) not in (int, float, type(None))
         ):
             raise ValueError("no such coding")
         return coding

@@ -7,13 +7,38 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mscn_tf.runtime.header import MAX_ITEMS
 from mscn_tf.signals import gaps, netcdf
 from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
+from mscn_tf.signals.metadata import numbers
 
 Structure = dict[str, Any]
-_MOST = 2**24  # fields of a file
 _OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+
+
+def check(told: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> None:
+    """Raises where the metadata of fields of such shapes are damaged.
+
+    Raises:
+      ArithmeticError, AttributeError, LookupError, TypeError, ValueError: they are.
+    """
+    for axis, name in enumerate(NAMES):
+        if name in told:
+            numbers(told[name], shapes[0][axis])
+    told = _as_now(told)
+    if "fields" not in told:
+        return
+    if len(owners(told)) != len(shapes):
+        raise ValueError("metadata of other fields")
+    codings = [Coding.of(one) for one in told["fields"]]
+    if "masks" in told:
+        if not all(type(number) is int and -1 <= number < len(shapes) for number in told["mask"]):
+            raise ValueError("no such masks")
+        masks_of(told, range(len(shapes)))
+    if "netcdf" in told:
+        first, second = told["axes"]
+        netcdf.check(told["netcdf"], {first, second, *(coding.name for coding in codings)})
 
 
 def owners(told: Mapping[str, Any]) -> list[Coding]:
@@ -23,7 +48,7 @@ def owners(told: Mapping[str, Any]) -> list[Coding]:
       KeyError, TypeError, ValueError: the metadata are damaged.
     """
     codings = [Coding.of(one) for one in told.get("fields", ())]
-    if sum(coding.count for coding in codings) > _MOST:
+    if sum(coding.count for coding in codings) > MAX_ITEMS:
         raise ValueError("no file has so many fields")
     return [coding for coding in codings for _ in range(coding.count)]
 
@@ -254,7 +279,7 @@ def _as_now(told: Mapping[str, Any]) -> Mapping[str, Any]:
         for dim in one["dims"]:
             sizes[dim["name"]] = dim["size"]
             if "values" in dim:
-                data = np.array(dim["values"], dim["dtype"])
+                data = netcdf.array_of(dim["values"], dim["dtype"], [dim["size"]])
                 dtype = "str" if data.dtype.kind == "U" else data.dtype.str
                 variables[dim["name"]] = _variable(
                     dim["name"], dtype, [dim["name"]], dim["attrs"], data=netcdf.to_json(data)

@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.grids import cell_areas, global_grid
@@ -107,6 +108,12 @@ def _read_stack(path: PathLike) -> list[np.ndarray]:
     return list(stack.reshape(-1, *stack.shape[-2:], 1).astype(np.float32))
 
 
+def check_metadata(metadata: dict[str, Any], container: Container) -> None:
+    """As `modalities` says: the grid, and, of fields of a file, all that makes it again."""
+    with _undamaged():
+        field_files.check(metadata, container.shapes)
+
+
 def write(
     path: PathLike,
     arrays: Sequence[np.ndarray],
@@ -127,6 +134,8 @@ def write(
       MscnError: there is no such format, the metadata are damaged, or the file can't be written.
     """
     target = Path(path) / "fields.nc" if Path(path).is_dir() else Path(path)
+    if len({array.shape for array in arrays}) > 1:
+        raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
     stack = np.stack(arrays)[..., 0]
     suffix = target.suffix.lower()
     if suffix not in _ENDINGS:

@@ -9,24 +9,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mscn_tf.signals.gaps import inflated
+
 
 def packed(hole: np.ndarray) -> str:
     """Text of truth values: their bits, deflated."""
     return base64.b64encode(zlib.compress(np.packbits(hole).tobytes(), 9)).decode()
 
 
+def bits(text: str, shape: Sequence[int]) -> bytes:
+    """Those of what ``packed`` gives, of a shape, eight to a byte.
+
+    Raises:
+      TypeError, ValueError: it is damaged.
+    """
+    return inflated(text, -(-math.prod(shape) // 8))
+
+
 def unpacked(text: str, shape: Sequence[int]) -> np.ndarray:
     """bool of what ``packed`` gives, of a shape.
 
     Raises:
-      TypeError, ValueError, zlib.error: it is damaged.
+      TypeError, ValueError: it is damaged.
     """
-    size = -(-math.prod(shape) // 8)
-    data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
-    if len(data) != size:
-        raise ValueError("another number of bits")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=math.prod(shape))
-    return bits.reshape(shape).astype(bool)
+    found = np.frombuffer(bits(text, shape), np.uint8)
+    return np.unpackbits(found, count=math.prod(shape)).reshape(shape).astype(bool)
 
 
 def filled(volume: np.ndarray, hole: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from mscn_tf.runtime.container import MAX_METADATA_BYTES
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.runtime.files import PathLike, atomic_write, replace
 from mscn_tf.signals import folders, other_files, picture_metadata
 from mscn_tf.signals.picture_files import (
     KINDS,
@@ -293,7 +293,7 @@ def write_folder(
                 write_picture(temporary / file, picture, known)
             folders.make_folders(path, files)
             for file in files:
-                os.replace(temporary / file, path / file)
+                replace(temporary / file, path / file)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:

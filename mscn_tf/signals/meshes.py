@@ -16,11 +16,12 @@ import numpy as np
 import scipy.ndimage
 import trimesh
 
-from mscn_tf.runtime.container import size_text
+from mscn_tf.runtime.container import Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.grids import files_in, placed, targets, write_npy
 from mscn_tf.signals.mesh_files import SUFFIXES, WRITTEN, export, holes, load
+from mscn_tf.signals.metadata import LARGEST, numbers
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.solids import Sampled, sample, surface
 
@@ -74,6 +75,13 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
     if left := mesh.metadata["left"]:
         notes.append(f"only the shape is kept, not its {', '.join(left)}")
     return notes
+
+
+def check_metadata(metadata: dict[str, Any], container: Container) -> None:
+    """As `modalities` says: a place in space for each mesh."""
+    numbers(metadata["corner"], container.items, 3)
+    if not numbers(metadata["cell"], container.items).min() > 1 / LARGEST:
+        raise ValueError("no length of a cell")
 
 
 def write(

@@ -17,7 +17,9 @@ and may have, where what holds for arrays of numbers doesn't hold for it,
 - ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
 - ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
 - ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata;
-- ``metadata_of(metadata, item) -> dict``: of one signal, as if it had been alone in its file.
+- ``metadata_of(metadata, item) -> dict``: of one signal, as if it had been alone in its file;
+- ``check_metadata(metadata, container)``: raises any error of Python where `write` could make
+  nothing of them, or of more than the container declares.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.errors import MscnError, install, naming
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.picture_files import SUFFIXES
@@ -95,19 +98,24 @@ _OF_EACH = {
 _OF_ALL = {"sound": ("file",)}
 
 
+class LibraryMissingError(MscnError):
+    """A library that a modality needs is not installed."""
+
+
 def module_of(modality: str) -> ModuleType:
     """The module of a modality.
 
     Raises:
-      MscnError: there is no such modality, or a library that it needs is not installed.
+      LibraryMissingError: one that it needs.
+      MscnError: there is no such modality.
     """
     if modality not in MODULES:
         raise MscnError(f"no modality {modality}; there are {', '.join(MODULES)}")
     try:
         return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
     except ModuleNotFoundError as error:
-        raise MscnError(
-            f"signals of modality {modality} need {error.name}: pip install 'mscn-tf[signals]'"
+        raise LibraryMissingError(
+            f"signals of modality {modality} need {error.name}: {install('signals')}"
         ) from error
 
 
@@ -151,6 +159,27 @@ def write(
     if modality != "image":
         arrays = list(arrays)
     return module_of(modality).write(path, arrays, names, metadata, view)
+
+
+def check_metadata(container: Container) -> None:
+    """Finds out, before anything is made of them, whether `write` can use a file's metadata.
+
+    Those of pictures change no pixel: `write` leaves out what is damaged, and says so.
+
+    Raises:
+      MscnError: they are damaged, or declare more than the format allows.
+      LibraryMissingError: one that is needed.
+    """
+    if container.metadata is None:
+        return
+    check = _own(MODALITIES[container.modality], "check_metadata", lambda metadata, container: None)
+    with naming(container.source):
+        try:
+            check(container.metadata, container)
+        except MscnError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise MscnError("its metadata are damaged; get a fresh copy") from error
 
 
 def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:

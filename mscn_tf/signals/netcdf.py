@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import zlib
 from base64 import b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
 
+from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.gaps import inflated
 
 MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
 MAX_KEPT_ALL = 2**23  # of them all
+MAX_INFLATED = 2**28  # bytes of them all, inflated
 _AS_NUMBERS = 16  # values are better as JSON's numbers than in base 64
+_MODELS = ("NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET")
+_MODELS += ("NETCDF3_64BIT_DATA", "NETCDF3_64BIT")
+_LARGEST_CHUNK = 2**24  # values
 _STORAGE = ("complevel", "shuffle", "fletcher32")
 _OTHERS = {  # by their first bytes or their ending: what they are, and what makes NetCDF of them
     "grib": ("GRIB", "grib_to_netcdf of ecCodes, or cdo -f nc copy IN OUT.nc"),
@@ -114,10 +120,11 @@ def describe(
         if name not in coded and name not in dropped and is_plain(variable)
     }
     sizes = {name: len(str(content)) for name, content in contents.items()}
-    room, left_out = MAX_KEPT_ALL, []
+    room, inflated_room, left_out = MAX_KEPT_ALL, MAX_INFLATED // 2, []  # attributes need some
     for name in sorted(sizes, key=sizes.get):
         room -= sizes[name]
-        if room < 0 or sizes[name] > MAX_KEPT:
+        inflated_room -= _size(contents[name])
+        if min(room, inflated_room) < 0 or sizes[name] > MAX_KEPT:
             left_out.append(name)
             del contents[name]
     left_out += [name for name, one in dataset.variables.items() if not is_plain(one)]
@@ -180,16 +187,75 @@ def from_json(told: Mapping[str, Any]) -> np.ndarray:
     Raises:
       KeyError, TypeError, ValueError: it is damaged.
     """
-    shape = [int(side) for side in told["shape"]]
-    if told["dtype"] == "str":
-        return np.array([str(text) for text in told["values"]], object).reshape(shape)
-    dtype = np.dtype(str(told["dtype"]))
-    if dtype.kind not in "iufS" or min(shape, default=0) < 0:
+    if _size(told) > MAX_INFLATED:
+        raise ValueError("too many values")
+    if told["dtype"] == "str" or "values" in told:
+        return array_of(told["values"], told["dtype"], told["shape"])
+    return np.frombuffer(inflated(told["data"], _size(told)), told["dtype"]).reshape(told["shape"])
+
+
+def array_of(values: list[Any], kind: str, shape: Sequence[int]) -> np.ndarray:
+    """Values of JSON as an array of NumPy's type, or, of texts, of objects.
+
+    Raises:
+      TypeError, ValueError: there are others.
+    """
+    if len(values) != math.prod(shape):
+        raise ValueError("other values")
+    if kind == "str" or kind[1:2] == "U":
+        return np.array([str(text) for text in values], object).reshape(shape)
+    if np.dtype(kind).itemsize * len(values) > MAX_INFLATED:
+        raise ValueError("too many values")
+    return np.array(values, kind).reshape(shape)
+
+
+def _size(told: Mapping[str, Any]) -> int:
+    """Bytes of what `to_json` told, of texts at least.
+
+    Raises:
+      KeyError, TypeError, ValueError: it is damaged.
+    """
+    dtype = np.dtype("O" if told["dtype"] == "str" else told["dtype"])
+    if not all(type(side) is int and side >= 0 for side in told["shape"]):
+        raise ValueError("no shape")
+    if dtype.kind not in "iufSO" or dtype.itemsize == 0:
         raise ValueError("no such type")
-    if "values" in told:
-        return np.array(told["values"], dtype).reshape(shape)
-    content = inflated(told["data"], dtype.itemsize * int(np.prod(shape, dtype=object)))
-    return np.frombuffer(content, dtype).reshape(shape)
+    return dtype.itemsize * math.prod(told["shape"])
+
+
+def check(described: Mapping[str, Any], coded: Collection[str]) -> None:
+    """Raises where a structure is damaged, or its contents inflate to more than files keep.
+
+    Args:
+      described: as of `describe`.
+      coded: variables whose values are kept elsewhere, which there must be.
+
+    Raises:
+      ArithmeticError, AttributeError, LookupError, TypeError, ValueError: it is.
+    """
+    if described["model"] not in _MODELS:
+        raise ValueError("no such model")
+    sizes = {str(name): size for name, size, _ in described["dims"]}
+    if not all(type(size) is int and 0 <= size <= MAX_PIXELS for size in sizes.values()):
+        raise ValueError("no such dimensions")
+    variables = {one["name"]: one for one in described["variables"]}
+    if not variables.keys() >= set(coded):
+        raise ValueError("fields without a variable")
+    told = [value for one in (described, *variables.values()) for value in one["attrs"].values()]
+    told = [value for value in told if isinstance(value, Mapping)]
+    for name, one in variables.items():
+        shape = [sizes[dim] for dim in one["dims"]]
+        if "data" in one:
+            told.append(one["data"])
+            if one["data"]["shape"] != shape:  # what fits is spread over the whole
+                raise ValueError("other dimensions")
+        elif name not in coded:
+            raise ValueError("a variable without values")
+        chunks = one.get("storage", {}).get("chunksizes", shape)
+        if math.prod(chunks) > max(_LARGEST_CHUNK, math.prod(shape)):
+            raise ValueError("chunks of another file")
+    if sum(map(_size, told)) > MAX_INFLATED:
+        raise ValueError("too many values")
 
 
 def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:

@@ -156,6 +156,8 @@ def write(
     Raises:
       MscnError: the file can't be written.
     """
+    if len({volume.shape for volume in volumes}) > 1:
+        raise MscnError(f"{path}: the volumes differ in size; name one with --item=I")
     scale = scaling(header)
     try:
         with _quiet():

@@ -96,6 +96,8 @@ def scales_of(metadata: Mapping[str, Any], view: Mapping[str, Any]) -> list[Scal
     largest = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     if not all(largest.min <= low <= high <= largest.max for low, high in limits):
         raise ValueError("limits beyond the type")
+    if not all(math.isfinite(high - low) for low, high in limits):
+        raise ValueError("limits too far apart")
     whole = dtype.kind in "iu" or metadata.get("whole") is True
     exact = metadata.get("exact") is True
     return [Scale(*own, dtype, whole, exact) for own in limits]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Optional
 
@@ -10,6 +10,7 @@ import numpy as np
 import scipy.ndimage
 from PIL import Image
 
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.rendering import on_ground, orbit, render_rays
@@ -110,6 +111,13 @@ def measure(
     return {"dB PSNR of the grid": images.psnr(original, decoded, 2.0)}
 
 
+def check_metadata(metadata: dict[str, Any], container: Container) -> None:
+    """As `modalities` says: the cube, the camera, its pictures and the ground."""
+    Cube.of(metadata)
+    _own_camera(metadata)
+    _own_ground(metadata)
+
+
 def write(
     path: PathLike,
     arrays: Sequence[np.ndarray],
@@ -151,20 +159,18 @@ def write(
         poses = poses[:1]
     if suffix == ".gif" and len({(one.width, one.height) for one in cameras}) > 1:
         raise MscnError(f"{path}: the views differ in size; decode them to a folder")
-    with naming(path):
-        pictures = [_picture(grid, pose, camera, ground) for pose, camera in zip(poses, cameras)]
+    pictures = _pictures(path, grid, poses, cameras, ground)
     count = "one view" if len(poses) == 1 else f"{len(poses)} views"
     size = f"{cameras[0].width}x{cameras[0].height}"
     if suffix == ".gif":
-        frames = [Image.fromarray(_on_white(picture)) for picture in pictures]
+        frames = (Image.fromarray(_on_white(picture)) for picture in pictures)
+        first = next(frames)
         with atomic_write(path) as file:
-            frames[0].save(
-                file, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0
-            )
+            first.save(file, "GIF", save_all=True, append_images=frames, duration=80, loop=0)
         return f"{count}, {size}"
     if suffix == ".png":
         with atomic_write(path) as file:
-            Image.fromarray(pictures[0]).save(file, "PNG")
+            Image.fromarray(next(pictures)).save(file, "PNG")
         return f"{count}, {size}"
     files = images.write_folder(path, pictures, names)
     return f"{count}, {files[0]} to {files[-1]}"
@@ -188,9 +194,9 @@ def _own_camera(known: dict[str, Any]) -> tuple[Camera, float]:
         distance = float(known.get("distance", 3.0))
     except (TypeError, ValueError, OverflowError) as error:
         raise MscnError(f"damaged metadata ({error}); get a fresh copy") from error
-    if width < 1 or height < 1 or not 1e-3 < focal / width < 1e6 or not 0 <= distance < 1e30:
-        raise MscnError("damaged metadata, no camera; get a fresh copy")
     _check_view(width, height)
+    if not 1e-3 < focal / width < 1e6 or not 0 <= distance < 1e30:
+        raise MscnError("damaged metadata, no camera; get a fresh copy")
     return Camera.pinhole(focal, width, height), distance
 
 
@@ -209,8 +215,24 @@ def _own_ground(known: dict[str, Any]) -> Optional[np.ndarray]:
 
 
 def _check_view(width: int, height: int) -> None:
-    if width * height > _LARGEST_VIEW:
-        raise MscnError(f"views of {width}x{height} pixels are over the limit of {_LARGEST_VIEW}")
+    if width < 1 or height < 1 or width * height > _LARGEST_VIEW:
+        raise MscnError(
+            f"views of {float(width):g}x{float(height):g} pixels are not of 1 to {_LARGEST_VIEW}"
+        )
+
+
+def _pictures(
+    path: PathLike,
+    grid: np.ndarray,
+    poses: Sequence[np.ndarray],
+    cameras: Sequence[Camera],
+    ground: Optional[Sequence[float]],
+) -> Iterator[np.ndarray]:
+    """What cameras see, one after the other: together they may be larger than memory."""
+    for pose, camera in zip(poses, cameras):
+        with naming(path):
+            picture = _picture(grid, pose, camera, ground)
+        yield picture
 
 
 def _picture(

@@ -16,8 +16,8 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container
+from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
 from mscn_tf.signals.grids import overlap
@@ -62,6 +62,19 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     return Signals(arrays, found.names, {"size": sizes}, [*found.notes, *notes], originals=masks)
 
 
+def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
+    """As `modalities` says: a size for each silhouette."""
+    if "size" not in metadata:
+        return
+    for item in range(container.items):
+        width, height = _original_size(metadata, item)
+        if width * height > MAX_PIXELS:
+            raise MscnError(
+                f"silhouette {item} of {width}x{height} pixels is over the limit of {MAX_PIXELS}; "
+                "get a fresh copy"
+            )
+
+
 def write(
     path: PathLike,
     arrays: Sequence[np.ndarray],
@@ -89,29 +102,40 @@ def write(
         with atomic_write(path) as file:
             np.save(file, np.stack([array[..., 0] for array in arrays]))
         return f"distances of {len(arrays)} silhouettes"
-    masks = []
-    for number, array in enumerate(arrays):
-        height, width = array.shape[:2]
-        if view["size"] is None and view["region"] is None:
-            item = number if view["item"] is None else view["item"]
-            scale = view["scale"] or 1.0
-            width, height = (
-                max(1, round(scale * side)) for side in _original_size(metadata, item, path)
-            )
-        if width * height > MAX_PIXELS:
-            raise MscnError(
-                f"{path}: {width}x{height} pixels are over the limit of {MAX_PIXELS}; give a lower "
-                "--scale, or --size=WxH"
-            )
-        masks.append(to_picture(array, (height, width)))
+    with naming(path):
+        shapes = [
+            _written_shape(array, metadata, number, view) for number, array in enumerate(arrays)
+        ]
+    pictures = map(to_picture, arrays, shapes)  # one after the other: they may be large
     if not path.suffix or path.is_dir():
-        names = names or [f"{number:06d}" for number in range(len(masks))]
-        files = images.write_folder(path, masks, names)
+        names = names or [f"{number:06d}" for number in range(len(arrays))]
+        files = images.write_folder(path, pictures, names)
         return f"{len(files)} silhouettes, {files[0]} to {files[-1]}"
-    if len(masks) > 1:
-        raise MscnError(f"{path}: {len(masks)} silhouettes; name a folder, or one with --item=I")
-    images.write_picture(path, masks[0])
-    return f"{masks[0].shape[1]}x{masks[0].shape[0]} black and white"
+    if len(arrays) > 1:
+        raise MscnError(f"{path}: {len(arrays)} silhouettes; name a folder, or one with --item=I")
+    images.write_picture(path, next(pictures))
+    height, width = shapes[0]
+    return f"{width}x{height} black and white"
+
+
+def _written_shape(
+    array: np.ndarray,
+    metadata: Optional[Mapping[str, Any]],
+    number: int,
+    view: Mapping[str, Any],
+) -> tuple[int, int]:
+    """Height and width of the picture that distances are written as."""
+    height, width = array.shape[:2]
+    if view["size"] is None and view["region"] is None:
+        item = number if view["item"] is None else view["item"]
+        scale = view["scale"] or 1.0
+        width, height = (max(1, round(scale * side)) for side in _original_size(metadata, item))
+    if width * height > MAX_PIXELS:
+        raise MscnError(
+            f"{width}x{height} pixels are over the limit of {MAX_PIXELS}; give a lower --scale, or "
+            "--size=WxH"
+        )
+    return height, width
 
 
 def measure(
@@ -254,12 +278,12 @@ def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return scipy.fft.idctn(padded, norm="ortho") * np.sqrt(padded.size / values.size)
 
 
-def _original_size(metadata: Optional[Mapping[str, Any]], item: int, path: Path) -> Sequence[int]:
+def _original_size(metadata: Optional[Mapping[str, Any]], item: int) -> Sequence[int]:
     """(width, height), of metadata that may come from a stranger."""
     try:
         width, height = metadata["size"][item]
     except (IndexError, KeyError, TypeError, ValueError):
         width = height = 0
     if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in (width, height)):
-        raise MscnError(f"{path}: the file doesn't say the silhouette's size; give --size=WxH")
+        raise MscnError("the file doesn't say the silhouette's size; give --size=WxH")
     return width, height

@@ -16,6 +16,7 @@ from typing import Any, Optional
 import numpy as np
 import scipy.signal
 
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals import folders
@@ -38,6 +39,7 @@ _SEGMENT = 0.02  # seconds, of the segmental SNR
 _LOWEST, _HIGHEST = -10.0, 35.0  # dB, to which the SNR of a segment is clipped
 _SILENCE = 1e-12  # mean square, 120 dB below full scale: less counts as this
 _KNOWN_RATES = (4000, 16000)  # hertz, that `speech` was made for, more or less
+_HIGHEST_RATE = 2**31 - 1  # hertz, that libsndfile takes
 _MOST_BAD = 10  # files of a folder whose errors are told
 _INSIDE = 0.48  # of a step: what is rounded to it
 _FLOAT_ROUNDING = 2.0**-24  # by which a mean that is taken out and put back moves samples
@@ -127,6 +129,14 @@ def _notes(sound: Sound) -> list[str]:
     return notes
 
 
+def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
+    """As `modalities` says: of each channel the file, its kind, and what was kept aside."""
+    for item, (length,) in enumerate(container.shapes):
+        for key, default in (("rate", 8000), ("subtype", ""), ("file", item)):
+            value_of(metadata, key, item, default, container.source)
+        Aside.of_metadata(metadata, item, container.source, length)
+
+
 def write(
     path: PathLike,
     arrays: Sequence[np.ndarray],
@@ -169,7 +179,7 @@ def write(
         ]
         rate = value_of(metadata, "rate", item, 8000, path) * len(out[0]) / extent
         subtype = value_of(metadata, "subtype", item, "", path)
-        written.append((out, asides, max(1, round(rate)), subtype))
+        written.append((out, asides, min(max(1, round(rate)), _HIGHEST_RATE), subtype))
     suffix = path.suffix.lower()
     if suffix in FORMATS and not path.is_dir():
         if len(written) > 1:

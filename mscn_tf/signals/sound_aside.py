@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Optional
 
 import numpy as np
 
+from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals.sound_files import BLOCK, Sound, step_of
@@ -49,20 +51,26 @@ class Aside:
 
     @classmethod
     def of_metadata(
-        cls, metadata: Optional[Mapping[str, Any]], item: int = 0, path: PathLike = "input"
+        cls,
+        metadata: Optional[Mapping[str, Any]],
+        item: int = 0,
+        path: PathLike = "input",
+        length: int = MAX_PIXELS,
     ) -> Aside:
-        """That of an item, of metadata that may come from a stranger."""
+        """That of an item of so many samples, of metadata that may come from a stranger."""
         mean = value_of(metadata, "mean", item, 0.0, path)
-        text, runs = value_of(metadata, "runs", item, "", path), []
+        text = value_of(metadata, "runs", item, "", path)
         try:
-            for part in text.split():
-                start, count, value = _RUN.fullmatch(part).groups("0")
-                runs.append((int(start), int(start) + int(count), float(value)))
-        except (AttributeError, ValueError):
-            runs = [(0, 0, math.inf)]
-        if not all(abs(number) <= _FARTHEST for number in (mean, *(run[2] for run in runs))):
-            raise MscnError(f"{path}: the file's mean or runs are damaged; get a fresh copy")
-        return cls(mean, tuple(runs))
+            if text.count("+") > length or not abs(mean) <= _FARTHEST:
+                raise ValueError("more runs than samples, or no mean")
+            runs = _runs(text)
+            if runs and runs[-1][1] > length:
+                raise ValueError("runs beyond the end")
+        except (AttributeError, ValueError) as error:
+            raise MscnError(
+                f"{path}: the file's mean or runs are damaged; get a fresh copy"
+            ) from error
+        return cls(mean, runs)
 
     @property
     def text(self) -> str:
@@ -86,6 +94,24 @@ class Aside:
         for start, stop, value in self.runs:
             samples[max(start - at, 0) : max(stop - at, 0)] = value
         return samples
+
+
+@lru_cache(1)  # all channels of a file may have the same
+def _runs(text: str) -> tuple[tuple[int, int, float], ...]:
+    """Those that metadata have, one behind the other.
+
+    Raises:
+      AttributeError, ValueError: the text is damaged.
+    """
+    runs, last = [], 0
+    for part in text.split():
+        start, count, value = _RUN.fullmatch(part).groups("0")
+        run = int(start), int(start) + int(count), float(value)
+        if run[0] < last or not abs(run[2]) <= _FARTHEST:
+            raise ValueError("runs")
+        runs.append(run)
+        last = run[1]
+    return tuple(runs)
 
 
 def _equal_runs(samples: np.ndarray, least: int) -> list[tuple[int, int]]:

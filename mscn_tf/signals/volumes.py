@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import math
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mscn_tf.runtime.container import size_text
+from mscn_tf.runtime.container import Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals import holes, nifti
@@ -98,6 +97,20 @@ def _limits(volume: np.ndarray, path: PathLike) -> tuple[float, float]:
     return low, high
 
 
+def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
+    """As `modalities` says: the header, and of each volume its range and its holes."""
+    nifti.header_of(metadata)
+    scales = scales_of(metadata, {})
+    missing = metadata.get("holes") or [None] * len(scales)
+    if not len(scales) == len(missing) == container.items:
+        raise ValueError("metadata of other volumes")
+    for hole, scale, shape in zip(missing, scales, container.shapes):
+        if hole is not None:
+            holes.bits(hole, shape)
+            if scale.dtype.kind != "f":
+                raise ValueError("holes among whole numbers")
+
+
 def write(
     path: PathLike,
     arrays: Sequence[np.ndarray],
@@ -129,7 +142,7 @@ def write(
             if hole is not None:
                 hole = holes.unpacked(hole, whole)
                 volume[holes.resampled(hole, _region(whole, view), volume.shape)] = np.nan
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, zlib.error) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise MscnError(f"cannot write {path}: the file's metadata is damaged") from error
     wanted = [tuple(extent for _, extent in _region(whole, view)) for whole in wholes]
     if metadata.get("labels") and shapes != wanted:

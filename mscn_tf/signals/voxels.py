@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mscn_tf.runtime.container import MAX_PIXELS, size_text
+from mscn_tf.runtime.container import MAX_PIXELS, Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, read_bytes
 from mscn_tf.signals.grids import (
@@ -27,6 +27,7 @@ from mscn_tf.signals.grids import (
     targets,
     write_npy,
 )
+from mscn_tf.signals.metadata import numbers
 from mscn_tf.signals.signal import Signals
 
 SUFFIXES = (".binvox", ".npy")
@@ -130,6 +131,13 @@ def binvox_bytes(grid: np.ndarray, place: dict[str, Any]) -> bytes:
     translate = " ".join(f"{number:.17g}" for number in place["translate"])
     header = f"#binvox 1\ndim {' '.join(map(str, grid.shape))}\ntranslate {translate}\n"
     return f"{header}scale {place['scale']:.17g}\ndata\n".encode() + b"".join(runs)
+
+
+def check_metadata(metadata: dict[str, Any], container: Container) -> None:
+    """As `modalities` says: a place in space for each grid."""
+    for name, axes in (("translate", (3,)), ("scale", ())):
+        if name in metadata:
+            numbers(metadata[name], container.items, *axes)
 
 
 def write(

@@ -22,6 +22,7 @@ from mscn_tf.networks.modulations import (
 )
 from mscn_tf.networks.siren import LayerUpdate
 from mscn_tf.sparsity.hard_concrete import HardConcrete
+from mscn_tf.stack.keras_versions import build_once
 
 GRANULARITIES = ("unstructured", "modulation", "group", "activation")
 TARGETS = ("delta", "all")
@@ -117,7 +118,7 @@ class GatedModulation(Modulation):
         return len(self.groups)
 
     def build(self, input_shape: Any) -> None:
-        self.modulation.build(tf.TensorShape([None, self.code_size]))
+        build_once(self.modulation, tf.TensorShape([None, self.code_size]))
         super().build(input_shape)
 
     def initial(self, batch: int) -> dict[str, tf.Tensor]:

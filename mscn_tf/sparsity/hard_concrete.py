@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mscn_tf.stack.keras_versions import Layer
+
 BETA = 2 / 3  # temperature
 GAMMA = -0.1  # lower end of the stretched interval
 ZETA = 1.1  # upper end
@@ -111,7 +113,7 @@ def actual_l0(
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class HardConcrete(keras.layers.Layer):
+class HardConcrete(Layer):
     """``count`` gates and their meta-learned starting point phi0, the weight ``log_alpha`` ``[G]``.
 
     Args:

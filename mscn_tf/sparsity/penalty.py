@@ -7,9 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mscn_tf.stack.keras_versions import Layer
+
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class L0Penalty(keras.layers.Layer):
+class L0Penalty(Layer):
     """``strength * expected L0`` of each signal (Louizos et al. 2018).
 
     Args:
@@ -37,7 +39,7 @@ class L0Penalty(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class SparsityConstraint(keras.layers.Layer):
+class SparsityConstraint(Layer):
     """Holds the mean expected density at a wanted value (Gallego-Posada et al. 2022).
 
     The Lagrangian's term ``multiplier * (density - wanted density)``, whose density is the expected

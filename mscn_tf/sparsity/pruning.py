@@ -17,6 +17,7 @@ from mscn_tf.networks.modulations import (
 )
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.networks.siren import LayerUpdate
+from mscn_tf.stack.keras_versions import build_once
 
 TARGETS = ("delta", "all")
 
@@ -59,7 +60,7 @@ class MaskedModulation(Modulation):
         return self.modulation.code_size
 
     def build(self, input_shape: Any) -> None:
-        self.modulation.build(input_shape)
+        build_once(self.modulation, input_shape)
         super().build(input_shape)
 
     def call(self, inputs: Adapted) -> list[LayerUpdate]:

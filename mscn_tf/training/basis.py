@@ -14,6 +14,7 @@ from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.signals.datasets import TileSampler
+from mscn_tf.stack.keras_versions import plain
 from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
@@ -46,7 +47,7 @@ class BasisTrainer(Trainer):
         self.codec = BasisCodec(config.model)
         self.reference_cost = tf.Variable(tf.ones([LEVELS]), trainable=False, name="reference")
         network = self.codec.network
-        transform = [network.mean, network.basis, network.feature_basis]
+        transform = [plain(w) for w in (network.mean, network.basis, network.feature_basis)]
         step_sizes = [self.codec.step_sizes]
         known = {id(v) for v in transform + step_sizes}
         others = [v for v in self.codec.trainable_variables if id(v) not in known]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 
-class ExponentialMovingAverage(tf.Module):
+class ExponentialMovingAverage:
     """Keeps ``average <- decay * average + (1 - decay) * weight``.
 
     Args:
@@ -17,10 +17,14 @@ class ExponentialMovingAverage(tf.Module):
     """
 
     def __init__(self, variables: Sequence[tf.Variable], decay: float):
-        super().__init__(name="average")
         self.decay = decay
         self._followed = tuple(variables) if decay else ()
         self.shadows = [tf.Variable(v, trainable=False) for v in self._followed]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """What a checkpoint holds."""
+        return self.shadows
 
     def reset(self) -> None:
         """Sets every average to its weight's present value."""

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
+from mscn_tf.stack.keras_versions import variables_of
 from mscn_tf.training.distribution import AnyWorker, is_chief, share_from_chief
 
 Row = tuple[str, dict[str, float]]
@@ -72,11 +73,11 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
         disk.
     """
     strategy = tf.distribute.get_strategy()
-    parts = {"step": trainer.step, **trainer.checkpointed()}
+    parts = checkpoint_parts(trainer)
     checkpoint = tf.train.Checkpoint(**parts)
     checkpoint.save_counter  # noqa: B018 made now: else a failed restore warns that it isn't there
     chief = _Chief(trainer, checkpoint, Path(workdir)) if is_chief(strategy) else None
-    share_from_chief(strategy, _variables(parts))
+    share_from_chief(strategy, variables_of(parts))
 
     asked_to_stop, any_worker = [], AnyWorker(strategy)
     handlers = {
@@ -97,15 +98,14 @@ def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
             signal.signal(number, handler)
 
 
-def _variables(part: Any) -> list[tf.Variable]:
-    """Those of modules, optimizers, and lists and dictionaries of them."""
-    if isinstance(part, tf.Variable):
-        return [part]
-    if isinstance(part, dict):
-        part = list(part.values())
-    if isinstance(part, list):
-        return [variable for member in part for variable in _variables(member)]
-    return list(part.variables)
+def checkpoint_parts(trainer: Trainer) -> dict[str, list[tf.Variable]]:
+    """What a checkpoint of a trainer holds, by part.
+
+    Plain variables in an order of our own: what TensorFlow finds by itself leaves out the layers
+    that stand in lists where Keras is version 3.
+    """
+    parts = {"step": trainer.step, **trainer.checkpointed()}
+    return {name: variables_of(part) for name, part in parts.items()}
 
 
 class _Chief:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
-from mscn_tf.training.loop import Row, Trainer
+from mscn_tf.training.loop import Row, Trainer, checkpoint_parts
 from mscn_tf.training.outer_step import Losses, OuterStep
 
 
@@ -80,7 +80,7 @@ class ModulatedTrainer(Trainer):
         path = tf.train.latest_checkpoint(str(self.begin / "checkpoints"))
         if path is None:
             raise MscnError(f"{self.begin}: there is no checkpoint to go on from")
-        known = tf.train.Checkpoint(step=self.step, **self.checkpointed())
+        known = tf.train.Checkpoint(**checkpoint_parts(self))
         known.restore(path).expect_partial()
 
     def update(self, step: int) -> dict[str, tf.Tensor]:

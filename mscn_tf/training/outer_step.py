@@ -77,9 +77,12 @@ class OuterStep:
         gradients, metrics = context.all_reduce(tf.distribute.ReduceOp.SUM, self._local(*batch))
         gradients = [gradient / count for gradient in gradients]
         gradients, norm = tf.clip_by_global_norm(gradients, self._clip)
+        # Optimizers sum over replicas once more (Keras 3 whatever it is told): shares add up.
+        replicas = float(context.num_replicas_in_sync)
         for variables, optimizer in self._groups:
             mine, gradients = gradients[: len(variables)], gradients[len(variables) :]
-            optimizer.apply_gradients(zip(mine, variables), skip_gradients_aggregation=True)
+            shares = [gradient / replicas for gradient in mine]
+            optimizer.apply_gradients(zip(shares, variables))
         return {"gradient_norm": norm, **{name: m / count for name, m in metrics.items()}}
 
     def _sums(self, *batch: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:

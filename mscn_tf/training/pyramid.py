@@ -25,6 +25,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
+from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
@@ -102,8 +103,7 @@ class PyramidTrainer(Trainer):
 
     @property
     def _variables(self) -> list[tf.Variable]:
-        signs = self.signs.trainable_variables
-        return signs if self._given else self.context.trainable_variables + signs
+        return trainable_variables_of([self.signs] if self._given else [self.context, self.signs])
 
     def _magnitudes(self, name: str) -> dict[str, np.ndarray]:
         """The prior's arrays of a bundle that all but the signs are taken from."""

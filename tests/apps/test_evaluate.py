@@ -177,3 +177,66 @@ def test_ours(folder):
     size = (SHIPPED / "thumb32.mscnb").stat().st_size
     assert results["shared_bytes"] == {"mscn thumb32": size}
     assert f"{size:,} bytes" in (out / "report.html").read_text()
+
+
+def odd(folder) -> None:
+    """Beside the pictures in `in` some that not every codec can be measured on."""
+    into = folder.path / "in"
+    Image.new("RGB", (1, 1), (200, 30, 30)).save(into / "flat_1x1.png")
+    long = picture(2, 16400, 7, channels=1)  # WebP takes 16,383 a side
+    Image.fromarray(long.squeeze()).save(into / "long.png")
+    clear = np.zeros((20, 20, 4), np.uint8)
+    clear[5:9] = 255
+    Image.fromarray(clear).save(into / "clear.png")
+    (into / "broken.png").write_bytes((into / "a.png").read_bytes()[:900])
+    (into / "notes.txt").write_text("not a picture")
+
+
+def test_odd_files_cost_nothing_else(folder, data):
+    odd(folder)
+    arguments = [*RUN, "--codec=photo", "--qualities=3,8", "--baselines=jpeg,webp,png"]
+    said = folder.notes(*arguments)
+    assert said.count("\n") == 1
+    assert said.startswith("mscn evaluate: left out: in/broken.png: damaged or cut short")
+    for words in (
+        "notes.txt (another ending)",
+        "clear.png (transparent pixels)",
+        "long.png by WebP (",
+        "flat_1x1.png (too few points of PSNR, RGB by mscn photo",
+    ):
+        assert words in said
+    out = folder.path / "out"
+    rows = rows_in(out / "signals.csv")
+    assert {row["signal"] for row in rows} == {*data, "flat_1x1.png", "long.png"}
+    results = json.loads((out / "results.json").read_text())
+    assert results["signals"] == 3
+    for one in results["curves"]:  # of the same three pictures, whatever else a codec takes
+        settings = {}
+        for row in rows:
+            if row["codec"].startswith(one["name"]) and row["signal"] in data:
+                settings.setdefault((row["codec"], row["setting"]), []).append(float(row["bpp"]))
+        means = [np.mean(rates) for rates in settings.values()]
+        for rate in one["results"]["bpp"]:
+            assert min(abs(mean - rate) for mean in means) < 1e-9, one["name"]
+    assert {one["name"] for one in results["curves"]} == {"photo", "jpeg", "webp"}
+    assert "clear.png (transparent pixels)" in (out / "report.html").read_text()
+    again = folder.notes(*arguments)
+    assert again == said
+
+
+def test_nothing_but_exact_pictures(folder):
+    (folder.path / "in").mkdir()
+    Image.new("RGB", (1, 1), (200, 30, 30)).save(folder.path / "in" / "flat_1x1.png")
+    said = folder.mscn(*RUN, "--codec=photo", "--baselines=jpeg", "--qualities=3,8").stdout
+    assert "mscn photo against JPEG: no BD-rate, for mscn photo has no points of PSNR" in said
+    assert (folder.path / "out" / "report.html").exists()
+
+
+def test_small_pictures_have_no_ms_ssim(folder, data):
+    large = picture(170, 170, 3)
+    Image.fromarray(large).save(folder.path / "in" / "d.png")
+    said = folder.notes(*RUN, "--baselines=webp", "--metric=ms_ssim")
+    assert "a.png, b.png, c.png (too few points of MS-SSIM, RGB by WebP" in said
+    results = json.loads((folder.path / "out" / "results.json").read_text())
+    assert results["signals"] == 1
+    assert len(results["curves"][0]["results"]["ms-ssim-rgb"]) > 3

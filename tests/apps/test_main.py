@@ -78,7 +78,7 @@ def test_without_tensorflow(arguments):
     _, stderr, code = modules_after(*arguments, before="sys.modules['tensorflow'] = None")
     assert code == 2
     assert stderr.count("\n") == 1
-    assert f"mscn {arguments[0]}: needs TensorFlow: pip install 'mscn-tf[train]'" in stderr
+    assert f"mscn {arguments[0]}: needs TensorFlow: pip install '.[train]' in a clone" in stderr
 
 
 def test_part_of_the_train_extra_missing():

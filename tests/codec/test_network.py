@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.fitting.basis_codec import BasisCodec
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.networks.sphere import legendre_functions
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import global_grid
@@ -40,7 +41,12 @@ def test_inner_loop_is_the_trained_codecs(name, grid):
     symbols = encoder.quantise(codes, q16)
     known = bundle.prior.dequantise(symbols, q16).astype("f4")
     corrected = encoder._run(encoder._correct, tiles, q16, known)
-    expected = codec.correct(tf.constant(tiles), quality, tf.constant(known))
+    expected = inner_loop(
+        lambda adapted: codec.squared_error(tf.constant(tiles), adapted["code"], quality),
+        {"code": tf.constant(known)},
+        {"code": codec.step_sizes[:1]},
+        steps=1,
+    )["code"]
     np.testing.assert_allclose(corrected, expected, rtol=0, atol=5e-5 * np.abs(expected).max())
 
 

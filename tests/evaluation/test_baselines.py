@@ -72,6 +72,6 @@ def test_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pillow_heif" else found(name)
     )
-    with pytest.raises(MscnError, match=r"pillow-heif: pip install 'mscn-tf\[evaluate\]'"):
+    with pytest.raises(MscnError, match=r"pillow-heif: pip install '\.\[evaluate\]'"):
         resolve("heic", linear=False)
     resolve("avif", linear=False)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from mscn_tf.evaluation.curves import Curve, compare, compare_signals, curve, published
+from mscn_tf.evaluation.curves import (
+    Curve,
+    apart,
+    compare,
+    compare_signals,
+    curve,
+    published,
+)
 from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.runtime.errors import MscnError
 from tests.evaluation.test_rows import ROW
@@ -117,6 +124,29 @@ def test_nothing_where_curves_do_not_overlap():
     assert math.isnan(compare(CURVE, dataclasses.replace(CURVE, rate=[1], quality=[30])).percent)
     assert math.isnan(compare(CURVE, CURVE, (2, 3)).percent)
     assert compare(CURVE, above).to_json(MODALITIES["image"])["percent"] is None
+
+
+def test_words_where_curves_do_not_overlap():
+    above = dataclasses.replace(CURVE, label="B", quality=[38.0, 39.0, 40.0, 41.0])
+    words = apart(above, CURVE, MODALITIES["image"])
+    assert "A gets to 37 dB at 1.5 bpp, B starts from 38 dB at 0.1 bpp" in words
+    assert apart(CURVE, above, MODALITIES["image"]) == words
+    one = dataclasses.replace(CURVE, label="B", rate=[1], quality=[30])
+    assert "B has one point of PSNR" in apart(one, CURVE, MODALITIES["image"])
+    assert "--bd-range" in apart(CURVE, CURVE, MODALITIES["image"])
+
+
+def test_settings_that_were_not_measured_for_all_make_no_point():
+    measured = rows("a", {1: [(0.1, 20), (0.3, 30)], 2: [(0.4, 30)], 3: [(0.8, 40), (1, 42)]})
+    assert curve(measured, "a", "A").quality == pytest.approx([25, 41])
+    assert curve([], "a", "A").rate == []
+
+
+def test_variants_of_one_point_each():
+    one, other = rows("a420", {1: [(0.1, 20)]}), rows("a444", {1: [(0.3, 30)]})
+    assert curve(one + other, "a", "A").quality == [20, 30]
+    exact = rows("a444", {1: [(0.3, math.inf)]})
+    assert curve(exact + one, "a", "A").quality == [20]
 
 
 def test_points_are_means_over_signals():

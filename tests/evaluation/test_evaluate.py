@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from mscn_tf.evaluation.rows import RowFile
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images
 
 QUALITIES = (2, 5, 8)
@@ -111,3 +113,43 @@ def test_only_what_is_missing_is_coded_again(evaluate, tmp_path):
     assert [len(files) for _, files in more.missing_files()] == [
         len(coder.settings) for coder, _ in more.missing_files()
     ]
+
+
+class Fussy(MscnCoder):
+    """Takes no pictures of nine columns."""
+
+    def encode(self, signals, setting, metadata=None):
+        if any(signal.shape[1] == 9 for signal in signals):
+            raise ValueError("nine columns")
+        return super().encode(signals, setting, metadata)
+
+
+def test_a_picture_that_the_codec_refuses_costs_no_other(evaluate, tiny, tmp_path):
+    one = evaluate(tmp_path, [(24, 32), (16, 16), (30, 9)])
+    one = replace(one, ours=[Fussy(str(tiny.bundle), QUALITIES)])
+    one.measure()
+    assert one.write()["mscn tiny"]["WebP"].quality is not None
+    assert one.left_out == ["2 by mscn tiny (nine columns)"]
+    for signal in one.signals[:2]:  # no longer in an archive
+        assert (tmp_path / "files" / "tiny" / "5" / f"{signal.name}.mscn").exists()
+    assert json.loads((tmp_path / "results.json").read_text())["signals"] == 2
+    assert "share one archive" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_codec_that_refuses_most_is_left_out(evaluate, tiny, tmp_path):
+    one = evaluate(tmp_path, [(24, 9), (16, 9), (30, 20)])
+    one = replace(one, ours=[Fussy(str(tiny.bundle), QUALITIES)])
+    one.measure()
+    assert one.write() == {}
+    assert one.left_out == ["0, 1 by mscn tiny (nine columns)"]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["signals"] == 3
+    assert [curve["name"] for curve in results["curves"][:2]] == ["linear", "webp"]
+
+
+def test_nothing_that_any_codec_takes(evaluate, tiny, tmp_path):
+    one = evaluate(tmp_path, [(24, 9), (16, 9)])
+    one = replace(one, ours=[Fussy(str(tiny.bundle), QUALITIES)], references=[], baselines=[])
+    one.measure()
+    with pytest.raises(MscnError, match="nothing could be measured: 0, 1 by mscn tiny"):
+        one.write()

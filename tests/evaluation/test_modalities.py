@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 
 import numpy as np
@@ -11,11 +12,12 @@ import soundfile
 import trimesh
 from PIL import Image
 
-from mscn_tf.evaluation.baselines import of
+from mscn_tf.evaluation.baselines import of, resolve
 from mscn_tf.evaluation.baselines.voxels import from_octree, octree
 from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import modalities
 from tests.apps.conftest import folder  # noqa: F401
 
@@ -82,6 +84,8 @@ def test_baselines_give_signals_back(name, tmp_path):
     signals = kind.signals(path, modalities.read(path, name))
     assert of(name)
     for baseline in of(name).values():
+        if not baseline.is_installed:
+            continue
         signal = Signal.stack(signals) if baseline.together else signals[0]
         found = []
         for setting in (baseline.settings[0], baseline.settings[-1]):
@@ -145,6 +149,99 @@ def test_command(name, folder):  # noqa: F811
             for size, found in zip(after["results"]["bytes"], after["results"]["kbps"]):
                 assert found == pytest.approx(expected.get(size, found))
                 assert found < 8e-3 * size / 0.5
+
+
+def _odd_sounds(path):
+    data = path / _sound(path)
+    soundfile.write(data / "silence.wav", np.zeros(4000), 8000)
+    (data / "bad.wav").write_bytes(b"RIFF1234WAVEjunk")
+    return "in", ("bad.wav: ", "silence (too few points of SNR by mscn speech"), 2
+
+
+def _odd_voxels(path):
+    (path / "in").mkdir()
+    np.save(path / "in" / "ball.npy", _balls()[0])
+    np.save(path / "in" / "empty.npy", np.zeros((32, 32, 32), bool))
+    (path / "in" / "bad.npy").write_text("no array")
+    return "in", ("bad.npy: not an array", "empty.npy: a grid without a filled voxel"), 1
+
+
+def _odd_silhouettes(path):
+    data = path / _silhouette(path)
+    Image.new("1", (9, 9)).save(data / "black.png")  # whose distances come back as they were
+    (data / "bad.png").write_text("no picture")
+    return "in", ("bad.png: not a picture",), 3
+
+
+def _odd_fields(path):
+    y, x = np.mgrid[:46, :90]
+    wave = 20 * np.sin(y / 5) * np.cos(x * 2 * np.pi / 45)
+    np.save(path / "in.npy", 280 + np.stack([wave, 0 * wave]).astype(np.float32))
+    return "in.npy", (), 2  # RMSE of 0 is a number
+
+
+def _odd_meshes(path):
+    (path / "in").mkdir()
+    trimesh.creation.icosphere(2, 2.0).export(path / "in" / "ball.obj")
+    (path / "in" / "bad.obj").write_text("no mesh")
+    return "in", ("bad.obj: a mesh without faces",), 1
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("sound", _odd_sounds),
+        ("voxels", _odd_voxels),
+        ("silhouette", _odd_silhouettes),
+        ("field", _odd_fields),
+        ("mesh", _odd_meshes),
+    ],
+)
+def test_odd_signals_cost_nothing_else(name, write, folder):  # noqa: F811
+    data, words, count = write(folder.path)
+    run = ["evaluate", f"--modality={name}", f"--data={data}", "--out=out", "--workers=1"]
+    said = folder.notes(*run, "--qualities=3,8")
+    assert said.count("\n") == bool(words)
+    assert all(word in said for word in words)
+    results = json.loads((folder.path / "out" / "results.json").read_text())
+    assert results["signals"] == count
+    assert results["curves"][0]["results"][MODALITIES[name].quality.name]
+
+
+def test_published_curves_out_of_reach(folder):  # noqa: F811
+    data = _field(folder.path)
+    run = ["evaluate", "--modality=field", f"--data={data}", "--out=out", "--baselines=none"]
+    said = folder.mscn(*run, "--qualities=3,8", "--metric=psnr", "--published=era5").stdout
+    line = next(line for line in said.splitlines() if "COIN++" in line)
+    assert line.startswith("mscn temperature against COIN++ (published): no PSNR that both reach: ")
+    assert "COIN++ (published) starts from 38.66 dB at 0.00414 bpp" in line
+    assert "COIN++ (published): no PSNR" in (folder.path / "out" / "report.html").read_text()
+
+
+def test_draco_where_it_is_not_installed(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "DracoPy" else found(name)
+    )
+    assert [one.name for one in resolve("all", modality="mesh")[0]] == ["file", "gzip"]
+    with pytest.raises(
+        MscnError, match="draco needs more: pip install DracoPy fast-simplification"
+    ):
+        resolve("draco", modality="mesh")
+
+
+def test_draco_takes_fewer_triangles(tmp_path):
+    draco = of("mesh")["draco"]
+    if not draco.is_installed:
+        pytest.skip("DracoPy and fast-simplification come with no extra")
+    trimesh.creation.icosphere(4, 2.0).export(tmp_path / "ball.obj")
+    path, kind = tmp_path / "ball.obj", MODALITIES["mesh"]
+    (signal,) = kind.signals(path, modalities.read(path, "mesh"))
+    decoded = draco.decode(draco.encode(signal, 500), signal, 500)
+    assert len(decoded.faces) == 500
+    assert kind.measure(signal, decoded)["iou"] > 95
+    whole = draco.decode(draco.encode(signal, 8000), signal, 8000)
+    assert len(whole.faces) == len(signal.original.mesh.faces)
 
 
 def test_refusals(folder):  # noqa: F811

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from ml_collections import ConfigDict
 
 from mscn_tf.configs.experiments import codecs_faces
+from mscn_tf.experiments import baselines
 from mscn_tf.experiments.baselines import coin, measure_codec, struempler
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.per_signal import adam, fit_updates
@@ -16,6 +19,7 @@ from mscn_tf.experiments.stored import UniformCoder
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import parameters
+from mscn_tf.stack.keras_versions import KERAS_3
 
 SIZES = (2, 8, 8, 1)
 ROUNDING = dict(rounding_steps=200, rounding_rate=0.02, rounding_price=0.1)
@@ -123,6 +127,10 @@ def test_l1_penalty_saves_bytes(fit, signals):
     assert 30 < free["stored"][0]["psnr"] <= free["psnr"]
 
 
+TFMOT = pytest.mark.skipif(KERAS_3, reason="tensorflow-model-optimization is for Keras 2")
+
+
+@TFMOT
 @pytest.mark.parametrize(("density", "clusters"), [(0.5, 0), (1.0, 4), (0.8, 3)])
 def test_tfmot_prunes_and_clusters_our_layers(fit, signals, density, clusters):
     from mscn_tf.experiments.baselines import model_optimization as tool
@@ -144,10 +152,19 @@ def test_tfmot_prunes_and_clusters_our_layers(fit, signals, density, clusters):
     assert found < 0.5 * start
 
 
+@TFMOT
 def test_too_many_clusters_are_refused(fit, signals):
     options = dict(name="model_optimization", density=0.1, clusters=16, steps=1, rate=1e-2)
     with pytest.raises(MscnError, match="clusters=16: a kernel keeps 6 weights"):
         measure_codec(fit, signals, ConfigDict({**options, "cluster_steps": 1}))
+
+
+def test_what_is_not_installed_is_one_line(fit, signals, monkeypatch):
+    """Keras 3 has no tensorflow-model-optimization; None in its place is as good as not there."""
+    monkeypatch.setitem(sys.modules, "tensorflow_model_optimization", None)
+    monkeypatch.delitem(sys.modules, f"{baselines.__name__}.model_optimization", raising=False)
+    with pytest.raises(MscnError, match=r"model_optimization needs .*Python 3\.9 to 3\.11"):
+        measure_codec(fit, signals, ConfigDict(dict(name="model_optimization")))
 
 
 def test_unknown_codec_is_refused(fit, signals):

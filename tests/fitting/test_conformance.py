@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.networks.modulations import WeightModulation
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation

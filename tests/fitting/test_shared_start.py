@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.networks.embeddings import NerfFrequencies
 from mscn_tf.networks.modulations import (

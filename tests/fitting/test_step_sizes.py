@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mscn_tf.fitting.inner_loop import inner_loop
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.fitting.step_sizes import StepSizes
 from tests.harness import check_layer
 

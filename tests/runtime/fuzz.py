@@ -1,6 +1,6 @@
 """Throws damaged and hostile input at all that reads files: it must decode or raise `MscnError`.
 
-    python -m tests.runtime.fuzz [INPUTS [SEED]]
+    python -m tests.runtime.fuzz [INPUTS [SEED [TARGET]]]
 
 runs so many inputs, shared out over the targets, and prints a line for each target. The same seed
 gives the same inputs. `test_fuzz.py` runs a few in every test run and a million in the slow one.
@@ -37,6 +37,7 @@ from mscn_tf.runtime.input import varint
 from mscn_tf.signals.images import file_names
 from tests import pyramids
 from tests.runtime import conftest as made_up
+from tests.runtime.metadata import Subject, subjects
 
 SECONDS = 5.0  # of CPU, for one input
 TRACED = 97  # one input in so many has its memory measured
@@ -100,6 +101,7 @@ class Subjects:
     """Files and codecs that inputs are made of, and the targets that take them."""
 
     def __init__(self, folder: Path):
+        self.folder, self.written = folder, None
         prior = made_up.make_prior()
         weights = np.arange(made_up.M * 48).reshape(made_up.M, 48) * 7919 % 4001 - 2000
         manifest = {"name": "synthetic", "modality": "image", "tile_edge": made_up.EDGE}
@@ -218,6 +220,14 @@ class Subjects:
         data = head + crc(head) + blocks
         lazy = rng.random() < 0.5
         return lambda: Container.from_bytes(data, "fuzz", lazy), len(data)
+
+    def metadata(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
+        """Metadata of every modality, made up or changed, as far as the file that is written."""
+        if self.written is None:
+            self.written = subjects(self.folder)
+        subject: Subject = rng.choice(self.written)
+        container, item = subject.changed(rng), rng.choice((None, 0))
+        return lambda: subject.write(container, item), 2**18
 
     def names(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Hostile names of items: every file name made of them stays in its folder."""
@@ -385,21 +395,23 @@ def _with_damaged_member(rng: random.Random, data: bytes) -> bytes:
 
 
 # Target -> how often its turn comes.
-SHARES = {"container": 45, "index": 45, "names": 4, "coded": 5, "bundle": 0.7, "decoding": 0.3}
+SHARES = {"metadata": 2, "container": 45, "index": 45, "names": 4, "coded": 5}
+SHARES.update(bundle=0.7, decoding=0.3)
 
 
-def run(inputs: int, seed: int = 0) -> Iterator[tuple[str, Tally]]:
+def run(inputs: int, seed: int = 0, only: str | None = None) -> Iterator[tuple[str, Tally]]:
     """Runs so many inputs, shared out over the targets; the same ones for the same seed."""
+    shares = SHARES if only is None else {only: 1}
     with tempfile.TemporaryDirectory() as folder:
-        subjects = Subjects(Path(folder))
-    for target, share in SHARES.items():
-        rng = random.Random(f"{seed} {target}")
-        tally = Tally()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            for _ in range(math.ceil(inputs * share / sum(SHARES.values()))):
-                _one(tally, getattr(subjects, target), rng)
-        yield target, tally
+        made = Subjects(Path(folder))
+        for target, share in shares.items():
+            rng = random.Random(f"{seed} {target}")
+            tally = Tally()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                for _ in range(math.ceil(inputs * share / sum(shares.values()))):
+                    _one(tally, getattr(made, target), rng)
+            yield target, tally
 
 
 def _one(tally: Tally, target: Callable, rng: random.Random) -> None:
@@ -432,9 +444,9 @@ def _one(tally: Tally, target: Callable, rng: random.Random) -> None:
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
+    given = [int(argument) for argument in sys.argv[1:3]]
     failed = 0
-    for target, tally in run(*(given or [100_000])):
+    for target, tally in run(*(given or [100_000]), *sys.argv[3:]):
         print(
             f"{target:10} {tally.inputs:8} inputs, {tally.decoded} decoded, {tally.refused} "
             f"refused, slowest {tally.slowest:.2f} s, {len(tally.failures)} failures",

@@ -76,7 +76,7 @@ def densities_while_training(density: float, restart: bool) -> tuple[np.ndarray,
     values = tf.constant(0.9 ** np.arange(count), tf.float32)
     penalty = SparsityConstraint(density, count, step_size=2.0, restart=restart)
     log_alpha = tf.Variable(tf.fill([count], 1.0))
-    optimizer = tf.keras.optimizers.legacy.Adam(0.05)
+    optimizer = tf.keras.optimizers.Adam(0.05)
 
     @tf.function
     def step(i):

@@ -35,6 +35,38 @@ config.update(steps=int(sys.argv[3]))
 train(config, sys.argv[2], strategy)
 """
 
+# Steps as long as the gradient: Adam would hide one that is summed twice.
+PLAIN_STEPS = """
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from mscn_tf.training.distribution import make_strategy
+from mscn_tf.training.outer_step import OuterStep
+batch = [np.random.default_rng(i).normal(size=[8, 3]).astype("f4") for i in range(2)]
+found = []
+for name in ("none", "mirrored"):
+    with make_strategy(name).scope():
+        weights = tf.Variable([1.0, 2.0, 3.0])
+        optimizer = keras.optimizers.SGD(0.1)
+        optimizer.build([weights])
+        def losses(x, y):
+            errors = tf.reduce_sum(tf.square(x * weights - y), 1)
+            return errors, {"error": errors}
+        step = OuterStep(losses, [([weights], optimizer)], 1e9, lambda: None)
+        metrics = [step(batch) for _ in range(3)]
+        found.append([weights.numpy(), *[m[k].numpy() for m in metrics for k in sorted(m)]])
+for one, both in zip(*found):
+    np.testing.assert_allclose(both, one, rtol=0, atol=1e-5)
+assert abs(found[0][0] - [1, 2, 3]).min() > 0.01
+"""
+
+
+def test_plain_steps_on_two_replicas_are_those_on_one():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_STEPS], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
 
 def start(tiny, workdir: Path, *options: str, **environment: str) -> subprocess.Popen:
     config = f"--config={ROOT / 'tests' / 'tiny.py'}:{tiny.folder}"

@@ -107,7 +107,7 @@ def test_bfloat16_gives_nearly_the_same_losses(tiny):
 def saved_step(workdir):
     """The step of the newest checkpoint."""
     path = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
-    return tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")
+    return tf.train.load_variable(path, "step/0/.ATTRIBUTES/VARIABLE_VALUE")
 
 
 def test_batches_span_all_qualities(tiny):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Callable, Optional
 
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 LINEAR = "linear"  # asked for like a baseline, but fitted to data: see `linear_reference`
 
@@ -44,6 +44,7 @@ class Baseline:
       lossless: every signal comes back as it was.
       together: codes a stack of all signals, ``[N, .., C]``, in one file; takes one shape only.
       payload: bytes of a file without its headers, from what ``decode`` takes.
+      needs: modules that come with no extra; "all" takes the codec only where they are installed.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Baseline:
     lossless: bool = False
     together: bool = False
     payload: Optional[Callable[[bytes, Signal, float], int]] = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the modules are there that come with no extra."""
+        return all(importlib.util.find_spec(module) for module in self.needs)
 
 
 @cache
@@ -71,7 +78,7 @@ def of(modality: str) -> dict[str, Baseline]:
         module = importlib.import_module(f"{__name__}.{_MODULES[modality]}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").replace("_", "-")
-        raise MscnError(f"needs {missing}: pip install 'mscn-tf[evaluate,signals]'") from error
+        raise MscnError(f"needs {missing}: {install('evaluate,signals')}") from error
     return {one.name: one for one in module.BASELINES}
 
 
@@ -98,7 +105,8 @@ def resolve(
     if names == ["none"]:
         return [], False
     if names == ["all"]:
-        names = families + others * linear
+        usable = [baseline.family for baseline in known.values() if baseline.is_installed]
+        names = [family for family in families if family in usable] + others * linear
     for name in names:
         if name not in (*known, *families, *others):
             raise MscnError(
@@ -109,6 +117,9 @@ def resolve(
             )
     chosen = [b for b in known.values() if b.name in names or b.family in names]
     for baseline in chosen:
+        if not baseline.is_installed:
+            wanted = " ".join(baseline.needs).replace("_", "-")
+            raise MscnError(f"--baselines: {baseline.name} needs more: pip install {wanted}")
         baseline.version()
     return chosen, LINEAR in names
 
@@ -122,4 +133,4 @@ def require(*modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             missing = module.replace("_", "-")
-            raise MscnError(f"needs {missing}: pip install 'mscn-tf[evaluate]'")
+            raise MscnError(f"needs {missing}: {install('evaluate')}")

@@ -12,7 +12,7 @@ from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline, require
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.errors import MscnError, install
 
 
 @functools.cache
@@ -30,7 +30,7 @@ def _heif() -> str:
 def _pillow(feature: str, library: str) -> Callable[[], str]:
     def version() -> str:
         if not features.check(feature):
-            raise MscnError(f"this Pillow is without {library}: pip install 'mscn-tf[evaluate]'")
+            raise MscnError(f"this Pillow is without {library}: {install('evaluate')}")
         return f"Pillow {Image.__version__} with {library} {features.version(feature)}"
 
     return version

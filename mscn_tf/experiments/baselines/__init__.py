@@ -20,8 +20,17 @@ def measure_codec(
     """A row as `mscn_tf.experiments.measure.measure` gives it, of the codec ``options.name``.
 
     Raises:
-      MscnError: there is no such codec.
+      MscnError: there is no such codec, or what it is made of is for older Pythons.
     """
     if options.name not in CODECS:
         raise MscnError(f"codec.name={options.name}: must be one of {', '.join(CODECS)}")
-    return import_module(f"{__name__}.{options.name}").measure(fit, signals, options)
+    try:
+        codec = import_module(f"{__name__}.{options.name}")
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow_model_optimization":
+            raise
+        raise MscnError(
+            f"codec.name={options.name} needs tensorflow-model-optimization, which is for Keras 2: "
+            "run it with Python 3.9 to 3.11"
+        ) from error
+    return codec.measure(fit, signals, options)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
-from mscn_tf.fitting.inner_loop import inner_loop, sample_points
+from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.networks.modulations import LatentModulation, ShiftModulation, WeightModulation
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation
@@ -87,7 +87,7 @@ def fit(network, signals=SIGNALS, steps=3, size=0.5, noise=None, strength=0.0, *
         error = tf.reduce_mean((network(COORDINATES, {**adapted, **noise}) - signals) ** 2, [1, 2])
         return error + strength * network.modulation.expected_l0(adapted) if strength else error
 
-    initial = network.modulation.initial(len(signals))
+    initial = network.modulation.initial(signals.shape[0])
     sizes = size if isinstance(size, dict) else {k: np.full([1, 1], size) for k in initial}
     return inner_loop(loss, initial, sizes, steps, **kwargs), loss, initial
 
@@ -150,57 +150,6 @@ def test_recomputed_gradients_are_the_same(first_order):
     for found, wanted in zip(gradients(True), gradients(False)):
         assert np.abs(wanted).max() > 1e-4
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
-
-
-def subsampled(network, seed, count, steps=1, recompute=False):
-    """Codes fitted to some of the points, drawn anew in each step."""
-
-    def loss(adapted, chosen):
-        values = network(tf.gather(COORDINATES, chosen), adapted)
-        return tf.reduce_mean((values - tf.gather(SIGNALS, chosen, axis=1)) ** 2, [1, 2])
-
-    return inner_loop(
-        loss,
-        network.modulation.initial(B),
-        {"code": np.full([1, 1], 0.5)},
-        steps,
-        recompute=recompute,
-        draw=lambda step: sample_points(seed, step, N, count),
-    )["code"]
-
-
-def test_points():
-    chosen = [sample_points([1, 2], step, N, 10).numpy() for step in (0, 1, 0)]
-    assert all(len(set(points)) == 10 and set(points) <= set(range(N)) for points in chosen)
-    assert set(chosen[0]) != set(chosen[1])
-    np.testing.assert_array_equal(chosen[0], chosen[2])
-    counts = np.bincount(
-        np.concatenate([sample_points([1, seed], 0, N, 10) for seed in range(1000)]), minlength=N
-    )
-    assert np.all(np.abs(counts - 400) < 5 * np.sqrt(1000 * 0.4 * 0.6))
-
-
-def test_a_step_on_some_points_is_a_step_on_all_in_expectation():
-    network = make_network()
-    every = fit(network, steps=1)[0]["code"].numpy()
-    one = tf.function(lambda seed: subsampled(network, seed, 10))
-    steps = np.stack([one(tf.constant([3, seed])) for seed in range(1000)])
-    error = steps.std(0) / np.sqrt(len(steps))
-    assert np.all(np.abs(steps.mean(0) - every) < 5 * error)
-    assert np.all(error < 0.2 * np.abs(every).max())
-    np.testing.assert_allclose(subsampled(network, [0, 0], N, 3), fit(network)[0]["code"])
-
-
-def test_recomputed_steps_see_the_same_points():
-    network = make_network()
-
-    @tf.function
-    def gradient(recompute):
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(subsampled(network, [4, 5], 10, 3, recompute) ** 2)
-        return tape.gradient(total, network.siren_layers[1].kernel)
-
-    np.testing.assert_allclose(gradient(True), gradient(False), rtol=1e-9, atol=1e-12)
 
 
 def test_recompute_outside_of_a_graph():

@@ -1,10 +1,9 @@
-"""The inner loop: fit the adapted parameters of each signal in a few MetaSGD steps."""
+"""MetaSGD: the inner loop, which fits the adapted parameters of each signal in a few steps."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Callable
 
 import tensorflow as tf
 
@@ -12,13 +11,12 @@ Adapted = dict[str, tf.Tensor]
 
 
 def inner_loop(
-    loss: Callable[..., tf.Tensor],
+    loss: Callable[[Adapted], tf.Tensor],
     initial: Mapping[str, tf.Tensor],
     step_sizes: Mapping[str, tf.Tensor],
     steps: int,
     first_order: bool = False,
     recompute: bool = False,
-    draw: Callable[[int], Any] | None = None,
     first_gradients: Mapping[str, tf.Tensor] | None = None,
 ) -> Adapted:
     """Runs ``steps`` steps of MetaSGD (Li et al. 2017), each signal of the batch on its own.
@@ -40,8 +38,6 @@ def inner_loop(
         gradient asks for it (``tf.recompute_grad``, gradient checkpointing): memory then hardly
         grows with ``steps``, at the price of a second forward pass. ``loss`` must then use nothing
         that gradients are wanted for but variables: other tensors count as constants.
-      draw: what each step sees of the signals, by the step's number, such as the points that
-        ``sample_points`` chooses: the second argument of ``loss``.
       first_gradients: those of the first step, by name, for who has them at less cost, as
         `shared_start.gradients_at_zero` does.
 
@@ -57,39 +53,23 @@ def inner_loop(
     adapted = dict(initial)
     names = list(adapted)
 
-    def gradients(seen: tuple[Any, ...], *values: tf.Tensor) -> list[tf.Tensor]:
-        """Those of one step, from what is drawn and the adapted tensors."""
+    def gradients(*values: tf.Tensor) -> list[tf.Tensor]:
         current = dict(zip(names, values))
         if recompute:  # which lets no tape record
-            return tf.gradients(tf.reduce_sum(loss(current, *seen)), list(values))
+            return tf.gradients(tf.reduce_sum(loss(current)), list(values))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(current)
-            total = tf.reduce_sum(loss(current, *seen))
+            total = tf.reduce_sum(loss(current))
         return tape.gradient(total, list(values))
 
+    of_step = tf.recompute_grad(gradients) if recompute else gradients
     for step in range(steps):
         if step == 0 and first_gradients is not None:
             found = [first_gradients[name] for name in names]
         else:
-            of_step = functools.partial(gradients, (draw(step),) if draw else ())
-            found = (tf.recompute_grad(of_step) if recompute else of_step)(*adapted.values())
+            found = of_step(*adapted.values())
         for name, gradient in zip(names, found):
             rows = step_sizes[name]
             size = rows[min(step, rows.shape[0] - 1)]
             adapted[name] -= size * (tf.stop_gradient(gradient) if first_order else gradient)
     return adapted
-
-
-def sample_points(seed: tf.Tensor, step: int, points: int, count: int) -> tf.Tensor:
-    """int32 ``[count]``: different points out of ``points``, others in each inner step.
-
-    The mean of a loss over them has the mean over all as its expectation.
-
-    Args:
-      seed: ``[2]`` int32, of a stateless generator; another one in each outer step.
-      step: number of the inner step.
-      points: how many there are.
-      count: how many are wanted, at most ``points``.
-    """
-    seed = tf.random.experimental.stateless_fold_in(seed, step)
-    return tf.random.experimental.stateless_shuffle(tf.range(points), seed)[:count]

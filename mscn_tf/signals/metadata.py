@@ -1,0 +1,26 @@
+"""What all modalities ask of metadata, which may come from a stranger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+LARGEST = 1e30  # of numbers: products of a few of them are still finite
+
+
+def numbers(value: Any, *shape: int) -> np.ndarray:
+    """float64 of JSON's numbers in lists of such a shape, or of a single one.
+
+    Raises:
+      OverflowError, TypeError, ValueError: they are others, or too large.
+    """
+    flat = [value]
+    for _ in shape:
+        flat = [one for part in flat for one in part]
+    if not all(type(one) in (int, float) for one in flat):  # texts and truth values are no numbers
+        raise ValueError("no numbers")
+    found = np.array(value, np.float64)
+    if found.shape != shape or not (np.abs(found) < LARGEST).all():
+        raise ValueError("other numbers")
+    return found

@@ -1,0 +1,1 @@
+"""What differs between the versions of TensorFlow, Keras and their companions that are served."""
