@@ -11,7 +11,6 @@ import tempfile
 import textwrap
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
@@ -223,8 +222,13 @@ def check_writable(path: str) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         return  # a device or a pipe
     try:
-        with tempfile.TemporaryFile(dir=Path(path).resolve().parent):
+        target = os.path.realpath(path)
+        if os.path.islink(target):
+            raise MscnError(f"cannot write {path}: its links lead round; give another name")
+        with tempfile.TemporaryFile(dir=os.path.dirname(target)):
             pass
+    except MscnError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = getattr(error, "strerror", None) or error
         raise MscnError(f"cannot write {path}: {reason}; check the folder") from error

@@ -9,7 +9,7 @@ Examples:
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
@@ -41,15 +41,15 @@ def main(argv: list[str]) -> None:
     for name in Bundle.names():
         bundle = Bundle.load(name)
         manifest = bundle.manifest
-        edge = manifest["tile_edge"]
+        edge = manifest.tile_edge
         print(
             _ROW.format(
                 printable(name),
                 f"{(SHIPPED / (name + SUFFIX)).stat().st_size:,}",
                 bundle.id[:8].hex(),
-                manifest["modality"],
-                "whole" if edge == MAX_SIDE else "x".join([str(edge)] * AXES[manifest["modality"]]),
-                _range(manifest.get("qualities")),
+                manifest.modality,
+                "whole" if edge == MAX_SIDE else "x".join([str(edge)] * AXES[manifest.modality]),
+                _range(manifest.qualities),
             )
         )
     print()
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
         print(f"{name:12} for {suited}; not for {unsuited}")
 
 
-def _range(qualities: Any) -> str:
+def _range(qualities: Sequence[float]) -> str:
     """Shortest and longest of a list of qualities, as the manifest has it."""
     return f"{min(qualities):g} to {max(qualities):g}" if qualities else ""
 

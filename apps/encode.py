@@ -32,7 +32,6 @@ from mscn_tf.codec import Codec
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
 from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.values import Values
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -104,10 +103,10 @@ def main(argv: list[str]) -> None:
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
         codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
-        if codec.bundle.manifest["modality"] != modality:
+        if codec.bundle.manifest.modality != modality:
             raise MscnError(
                 f"{source} holds {modality} signals, {codec.bundle.name} encodes "
-                f"{codec.bundle.manifest['modality']} ones; give another --codec or --modality"
+                f"{codec.bundle.manifest.modality} ones; give another --codec or --modality"
             )
         data, found = _encoded(codec, signals, goal, source, held_out)
         _check_loss(found, signals, goal, source)
@@ -182,7 +181,7 @@ def _encoded(
     codec: Codec, signals: Signals, goal: dict[str, float], source: str, views: Views | None
 ) -> tuple[bytes, ReadBack | None]:
     """A file, and what it is worth where that was to be measured."""
-    modality = codec.bundle.manifest["modality"]
+    modality = codec.bundle.manifest.modality
     bound, lossless = MAX_ERROR.value, LOSSLESS.value or signals.lossless
     if bound is None and not goal and modality == "voxels" and not lossless:
         bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
@@ -225,8 +224,7 @@ def _encoded(
 
 def _check_fit(codec: Codec, signals: Signals, source: str) -> None:
     """Refuses signals of another kind than the codec was made for."""
-    values = Values.of(codec.bundle.manifest, codec.bundle.name)
-    problem = modalities.misfit(codec.bundle.manifest["modality"], signals, values)
+    problem = modalities.misfit(codec.bundle.manifest.modality, signals, codec.values)
     if problem is None:
         return
     line = f"{source}: {problem}, and {codec.bundle.name} was made for others"

@@ -57,8 +57,8 @@ def main(argv: list[str]) -> None:
     if len(goal) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in goal)}")
     bundle = Bundle.load(CODEC.value)
-    if bundle.manifest["modality"] != "image":
-        raise MscnError(f"codec {bundle.name} is for {bundle.manifest['modality']}, not pictures")
+    if bundle.manifest.modality != "image":
+        raise MscnError(f"codec {bundle.name} is for {bundle.manifest.modality}, not pictures")
     lowest = Codec(bundle).lowest_effort
     if EFFORT.value < lowest:
         raise MscnError(f"--effort={EFFORT.value}: of codec {bundle.name} must be {lowest} to 9")

@@ -11,6 +11,8 @@ Examples:
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 import math
 import os
 import signal
@@ -25,8 +27,17 @@ from mscn_tf.runtime.errors import MscnError, install
 
 CODEC = flags.DEFINE_list("codec", None, "codecs to serve, separated by commas")
 FILES = flags.DEFINE_string("files", None, "folder whose .mscn files tiles are rendered of")
+LINKS = flags.DEFINE_bool(
+    "follow-links", False, "take links in --files for stored files; default no"
+)
 HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "address to listen on; 0.0.0.0 for all; default 127.0.0.1"
+)
+HOSTS = flags.DEFINE_list(
+    "allowed-hosts",
+    None,
+    "names that requests may call the server by, *.NAME those below; default all, of a --host of"
+    " this machine alone localhost",
 )
 PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 takes a free one; default 8000")
 WORKERS = flags.DEFINE_integer(
@@ -35,11 +46,16 @@ WORKERS = flags.DEFINE_integer(
 MAX_REQUESTS = flags.DEFINE_integer(
     "max-requests", None, "worked on or waiting at one time; default four a worker"
 )
+MAX_CONNECTIONS = flags.DEFINE_integer(
+    "max-connections", None, "open at one time; default what ulimit -n leaves, at most 1000"
+)
 MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body; default 2^24")
 MAX_PIXELS = flags.DEFINE_integer(
     "max-pixels", 2**24, "pixels that a request may ask for; default 2^24"
 )
 TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take; default 30")
+
+_KEEP_ALIVE = 5  # seconds that a connection may wait between requests
 
 
 def main(argv: list[str]) -> None:
@@ -59,6 +75,7 @@ def _serve(listener: socket.socket) -> None:
 
         from mscn_tf import server
         from mscn_tf.server.app import create_app
+        from mscn_tf.server.connections import Connection, Server, room
         from mscn_tf.server.settings import Settings
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
@@ -67,14 +84,20 @@ def _serve(listener: socket.socket) -> None:
     settings = Settings(
         codecs=tuple(CODEC.value),
         files=FILES.value,
+        follow_links=LINKS.value,
+        hosts=tuple(HOSTS.value or _hosts(listener)),
         workers=WORKERS.value,
         max_requests=MAX_REQUESTS.value or 4 * WORKERS.value,
         max_body=MAX_BODY.value,
         max_pixels=MAX_PIXELS.value,
         timeout=TIMEOUT.value,
     )
+    most = _connections(room(settings.workers), settings.max_requests)
     config = uvicorn.Config(
         create_app(settings),
+        http=functools.partial(Connection, settings.timeout, most),
+        headers=[("X-Content-Type-Options", "nosniff")],
+        timeout_keep_alive=min(_KEEP_ALIVE, settings.timeout),
         log_level="error",
         ws="none",
         lifespan="on",
@@ -89,7 +112,32 @@ def _serve(listener: socket.socket) -> None:
     # Uvicorn handles both, and raises them again when it has stopped: which is no error here.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
+
+
+def _connections(room: int, requests: int) -> int:
+    """How many may be open at one time.
+
+    Raises:
+      MscnError: the limit on open files leaves too few, or there are fewer than requests.
+    """
+    most = MAX_CONNECTIONS.value or room
+    if most > room:
+        raise MscnError(f"--max-connections={most}: open files leave {room}; raise ulimit -n")
+    if most <= requests:
+        raise MscnError(
+            f"{most} connections are too few for {requests} requests at once; lower --max-requests,"
+            " or raise --max-connections and ulimit -n"
+        )
+    return most
+
+
+def _hosts(listener: socket.socket) -> list[str]:
+    """This machine's names, if it listens to itself alone: no page elsewhere can pass for it."""
+    address = listener.getsockname()[0]
+    if not ipaddress.ip_address(address.split("%")[0]).is_loopback:
+        return ["*"]
+    return ["localhost", "127.0.0.1", "::1", "[::1]", address]
 
 
 def _check_flags() -> None:
@@ -100,9 +148,12 @@ def _check_flags() -> None:
             os.scandir(FILES.value).close()
         except OSError as error:
             raise MscnError(f"--files={FILES.value}: {error.strerror}; give a folder") from error
-    for flag in (WORKERS, MAX_REQUESTS, MAX_BODY, MAX_PIXELS, TIMEOUT):
+    for flag in (WORKERS, MAX_REQUESTS, MAX_CONNECTIONS, MAX_BODY, MAX_PIXELS, TIMEOUT):
         if flag.value is not None and not 0 < flag.value < math.inf:
             raise MscnError(f"--{flag.name}={flag.value:g}: must be more than 0")
+    for host in HOSTS.value or ():
+        if host != "*" and "*" in (host.removeprefix("*.") or "*"):
+            raise MscnError(f"--allowed-hosts={host}: give names, *.NAME, or * for all")
     if not 0 <= PORT.value < 2**16:
         raise MscnError(f"--port={PORT.value}: must be 0 to {2**16 - 1}")
 
@@ -118,7 +169,7 @@ def _listening() -> socket.socket:
         family, *_, address = socket.getaddrinfo(
             HOST.value, PORT.value, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(address, family=family, backlog=128)
+        listener = socket.create_server(address, family=family)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MscnError(

@@ -2,7 +2,7 @@
 
 Compares every checksum of .mscn files and of .mscnb codec bundles, looks whether metadata can be
 used, and lists the items of an archive that are damaged; the others can still be decoded, with
---item. Exits with 2 if a file is bad.
+--item. Builds the networks of codec bundles and runs them once. Exits with 2 if a file is bad.
 
 Examples:
   mscn verify photo.mscn
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mscn_tf.apps import cli
+from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SUFFIX, Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError, printable
 from mscn_tf.runtime.files import read_bytes
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
 
 def _bundle(path: str) -> tuple[list[str], str]:
     bundle = Bundle.from_bytes(read_bytes(path), path)
-    Codec(bundle).scheme  # noqa: B018
+    Codec(bundle).check()
     return [], f"codec {bundle.name}, {len(bundle.members)} members"
 
 

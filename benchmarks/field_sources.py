@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/climate")
     given = parser.parse_args()
     codec = Codec.load(given.codec)
-    options = codec.bundle.manifest["training"]["config"]["data"]["validation_options"]
+    options = codec.bundle.manifest.training["config"]["data"]["validation_options"]
     print("| source | fields | quality | bytes a field | bits a point | RMSE, K | PSNR, dB |")
     for path in sorted(Path(given.data).glob("*.npz")):
         if path.name.startswith("era5"):  # a region

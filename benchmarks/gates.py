@@ -102,7 +102,7 @@ class Thumbnails:
         self.codec, self.pictures = codec, pictures
         self.prior = codec.bundle.prior
         self.fitting = BasisCodec.restored(codec.bundle)
-        self.rate_weight = codec.bundle.manifest["rate_weight"]
+        self.rate_weight = codec.bundle.manifest.rate_weight
 
     def qualities(self, q16: int) -> np.ndarray:
         """int64 ``[N]``."""
@@ -194,7 +194,7 @@ def main(argv: list[str]) -> None:
     """Measures and prints."""
     sheet = images.read_picture(Path(PICTURES.value))
     codec = Codec.load(CODEC.value)
-    edge = codec.bundle.manifest["tile_edge"]
+    edge = codec.bundle.manifest.tile_edge
     pictures = sheet.reshape(-1, edge, edge, sheet.shape[2])[: FIRST.value]
     thumbnails = Thumbnails(codec, pictures)
     points = defaultdict(list)

@@ -29,7 +29,7 @@ from absl import app, flags
 from PIL import Image
 
 from mscn_tf.codec import Codec
-from mscn_tf.runtime.container import varint
+from mscn_tf.runtime.input import varint
 
 SECONDS = flags.DEFINE_float("seconds", 120, "how long")
 CLIENTS = flags.DEFINE_integer("clients", 50, "at the same time")

@@ -29,16 +29,16 @@ _Q16 = 160
 
 def held_out(codec: Codec) -> Signals:
     """The signals that the codec's training was evaluated on."""
-    data = codec.bundle.manifest["training"]["config"]["data"]
+    data = codec.bundle.manifest.training["config"]["data"]
     options = {**data.get("options", {}), **data.get("validation_options", {})}
-    module = module_of(codec.bundle.manifest["modality"])
+    module = module_of(codec.bundle.manifest.modality)
     return Signals(module.training_signals(data["validation"], **options), None, None)
 
 
 def main(argv: list[str]) -> None:
     """Measures and prints."""
     codec = Codec.load(CODEC.value)
-    modality = codec.bundle.manifest["modality"]
+    modality = codec.bundle.manifest.modality
     signals = read(argv[1], modality) if len(argv) > 1 else held_out(codec)
     signals = Signals(signals.arrays[:: EVERY.value], None, None)
     count, shape = len(signals.arrays), signals.arrays[0].shape

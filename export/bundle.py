@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from mscn_tf.runtime.bundle import COMMENT, FORMAT, MANIFEST, VERSION, Bundle, content_id
+from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.runtime.manifest import FORMAT, VERSION
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip file knows
 

@@ -39,7 +39,6 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
 from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
-from mscn_tf.runtime.values import Values
 from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
@@ -76,7 +75,7 @@ class Functions:
         self._steps = codec.steps
         self._manifest = bundle.manifest
         self._sphere = isinstance(codec.network, SphereNetwork)
-        self._values = Values.of(bundle.manifest, bundle.name)
+        self._values = bundle.manifest.values
         self._axes = axis_names(len(self.network.tile_shape))
         self._freeze_prior(bundle)
         if size is not None and len(size) != len(self._axes):
@@ -108,7 +107,7 @@ class Functions:
         self._magnitude = magnitude.astype("f4")
         self._log_step = arrays["log_step"].astype("f4")
         self._centroid = arrays["centroid"].astype("f4").ravel()
-        zone = 0.5 * bundle.manifest["rate_weight"] * tables.one_over_zero
+        zone = 0.5 * bundle.manifest.rate_weight * tables.one_over_zero
         self._dead_zone = np.clip(zone, 0.0, 0.45).astype("f4")
         self._tables = tables.count
 
@@ -179,7 +178,7 @@ class Functions:
         axes = len(self._axes)
         sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
-        name = "picture" if self._manifest["modality"] == "image" else "signal"
+        name = "picture" if self._manifest.modality == "image" else "signal"
 
         def decode_grid(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
             *sides, region, quality = rest
@@ -226,7 +225,7 @@ class Functions:
         shape = [-1, network.count(network.frequencies), network.channels]
         rows = _array(network.basis).reshape(shape).swapaxes(1, 2)
         mean = _array(network.mean).reshape(shape[1:]).T
-        matrix, offset = functions_of(self._manifest["model"]).solve(rows, mean)
+        matrix, offset = functions_of(self._manifest.model).solve(rows, mean)
         matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
         offset = offset.reshape(mean.shape).T.ravel()
         return tf.matmul(network.project(signals) - offset, matrix, transpose_b=True)
@@ -284,7 +283,7 @@ class Functions:
     ) -> tf.Tensor:
         """Values ``[B, .., C]`` at positions along each axis, ``[n]`` float64 in samples."""
         batch, tiles = tf.shape(symbols)[0], tf.unstack(tf.shape(symbols))[1:-1]
-        edge, overlap = self._manifest["tile_edge"], self._manifest.get("tile_overlap", 0)
+        edge, overlap = self._manifest.tile_edge, self._manifest.tile_overlap
         axes = [_axis_of_tiles(u, count, edge, overlap) for u, count in zip(at, tiles)]
         for number, axis in enumerate(axes, start=1):
             symbols = tf.gather(symbols, axis.tiles, axis=number)
@@ -320,7 +319,7 @@ class Functions:
     def _restored(self, values: tf.Tensor) -> tf.Tensor:
         """Nominal values to the type that the codec decodes to."""
         kind = self._values
-        if self._manifest["modality"] == "image":
+        if self._manifest.modality == "image":
             return tf.cast(tf.round(255.0 * tf.clip_by_value(values, 0.0, 1.0)), tf.uint8)
         if kind.dtype == "bool":
             return values >= 0.5

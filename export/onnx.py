@@ -14,6 +14,7 @@ from mscn_tf.export.quiet import quiet
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import axis_names
+from mscn_tf.runtime.manifest import VERSION
 
 OPSET = 15
 
@@ -115,7 +116,7 @@ def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
     known = {"name": bundle.name, "id": bundle.id.hex(), "function": name}
-    known["bundle_version"] = str(bundle.manifest["version"])
+    known["bundle_version"] = str(VERSION)
     onnx.helper.set_model_props(model, known)
     onnx.checker.check_model(model)
     return model.SerializeToString()

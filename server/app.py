@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Callable, Literal, Optional
 
-from anyio import BrokenWorkerProcess, CapacityLimiter, create_task_group, to_process, to_thread
+import anyio
+from anyio import BrokenWorkerProcess, to_process, to_thread
 from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from mscn_tf import __version__
@@ -103,23 +105,38 @@ def create_app(settings: Settings) -> FastAPI:
     """
     names = [Bundle.load(codec).name for codec in settings.codecs]
     metrics = Metrics()
-    limiter = CapacityLimiter(settings.workers)
+    waiting, limiter = anyio.Semaphore(settings.workers), anyio.CapacityLimiter(settings.workers)
 
     async def run(job: Callable[..., Any], *arguments: Any) -> Any:
-        return await to_process.run_sync(
-            job, settings, *arguments, cancellable=True, limiter=limiter
-        )
+        deadline = anyio.current_effective_deadline()
+        with anyio.fail_after((deadline - anyio.current_time()) / 2):  # what begins has time left
+            await waiting.acquire()  # who leaves here, leaves nothing to do
+        try:
+            # Killing a worker costs others the start of a new one. So work whose client has left
+            # goes on to its end, or to the end of its time.
+            with anyio.CancelScope(deadline=deadline, shield=True):
+                return await to_process.run_sync(
+                    job, settings, *arguments, cancellable=True, limiter=limiter
+                )
+            with anyio.CancelScope(shield=True):  # those who wait find a new worker that is ready
+                await to_process.run_sync(work.warm, settings, limiter=limiter)
+            return await anyio.sleep_forever()  # the time of what waits for this is over, too
+        finally:
+            waiting.release()
 
     async def answer(job: Callable[..., work.Answer], *arguments: Any) -> Response:
         try:
             found = await run(job, *arguments)
+        except TimeoutError as error:
+            detail = "too many requests at once; try again"
+            raise HTTPException(503, detail, {"Retry-After": "1"}) from error
         except BrokenWorkerProcess:
             found = work.failure(503, "the worker died over it; ask for less")
         return Response(found.content, found.status, media_type=found.media_type)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with create_task_group() as starting:
+        async with anyio.create_task_group() as starting:
             for _ in range(settings.workers):
                 starting.start_soon(run, work.warm)
         yield
@@ -148,10 +165,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
     )
-    app.add_middleware(
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
+    app.add_middleware(  # around the others
         Limits,
         metrics=metrics,
         max_requests=settings.max_requests,
+        max_bodies=settings.max_requests * settings.max_body,
         timeout=settings.timeout,
     )
 
@@ -258,7 +277,7 @@ def create_app(settings: Settings) -> FastAPI:
     ) -> StoredFiles:
         if settings.files is None:
             raise HTTPException(404, "this server has no folder of files")
-        found = await to_thread.run_sync(files.listed, settings.files)
+        found = await to_thread.run_sync(files.listed, settings.files, settings.follow_links)
         rest = [file for file in found if file["id"] > after]
         last = rest[_PAGE - 1]["id"] if len(rest) > _PAGE else None
         return StoredFiles(files=rest[:_PAGE], next=last)

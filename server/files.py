@@ -11,24 +11,24 @@ SUFFIX = ".mscn"
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 
 
-def listed(folder: str) -> list[dict[str, object]]:
+def listed(folder: str, follow_links: bool) -> list[dict[str, object]]:
     """`id` and `bytes` of each stored file, in the ids' order; others are left out."""
-    found = []
+    found, follow = [], {"follow_symlinks": follow_links}
     with os.scandir(folder) as entries:
         for entry in entries:
             name, suffix = os.path.splitext(entry.name)
-            if suffix == SUFFIX and re.fullmatch(ID, name) and entry.is_file():
-                found.append({"id": name, "bytes": entry.stat().st_size})
+            if suffix == SUFFIX and re.fullmatch(ID, name) and entry.is_file(**follow):
+                found.append({"id": name, "bytes": entry.stat(**follow).st_size})
     return sorted(found, key=lambda file: file["id"])
 
 
-def path_of(folder: str, name: str) -> tuple[str, int, int] | None:
+def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] | None:
     """Path, time of the last change in ns and bytes of a stored file; None: there is no such."""
     if not re.fullmatch(ID, name):
         return None
     path = os.path.join(folder, name + SUFFIX)
     try:
-        found = os.stat(path)
+        found = os.stat(path, follow_symlinks=follow_links)
     except OSError:
         return None
     return (path, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None

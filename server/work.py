@@ -75,14 +75,22 @@ def _answered(work: Callable[..., Answer]) -> Callable[..., Answer]:
         try:
             return work(settings, *arguments)
         except RefusedError as error:
-            return failure(error.status, str(error))
+            return failure(error.status, _without_folders(settings, error))
         except MscnError as error:
-            return failure(422, str(error))
+            return failure(422, _without_folders(settings, error))
         except MemoryError:
             _stored.cache_clear()
             return failure(413, "takes too much memory; take a region, or a smaller size")
 
     return answer
+
+
+def _without_folders(settings: Settings, error: MscnError) -> str:
+    """What an error says, of paths the last part alone: where files lie is nobody's business."""
+    text = str(error)
+    for folder in {settings.files or "", *map(os.path.dirname, settings.codecs)} - {""}:
+        text = text.replace(os.path.join(folder, ""), "")
+    return text
 
 
 @functools.lru_cache(maxsize=1)
@@ -190,9 +198,7 @@ def encode(
 
 def _coder(settings: Settings, name: Optional[str]) -> Codec:
     codecs = [
-        codec
-        for codec in _codecs(settings).values()
-        if codec.bundle.manifest["modality"] == "image"
+        codec for codec in _codecs(settings).values() if codec.bundle.manifest.modality == "image"
     ]
     if not codecs:
         raise RefusedError(501, "this server has no codec of pictures")
@@ -226,7 +232,9 @@ def _open(settings: Settings, name: str) -> Container:
       RefusedError: there is no such file.
       MscnError: it is damaged.
     """
-    found = path_of(settings.files, name) if settings.files is not None else None
+    found = None
+    if settings.files is not None:
+        found = path_of(settings.files, name, settings.follow_links)
     if found is None:
         raise RefusedError(404, f"no stored file {name}; /files lists them")
     return _stored(name, *found)

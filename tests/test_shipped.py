@@ -22,7 +22,7 @@ CIFAR = ROOT.parent / "shared" / "data" / "cifar10" / "test_first500.png"
 @pytest.mark.parametrize("name", ["thumb32", "photo", "faces32", "faces64"])
 def test_bundles_say_how_they_were_made(name):
     bundle = Bundle.load(name)
-    training = bundle.manifest["training"]
+    training = bundle.manifest.training
     assert training["config"]["name"] == name
     assert {"seed", "steps"} <= set(training["config"])
     assert training["cpu_seconds"] > 0

@@ -79,7 +79,7 @@ def main(folder: str) -> None:
         path.mkdir(parents=True)
     for name in Bundle.names():
         bundle = Bundle.load(name)
-        if bundle.manifest["modality"] in SHOWN:
+        if bundle.manifest.modality in SHOWN:
             shutil.copy(SHIPPED / (name + SUFFIX), bundles / (bundle.id[:8].hex() + SUFFIX))
     pixels = np.asarray(Image.open(DEMO / "kodim.png"))
     made = {

@@ -1,15 +1,18 @@
-"""Whether arrays are signals that a codec encodes."""
+"""Whether arrays and options are what a codec can encode, and files what was promised."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from mscn_tf.runtime import residuals
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.pyramids import Pyramids
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
@@ -23,9 +26,9 @@ def checked_signals(
       MscnError: they aren't such arrays.
     """
     manifest, values = codec.bundle.manifest, codec.values
-    if manifest["modality"] == "image":
+    if manifest.modality == "image":
         return _checked_pictures(signals)
-    modality, channels = manifest["modality"], manifest["channels"]
+    modality, channels = manifest.modality, manifest.channels
     axes = AXES[modality]
     if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
         signals = [signals]
@@ -56,7 +59,7 @@ def checked_signals(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"
             )
-    if manifest["modality"] == "field" and len({signal.shape for signal in signals}) > 1:
+    if manifest.modality == "field" and len({signal.shape for signal in signals}) > 1:
         raise MscnError("fields of different grids; encode them into a file each")
     return signals
 
@@ -83,3 +86,53 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
                 f"pixels, sides up to {MAX_SIDE}"
             )
     return pictures
+
+
+def check_goal(name: str, value: float) -> None:
+    """Raises MscnError where a quality, rate, PSNR or size is beyond what a file can have."""
+    if name == "quality" and not 1 <= value <= LEVELS:
+        raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
+    if not 0 < value < np.inf:
+        raise MscnError(f"{name}={value:g}: must be more than 0")
+
+
+def check_bound(codec: Codec, bound: float, goals: Collection[str]) -> None:
+    """Raises MscnError where a codec can't keep a bound on errors, or not beside other goals."""
+    if not 0 <= bound < np.inf:
+        raise MscnError(f"max_error={bound:g}: must be 0 or more")
+    if bound and codec.values.dtype == "bool":
+        raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
+    if bound and isinstance(codec.scheme, Pyramids):
+        raise MscnError(
+            f"{codec.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
+            "of tiles, such as thumb32"
+        )
+    if set(goals) - {"quality"}:
+        raise MscnError("give max_error alone, or with quality")
+
+
+def check_alpha(codec: Codec, quality: float, bound: float | None) -> None:
+    """Raises MscnError where alpha can't be made coarser, or not as much."""
+    if not 1 <= quality <= LEVELS:
+        raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
+    if codec.bundle.manifest.modality != "image":
+        raise MscnError("alpha_quality is for pictures")
+    if bound is not None:
+        raise MscnError("give alpha_quality without lossless and max_error")
+
+
+def check_kept(codec: Codec, data: bytes, signals: Sequence[np.ndarray], bound: float) -> None:
+    """Reads a file back: what was promised is kept.
+
+    Raises:
+      MscnError: it isn't.
+    """
+    for signal, decoded in zip(signals, codec.decode_all(data)):
+        if np.array_equal(signal, decoded):
+            continue
+        error = residuals.largest_error(signal, decoded)
+        if not error <= bound:
+            raise MscnError(
+                f"an error of {error:g} is left, max_error={bound:g} can't be kept in "
+                f"{decoded.dtype}; raise it"
+            )

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, cached_property
-from typing import Any, Union
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.checks import checked_signals
+from mscn_tf.codec.checks import (
+    check_alpha,
+    check_bound,
+    check_goal,
+    check_kept,
+    checked_signals,
+)
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts, StoredEncoding, with_coarser_alpha
 from mscn_tf.codec.pyramid_encoding import PyramidEncoding
-from mscn_tf.codec.target import HIGHEST, LOWEST, Target
+from mscn_tf.codec.rate_control import LOWEST, best_file, smallest_file
 from mscn_tf.codec.tile_encoding import TileEncoding
 from mscn_tf.runtime import codec as runtime
 from mscn_tf.runtime import exact, occupancy, residuals
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import sphere_grid
-from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.signals import images
+from mscn_tf.runtime.tiles import Tiles
 
-DEFAULT_QUALITY = 5.0
 DEFAULT_EFFORT = 2
-_CLOSE = 0.99  # of a wanted rate is close enough
-_DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
-_TRIES = 5
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
-_ROUNDING = 1e-12  # of a rate that was multiplied and divided
-Encoding = Union[TileEncoding, PyramidEncoding, StoredEncoding]
 
 
 class Codec(runtime.Codec):
@@ -54,6 +52,16 @@ class Codec(runtime.Codec):
           MscnError: the bundle can only decode.
         """
         return Encoder(self.bundle)
+
+    def check(self) -> None:
+        """Tries all parts of the bundle, what encodes among them where it has that.
+
+        Raises:
+          MscnError: one of them is of no use.
+        """
+        super().check()
+        if isinstance(self.scheme, Tiles) and self.bundle.manifest.model is not None:
+            self.encoder  # noqa: B018
 
     @property
     def lowest_effort(self) -> int:
@@ -110,14 +118,14 @@ class Codec(runtime.Codec):
         if len(goals) > 1:
             raise MscnError("give one of quality, bpp, psnr and size")
         for name, value in goals.items():
-            _check_goal(name, value)
+            check_goal(name, value)
         if not self.lowest_effort <= effort <= 9:
             raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
         bound = 0.0 if lossless else max_error
         if lossless and (goals or max_error is not None):
             raise MscnError("give lossless alone: it leaves nothing to choose")
         if bound is not None:
-            self._check_bound(bound, goals)
+            check_bound(self, bound, goals)
         # Truth values have a code of their own that loses nothing.
         all_exact = bound == 0 and not self._truth
         given = checked_signals(self, signals, all_exact)
@@ -125,22 +133,23 @@ class Codec(runtime.Codec):
             raise MscnError(f"{len(names)} names for {len(given)} signals")
         arrays = [signal.astype(self.values.dtype, copy=False) for signal in given]
         if alpha_quality is not None:
-            self._check_alpha(alpha_quality, bound)
+            check_alpha(self, alpha_quality, bound)
             arrays = [with_coarser_alpha(picture, alpha_quality) for picture in arrays]
         parts = Parts(self, arrays, names, metadata, all_exact)
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
             if bound is None or all_exact:
-                data = self._reached(parts, self._encoding(parts, metadata, bar, effort), goals)
+                encoding = self._encoding(parts, metadata, bar, effort)
+                data = best_file(self, parts, encoding, goals)
             else:
                 data = self._bounded(parts, metadata, bar, effort, goals, bound)
         data = parts.cheapest(data)
         if bound is not None:
-            self._check_kept(data, given, bound)
+            check_kept(self, data, given, bound)
         return data
 
     def _encoding(
         self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
-    ) -> Encoding:
+    ) -> TileEncoding | PyramidEncoding | StoredEncoding:
         """What fits codes to those parts that need them."""
         if not parts.coded:
             return StoredEncoding(parts)
@@ -151,54 +160,6 @@ class Codec(runtime.Codec):
             grid = sphere_grid(parts.signals[0].shape[:-1], metadata, "these fields")
             encoder = Encoder(self.bundle, [axis[None] for axis in grid])
         return TileEncoding(self, encoder, parts, bar, effort)
-
-    def _reached(self, parts: Parts, encoding: Encoding, goals: dict[str, float]) -> bytes:
-        """The best file that reaches a goal, or that of the default quality."""
-        if "bpp" in goals:
-            bits = goals["bpp"] * sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
-            return self._within(parts, encoding, bits, f"bpp={goals['bpp']:g}")
-        if "bytes" in goals:
-            return self._within(parts, encoding, 8.0 * goals["bytes"], f"bytes={goals['bytes']:g}")
-        if "psnr" in goals:
-            return self._reaching(parts, encoding, goals["psnr"])
-        return encoding.file(round(16 * goals.get("quality", DEFAULT_QUALITY)))
-
-    def _check_bound(self, bound: float, goals: Collection[str]) -> None:
-        if not 0 <= bound < np.inf:
-            raise MscnError(f"max_error={bound:g}: must be 0 or more")
-        if bound and self._truth:
-            raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
-        if bound and isinstance(self.scheme, Pyramids):
-            raise MscnError(
-                f"{self.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
-                "of tiles, such as thumb32"
-            )
-        if set(goals) - {"quality"}:
-            raise MscnError("give max_error alone, or with quality")
-
-    def _check_alpha(self, quality: float, bound: float | None) -> None:
-        if not 1 <= quality <= LEVELS:
-            raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
-        if self.bundle.manifest["modality"] != "image":
-            raise MscnError("alpha_quality is for pictures")
-        if bound is not None:
-            raise MscnError("give alpha_quality without lossless and max_error")
-
-    def _check_kept(self, data: bytes, signals: Sequence[np.ndarray], bound: float) -> None:
-        """Reads a file back: what was promised is kept.
-
-        Raises:
-          MscnError: it isn't.
-        """
-        for signal, decoded in zip(signals, self.decode_all(data)):
-            if np.array_equal(signal, decoded):
-                continue
-            error = residuals.largest_error(signal, decoded)
-            if not error <= bound:
-                raise MscnError(
-                    f"an error of {error:g} is left, max_error={bound:g} can't be kept in "
-                    f"{decoded.dtype}; raise it"
-                )
 
     @property
     def _truth(self) -> bool:
@@ -227,7 +188,7 @@ class Codec(runtime.Codec):
         if "quality" in goals:
             return corrected(round(16 * goals["quality"]))
         # What is coded besides truth values is the same at all qualities.
-        return self._smallest(corrected) if parts.coded and not self._truth else corrected(LOWEST)
+        return smallest_file(corrected) if parts.coded and not self._truth else corrected(LOWEST)
 
     def _occupied(self, parts: Parts) -> list[bytes]:
         """Truth values of each item, but for those that become exact because they're smaller so."""
@@ -252,73 +213,3 @@ class Codec(runtime.Codec):
             )
             found.append(known)
         return found
-
-    def _smallest(self, encode_at: Callable[[int], bytes]) -> bytes:
-        """The smallest file that a walk over the qualities finds."""
-        encode_at = cache(encode_at)
-        q16 = 16 * LEVELS // 2
-        for stride in (32, 16):
-            while True:
-                near = [q for q in (q16 - stride, q16, q16 + stride) if LOWEST <= q <= HIGHEST]
-                best = min(near, key=lambda q: len(encode_at(q)))
-                if best == q16:
-                    break
-                q16 = best
-        return encode_at(q16)
-
-    def _within(self, parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
-        """The best file of at most so many bits."""
-        pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
-        advice = ", or lower --alpha-quality" if any(plane for _, plane in parts.payloads) else ""
-        # The first quality whose file is too large: the one below it is wanted.
-        found = Target(
-            float(np.log(bits) + _ROUNDING),
-            encoding.file,
-            lambda data: float(np.log(8 * len(data))),
-            lambda q16: float(np.log(max(encoding.estimated_bits(q16), 1.0))),
-        )
-        best = found.below
-        if best is None:
-            raise MscnError(
-                f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
-                f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
-                f"{advice}"
-            )
-        # Between two qualities: the higher one with bits a little dearer.
-        thrift, step = 1.0, _DEAREST - 1
-        for _ in range(_TRIES if found.above is not None else 0):
-            if 8 * len(best) >= _CLOSE * bits:
-                break
-            step /= 2
-            data = encoding.file(found.high, thrift + step)
-            if 8 * len(data) > bits * (1 + _ROUNDING):
-                thrift += step
-            elif len(data) > len(best):
-                best = data
-        return best
-
-    def _reaching(self, parts: Parts, encoding: Encoding, psnr: float) -> bytes:
-        """The smallest file of at least so many dB, in the mean of all items that aren't exact."""
-
-        def measured(data: bytes) -> float:
-            found = [
-                images.psnr(signal, decoded, self.peak)
-                for item, (signal, decoded) in enumerate(zip(parts.signals, self.decode_all(data)))
-                if parts.coded_of(item, signal).size
-            ]
-            return float(np.mean(found)) if found else np.inf
-
-        found = Target(psnr, encoding.file, measured, encoding.estimated_psnr)
-        if found.above is None:
-            raise MscnError(
-                f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
-                f"{measured(found.below):.2f} dB; lower it"
-            )
-        return found.above
-
-
-def _check_goal(name: str, value: float) -> None:
-    if name == "quality" and not 1 <= value <= LEVELS:
-        raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
-    if not 0 < value < np.inf:
-        raise MscnError(f"{name}={value:g}: must be more than 0")

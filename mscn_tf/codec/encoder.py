@@ -39,11 +39,11 @@ class Encoder:
     """
 
     def __init__(self, bundle: Bundle, grid: Sequence[np.ndarray] | None = None):
-        if not {"model", "rate_weight"} <= set(bundle.manifest):
+        model, rate_weight = bundle.manifest.model, bundle.manifest.rate_weight
+        if model is None or rate_weight is None:
             raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
         self._prior = bundle.prior
-        self._rate_weight = bundle.manifest["rate_weight"]
-        model = bundle.manifest["model"]
+        self._rate_weight = rate_weight
         weights = {name: w.astype(np.float32) for name, w in bundle.weights().items()}
 
         @cache
@@ -53,6 +53,8 @@ class Encoder:
         try:
             functions = functions_of(model, grid)
             self._steps, self._step_sizes = model["steps"], weights["step_sizes"]
+            if self._step_sizes.shape[1:] != (self._prior.coefficients,):
+                raise ValueError(f"step_sizes has shape {self._step_sizes.shape}")
             network(self._prior.coefficients)
         except (KeyError, TypeError, ValueError) as error:
             raise MscnError(

@@ -33,6 +33,9 @@ class Functions(Protocol):
     grid: list[Floats]
     areas: Floats | None
 
+    def count(self, frequencies: int) -> int:
+        """F, of the functions up to a frequency."""
+
     def expand(self, coefficients: Floats, frequencies: int) -> Floats:
         """Sums of functions up to a frequency: ``[R, F]`` to ``[R, P]``."""
 
@@ -69,6 +72,9 @@ class Cosines:
         phase = (centres(edge)[:, None] + 1) * k * math.pi / 2
         self._cosines = (np.cos(phase) * scale).astype(np.float32)  # [N, K], of every axis
         self._shape = (edge,) * axes
+
+    def count(self, frequencies: int) -> int:
+        return frequencies ** len(self._shape)
 
     def expand(self, coefficients: Floats, frequencies: int) -> Floats:
         size = [frequencies] * len(self._shape)
@@ -119,6 +125,9 @@ class Harmonics:
         up = np.broadcast_to(np.sin(latitude)[:, None], (len(latitude), len(longitude)))
         round_it = [np.outer(np.cos(latitude), f(longitude)) for f in (np.cos, np.sin)]
         self._unit_vectors = np.stack([*round_it, up]).reshape(3, -1).astype(np.float32)
+
+    def count(self, frequencies: int) -> int:
+        return (frequencies + 1) ** 2
 
     def expand(self, coefficients: Floats, frequencies: int) -> Floats:
         orders = frequencies + 1
@@ -199,8 +208,21 @@ class Network:
         rows = rows.reshape(len(rows), -1, self._features).swapaxes(1, 2)
         self._feature_basis = np.ascontiguousarray(rows).reshape(len(rows), -1)
         self._seen = functions.see_coordinates(weights)
+        self._check_functions(channels)
         self._check_layers(channels)
         self._solver = functions.solve(self._basis.reshape(size, channels, -1), mean)
+
+    def _check_functions(self, channels: int) -> None:
+        """There is a coefficient for each function."""
+        linear = channels * self._functions.count(self._frequencies)
+        further = self._features * self._functions.count(self._feature_frequencies)
+        for name, array, count in (
+            ("mean", self._mean, linear),
+            ("basis", self._basis, linear),
+            ("feature_basis", self._feature_basis, further),
+        ):
+            if array.shape[-1] != count:
+                raise ValueError(f"{name} has {array.shape[-1]} coefficients, not {count}")
 
     def _check_layers(self, channels: int) -> None:
         width, first = len(self._seen), self._features + channels

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
@@ -77,11 +78,18 @@ class PyramidEncoding:
       parts: pictures, of which a plane at least is coded.
       bar: shows progress, in tiles.
       passes: how often symbols are chosen anew, each time at better scales.
+
+    Raises:
+      MscnError: the codec can only decode.
     """
 
     def __init__(self, codec: Codec, parts: Parts, bar: tqdm, passes: int):
         self._codec, self._parts, self._bar, self._passes = codec, parts, bar, passes
-        scheme = codec.scheme
+        self._rate_weight, scheme = codec.bundle.manifest.rate_weight, codec.scheme
+        if self._rate_weight is None:
+            raise MscnError(
+                f"bundle {codec.bundle.name}: it can only decode, without a rate_weight"
+            )
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
         self._tiles = sum(len(scheme.places(plane.pixels.shape[:2])) for plane in self._planes)
 
@@ -96,8 +104,7 @@ class PyramidEncoding:
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(self._tiles)
-        weight = thrift * self._codec.bundle.manifest["rate_weight"]
-        return self._parts.pack(self._symbols(q16, weight), q16)
+        return self._parts.pack(self._symbols(q16, thrift * self._rate_weight), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

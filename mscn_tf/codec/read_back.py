@@ -74,7 +74,7 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
       signals: as their modality's reader gave them.
       progress: shows a bar on standard error.
     """
-    modality = codec.bundle.manifest["modality"]
+    modality = codec.bundle.manifest.modality
     figures: dict[str, list[float]] = defaultdict(list)
     shares, largest = [], 0.0
     container = Container.from_bytes(data)

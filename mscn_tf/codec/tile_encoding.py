@@ -56,9 +56,9 @@ class TileEncoding:
         manifest, scheme = self._codec.bundle.manifest, self._codec.scheme
         if scheme.sphere:
             return scheme.values.normalise(plane)[None]
-        edge, overlap = manifest["tile_edge"], manifest.get("tile_overlap", 0)
-        if manifest["modality"] == "image":  # stays uint8: a quarter of the memory
-            plane = np.broadcast_to(plane, (*plane.shape[:2], manifest["channels"]))
+        edge, overlap = manifest.tile_edge, manifest.tile_overlap
+        if manifest.modality == "image":  # stays uint8: a quarter of the memory
+            plane = np.broadcast_to(plane, (*plane.shape[:2], manifest.channels))
             return to_tiles(plane, edge, overlap)
         if plane.ndim > 2:
             return to_tiles(scheme.values.normalise(plane), edge, overlap)

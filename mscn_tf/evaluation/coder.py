@@ -81,7 +81,7 @@ class MscnCoder:
     @property
     def tile_edge(self) -> int:
         """In pixels."""
-        return self.bundle.manifest["tile_edge"]
+        return self.bundle.manifest.tile_edge
 
     @cached_property
     def _codec(self) -> Codec:
@@ -90,7 +90,7 @@ class MscnCoder:
     @property
     def modality(self) -> str:
         """Of the signals that it encodes."""
-        return self.bundle.manifest["modality"]
+        return self.bundle.manifest.modality
 
     @property
     def can_be_lossless(self) -> bool:

@@ -86,9 +86,9 @@ class BasisCodec:
         Raises:
           MscnError: the bundle isn't one of a trained tile codec.
         """
-        if bundle.kind != "basis" or "model" not in bundle.manifest:
+        if bundle.kind != "basis" or bundle.manifest.model is None:
             raise MscnError(f"bundle {bundle.name}: it has no network that could be fitted")
-        codec = cls(ml_collections.ConfigDict(bundle.manifest["model"]), grid)
+        codec = cls(ml_collections.ConfigDict(bundle.manifest.model), grid)
         weights = bundle.weights()
         variables = {"step_sizes": codec.step_sizes, **codec.network.named_weights()}
         try:

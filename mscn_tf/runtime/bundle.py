@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 import os
 import struct
@@ -14,22 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mscn_tf.runtime import manifest as manifests
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, read_bytes
+from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.prior import Prior
 
-FORMAT, VERSION = "mscn-bundle", 1
 SUFFIX = ".mscnb"
 MANIFEST, DECODER = "manifest.json", "decoder.onnx"
 COMMENT = b"mscn-bundle "  # then the id in hexadecimal: tells bundles apart without hashing
 MAX_BYTES = 2**29  # of all members, inflated
 SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
-
-_NUMBERS = ("tile_edge", "channels")
 
 
 def content_id(members: Mapping[str, bytes]) -> bytes:
@@ -44,13 +41,18 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[str, bytes]:
     """Contents of a zip file by name; links and folders in it are contents like others.
 
     Raises:
-      MscnError: more than `MAX_BYTES`, two of one name, or not deflated.
+      MscnError: more than `MAX_BYTES`, a manifest of more than its own limit, two of one name, a
+        name that can't be printed, or not deflated.
     """
     entries = archive.infolist()
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
         raise MscnError(f"{name}: over {MAX_BYTES} bytes inflated; not a codec bundle")
     members: dict[str, bytes] = {}
     for entry in entries:
+        if not entry.filename.isprintable():  # on a terminal it might hide what is said of it
+            raise MscnError(f"{name}: odd names of members; not a codec bundle")
+        if entry.filename == MANIFEST and entry.file_size > manifests.MAX_BYTES:
+            raise MscnError(f"{name}: its manifest is too large; not a codec bundle")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise MscnError(f"{name}: {entry.filename} is not deflated; not a codec bundle")
         if entry.filename in members:
@@ -82,25 +84,24 @@ class Bundle:
 
     Attributes:
       id: 32 bytes, `content_id` of the members; a `.mscn` file names the first 8.
-      manifest: `name`, `codec` (`basis` where it isn't there, or `pyramid`), `modality`,
-        `tile_edge`, `channels`, `qualities`, ...
+      manifest: what it says of itself.
       members: contents by name: `manifest.json`, `prior/*.npy`, `weights/*.npy`, and of a tile
         codec `decoder.onnx`.
     """
 
     id: bytes
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     members: Mapping[str, bytes]
 
     @property
     def name(self) -> str:
         """The name in the manifest."""
-        return self.manifest["name"]
+        return self.manifest.name
 
     @property
     def kind(self) -> str:
         """`basis`, a codec of tiles; or `pyramid`."""
-        return self.manifest.get("codec", "basis")
+        return self.manifest.codec
 
     @classmethod
     def names(cls) -> list[str]:
@@ -150,22 +151,10 @@ class Bundle:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 comment = archive.comment
                 members = _members(archive, name)
-            manifest = json.loads(members[MANIFEST])
-            if manifest.get("format") != FORMAT:
-                raise MscnError(f"{name}: not a codec bundle; give a {SUFFIX} file")
-            if manifest.get("version") != VERSION:
-                raise MscnError(
-                    f"{name}: bundle version {manifest.get('version')}, this program reads "
-                    f"{VERSION}; update mscn-tf"
-                )
-            words = (manifest["name"], manifest["modality"], manifest.get("codec", ""))
-            if not all(isinstance(word, str) for word in words) or not all(
-                isinstance(manifest[key], int) for key in _NUMBERS
-            ):
-                raise MscnError(f"{name}: the manifest has values of the wrong kind")
+            manifest = Manifest.from_bytes(members[MANIFEST], name)
         except MscnError:
             raise
-        except (  # what zipfile and json raise on files that are something else, or damaged
+        except (  # what zipfile raises on files that are something else, or damaged
             zipfile.BadZipFile,
             zlib.error,
             AttributeError,
@@ -211,10 +200,10 @@ class Bundle:
           MscnError: its arrays do not fit together.
         """
         prior = Prior(self.arrays("prior"))
-        if prior.coefficients != self.manifest.get("code_size"):
+        if prior.coefficients != self.manifest.code_size:
             raise MscnError(
                 f"bundle {self.name}: {prior.coefficients} coefficients in the prior, "
-                f"{self.manifest.get('code_size')} in the manifest"
+                f"{self.manifest.code_size} in the manifest"
             )
         return prior
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from mscn_tf.runtime.wavelet import Pyramid
 
 Data = Union[bytes, Container]
 Signals = list[np.ndarray]
+Loaded = TypeVar("Loaded", bound="Codec")  # the class that a codec is loaded as
 Render = Callable[[Sequence[View]], Signals]
 
 _SCHEMES = {"basis": Tiles, "pyramid": Pyramids}
@@ -41,7 +42,7 @@ class Codec:
         self.bundle = bundle
 
     @classmethod
-    def load(cls, name_or_path: PathLike) -> Codec:
+    def load(cls: type[Loaded], name_or_path: PathLike) -> Loaded:
         """Codec by the name of a bundle that comes with the package, or by a bundle's path.
 
         Raises:
@@ -50,7 +51,9 @@ class Codec:
         return cls(Bundle.load(name_or_path))
 
     @classmethod
-    def of(cls, data: Data, codec: PathLike | None = None, name: str = "input") -> Codec:
+    def of(
+        cls: type[Loaded], data: Data, codec: PathLike | None = None, name: str = "input"
+    ) -> Loaded:
         """The codec that a file was made with.
 
         Args:
@@ -91,14 +94,20 @@ class Codec:
             )
         return _SCHEMES[kind](self.bundle)
 
-    @cached_property
-    def values(self) -> Values:
-        """The range and type of the signals that the codec decodes to.
+    def check(self) -> None:
+        """Tries all parts of the bundle: entropy model, weights, and of a tile codec its network.
 
         Raises:
-          MscnError: the bundle is damaged.
+          MscnError: one of them is of no use.
         """
-        return Values.of(self.bundle.manifest, self.bundle.name)
+        self.bundle.weights()
+        if isinstance(self.scheme, Tiles):
+            self.scheme.try_decoder()
+
+    @property
+    def values(self) -> Values:
+        """The range and type of the signals that the codec decodes to."""
+        return self.bundle.manifest.values
 
     @property
     def range(self) -> tuple[float, float]:
@@ -124,8 +133,12 @@ class Codec:
             container.tile_overlap,
             container.code_channels,
         )
-        overlap = manifest.get("tile_overlap", 0)
-        own = (manifest["modality"], manifest["tile_edge"], overlap, manifest["channels"])
+        own = (
+            manifest.modality,
+            manifest.tile_edge,
+            manifest.tile_overlap,
+            manifest.channels,
+        )
         channels = range(1, 5) if own[0] == "image" else own[-1:]
         if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
@@ -174,18 +187,19 @@ class Codec:
         Raises:
           MscnError: arguments do not fit together or are beyond the format's limits.
         """
+        manifest = self.bundle.manifest
         container = Container(
             bundle_id=self.bundle.id[:8],
-            modality=MODALITIES.index(self.bundle.manifest["modality"]),
-            tile_edge=self.bundle.manifest["tile_edge"],
-            code_channels=self.bundle.manifest["channels"],
+            modality=MODALITIES.index(manifest.modality),
+            tile_edge=manifest.tile_edge,
+            code_channels=manifest.channels,
             shapes=[tuple(map(int, shape)) for shape in shapes],
             q16=[int(quality) for quality in q16],
             channels=[int(count) for count in channels],
             names=None if names is None else list(names),
             tiles_per_block=tiles_per_block or self.scheme.tiles_per_block,
             blocks=[],
-            tile_overlap=self.bundle.manifest.get("tile_overlap", 0),
+            tile_overlap=manifest.tile_overlap,
             metadata=metadata,
             exact=list(exact_planes) if any(exact_planes) else [],
             exact_blocks=list(exact_blocks),

@@ -17,6 +17,8 @@ from mscn_tf.runtime.grids import AXES
 if TYPE_CHECKING:
     from mscn_tf.runtime.bundle import Bundle
 
+_FATAL = 4  # of ONNX Runtime's severities
+
 
 class Decoder:
     """Decoder of a bundle.
@@ -28,9 +30,10 @@ class Decoder:
     def __init__(self, bundle: Bundle):
         import onnxruntime  # half a second that listing a file must not pay
 
-        self._name = bundle.name
+        self._name, self._channels = bundle.name, bundle.manifest.channels
+        onnxruntime.set_default_logger_severity(_FATAL)  # what is wrong arrives as an exception
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only; they arrive as exceptions anyhow
+        options.log_severity_level = _FATAL
         # Threads that spin between runs take the cores from the entropy decoder.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Further optimisations fold factors into matrix products, in single precision.
@@ -83,13 +86,20 @@ class Decoder:
         return values
 
     def _run(self, code: np.ndarray, grid: Sequence[np.ndarray], quality: np.ndarray) -> np.ndarray:
+        if len(grid) != len(self._axes):
+            raise MscnError(f"bundle {self._name}: its decoder has other axes than its signals")
         given = {"code": code, "quality": quality, **dict(zip(self._axes, grid))}
         feed = {name: np.ascontiguousarray(given[name], np.float64) for name in self._names}
         try:
-            return self._session.run(["values"], {**feed, **self._weights})[0]
+            values = self._session.run(["values"], {**feed, **self._weights})[0]
         except Exception as error:
             raise MscnError(f"bundle {self._name}: decoder fails ({_line(error)})") from error
+        shape = (len(code), *(axis.shape[1] for axis in grid), self._channels)
+        if getattr(values, "shape", None) != shape or values.dtype != np.float64:
+            raise MscnError(f"bundle {self._name}: decoder fails (it gives no float64 {shape})")
+        return values
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    text = " ".join(str(error).split())[:200]
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -39,9 +39,11 @@ class Pyramids:
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
-        self.edge = bundle.manifest["tile_edge"]
+        if bundle.manifest.modality != "image":
+            raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
+        self.edge = bundle.manifest.tile_edge
         self.prior = PyramidPrior(bundle.arrays("prior"))
-        channels = bundle.manifest["channels"]
+        channels = bundle.manifest.channels
         self.colour = bundle.weights().get("colour", np.empty(0))
         if self.colour.shape != (channels, channels) or self.prior.channels != channels:
             raise MscnError(f"bundle {bundle.name}: its arrays disagree on the channels")

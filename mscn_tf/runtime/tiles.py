@@ -12,12 +12,11 @@ import numpy as np
 
 from mscn_tf.runtime import residuals
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import Container, grid
+from mscn_tf.runtime.container import AXES, Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
 from mscn_tf.runtime.occupancy import Occupancy
-from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
@@ -118,8 +117,8 @@ class Tiles:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self.prior = bundle.prior
-        self.values = Values.of(bundle.manifest, bundle.name)
-        self.sphere = bundle.manifest["modality"] == "field"
+        self.values = bundle.manifest.values
+        self.sphere = bundle.manifest.modality == "field"
         arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
         self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
 
@@ -127,6 +126,16 @@ class Tiles:
     def decoder(self) -> Decoder:
         """The bundle's network; the first use imports ONNX Runtime."""
         return Decoder(self.bundle)
+
+    def try_decoder(self) -> None:
+        """Decodes a tile of zeros at a few points.
+
+        Raises:
+          MscnError: the bundle's network doesn't do that.
+        """
+        axes = AXES[self.bundle.manifest.modality]
+        grid = [np.linspace(-1.0, 1.0, 2 + axis)[None] for axis in range(axes)]
+        self.decoder(np.zeros((1, self.prior.coefficients)), grid, np.array([5.0]))
 
     def blocks(self, container: Container, symbols: np.ndarray) -> list[bytes]:
         """The blocks of a file that lacks them, from int32 [tiles, M].
@@ -186,7 +195,7 @@ class _Reader:
         Of those planes that have tiles; every item has one.
         """
         container = self._container
-        if self._tiles.bundle.manifest["modality"] == "image":
+        if self._tiles.bundle.manifest.modality == "image":
             planes = of_planes(container, views)
             channels = [container.planes(v.item)[v.plane] for v in planes]
             outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(planes, channels)]

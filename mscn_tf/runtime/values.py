@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,15 @@ from mscn_tf.runtime.errors import MscnError
 
 _LARGEST = 1e30  # far below what float32 holds
 _DTYPES = ("uint8", "int16", "float32", "bool")
+_WIDEST = 2**20  # band, in samples
+
+
+def _bounds(dtype: str) -> tuple[float, float]:
+    """Between which a range of the type may lie."""
+    if np.dtype(dtype).kind not in "iu":
+        return -_LARGEST, _LARGEST
+    limits = np.iinfo(dtype)
+    return limits.min, limits.max
 
 
 @dataclass(frozen=True)
@@ -32,19 +40,26 @@ class Values:
     band: float = 0.0
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], name: str) -> Values:
-        """Those of a bundle's manifest; 8-bit ones where it doesn't say.
+    def of(cls, stored: Any) -> Values:
+        """Those of a bundle's manifest, as JSON; 8-bit ones where it doesn't say.
 
         Raises:
-          MscnError: the manifest is wrong.
+          MscnError: they are no range, or of no type, that a signal's values can have.
         """
-        try:
-            values = cls(**manifest.get("values", {}))
-            low, high, band = float(values.low), float(values.high), float(values.band)
-        except (OverflowError, TypeError, ValueError) as error:
-            raise MscnError(f"bundle {name}: its manifest's values are wrong ({error})") from error
-        if not -_LARGEST <= low < high <= _LARGEST or not band >= 0 or values.dtype not in _DTYPES:
-            raise MscnError(f"bundle {name}: its manifest's values are wrong")
+        if not isinstance(stored, dict) or not set(stored) <= {"low", "high", "dtype", "band"}:
+            raise MscnError("values are no object of low, high, dtype and band")
+        values = cls(**stored)
+        numbers = (values.low, values.high, values.band)
+        if values.dtype not in _DTYPES or not all(type(n) in (int, float) for n in numbers):
+            raise MscnError("values have entries of the wrong kind")
+        low, high, band = map(float, numbers)
+        least, most = _bounds(values.dtype)
+        if not least <= low < high <= most:
+            raise MscnError(
+                f"values from {low:g} to {high:g}, which isn't a range of {values.dtype}"
+            )
+        if not 0 <= band <= (_WIDEST if values.dtype == "bool" else 0):
+            raise MscnError(f"values in a band of {band:g}")
         return cls(low, high, values.dtype, band)
 
     def normalise(self, signal: np.ndarray) -> np.ndarray:

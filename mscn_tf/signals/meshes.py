@@ -28,6 +28,7 @@ from mscn_tf.signals.solids import Sampled, sample, surface
 # Share of the surface that may be missed without a word: of tips and edges, and of parts that are
 # thinner than half a cell.
 _TIPS, _PARTS = 0.02, 0.002
+_FARTHEST = 4e10  # from the origin: trimesh counts places in steps of 1e-8, as int64
 
 
 def read(path: PathLike) -> Signals:
@@ -79,9 +80,11 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
     """As `modalities` says: a place in space for each mesh."""
-    numbers(metadata["corner"], container.items, 3)
-    if not numbers(metadata["cell"], container.items).min() > 1 / LARGEST:
-        raise ValueError("no length of a cell")
+    corners = np.abs(numbers(metadata["corner"], container.items, 3)).max(-1)
+    cells = numbers(metadata["cell"], container.items)
+    reach = corners + cells * max(map(max, container.shapes))
+    if not cells.min() > 1 / LARGEST or not reach.max() < _FARTHEST:
+        raise ValueError("no place of a mesh")
 
 
 def write(

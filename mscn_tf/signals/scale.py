@@ -46,7 +46,7 @@ class Scale:
 
     def values(self, array: np.ndarray) -> np.ndarray:
         """Values of shares, of the type; the inverse of ``shares``."""
-        with np.errstate(over="ignore"):  # numbers of a damaged file may be of any size
+        with np.errstate(over="ignore", invalid="ignore"):  # damaged files have any numbers
             values = self.span * array.astype(np.float64) + (0.0 if self.exact else self.low)
             if self.whole:
                 values = np.rint(np.fmin(np.fmax(values, self.low), self.high))

@@ -249,7 +249,8 @@ def _straight(rgba: np.ndarray) -> np.ndarray:
     """uint8 RGBA of a premultiplied picture."""
     alpha = np.clip(rgba[..., 3:], 0, 1)
     colour = np.clip(rgba[..., :3] / np.maximum(alpha, 1e-6), 0, 1)
-    return np.rint(255 * np.concatenate([colour, alpha], -1)).astype(np.uint8)
+    pixels = np.nan_to_num(np.concatenate([colour, alpha], -1))  # NaN: seen from too far away
+    return np.rint(255 * pixels).astype(np.uint8)
 
 
 def _on_white(rgba: np.ndarray) -> np.ndarray:

@@ -66,6 +66,8 @@ def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
     """As `modalities` says: a size for each silhouette."""
     if "size" not in metadata:
         return
+    if len(metadata["size"]) != container.items:
+        raise ValueError("sizes of other silhouettes")
     for item in range(container.items):
         width, height = _original_size(metadata, item)
         if width * height > MAX_PIXELS:

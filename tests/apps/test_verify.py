@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mscn_tf.export.bundle import write_bundle
+from mscn_tf.runtime.bundle import MANIFEST, SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
 from tests import pyramids
 
@@ -79,6 +81,47 @@ def test_a_damaged_bundle_and_other_files(folder, synthetic, png):
     assert done.returncode == 2
     assert "bad.mscnb: not a codec bundle, or damaged" in done.stdout
     assert "not a .mscn file" in done.stdout
+
+
+def bundle_of(folder, manifest, members, **odd):
+    """A bundle of which `verify` sees the whole, with these members exchanged."""
+    write_bundle(folder.path / "odd.mscnb", manifest, {**members, **odd})
+    return folder._run(("verify", "odd.mscnb"))
+
+
+def test_a_bundle_whose_network_is_none(folder, bundle_members):
+    done = bundle_of(folder, *bundle_members, **{"decoder.onnx": b"garbage"})
+    assert done.returncode == 2
+    assert done.stdout.startswith("bundle synthetic: unusable decoder (")
+    assert done.stdout.count("\n") == 1
+    # What ONNX Runtime would say stays off the terminal.
+    assert done.stderr == "mscn verify: 1 of 1 files bad; get fresh copies\n"
+
+
+def test_a_bundle_whose_network_gives_something_else(folder, bundle_members):
+    manifest, members = bundle_members
+    done = bundle_of(folder, {**manifest, "channels": 2}, members)
+    assert "decoder fails (it gives no float64 (1, 2, 3, 2))" in done.stdout
+    assert done.stderr == "mscn verify: 1 of 1 files bad; get fresh copies\n"
+
+
+def test_a_bundle_that_cannot_encode_what_it_says(folder):
+    """Its network is whole, and decodes; the steps that encoders take are missing."""
+    bundle = Bundle.load(GOLDEN / "v1.mscnb")
+    members = {name: content for name, content in bundle.members.items() if name != MANIFEST}
+    step_sizes = bundle.arrays("weights")["step_sizes"]
+    done = bundle_of(
+        folder, bundle.manifest.record, members, **{"weights/step_sizes.npy": step_sizes[:, 1:]}
+    )
+    assert "its weights do not fit its model (step_sizes has shape" in done.stdout
+    assert done.returncode == 2
+
+
+def test_shipped_bundles_are_good(folder):
+    paths = [str(SHIPPED / f"{name}{SUFFIX}") for name in Bundle.names()]
+    lines = folder.mscn("verify", *paths).stdout.splitlines()
+    assert len(lines) == len(paths)
+    assert all(": good, codec " in line for line in lines)
 
 
 def test_no_files(folder):

@@ -233,6 +233,6 @@ def test_a_bundle_whose_weights_do_not_fit(tiny, tmp_path, kind):
     bias = members.pop("weights/out_bias")
     if kind == "shape":
         members["weights/out_bias"] = bias[:2]
-    write_bundle(tmp_path / "bad.mscnb", bundle.manifest, members)
+    write_bundle(tmp_path / "bad.mscnb", bundle.manifest.record, members)
     with pytest.raises(MscnError, match="bundle tiny: its weights do not fit its model"):
         Codec.load(tmp_path / "bad.mscnb").encode(GOOD)

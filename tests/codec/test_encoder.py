@@ -78,7 +78,7 @@ def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
         known = prior.dequantise(symbols, q16)
         values = codec.scheme.decoder(known, codec.encoder.grid, q16 / 16)
         error = np.square(values - tiles / 255).sum()
-        weight = codec.bundle.manifest["rate_weight"]
+        weight = codec.bundle.manifest.rate_weight
         return error / prior.steps(q16)[0, 0] ** 2 + weight * prior.bits(symbols, q16).sum()
 
     once, twice, often = cost(1), cost(2), cost(6)

@@ -41,7 +41,7 @@ def smooth(height, width, seed=0):
 def signal_of(codec, shape, seed=0):
     """Noise about the middle of a codec's range."""
     random, values = np.random.default_rng(seed), codec.values
-    shape = (*shape, codec.bundle.manifest["channels"])
+    shape = (*shape, codec.bundle.manifest.channels)
     if values.dtype == "bool":
         return random.random(shape) < 0.3
     return random.uniform(values.low, values.high, shape).astype(values.dtype)
@@ -81,7 +81,7 @@ def test_flat_pictures_reach_every_goal(photo, goal):
 
 
 def test_what_can_only_decode_stores_without_loss(thumb):
-    manifest = {k: v for k, v in thumb.bundle.manifest.items() if k not in ("model", "rate_weight")}
+    manifest = replace(thumb.bundle.manifest, model=None, rate_weight=None)
     codec, picture = Codec(replace(thumb.bundle, manifest=manifest)), smooth(9, 9)
     with pytest.raises(MscnError, match="can only decode"):
         codec.encode(picture)

@@ -166,7 +166,7 @@ MODALITIES = [name for name in AXES if name != "image"]
 def test_odd_signals_of_every_modality_come_back(modality):
     """Small codecs; what a signal is worth is in its shape and its finite values here."""
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest["channels"]
+    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest.channels
     random = np.random.default_rng(axes)
     shapes = [(1,) * axes, (1,) * (axes - 1) + (300,), tuple(range(3, 3 + axes))]
     for shape in shapes:
@@ -191,7 +191,7 @@ def test_odd_signals_of_every_modality_come_back(modality):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_nothing_and_not_numbers_are_refused_in_every_modality(modality):
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest["channels"]
+    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest.channels
     with pytest.raises(MscnError):
         codec.encode([])
     with pytest.raises(MscnError):

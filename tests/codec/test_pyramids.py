@@ -160,7 +160,7 @@ def test_targets(codec, target):
 
 def test_more_effort_is_no_worse(codec):
     original = picture(60, 50, 9)
-    weight = codec.bundle.manifest["rate_weight"]
+    weight = codec.bundle.manifest.rate_weight
 
     def cost(effort):
         data = codec.encode(original, quality=4, effort=effort)

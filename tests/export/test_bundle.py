@@ -45,7 +45,7 @@ def test_what_is_written_is_read(tmp_path, members):
     identity = write_bundle(path, MANIFEST, members)
     bundle = Bundle.load(path)
     assert bundle.id == identity
-    assert {key: bundle.manifest[key] for key in MANIFEST} == MANIFEST
+    assert {key: bundle.manifest.record[key] for key in MANIFEST} == MANIFEST
     assert bundle.members["decoder.onnx"] == members["decoder.onnx"]
     assert bundle.prior.coefficients == M
     weights = bundle.weights()
@@ -117,8 +117,11 @@ def _zip(manifest):
         (_zip("[]"), "not a codec bundle"),
         (_zip("{}"), "not a codec bundle"),
         (_zip(json.dumps({"format": "mscn-bundle", "version": 2})), "update"),
-        (_zip(json.dumps({"format": "mscn-bundle", "version": 1})), "not a codec bundle"),
-        (_zip(json.dumps({**MANIFEST, "format": "mscn-bundle", "version": 1, "name": 3})), "kind"),
+        (_zip(json.dumps({"format": "mscn-bundle", "version": 1})), "modality is None"),
+        (
+            _zip(json.dumps({**MANIFEST, "format": "mscn-bundle", "version": 1, "name": 3})),
+            "name is 3",
+        ),
     ],
 )
 def test_other_files_are_refused(tmp_path, data, message):

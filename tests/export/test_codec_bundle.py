@@ -23,20 +23,20 @@ def frozen(tiny):
 
 def test_manifest(tiny, bundle):
     manifest, config = bundle.manifest, tiny.config
-    assert (manifest["name"], manifest["modality"], manifest["channels"]) == ("tiny", "image", 3)
-    assert (manifest["tile_edge"], manifest["code_size"]) == (8, 32)
-    assert manifest["qualities"] == list(range(1, 11))
-    assert manifest["rate_weight"] == config.model.prior.rate_weight
-    assert manifest["model"] == config.model.to_dict()
+    assert (manifest.name, manifest.modality, manifest.channels) == ("tiny", "image", 3)
+    assert (manifest.tile_edge, manifest.code_size) == (8, 32)
+    assert manifest.qualities == tuple(range(1, 11))
+    assert manifest.rate_weight == config.model.prior.rate_weight
+    assert manifest.model == config.model.to_dict()
     record = read_record(tiny.workdir)
-    assert manifest["training"].keys() == record.keys()
-    assert manifest["training"]["cpu_seconds"] == record["cpu_seconds"]
+    assert manifest.training.keys() == record.keys()
+    assert manifest.training["cpu_seconds"] == record["cpu_seconds"]
 
 
 def test_no_private_folder_is_told(tiny, frozen, tmp_path):
     record = {"config": {"data": {"train": "/home/me/a*.png,data/b.png"}, "scales": [1, "/tmp/c"]}}
     write_codec_bundle(tmp_path / "a.mscnb", tiny.trainer, frozen, record)
-    assert Bundle.load(tmp_path / "a.mscnb").manifest["training"] == {
+    assert Bundle.load(tmp_path / "a.mscnb").manifest.training == {
         "config": {"data": {"train": "a*.png,data/b.png"}, "scales": [1, "c"]}
     }
 

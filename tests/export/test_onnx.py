@@ -89,7 +89,7 @@ def test_the_graph(exported):
 
 def test_the_trained_bundle_decodes_as_its_network_does(tiny):
     bundle = Bundle.load(tiny.bundle)
-    network = BasisNetwork(**bundle.manifest["model"]["network"])
+    network = BasisNetwork(**bundle.manifest.model["network"])
     network.build(None)
     weights = bundle.weights()
     for name, variable in network.named_weights().items():

@@ -69,7 +69,7 @@ def keep(codec: Codec, stem: str, data: bytes) -> None:
     if (HERE / f"{stem}.mscn").exists():
         raise SystemExit(f"{stem}.mscn exists: golden files are never made again")
     decoded = list(codec.decode_all(data))
-    if codec.bundle.manifest["modality"] == "image":
+    if codec.bundle.manifest.modality == "image":
         for index, pixels in enumerate(decoded):
             Image.fromarray(pixels.squeeze()).save(HERE / f"{stem}_{index}.png")
     else:
@@ -135,7 +135,7 @@ def make_signals(name: str, modality: str) -> None:
 def make_exact(name: str) -> None:
     """A file of which some is exact, beside what isn't where there is such."""
     codec = Codec.load(HERE / f"{name}.mscnb")
-    modality = codec.bundle.manifest["modality"]
+    modality = codec.bundle.manifest.modality
     if modality == "image":
         ramp = np.indices((63, 97)).sum(0)[..., None]
         disc = np.clip(40 * (30 - np.hypot(ramp - 70, ramp[::-1] - 80)), 0, 255).astype(np.uint8)

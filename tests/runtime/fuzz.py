@@ -37,6 +37,7 @@ from mscn_tf.runtime.input import varint
 from mscn_tf.signals.images import file_names
 from tests import pyramids
 from tests.runtime import conftest as made_up
+from tests.runtime import odd_manifests
 from tests.runtime.metadata import Subject, subjects
 
 SECONDS = 5.0  # of CPU, for one input
@@ -227,7 +228,7 @@ class Subjects:
             self.written = subjects(self.folder)
         subject: Subject = rng.choice(self.written)
         container, item = subject.changed(rng), rng.choice((None, 0))
-        return lambda: subject.write(container, item), 2**18
+        return lambda: subject.write(container, item), 2**19
 
     def names(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Hostile names of items: every file name made of them stays in its folder."""
@@ -310,6 +311,11 @@ class Subjects:
             codec.peak  # noqa: B018
 
         return load, 20 * len(data)
+
+    def manifest(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
+        """Bundles of odd manifests, loaded and encoded with."""
+        data = odd_manifests.bundle(rng)
+        return lambda: odd_manifests.use(data), 20 * len(data)
 
     def decoding(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Files with damaged header and blocks and right checksums, decoded as pictures."""
@@ -395,8 +401,8 @@ def _with_damaged_member(rng: random.Random, data: bytes) -> bytes:
 
 
 # Target -> how often its turn comes.
-SHARES = {"metadata": 2, "container": 45, "index": 45, "names": 4, "coded": 5}
-SHARES.update(bundle=0.7, decoding=0.3)
+SHARES = {"metadata": 2, "container": 44, "index": 44, "names": 4, "coded": 5, "bundle": 0.7}
+SHARES.update(manifest=1.7, decoding=0.3)
 
 
 def run(inputs: int, seed: int = 0, only: str | None = None) -> Iterator[tuple[str, Tally]]:

@@ -12,5 +12,5 @@ def large_picture(bundle: Path) -> bytes:
     """A picture of 2^14 x 2^14 pixels of one colour, in one block."""
     found = Bundle.load(bundle)
     return Container(
-        found.id[:8], 0, found.manifest["tile_edge"], 3, [(2**14, 2**14)], [80], [3], None, 1, [b""]
+        found.id[:8], 0, found.manifest.tile_edge, 3, [(2**14, 2**14)], [80], [3], None, 1, [b""]
     ).to_bytes()

@@ -207,9 +207,9 @@ def with_overlap(data: bytes) -> bytes:
 
 def test_both_readers_refuse_pictures_whose_tiles_overlap():
     codec = Codec.load(decode.HERE / "v1.mscnb")
-    edge = codec.bundle.manifest["tile_edge"]
+    edge = codec.bundle.manifest.tile_edge
     shape = (1, 1)  # has one tile, also where they overlap
-    plain = codec.pack(np.zeros((1, codec.bundle.manifest["code_size"]), int), [shape], [80], [3])
+    plain = codec.pack(np.zeros((1, codec.bundle.manifest.code_size), int), [shape], [80], [3])
     codec.decode(plain)
     reader.decode(
         reader.read_bundle((decode.HERE / "v1.mscnb").read_bytes()), reader.read_file(plain)

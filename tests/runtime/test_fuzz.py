@@ -18,6 +18,7 @@ from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import varint
+from mscn_tf.runtime.manifest import Manifest
 from tests.runtime import fuzz
 
 
@@ -29,6 +30,15 @@ def test_a_stream_of_inputs(inputs):
         assert tally.decoded or target == "bundle", target
         total += tally.inputs
     assert total >= inputs
+
+
+@pytest.mark.parametrize("inputs", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_stream_of_metadata(inputs):
+    ((_, tally),) = fuzz.run(inputs, seed=1, only="metadata")
+    assert not tally.failures, tally.failures
+    assert tally.inputs == inputs
+    assert tally.decoded > inputs / 10
+    assert tally.refused > inputs / 4
 
 
 def peak_of(call) -> int:
@@ -195,8 +205,9 @@ def npy(shape: str, descr: str = "'<f8'") -> bytes:
 )
 def test_arrays_that_are_none(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
-    assert Bundle(bytes(32), {"name": "odd"}, {"a/b.npy": npy("(1,)")}).arrays("a")["b"] == [0.0]
-    bundle = Bundle(bytes(32), {"name": "odd"}, {"a/b.npy": content})
+    odd = Manifest("odd", "image", 8, 3, {})
+    assert Bundle(bytes(32), odd, {"a/b.npy": npy("(1,)")}).arrays("a")["b"] == [0.0]
+    bundle = Bundle(bytes(32), odd, {"a/b.npy": content})
     assert peak_of(lambda: bundle.arrays("a")) < 2**20
     with pytest.raises(MscnError, match=r"a/b\.npy is no array"):
         bundle.arrays("a")

@@ -50,7 +50,7 @@ def declaring(bundle: bytes, edge: int, side: int) -> bytes:
 
 def test_huge_sizes_in_few_bytes(server, synthetic, pyramid_path):
     for bundle in (synthetic.codec.bundle, Codec.load(pyramid_path).bundle):
-        for edge in (bundle.manifest["tile_edge"], 2**20):
+        for edge in (bundle.manifest.tile_edge, 2**20):
             for side in (2**14, 100_000, 2**20):
                 for query in ("", "?region=9,9,99,99", "?size=1x1", "?scale=0.001"):
                     body = declaring(bundle.id, edge, side)
@@ -122,8 +122,8 @@ def test_broken_http(server):
     for request in (
         b"\0\1\2\3\r\n\r\n",
         b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
-        b"POST /decode HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
-        b"POST /decode HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /decode HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /decode HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /health HTTP/1.1\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
     ):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
@@ -142,12 +142,12 @@ def test_clients_that_leave(server, synthetic):
     data = synthetic.pack([(64, 64)], channels=[3])
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(b"POST /decode HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\nMSCN")
-        with socket.create_connection(("127.0.0.1", server.port)) as client:
-            head = (
-                f"POST /decode?scale=8 HTTP/1.1\r\nHost: h\r\nContent-Length: {len(data)}\r\n\r\n"
+            client.sendall(
+                b"POST /decode HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nMSCN"
             )
-            client.sendall(head.encode() + data)
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            head = "POST /decode?scale=8 HTTP/1.1\r\nHost: localhost\r\n"
+            client.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
     server.wait_until_working(0)
 
 

@@ -246,16 +246,14 @@ def test_time_number_and_a_worker_that_is_killed(synthetic):
         late = first.result()
         assert late.status == 504
         assert "longer than 3 s" in late.detail
-        assert second.result().status in (200, 504)  # it has waited for the first
+        assert second.result().status == 503  # it has waited for half of its time
         assert worker not in server.processes()
-        for _ in range(3):  # a new worker may have to start first
-            if server.post("/decode", data).status == 200:
-                break
-        else:
-            raise AssertionError("the server has not recovered")
+        assert server.post("/decode", data).status == 200
 
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
-            slow.sendall(b"POST /decode HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nMSC")
+            slow.sendall(
+                b"POST /decode HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nMSC"
+            )
             slow.settimeout(30)
             assert slow.recv(100).startswith(b"HTTP/1.1 408")
         server.wait_until_working(0)
@@ -263,7 +261,7 @@ def test_time_number_and_a_worker_that_is_killed(synthetic):
         with socket.socket() as idle:  # asks for 7 MB, and does not read them
             idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**12)
             idle.connect(("127.0.0.1", server.port))
-            head = "POST /decode?size=1500x1500&format=npy HTTP/1.1\r\nHost: h\r\n"
+            head = "POST /decode?size=1500x1500&format=npy HTTP/1.1\r\nHost: localhost\r\n"
             idle.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
             server.wait_until_working(1)
             server.wait_until_working(0)
