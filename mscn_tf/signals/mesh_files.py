@@ -157,29 +157,25 @@ def _outwards(mesh: trimesh.Trimesh) -> np.ndarray:
     excess = np.bincount(patches, np.where(turned, 1, -1) * mesh.area_faces)
     wrong = excess[patches] > 0
     faces[wrong] = faces[wrong, ::-1]
-    return _parts_outwards(mesh.vertices, faces)
+    return _patches_outwards(mesh.vertices, faces, patches)
 
 
-def _parts_outwards(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def _patches_outwards(vertices: np.ndarray, faces: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    count = np.bincount(patches)
     corners = vertices[faces]
-    edges = trimesh.geometry.faces_to_edges(faces)
-    links = trimesh.graph.edges_to_coo(edges, count=len(vertices))
-    parts = connected_components(links, directed=False)[1][faces[:, 0]]
-    count = np.bincount(parts)
-    centres = (
-        np.stack([np.bincount(parts, c) for c in corners.mean(1).T], 1) / count.clip(1)[:, None]
-    )
-    volumes = np.bincount(parts, np.linalg.det(corners - centres[parts, None]))
-    if volumes.sum() < 0:
+    sums = np.stack([np.bincount(patches, middle) for middle in corners.mean(1).T], 1)
+    centres = sums / count[:, None]
+    volumes = np.bincount(patches, np.linalg.det(corners - centres[patches, None]))
+    if np.linalg.det(corners).sum() < 0:
         faces, volumes = faces[:, ::-1], -volumes
-    inverted = np.flatnonzero(volumes[parts] < 0)
+    inverted = np.flatnonzero(volumes[patches] < 0)
     if not len(inverted):
         return faces
-    # Outside of an inverted part is where its normals don't point. A cavity has the solid there.
+    # Outside of an inverted patch is where its normals don't point. A cavity has the solid there.
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     behind = mesh.triangles_center[inverted] - 1e-4 * mesh.face_normals[inverted]
-    solid = np.bincount(parts[inverted], inside(mesh, behind), len(count)) * 2 > count
-    alone = inverted[~solid[parts[inverted]]]
+    solid = np.bincount(patches[inverted], inside(mesh, behind), len(count)) * 2 > count
+    alone = inverted[~solid[patches[inverted]]]
     faces[alone] = faces[alone, ::-1]
     return faces
 
@@ -190,11 +186,11 @@ def holes(mesh: trimesh.Trimesh) -> int:
     sides = np.concatenate([edges, edges[:, ::-1]])
     signs = np.repeat([1, -1], len(edges))
     code = sides[:, 0] * len(mesh.vertices) + sides[:, 1]
-    _, of = np.unique(code, return_inverse=True)
-    open_ = sides[(np.bincount(of, signs) != 0)[of]]
-    if not len(open_):
+    of = np.unique(code, return_inverse=True)[1]
+    loose = sides[(np.bincount(of, signs) != 0)[of]]
+    if not len(loose):
         return 0
-    corners, ends = np.unique(open_, return_inverse=True)
+    corners, ends = np.unique(loose, return_inverse=True)
     links = trimesh.graph.edges_to_coo(ends.reshape(-1, 2), count=len(corners))
     return int(connected_components(links, directed=False)[0])
 

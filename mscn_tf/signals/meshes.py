@@ -25,7 +25,9 @@ from mscn_tf.signals.metadata import LARGEST, numbers
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.solids import Sampled, sample, surface
 
-_TOLD = 0.005  # share of the surface that may be missed without a word
+# Share of the surface that may be missed without a word: of tips and edges, and of parts that are
+# thinner than half a cell.
+_TIPS, _PARTS = 0.02, 0.002
 _FARTHEST = 4e10  # from the origin: trimesh counts places in steps of 1e-8, as int64
 
 
@@ -54,8 +56,8 @@ def _too_thin(file: Path, mesh: trimesh.Trimesh, sampled: Sampled) -> str:
     if holes(mesh) and not (sampled.values < -0.5).any():
         return f"{file}: an open surface that encloses nothing; close it, or give it a thickness"
     return (
-        f"{file}: too thin: {100 * sampled.iou:.0f} % of it would be left on the finest grid, "
-        f"of cells of {sampled.cell:.2g}; thicken it, or cut it into files of smaller parts"
+        f"{file}: too thin: {100 * sampled.iou:.0f} % of it would be left on a grid of cells of "
+        f"{sampled.cell:.2g}; thicken it, or cut it into files of smaller parts"
     )
 
 
@@ -65,7 +67,7 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
     if count := holes(mesh):
         noun = "1 hole was" if count == 1 else f"{count} holes were"
         notes.append(f"not closed: {noun} closed by what the surface around encloses")
-    if sampled.missed >= _TOLD:
+    if sampled.missed >= (_TIPS if sampled.thickness > sampled.cell / 2 else _PARTS):
         notes.append(
             f"{100 * sampled.missed:.1f} % of its surface may vanish, where it is about "
             f"{sampled.thickness:.2g} thick: a cell of the grid is {sampled.cell:.2g}; encode "

@@ -23,8 +23,10 @@ BAND = 4.0  # cells, on either side of the surface
 _MARGIN = 2.5  # cells, between the mesh's box and the border of the grid
 _MOST = 2**21  # cells of the finest grid
 _ENOUGH, _MISSED = 0.95, 0.05  # IoU and share of the surface, at which a finer grid is tried
-_ERROR = 0.25  # cells, by which coding may move the surface: what vanishes then counts as missed
-_POINTS = 20_000  # at which a grid is judged
+_ERROR = 0.5  # cells, by which coding may move the surface: what vanishes then counts as missed
+_THIN = 1.5  # cells, from which on no part counts as missed
+_CELLS_OF_THIN = 2.5  # that a thin part's thickness is to have
+_POINTS, _ASKED = 20_000, 500  # at which a grid is judged, and thickness is measured
 _STEP = 1e-4  # of a mesh's longest side: from a wall to what lies behind it
 
 
@@ -37,8 +39,8 @@ class Sampled:
       corner: float64 ``[3]`` of the grid, in the mesh's units.
       cell: length of a cell.
       iou: of what the grid and the mesh enclose, about.
-      missed: share of the mesh's surface, about, that is farther than a cell from the grid's when
-        that moves inwards by a quarter of one, as coding may move it.
+      missed: share of the mesh's surface, about, where the mesh is thin and that is farther than a
+        cell from the grid's, when that moves inwards by half of one, as coding may move it.
       thickness: of the mesh there, in its units, the median; 0 where nothing is missed.
     """
 
@@ -53,7 +55,8 @@ class Sampled:
 def sample(mesh: trimesh.Trimesh) -> Sampled:
     """A mesh on a cube of 61 cells a side, or where that loses much of it, on a finer box.
 
-    Each finer one has cells half as long, until it holds the mesh or has 2^21 cells.
+    Each finer one has cells half as long, or as thin parts need, until it holds the mesh or has
+    2^21 cells.
     """
     cell, shape = float(mesh.extents.max() / (CELLS - 2 * _MARGIN)), (CELLS,) * 3
     finest = _finest(mesh.extents, cell)
@@ -61,7 +64,10 @@ def sample(mesh: trimesh.Trimesh) -> Sampled:
         sampled = _sample(mesh, float(f"{cell:.6g}"), shape)
         if (sampled.iou >= _ENOUGH and sampled.missed <= _MISSED) or cell <= finest:
             return sampled
-        cell = max(cell / 2, finest)
+        if 0 < sampled.thickness < finest / 2:
+            return sampled  # the finest cells would miss it too
+        wanted = sampled.thickness / _CELLS_OF_THIN or cell
+        cell = max(min(cell / 2, wanted), finest)
         shape = _box(mesh.extents, cell)
 
 
@@ -141,45 +147,50 @@ def _judged(
     mesh: trimesh.Trimesh, values: np.ndarray, corner: np.ndarray, cell: float
 ) -> tuple[float, float, float]:
     """IoU, missed share of the surface and thickness there, of a grid: see `Sampled`."""
-    random = np.random.default_rng(0)
-    if not (values < 0).any():
-        return 0.0, 1.0, 0.0
     # At unit size: trimesh takes triangles of 1e-6 for none.
     vertices, (corner,), size = _unit(mesh, corner[None])
     mesh, cell = trimesh.Trimesh(vertices, mesh.faces, process=False), cell / size
     # Other cells are wholly inside or outside.
     near = np.argwhere(np.abs(values) < 1)
+    if not len(near):
+        return 0.0, 1.0, 0.0
+    random = np.random.default_rng(0)
     at = near[random.integers(len(near), size=_POINTS)] + random.random((_POINTS, 3))
     own = inside(mesh, corner + cell * at)
     other = scipy.ndimage.map_coordinates(values, at.T - 0.5, order=1, mode="nearest") < 0
     deep = float((values <= -1).sum()) / len(near)
     iou = (deep + (own & other).mean()) / max(deep + (own | other).mean(), 1e-9)
+    missed, thickness = _missed(mesh, values, corner, cell)
+    return iou, missed, size * thickness
+
+
+def _missed(
+    mesh: trimesh.Trimesh, values: np.ndarray, corner: np.ndarray, cell: float
+) -> tuple[float, float]:
+    """The share of a unit mesh's surface that a grid misses, and how thick the mesh is there."""
     places, faces = trimesh.sample.sample_surface(mesh, _POINTS, seed=0)
     normals = mesh.face_normals[faces]
-    below, above = (inside(mesh, places + s * _STEP * normals) for s in (-1, 1))
-    places, inwards = places[below != above], np.where(below, -1, 1)[:, None] * normals
-    inwards = inwards[below != above]
-    if not len(places):
-        return iou, 1.0, 0.0
-    eroded = surface(values + _ERROR, corner, np.full(3, cell))
-    if eroded is None:
-        lost = np.ones(len(places), bool)
-    else:
-        lost = _measured(eroded, places, cell)[0] >= cell
-    return iou, float(lost.mean()), size * _thickness(mesh, places[lost], inwards[lost], cell)
+    below, above = (inside(mesh, places + way * _STEP * normals) for way in (-1, 1))
+    border = below != above
+    places, inwards = places[border], np.where(below, -1, 1)[border, None] * normals[border]
+    left = surface(values + _ERROR, corner, np.full(3, cell))
+    away = np.full(len(places), cell) if left is None else _measured(left, places, cell)[0]
+    far = np.flatnonzero(away >= cell)
+    some = far[:: len(far) // _ASKED + 1]
+    thickness = _thickness(mesh, places[some], inwards[some], cell)
+    thin = thickness < _THIN * cell
+    if not thin.any():
+        return 0.0, 0.0
+    return thin.mean() * len(far) / len(places), float(np.median(thickness[thin]))
 
 
 def _thickness(
     mesh: trimesh.Trimesh, places: np.ndarray, inwards: np.ndarray, cell: float
-) -> float:
-    """Median of how far from places ``[N, 3]`` on the surface the other side is, to a tenth."""
-    places, inwards = places[:500], inwards[:500]
-    depths = cell * np.geomspace(2e-3, 4, 80)
-    left = np.ones((len(depths) + 1, len(places)), bool)
-    for row, depth in zip(left, depths):
-        row[:] = ~inside(mesh, places + depth * inwards)
-    first = np.minimum(left.argmax(axis=0), len(depths) - 1)
-    return float(np.median(depths[first])) if len(places) else 0.0
+) -> np.ndarray:
+    """How far from places ``[N, 3]`` on the surface the other side is, to a tenth; or enough."""
+    depths = cell * np.geomspace(_THIN / 1000, _THIN, 80)
+    solid = np.array([inside(mesh, places + depth * inwards) for depth in depths])
+    return depths[np.where(solid.all(0), -1, (~solid).argmax(0))]
 
 
 def cell_centres(shape: Sequence[int], start: float = 0.0, step: float = 1.0) -> np.ndarray:
