@@ -40,7 +40,7 @@ def golden(folder, modality: str, **metadata) -> str:
         ("volume", "a.npy", {"low": [10**310] * 2}),
         ("voxels", "out", {"translate": 1}),
         ("voxels", "out", {"scale": [10**310] * 2}),
-        ("mesh", "a.ply", {"cells": 10**310}),
+        ("mesh", "a.ply", {"corner": 10**310}),
         ("mesh", "a.ply", {"cell": [True]}),
         ("sound", "out", {"rate": 10**310}),
         ("sound", "out", {"runs": "3+2 0+1"}),
