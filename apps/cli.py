@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
@@ -34,7 +35,9 @@ QUIET = flags.DEFINE_bool(
 
 
 def run(
-    main: Callable[[list[str]], None], flag_errors: tuple[type[Exception], ...] = ()
+    main: Callable[[list[str]], None],
+    flag_errors: tuple[type[Exception], ...] = (),
+    parsing: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> NoReturn:
     """Runs a command as an absl program and exits.
 
@@ -43,18 +46,20 @@ def run(
     Args:
       main: gets the program's name and the arguments that are no flags.
       flag_errors: what else than `flags.Error` the command's flags raise on wrong values.
+      parsing: what the flags are read in.
 
     Exits with 0; with 2 and one line on stderr for a `MscnError`, a wrong flag, or where the system
     has no more of something; with 130 after Ctrl-C, with 143 after SIGTERM.
     """
 
     def parse(argv: list[str]) -> list[str]:
-        try:
-            return _parse(argv, main.__module__)
-        except flags.Error as error:
-            raise MscnError(f"{error}; see {program()} --help") from error
-        except flag_errors as error:
-            raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
+        with parsing():
+            try:
+                return _parse(argv, main.__module__)
+            except flags.Error as error:
+                raise MscnError(f"{error}; see {program()} --help") from error
+            except flag_errors as error:
+                raise MscnError(f"a flag is wrong: {error}; see {program()} --help") from error
 
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
@@ -81,8 +86,10 @@ def run_configured(main: Callable[[list[str]], None]) -> NoReturn:
             "config", None, "configuration: a Python file, or the name of one that comes with mscn"
         )
     sys.argv = [_with_file_of_config(argument) for argument in sys.argv]
-    # What a file that can't be read and a field that isn't there raise.
-    run(main, flag_errors=(AttributeError, KeyError, OSError, TypeError, ValueError))
+    # What a file that can't be read and a field that isn't there raise; the file may itself import
+    # TensorFlow.
+    errors = (AttributeError, KeyError, OSError, TypeError, ValueError)
+    run(main, errors, importing_tensorflow)
 
 
 def _with_file_of_config(argument: str) -> str:
