@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -262,6 +263,8 @@ def importing_tensorflow() -> Iterator[None]:
       MscnError: a part of the `train` extra is not installed.
     """
     wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
+    if not wanted:  # saving a checkpoint logs how long parts of it took
+        logging.getLogger("absl").addFilter(_is_worth_a_line)
     try:
         with contextlib.nullcontext() if wanted else _stderr_held_back():
             yield
@@ -269,6 +272,11 @@ def importing_tensorflow() -> Iterator[None]:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
         raise MscnError(_needs(error.name)) from error
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether a line is a warning, or not one of TensorFlow's own."""
+    return record.levelno >= logging.WARNING or f"{os.sep}tensorflow{os.sep}" not in record.pathname
 
 
 @contextlib.contextmanager
