@@ -6,10 +6,13 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Callable, TypeVar
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 
+T = TypeVar("T")
+_MOST_BAD = 10  # files that can't be read, of which a line tells the reason
 _NAMED = 5  # in a line at most
 _DEEPEST = 8  # folders within folders
 _LONGEST = 224  # bytes of a name; file systems allow 255, and a number and an ending follow
@@ -53,6 +56,32 @@ def listed(path: PathLike, suffixes: Collection[str]) -> tuple[list[Path], str]:
             "rename the files"
         )
     return files, f"left out {some(left_out)}" if left_out else ""
+
+
+def read_all(files: Sequence[Path], read: Callable[[Path], T], nouns: str) -> list[T]:
+    """What each file holds.
+
+    Args:
+      files: of a folder, or one alone.
+      read: reads one of them.
+      nouns: what they are called.
+
+    Raises:
+      MscnError: some can't be read; the first ten are named with their reasons, the rest counted.
+    """
+    found, bad = [], []
+    for file in files:
+        try:
+            found.append(read(file))
+        except MscnError as error:
+            bad.append(str(error))
+    if len(bad) == 1:
+        raise MscnError(bad[0])
+    if bad:
+        more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
+        told = " | ".join(bad[:_MOST_BAD])
+        raise MscnError(f"{len(bad)} of {len(files)} {nouns} can't be encoded: {told}{more}")
+    return found
 
 
 def _unfit(entry: Path, suffixes: Collection[str]) -> str | None:

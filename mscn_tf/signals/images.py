@@ -32,7 +32,6 @@ from mscn_tf.signals.picture_files import (
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.transparency import squeezed
 
-_MOST_BAD = 10  # pictures of a folder whose errors are told
 _LEAST_SPREAD = 4.0  # levels; errors of half of it are not seen
 
 
@@ -77,18 +76,7 @@ def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[s
     if not files:
         told = other_files.folder_words({entry.name for entry in path.iterdir()})
         raise MscnError(f"{path}: {told}{left_out and f'; {left_out}'}")
-    pictures, bad = [], []
-    for file in files:
-        try:
-            pictures.append(open_picture(file, keep_metadata))
-        except MscnError as error:
-            bad.append(str(error))
-    if len(bad) == 1:
-        raise MscnError(bad[0])
-    if bad:
-        more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
-        told = " | ".join(bad[:_MOST_BAD])
-        raise MscnError(f"{len(bad)} of {len(files)} pictures can't be encoded: {told}{more}")
+    pictures = folders.read_all(files, lambda file: open_picture(file, keep_metadata), "pictures")
     notes = [f"{path}: {left_out}"] if left_out else []
     return pictures, [file.name for file in files], notes
 

@@ -40,7 +40,6 @@ _LOWEST, _HIGHEST = -10.0, 35.0  # dB, to which the SNR of a segment is clipped
 _SILENCE = 1e-12  # mean square, 120 dB below full scale: less counts as this
 _KNOWN_RATES = (4000, 16000)  # hertz, that `speech` was made for, more or less
 _HIGHEST_RATE = 2**31 - 1  # hertz, that libsndfile takes
-_MOST_BAD = 10  # files of a folder whose errors are told
 _INSIDE = 0.48  # of a step: what is rounded to it
 _FLOAT_ROUNDING = 2.0**-24  # by which a mean that is taken out and put back moves samples
 
@@ -102,19 +101,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
 
 
 def _sounds(files: Sequence[Path]) -> list[tuple[Path, Sound]]:
-    sounds, bad = [], []
-    for file in files:
-        try:
-            sounds.append((file, read_file(file)))
-        except MscnError as error:
-            bad.append(str(error))
-    if len(bad) == 1:
-        raise MscnError(bad[0])
-    if bad:
-        more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
-        told = " | ".join(bad[:_MOST_BAD])
-        raise MscnError(f"{len(bad)} of {len(files)} sounds can't be encoded: {told}{more}")
-    return sounds
+    return list(zip(files, folders.read_all(files, read_file, "sounds")))
 
 
 def _notes(sound: Sound) -> list[str]:
