@@ -217,8 +217,9 @@ def _encoded(
         if not found.lost:
             break
     if attempt is not goal:
-        told = "--lossless" if "lossless" in attempt else f"--quality={attempt['quality']}"
-        cli.note(f"{source}: the default quality would lose too much of it; took {told}")
+        kept = "kept the values as they were read" if "lossless" in attempt else None
+        told = kept or f"took --quality={attempt['quality']}"
+        cli.note(f"{source}: the default quality would lose too much of it; {told}")
     return data, found
 
 
