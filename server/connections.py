@@ -143,12 +143,18 @@ class Server(uvicorn.Server):
         config.backlog = _ACCEPTED
         super().__init__(config)
         logging.getLogger("asyncio").addFilter(_Once())
+        logging.getLogger("asyncio").addFilter(_no_lost_child)
 
     async def startup(self, sockets: Optional[list[socket.socket]] = None) -> None:
         """Listens; asyncio takes the number to accept at once for that of those who may wait."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_BACKLOG)
+
+
+def _no_lost_child(record: logging.LogRecord) -> bool:
+    """Not of workers that have been killed: `Popen.kill` may reap one before asyncio's watcher does."""
+    return "Unknown child process" not in record.getMessage()
 
 
 class _Once(logging.Filter):
