@@ -9,21 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.entropy.freeze import pooled_frequencies
+from mscn_tf.entropy import laplace
+from mscn_tf.entropy.laplace import LOG_SCALE_FIRST, LOG_SCALE_SPACING, SCALES
+from mscn_tf.entropy.whole_numbers import whole_weights
 from mscn_tf.runtime import pyramid_scales as frozen
 from mscn_tf.runtime.pyramid_prior import FRACTION
 from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
-from mscn_tf.stack.compression import lower_bound, upper_bound
 from mscn_tf.stack.keras_versions import Layer
 
-# The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
-LOG_SCALE_FIRST = -3.0
-LOG_SCALE_SPACING = 0.1
-SCALES = 101
 QUALITIES = 10
-_LARGEST_SUPPORT = 2000
 _ACTIVATION_BITS = 8  # fractional bits of hidden units, frozen
-_EXACT = 2**24 - 2**20  # what sums may reach, so that rounding may still be added
 
 
 def known_before(start: int, offset: tuple[int, int]) -> bool:
@@ -168,22 +163,9 @@ class PyramidContext(Layer):
         offset = tf.gather(self.base, level) + tf.gather(self.slope, level) * centred[:, None]
         return tf.stack(scales, -1) + offset[:, None, None]
 
-    def _mass(self, size: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
-        """Probability of one whole number of this size under a Laplace distribution."""
-        rate = tf.exp(-log_scale)
-        other = 0.5 * tf.exp(-tf.maximum(size - 0.5, 0.0) * rate) * (1 - tf.exp(-rate))
-        return tf.where(size < 0.5, 1 - tf.exp(-0.5 * rate), other)
-
     def bits(self, symbols: tf.Tensor, log_scales: tf.Tensor) -> tf.Tensor:
         """What each symbol costs; all of one shape."""
-        last = LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1)
-        # Scales out of range still learn the way back.
-        scale = upper_bound(lower_bound(log_scales, LOG_SCALE_FIRST), last)
-        size = tf.abs(symbols)
-        narrow = tf.sigmoid(self.mixture[0] + self.mixture[1] * scale)
-        wide = scale + tf.nn.softplus(self.mixture[2])
-        mass = narrow * self._mass(size, scale) + (1 - narrow) * self._mass(size, wide)
-        return -tf.math.log(mass + 1e-9) / math.log(2.0)
+        return laplace.bits(self.mixture, symbols, log_scales)
 
     def get_config(self) -> dict[str, Any]:
         names = ("levels", "channels", "hidden", "last")
@@ -194,33 +176,6 @@ def see_magnitudes(symbols: np.ndarray) -> np.ndarray:
     """float32, ``log2(1 + |s|)`` in eighths, as a decoder computes it; any shape."""
     size = np.minimum(np.abs(symbols), frozen.LARGEST_MAGNITUDE).astype(np.int64)
     return (magnitude_table()[size] / 8).astype(np.float32)
-
-
-def _supports() -> np.ndarray:
-    scales = np.exp(LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES))
-    return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
-
-
-def whole_weights(
-    real: np.ndarray, inputs: float, largest: float, offsets: float, widest: int = 14
-) -> tuple[np.ndarray, int]:
-    """Weights as whole numbers, with as many fractional bits as keep all sums exact.
-
-    Args:
-      real: ``[..., inputs, outputs]``.
-      inputs: unit of an input.
-      largest: whole number that an input reaches.
-      offsets: what is added to the sums, in real units.
-      widest: the most fractional bits.
-
-    Returns:
-      whole numbers, and fractional bits of the sums.
-    """
-    for bits in range(widest, 0, -1):
-        whole = np.rint(real * inputs * 2.0**bits)
-        if np.abs(whole).sum(-2).max() * largest + offsets * 2.0**bits < _EXACT:
-            return whole.astype(np.int32), bits
-    raise ValueError("the network's weights are too large to be frozen")
 
 
 def freeze_context(context: PyramidContext) -> dict[str, np.ndarray]:
@@ -285,15 +240,4 @@ def measured_tables(
     context: PyramidContext, symbols: np.ndarray, index: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The same with frequencies counted on symbols ``[n]`` whose tables are ``index``."""
-    supports = _supports()
-    learned = []
-    for number, support in enumerate(supports):
-        values = tf.range(-support, support + 1, dtype=tf.float32)
-        scale = tf.fill(tf.shape(values), LOG_SCALE_FIRST + LOG_SCALE_SPACING * number)
-        inside = np.exp2(-context.bits(values, scale).numpy().astype(np.float64))
-        learned.append(np.append(inside, max(1.0 - inside.sum(), 1e-9)))
-    return {
-        "support": supports.astype(np.int32),
-        "frequencies": pooled_frequencies(learned, supports, symbols, index).astype(np.uint32),
-        "centroid": np.zeros([SCALES, 2]),
-    }
+    return laplace.measured_tables(context.mixture, symbols, index)

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.entropy.pyramid_context import known_before, whole_weights
+from mscn_tf.entropy.pyramid_context import known_before
+from mscn_tf.entropy.whole_numbers import whole_weights
 from mscn_tf.runtime import pyramid_signs as frozen
 from mscn_tf.runtime.pyramid_scales import AROUND, MARGIN, OWN, PASSES
 from mscn_tf.runtime.pyramid_signs import SIZES, WIDE

@@ -1,0 +1,73 @@
+"""Whole numbers about zero: two Laplace distributions mixed, learned, and frozen into tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.entropy.freeze import pooled_frequencies
+from mscn_tf.stack.compression import lower_bound, upper_bound
+
+# The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
+LOG_SCALE_FIRST = -3.0
+LOG_SCALE_SPACING = 0.1
+SCALES = 101
+MIXTURE = (1.0, 0.0, 0.5)  # where training starts
+_LARGEST_SUPPORT = 2000
+
+
+def bits(mixture: tf.Tensor, symbols: tf.Tensor, log_scales: tf.Tensor) -> tf.Tensor:
+    """What each symbol costs under two distributions of its scale, the second one wider.
+
+    Args:
+      mixture: ``[3]``, of the narrow one's share the logit and how it changes with the log scale,
+        and how much wider the other is, before a softplus.
+      symbols: whole numbers, in floating point.
+      log_scales: of the same shape.
+    """
+    last = LOG_SCALE_FIRST + LOG_SCALE_SPACING * (SCALES - 1)
+    # Scales out of range still learn the way back.
+    scale = upper_bound(lower_bound(log_scales, LOG_SCALE_FIRST), last)
+    size = tf.abs(symbols)
+    narrow = tf.sigmoid(mixture[0] + mixture[1] * scale)
+    wide = scale + tf.nn.softplus(mixture[2])
+    mass = narrow * _mass(size, scale) + (1 - narrow) * _mass(size, wide)
+    return -tf.math.log(mass + 1e-9) / math.log(2.0)
+
+
+def _mass(size: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
+    """Probability of one whole number of this size under a Laplace distribution."""
+    rate = tf.exp(-log_scale)
+    other = 0.5 * tf.exp(-tf.maximum(size - 0.5, 0.0) * rate) * (1 - tf.exp(-rate))
+    return tf.where(size < 0.5, 1 - tf.exp(-0.5 * rate), other)
+
+
+def supports() -> np.ndarray:
+    """Largest symbol of each table, far enough out that an escape is rare: int64 ``[SCALES]``."""
+    scales = np.exp(LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES))
+    return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
+
+
+def measured_tables(
+    mixture: tf.Tensor, symbols: np.ndarray, index: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The arrays of ``runtime.tables.Tables``: as learned, and counted on symbols beside that.
+
+    Args:
+      mixture: see `bits`.
+      symbols: whole numbers ``[n]``.
+      index: their tables.
+    """
+    learned = []
+    for number, support in enumerate(supports()):
+        values = tf.range(-support, support + 1, dtype=tf.float32)
+        scale = tf.fill(tf.shape(values), LOG_SCALE_FIRST + LOG_SCALE_SPACING * number)
+        inside = np.exp2(-bits(mixture, values, scale).numpy().astype(np.float64))
+        learned.append(np.append(inside, max(1.0 - inside.sum(), 1e-9)))
+    return {
+        "support": supports().astype(np.int32),
+        "frequencies": pooled_frequencies(learned, supports(), symbols, index).astype(np.uint32),
+        "centroid": np.zeros([SCALES, 2]),
+    }

@@ -1,0 +1,151 @@
+"""The outer loop of interpolation codecs: learns how fields of any variable go on between samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.entropy import laplace
+from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_networks
+from mscn_tf.runtime.interpolation import FRACTION, PASSES, Interpolation, Visit
+from mscn_tf.signals.grids import Grid, load_grids
+from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
+from mscn_tf.training.loop import Row, Trainer
+from mscn_tf.training.outer_step import Losses, OuterStep
+
+_NO_SYMBOLS = np.zeros(0, np.int64)
+
+
+class InterpolationTrainer(Trainer):
+    """Learns the networks of `runtime.interpolation`.
+
+    What a network sees are values that were decoded with it, so its examples are made by coding
+    fields, at bounds drawn at random, with the networks as they were at the last multiple of
+    ``config.refresh`` steps.
+
+    Args:
+      config: see ``mscn_tf/configs/field.py``.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        super().__init__(config)
+        self.grids = load_grids(config.data.train)
+        self.held_out = load_grids(config.data.validation)
+        self.context = InterpolationContext(**config.model, seed=config.seed)
+        self.context.build()
+        self._coded_with = [tf.Variable(v, trainable=False) for v in variables_of(self.context)]
+        schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
+        self.optimizer = tf.keras.optimizers.Adam(schedule)
+        variables = trainable_variables_of([self.context])
+        self.optimizer.build(variables)
+        self._examples: list[tuple[np.ndarray, ...]] = []
+        self._made_at = -1
+        self._outer_step = OuterStep(
+            self._losses,
+            [(variables, self.optimizer)],
+            config.optimizer.clip,
+            lambda: self.step.assign_add(1),
+            config.xla,
+        )
+
+    def checkpointed(self) -> dict[str, Any]:
+        return {
+            "context": self.context,
+            "optimizer": self.optimizer,
+            "coded_with": self._coded_with,
+        }
+
+    def update(self, step: int) -> dict[str, tf.Tensor]:
+        since = step - step % self.config.refresh
+        if step == since:
+            for kept, now in zip(self._coded_with, variables_of(self.context)):
+                kept.assign(now)
+        if self._made_at != since:
+            self._examples, self._made_at = self._make_examples(since), since
+        random = np.random.default_rng([self.config.seed, 1, step])
+        parts = [
+            [array[random.integers(len(array), size=self.config.batch)] for array in one]
+            for one in self._examples
+        ]
+        return self._outer_step([np.stack(arrays, axis=1) for arrays in zip(*parts)])
+
+    def _losses(self, inputs: tf.Tensor, spreads: tf.Tensor, wanted: tf.Tensor) -> Losses:
+        arrays = (tf.transpose(a, [1, 0, *range(2, a.shape.rank)]) for a in (inputs, spreads, wanted))
+        bits = tf.reduce_mean(self.context.bits(*arrays), axis=0)
+        return bits, {"bits": bits}
+
+    def _make_examples(self, step: int) -> list[tuple[np.ndarray, ...]]:
+        """For each pass inputs ``[n, INPUTS]``, spreads ``[n]`` and wanted values ``[n]``."""
+        own = variables_of(self.context)
+        now = [variable.numpy() for variable in own]
+        for variable, then in zip(own, self._coded_with):
+            variable.assign(then)
+        coder = Interpolation(self._arrays())
+        for variable, value in zip(own, now):
+            variable.assign(value)
+        random = np.random.default_rng([self.config.seed, 0, step])
+        low, high = np.log(self.config.relative_bounds)
+        found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
+        for grid in self.grids:
+            bound = np.exp(random.uniform(low, high)) * np.ptp(grid.values)
+            for number, examples in enumerate(_examples(coder, grid, bound)):
+                found[number] += examples
+        return [tuple(map(np.concatenate, zip(*examples))) for examples in found]
+
+    def _arrays(
+        self, symbols: np.ndarray = _NO_SYMBOLS, index: np.ndarray = _NO_SYMBOLS
+    ) -> dict[str, np.ndarray]:
+        tables = laplace.measured_tables(self.context.mixture, symbols, index)
+        return {**freeze_networks(self.context), **tables}
+
+    def freeze(self) -> dict[str, np.ndarray]:
+        """The arrays of `runtime.interpolation.Interpolation`."""
+        coder = Interpolation(self._arrays())
+        symbols, index = [], []
+        for grid in self.grids:
+            for relative in np.geomspace(*self.config.relative_bounds, 3):
+                values = grid.in_steps(relative * np.ptp(grid.values))
+
+                def code(visit: Visit, predicted: np.ndarray, tables: np.ndarray, _, values=values):
+                    wanted = values[visit.rows, visit.columns].ravel()
+                    steps = np.floor((wanted - predicted) * 2.0**-FRACTION + 0.5).astype(np.int64)
+                    symbols.append(steps)
+                    index.append(tables)
+                    return steps
+
+                coder.walk(values.shape, code, False, grid.periodic, None)
+        return self._arrays(np.concatenate(symbols), np.concatenate(index))
+
+    def evaluate(self) -> list[Row]:
+        coder, rows = Interpolation(self._arrays()), []
+        for relative in self.config.evaluate_bounds:
+            bits = [
+                8 * len(coder.encode(values, periodic=grid.periodic)[0]) / values.size
+                for grid in self.held_out
+                for values in [grid.in_steps(relative * np.ptp(grid.values))]
+            ]
+            rows.append((f"bound {relative:g}", {"bits a value": float(np.mean(bits))}))
+        return rows
+
+
+def _examples(
+    coder: Interpolation, grid: Grid, bound: float
+) -> Sequence[list[tuple[np.ndarray, ...]]]:
+    """What the networks see of a field, for each pass a list of arrays for each level."""
+    found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
+    values = grid.in_steps(bound)
+
+    def code(visit: Visit, predicted: np.ndarray, tables: np.ndarray, _: np.ndarray) -> np.ndarray:
+        places = visit.places
+        wanted = values[visit.rows, visit.columns].ravel()
+        spreads = (places.spread * 2.0**-FRACTION).astype(np.float32)
+        error = ((wanted - places.prediction) / places.spread).astype(np.float32)
+        found[visit.number].append((places.inputs, spreads, error))
+        return np.floor((wanted - predicted) * 2.0**-FRACTION + 0.5).astype(np.int64)
+
+    coder.walk(values.shape, code, False, grid.periodic, None)
+    return found
