@@ -2,7 +2,9 @@
 
 from ml_collections import ConfigDict
 
-HELD_OUT = "hgt,orog_mod3_rectilinear_grid_2D,pre.8912.mon,rectilinear_grid_3D,vas_rectilinear_grid_2D"
+HELD_OUT = (
+    "hgt,orog_mod3_rectilinear_grid_2D,pre.8912.mon,rectilinear_grid_3D,vas_rectilinear_grid_2D"
+)
 
 
 def get_config() -> ConfigDict:
@@ -20,7 +22,7 @@ def get_config() -> ConfigDict:
             refresh=2000,  # steps that examples serve for
             relative_bounds=(3e-5, 2e-2),  # of a field's range, in training
             xla=False,
-            model=dict(hidden=32, last=16),
+            model=dict(hidden=32, last=16, filters=4),
             optimizer=dict(rate=4e-3, clip=1.0),
             data=dict(
                 train=f"../shared/data/climate/*.npz,../shared/data/fields/*.nc,{taken_away}",

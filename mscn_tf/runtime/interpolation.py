@@ -22,25 +22,28 @@ from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 
 FRACTION = 10  # fractional bits of a step that values are known to
 MAGNITUDES = 12  # of neighbours' steps that a network sees
-LARGEST_VALUE = 2.0**36  # that arithmetic has room for, in units of 2^-FRACTION steps
+LARGEST_VALUE = 2.0**34  # that arithmetic has room for, in units of 2^-FRACTION steps
 OCTAVE = 32  # parts of an octave that spreads are told apart by
 INPUT_UNIT = 32  # of differences, in spreads
 LARGEST_ACTIVATION = 4095
-CORRECTION_BITS = 12  # fractional bits of a correction, in spreads
+SHARE_BITS = 10  # fractional bits of a filter's coefficients, and of its share
 _LARGEST_INPUT = 127
-_LARGEST_CORRECTION = 2**14 - 1  # of a prediction: almost 4 spreads
+_LARGEST_SHARE = 4 << SHARE_BITS
 _LARGEST_SEEN = 255  # larger numbers of steps look alike to the network
 _LARGEST_OCTAVES = 255  # eighths of an octave that a spread may lie above the smallest
 _EXACT = 2**24  # whole numbers up to here are exact in float32
 _TOGETHER = 2**13  # places that are computed at once
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half the bound
 _REACH = 3
+_MOST_FILTERS = 8
 
 
 def _offsets(odd: bool) -> list[tuple[int, int]]:
     """Sixteen known neighbours of a place on an edge of the coarse grid, nearest first."""
     near = [(-1, 0), (1, 0), (0, -1), (0, 1)]
-    next_ones = [(y, x) for y in (-1, 1) for x in (-2, 2)] + [(y, x) for y in (-2, 2) for x in (-1, 1)]
+    next_ones = [(y, x) for y in (-1, 1) for x in (-2, 2)] + [
+        (y, x) for y in (-2, 2) for x in (-1, 1)
+    ]
     far = [(-3, 0), (3, 0), (0, -3), (0, 3)]
     corners = [(y, x) for y in (-1, 1) for x in (-1, 1)] if odd else []
     return near + next_ones + far + corners
@@ -114,12 +117,14 @@ class Places(NamedTuple):
       prediction: float64 [n], cubic interpolation.
       spread: float64 [n], above 0: how far the neighbours lie from it.
       octaves: int64 [n], 32nds of an octave that the spread lies above the smallest.
+      differences: float64 [n, neighbours], of the neighbours' values from the prediction.
       inputs: float32 [n, INPUTS], whole numbers: what the network sees.
     """
 
     prediction: np.ndarray
     spread: np.ndarray
     octaves: np.ndarray
+    differences: np.ndarray
     inputs: np.ndarray
 
 
@@ -146,11 +151,12 @@ class _Net(NamedTuple):
     first_bias: np.ndarray  # float32 [H1]
     second: np.ndarray  # float32 [H1, H2]
     second_bias: np.ndarray  # float32 [H2]
-    last: np.ndarray  # float32 [H2, 2]
-    last_bias: np.ndarray  # float32 [2]
+    last: np.ndarray  # float32 [H2, 1 + F]
+    last_bias: np.ndarray  # float32 [1 + F]
+    filters: np.ndarray  # float64 [neighbours, F]
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """float32 [n, 2], whole numbers: of inputs [n, INPUTS]."""
+        """float32 [n, 1 + F], whole numbers: of inputs [n, INPUTS]."""
         hidden = np.floor(inputs @ self.first + self.first_bias)
         hidden = np.clip(hidden, 0, LARGEST_ACTIVATION, out=hidden)
         hidden = np.floor(hidden @ self.second + self.second_bias)
@@ -167,8 +173,10 @@ class Nets:
         first_bias: integers [3, H1].
         second: integers [3, H1, H2].
         second_bias: integers [3, H2].
-        last: integers [3, H2, 2]: correction, table.
-        last_bias: integers [3, 2].
+        last: integers [3, H2, 1 + F]: table, and each filter's share.
+        last_bias: integers [3, 1 + F].
+        filters: integers [3, NEIGHBOURS, F], with `SHARE_BITS` fractional bits: what corrections are
+          made of; zero where a pass has fewer neighbours.
         shift: integers [3], fractional bits after each layer.
         octave: integers [1], what a 32nd of an octave of the spread adds to the table.
       count: of tables: indices are less.
@@ -179,7 +187,7 @@ class Nets:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], count: int):
         ranks = {"first": 3, "first_bias": 2, "second": 3, "second_bias": 2, "last": 3}
-        ranks.update(last_bias=2, shift=1, octave=1)
+        ranks.update(last_bias=2, filters=3, shift=1, octave=1)
         given = {name: checked_array(arrays, name, rank) for name, rank in ranks.items()}
         self._check(given)
         self._largest = count - 1
@@ -188,13 +196,15 @@ class Nets:
 
     def _check(self, given: dict[str, np.ndarray]) -> None:
         hidden, last = given["second"].shape[1:]
+        filters = given["filters"].shape[2]
         shapes = {
             "first": (len(PASSES), INPUTS, hidden),
             "first_bias": (len(PASSES), hidden),
             "second": (len(PASSES), hidden, last),
             "second_bias": (len(PASSES), last),
-            "last": (len(PASSES), last, 2),
-            "last_bias": (len(PASSES), 2),
+            "last": (len(PASSES), last, 1 + filters),
+            "last_bias": (len(PASSES), 1 + filters),
+            "filters": (len(PASSES), NEIGHBOURS, filters),
             "shift": (3,),
             "octave": (1,),
         }
@@ -204,6 +214,8 @@ class Nets:
         shift = given["shift"]
         if shift.min() < 1 or shift.max() > 20 or not 0 <= given["octave"][0] < 2**20:
             raise MscnError("prior: shift or octave is out of range")
+        if np.abs(given["filters"]).sum(1).max() > _LARGEST_SHARE or filters > _MOST_FILTERS:
+            raise MscnError("prior: its filters are too large to be exact")
         largest = np.full(INPUTS, _LARGEST_INPUT)
         largest[NEIGHBOURS:] = _LARGEST_OCTAVES
         sums = (
@@ -217,23 +229,29 @@ class Nets:
     def _net(self, given: dict[str, np.ndarray], number: int) -> _Net:
         units = (2.0 ** -self._shift[0], 2.0 ** -self._shift[1])
         # Of the table all bits are kept: the spread's share is added before it is rounded.
-        last = np.array([2.0 ** (CORRECTION_BITS - self._shift[2]), 1.0])
+        last = np.full(given["last"].shape[2], 2.0 ** (SHARE_BITS - self._shift[2]))
+        last[0] = 1.0
         parts = []
         for name, unit, half in (("first", units[0], 0.5), ("second", units[1], 0.5)):
             bias = given[f"{name}_bias"][number] * unit + half
             parts += [given[name][number] * unit, bias]
-        parts += [given["last"][number] * last, given["last_bias"][number] * last + [0.5, 0.0]]
-        return _Net(*(part.astype(np.float32) for part in parts))
+        parts += [
+            given["last"][number] * last,
+            given["last_bias"][number] * last + 0.5 * (last < 1),
+        ]
+        filters = given["filters"][number, : len(PASSES[number].neighbours)].astype(np.float64)
+        return _Net(*(part.astype(np.float32) for part in parts), filters)
 
     def __call__(self, number: int, places: Places) -> tuple[np.ndarray, np.ndarray]:
         """Corrected predictions, float64 [n], and tables, int64 [n], of places of a pass."""
         net = self._nets[number]
-        sums = np.empty((len(places.inputs), 2))
+        sums = np.empty((len(places.inputs), net.last.shape[1]))
         for first in range(0, len(sums), _TOGETHER):
             sums[first : first + _TOGETHER] = net(places.inputs[first : first + _TOGETHER])
-        shares = np.clip(sums[:, 0], -_LARGEST_CORRECTION, _LARGEST_CORRECTION)
-        correction = np.floor(shares * places.spread * 2.0**-CORRECTION_BITS)
-        table = (sums[:, 1].astype(np.int64) + self._octave * places.octaves) >> self._shift[2]
+        filtered = _rounded(places.differences @ net.filters, SHARE_BITS)
+        shares = np.clip(sums[:, 1:], -_LARGEST_SHARE, _LARGEST_SHARE)
+        correction = _rounded((filtered * shares).sum(1), SHARE_BITS)
+        table = (sums[:, 0].astype(np.int64) + self._octave * places.octaves) >> self._shift[2]
         return places.prediction + correction, np.clip(table, 0, self._largest)
 
 
@@ -280,15 +298,14 @@ class Grid:
         spread += _SMALLEST_SPREAD
         octaves = np.searchsorted(_SPREADS, spread, side="right") - 1
         inputs = np.zeros((len(values), INPUTS), np.float32)
-        values *= INPUT_UNIT
-        values = np.floor(np.divide(values, spread[:, None], out=values), out=values)
-        inputs[:, : values.shape[1]] = np.clip(values, -_LARGEST_INPUT, _LARGEST_INPUT)
+        shares = np.floor(values * INPUT_UNIT / spread[:, None])
+        inputs[:, : values.shape[1]] = np.clip(shares, -_LARGEST_INPUT, _LARGEST_INPUT)
         for column, neighbour in enumerate(part.seen, NEIGHBOURS):
             near = _view(steps, part, flat, *part.neighbours[neighbour])
             inputs[:, column] = self._seen[np.minimum(near, _LARGEST_SEEN)]
         inputs[:, -2] = np.minimum(octaves * 8 // OCTAVE, _LARGEST_OCTAVES)
         inputs[:, -1] = 16 * (apart.bit_length() - 1)
-        return Places(prediction, spread, octaves, inputs)
+        return Places(prediction, spread, octaves, values, inputs)
 
     def _around(self, array: np.ndarray, apart: int) -> np.ndarray:
         """The level's grid, with three more rows and columns on each side: mirrored, or periodic."""
@@ -305,9 +322,7 @@ class Grid:
         return level
 
 
-def _view(
-    array: np.ndarray, part: Pass, flat: list[bool], row: int, column: int
-) -> np.ndarray:
+def _view(array: np.ndarray, part: Pass, flat: list[bool], row: int, column: int) -> np.ndarray:
     """Neighbours [n] of all places of a pass in a level's grid with its margins."""
     if flat[0]:
         row, column = 0, column + row if column % 2 == 0 else column

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_networks
-from mscn_tf.runtime.interpolation import FRACTION, PASSES, Interpolation, Visit
+from mscn_tf.runtime.interpolation import FRACTION, NEIGHBOURS, PASSES, Interpolation, Visit
 from mscn_tf.signals.grids import Grid, load_grids
 from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 from mscn_tf.training.loop import Row, Trainer
@@ -67,19 +67,19 @@ class InterpolationTrainer(Trainer):
         if self._made_at != since:
             self._examples, self._made_at = self._make_examples(since), since
         random = np.random.default_rng([self.config.seed, 1, step])
-        parts = [
-            [array[random.integers(len(array), size=self.config.batch)] for array in one]
-            for one in self._examples
-        ]
+        parts = []
+        for arrays in self._examples:
+            chosen = random.integers(len(arrays[0]), size=self.config.batch)
+            parts.append([array[chosen] for array in arrays])
         return self._outer_step([np.stack(arrays, axis=1) for arrays in zip(*parts)])
 
-    def _losses(self, inputs: tf.Tensor, spreads: tf.Tensor, wanted: tf.Tensor) -> Losses:
-        arrays = (tf.transpose(a, [1, 0, *range(2, a.shape.rank)]) for a in (inputs, spreads, wanted))
+    def _losses(self, *examples: tf.Tensor) -> Losses:
+        arrays = [tf.transpose(part, [1, 0, *range(2, part.shape.rank)]) for part in examples]
         bits = tf.reduce_mean(self.context.bits(*arrays), axis=0)
         return bits, {"bits": bits}
 
     def _make_examples(self, step: int) -> list[tuple[np.ndarray, ...]]:
-        """For each pass inputs ``[n, INPUTS]``, spreads ``[n]`` and wanted values ``[n]``."""
+        """For each pass what `InterpolationContext.bits` takes of its places."""
         own = variables_of(self.context)
         now = [variable.numpy() for variable in own]
         for variable, then in zip(own, self._coded_with):
@@ -144,7 +144,9 @@ def _examples(
         wanted = values[visit.rows, visit.columns].ravel()
         spreads = (places.spread * 2.0**-FRACTION).astype(np.float32)
         error = ((wanted - places.prediction) / places.spread).astype(np.float32)
-        found[visit.number].append((places.inputs, spreads, error))
+        differences = np.zeros((len(wanted), NEIGHBOURS), np.float32)
+        differences[:, : places.differences.shape[1]] = places.differences / places.spread[:, None]
+        found[visit.number].append((places.inputs, differences, spreads, error))
         return np.floor((wanted - predicted) * 2.0**-FRACTION + 0.5).astype(np.int64)
 
     coder.walk(values.shape, code, False, grid.periodic, None)
