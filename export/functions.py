@@ -38,7 +38,8 @@ from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
-from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
+from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}

@@ -11,8 +11,8 @@ from mscn_tf.runtime import residuals
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quality import LEVELS
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 

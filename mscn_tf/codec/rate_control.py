@@ -12,11 +12,10 @@ import numpy as np
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.signals import images
 
 DEFAULT_QUALITY = 5.0
-LOWEST, HIGHEST = 16, 16 * LEVELS  # qualities in sixteenths
 _CLOSE = 0.99  # of a wanted rate is close enough
 _DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
 _TRIES = 5
@@ -65,7 +64,7 @@ def smallest_file(encode_at: Callable[[int], bytes]) -> bytes:
       encode_at: sixteenths of quality to a file.
     """
     encode_at = cache(encode_at)
-    q16 = 16 * LEVELS // 2
+    q16 = HIGHEST // 2
     for stride in (32, 16):
         while True:
             near = [q for q in (q16 - stride, q16, q16 + stride) if LOWEST <= q <= HIGHEST]

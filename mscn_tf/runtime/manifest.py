@@ -10,7 +10,7 @@ from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import AXES, MAX_SIDE, MODALITIES, overlap_problem
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.values import Values
 
 FORMAT, VERSION = "mscn-bundle", 1

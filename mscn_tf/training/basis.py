@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.occupancy import grow_tree
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.signals.datasets import TileSampler
 from mscn_tf.stack.keras_versions import plain
 from mscn_tf.training.ahead import Ahead

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.codec import Codec
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.signals import datasets
 from mscn_tf.signals.images import psnr
 from mscn_tf.training import train as training
