@@ -22,9 +22,9 @@ from typing import Optional
 from absl import flags
 
 from mscn_tf.apps import cli, streams
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.progress import shown
 from mscn_tf.signals.modalities import ENDINGS, check_metadata, write
 
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
     if not single and (size is not None or region is not None):
         raise MscnError(f"{source} holds {container.items} signals; name one with --item=I")
     item = (ITEM.value or 0) if single else None
-    codec = Codec.of(container, CODEC.value)
+    codec = FileDecoder.of(container, CODEC.value)
     if single:
         arrays = (codec.decode(container, i, SCALE.value, size, region) for i in (item,))
     else:

@@ -198,18 +198,22 @@ def _encoded(
     if not goal and bound is None and not lossless and len(signals.arrays) == 1 and MEASURE.value:
         tries += [{"quality": quality} for quality in _RAISED]
         tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
+    reads_back = MEASURE.value or bound is not None
     for attempt in tries:
+        wanted = {**options, **attempt}
         data = codec.encode(
             signals.arrays,
             names=signals.names,
             metadata=signals.metadata,
             effort=EFFORT.value,
             progress=cli.shows_progress(),
-            **{**options, **attempt},
+            check=not reads_back,
+            **wanted,
         )
-        if not MEASURE.value and bound is None:
+        if not reads_back:
             return data, None
-        found = read_back(codec, data, signals, cli.shows_progress())
+        promised = 0.0 if wanted["lossless"] else wanted.get("max_error")
+        found = read_back(codec, data, signals, cli.shows_progress(), promised)
         if bound is not None:
             found.check_bound(bound)
         if views is not None:

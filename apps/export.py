@@ -22,6 +22,7 @@ from typing import Optional
 from absl import flags
 
 from mscn_tf.apps import cli
+from mscn_tf.runtime import scheme
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write, read_bytes
@@ -58,11 +59,6 @@ def main(argv: list[str]) -> None:
         shipped = CODEC.value in Bundle.names()
         path = SHIPPED / f"{bundle.name}{SUFFIX}" if shipped else CODEC.value
         files = {target: read_bytes(path)}
-    elif bundle.kind != "basis":
-        raise MscnError(
-            f"{bundle.name} is a codec of kind {bundle.kind}, without a float network; export it "
-            "with --format=bundle"
-        )
     else:
         files = _converted(bundle, target, size)
     for path, content in files.items():
@@ -74,13 +70,17 @@ def main(argv: list[str]) -> None:
 
 def _converted(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> dict[str, bytes]:
     """Contents of files by path; a SavedModel is written at once."""
+    kind = bundle.scheme
+    if kind.functions is None:
+        raise MscnError(
+            f"{bundle.name} is a codec of kind {kind.name}, without a float network; export it "
+            "with --format=bundle"
+        )
     if FORMAT.value == "tflite":
         cli.check_writable(target)
     cli.require_tensorflow()
     with cli.importing_tensorflow():
-        from mscn_tf.export.functions import Functions
-
-        functions = Functions(bundle, size)
+        functions = scheme.imported(kind.functions)(bundle, size)
         if FORMAT.value == "saved_model":
             from mscn_tf.export.saved_model import write_saved_model
 

@@ -20,9 +20,9 @@ from absl import flags
 
 from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError, install, printable
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.files import atomic_write, read_bytes
 from mscn_tf.signals import modalities
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     if PLOT.value is not None:
         _plot(source, PLOT.value)
         return
-    info = Codec.info(read_bytes(source), source, LIMIT.value)
+    info = FileDecoder.info(read_bytes(source), source, LIMIT.value)
     bundle = Bundle.find(bytes.fromhex(info["codec"]))
     info["codec_name"] = None if bundle is None else bundle.name
     if JSON.value:
@@ -84,7 +84,7 @@ def _plot(source: str, target: str) -> None:
     except ModuleNotFoundError as error:
         raise MscnError(f"--plot needs {error.name}: {install('evaluate')}") from error
     container = Container.from_bytes(read_bytes(source), source)
-    codec = Codec.of(container, CODEC.value)
+    codec = FileDecoder.of(container, CODEC.value)
     original = None
     if ORIGINAL.value is not None:
         original = _original(ORIGINAL.value, source, container)

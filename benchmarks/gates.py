@@ -100,7 +100,7 @@ class Thumbnails:
 
     def __init__(self, codec: Codec, pictures: np.ndarray):
         self.codec, self.pictures = codec, pictures
-        self.prior = codec.bundle.prior
+        self.prior = codec.scheme.prior
         self.fitting = BasisCodec.restored(codec.bundle)
         self.rate_weight = codec.bundle.manifest.rate_weight
 

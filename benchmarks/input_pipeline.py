@@ -13,7 +13,7 @@ import time
 import numpy as np
 from absl import app
 
-from mscn_tf.training.train import TRAINERS
+from mscn_tf.training.train import trainer_of
 
 CONFIGS = ("mscn_tf/configs/thumb32.py", "mscn_tf/configs/photo.py")
 STEPS = 15
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         config = module.get_config()
-        trainer = TRAINERS[config.codec](config)
+        trainer = trainer_of(config.codec)(config)
         times = []
         for step in range(1 + STEPS):
             began = time.perf_counter()

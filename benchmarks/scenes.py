@@ -42,7 +42,7 @@ def draw(path: str, views: Views, grids: dict[str, np.ndarray]) -> None:
 def with_values(codec: Codec, grid: np.ndarray, count: int) -> np.ndarray:
     """Encoded at the finest quality with the largest values of all tiles alone, and decoded."""
     tiles = to_tiles(codec.scheme.values.normalise(grid), codec.bundle.manifest.tile_edge)
-    quality, prior = np.full(len(tiles), 160), codec.bundle.prior
+    quality, prior = np.full(len(tiles), 160), codec.scheme.prior
     symbols = prior.quantise(codec.encoder.codes(tiles, quality), quality, 0.0)
     sizes = np.abs(prior.dequantise(symbols, quality))
     order = np.argsort(-sizes, axis=None, kind="stable")

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     signals = read(argv[1], modality) if len(argv) > 1 else held_out(codec)
     signals = Signals(signals.arrays[:: EVERY.value], None, None)
     count, shape = len(signals.arrays), signals.arrays[0].shape
-    quality, prior = np.full(count, _Q16), codec.bundle.prior
+    quality, prior = np.full(count, _Q16), codec.scheme.prior
     tiles = np.stack([codec.scheme.values.normalise(signal) for signal in signals.arrays])
     symbols = prior.quantise(codec.encoder.codes(tiles, quality), quality, 0.0)
     order = np.argsort(-np.abs(prior.dequantise(symbols, quality)), axis=1, kind="stable")

@@ -6,15 +6,17 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.manifest import FORMAT, VERSION
+
+Members = Mapping[str, Union[bytes, np.ndarray]]  # contents by name
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip file knows
 
@@ -30,17 +32,17 @@ def _npy(array: np.ndarray) -> bytes:
 def write_bundle(
     path: PathLike,
     manifest: Mapping[str, Any],
-    members: Mapping[str, bytes | np.ndarray],
+    members: Members,
 ) -> bytes:
     """Writes a bundle and returns its id (32 bytes).
 
     Args:
       path: where to; the suffix is `.mscnb` by custom.
-      manifest: `name`, `modality` ("image"), `tile_edge`, `channels`, `qualities`, for a
-        tile codec `code_size`, and whatever else is worth recording; must be fit for JSON.
-      members: contents by name: `decoder.onnx` (bytes), `prior/NAME` and `weights/NAME` (arrays;
-        `.npy` is appended where it is missing). Integer weights need `weights/NAME.step`, float,
-        broadcastable to them.
+      manifest: `name`, `codec`, `modality`, `tile_edge`, `channels`, `qualities`, what else the
+        codec's kind needs, and whatever is worth recording; must be fit for JSON.
+      members: files (bytes), of a tile codec `decoder.onnx`; and arrays, `prior/NAME` and
+        `weights/NAME` (`.npy` is appended where it is missing). Integer weights need
+        `weights/NAME.step`, float, broadcastable to them.
 
     Raises:
       MscnError: the members make no bundle that can be loaded, or `path` cannot be written.
@@ -66,7 +68,7 @@ def write_bundle(
     data = buffer.getvalue()
 
     bundle = Bundle.from_bytes(data, str(path))  # what cannot be read is not written
-    Codec(bundle).scheme  # noqa: B018
+    FileDecoder(bundle).scheme  # noqa: B018
     bundle.weights()
     with atomic_write(path) as file:
         file.write(data)

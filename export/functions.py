@@ -38,7 +38,9 @@ from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
-from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
+from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
+from mscn_tf.runtime.quality import LEVELS
+from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
@@ -64,11 +66,6 @@ class Functions:
     """
 
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
-        if bundle.kind != "basis":
-            raise MscnError(
-                f"{bundle.name} is a codec of kind {bundle.kind}, without a float network; "
-                "export it with --format=bundle"
-            )
         codec = BasisCodec.restored(bundle)
         self.network, self.step_sizes = codec.network, codec.step_sizes
         self.holder = holder_of(self.network, self.step_sizes)
@@ -97,7 +94,7 @@ class Functions:
         return output.numpy()
 
     def _freeze_prior(self, bundle: Bundle) -> None:
-        arrays, tables = bundle.arrays("prior"), bundle.prior.tables
+        arrays, tables = bundle.arrays("prior"), Tiles(bundle).prior.tables
         base, context = arrays["base"].astype(np.int64), arrays["context"].astype(np.int64)
         magnitude = arrays["magnitude"].astype(np.int64)
         reach = np.abs(context).sum(1).max() * np.abs(magnitude).max() + np.abs(base).max()

@@ -23,7 +23,6 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import MODALITIES, Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
-from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.view import View, view
 from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
@@ -39,7 +38,6 @@ MEDIA_TYPES = {
 JSON, MSCN = "application/json", "application/octet-stream"
 _BYTES_A_PIXEL = 256  # decoding and encoding of pyramids take up to 170
 _CHEAPER = 4  # times less memory a sample of exact planes takes
-_STRIP = 1024  # rows that pyramids make at once; the tiles of those around are needed, too
 _MAX_ITEMS = 2**16  # of a file in a request's body
 _OPEN_FILES = 4  # stored files that a worker keeps in memory
 
@@ -102,8 +100,7 @@ def _prepare(settings: Settings) -> None:
     with open(os.devnull, "w") as nowhere:  # standard error is a pipe that nobody reads
         os.dup2(nowhere.fileno(), 2)
     for codec in _codecs(settings).values():
-        if not isinstance(codec.scheme, Pyramids):
-            codec.scheme.decoder  # noqa: B018
+        codec.scheme.warm_up()
     if sys.platform == "linux":
         import resource
 
@@ -187,11 +184,10 @@ def encode(
         raise MscnError("give one of quality, bpp, bytes and psnr")
     goal = {"size" if key == "bytes" else key: value for key, value in goal.items()}
     codec = _coder(settings, name)
-    if not isinstance(codec.scheme, Pyramids):
-        try:
-            codec.encoder  # noqa: B018
-        except MscnError as error:
-            raise RefusedError(501, str(error)) from error
+    try:
+        codec.encoder  # noqa: B018
+    except MscnError as error:
+        raise RefusedError(501, str(error)) from error
     picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels).pixels
     return Answer(200, MSCN, codec.encode(picture, effort=effort, **goal))
 
@@ -289,20 +285,7 @@ def _samples(codec: Codec, container: Container, wanted: View) -> int:
         return math.prod(shape)  # residuals are of all of it
     stored = len(container.coded(wanted.item)) < len(container.planes(wanted.item))
     least = math.prod(shape) // _CHEAPER if stored else 0  # exact planes, too
-    edge = container.tile_edge
-    stride = edge - container.tile_overlap
-    touched = [
-        min(-(-(start + extent) // stride) * stride, side) - start // stride * stride
-        for start, extent, side in zip(wanted.start, wanted.extent, shape)
-    ]
-    made = math.prod(touched)
-    if isinstance(codec.scheme, Pyramids):
-        # Fine levels are left out where the output is small, but a strip of them is in memory.
-        shrink = min(extent // out for extent, out in zip(wanted.extent, wanted.shape))
-        skip = min(max(shrink.bit_length() - 1, 0), codec.scheme.prior.levels)
-        rows, columns = touched
-        made = max(made >> 2 * skip, min(rows, _STRIP + 2 * edge) * columns)
-    return max(made, least, math.prod(wanted.shape))
+    return max(codec.scheme.samples(container, wanted), least, math.prod(wanted.shape))
 
 
 def _encoded(values: np.ndarray, kind: str, name: str) -> bytes:

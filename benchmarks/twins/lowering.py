@@ -16,7 +16,7 @@ from benchmarks.twins.cases import BATCHES, Case, noise, noise_name
 from benchmarks.twins.with_tensorflow import functions
 from mscn_tf.configs import thumb32
 from mscn_tf.networks import products
-from mscn_tf.training.basis import BasisTrainer
+from mscn_tf.training.tiles import TileTrainer
 
 # TensorFlow's, which `mscn_tf.networks.sine` takes where there is a GPU, and the polynomials there.
 SINES = ("sine", "polynomials")
@@ -49,7 +49,7 @@ def write(folder: Path, case: Case, arrays: dict[str, np.ndarray], tasks: Sequen
 def write_thumb32(folder: Path, tiles: int) -> None:
     """The same of the loss of a training step of `thumb32`, and of its gradients' norms."""
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = BasisTrainer(thumb32.get_config(), sampler=None, validation=None)
+    trainer = TileTrainer(thumb32.get_config(), sampler=None, validation=None)
     network, known = trainer.codec.network, {}
     for number, weight in enumerate([network.basis, network.feature_basis]):
         known[noise_name(number, weight.shape)] = value = noise(noise_name(number, weight.shape))

@@ -13,8 +13,8 @@ import tf2onnx
 from benchmarks.twins.cases import Case
 from benchmarks.twins.with_tensorflow import network_of
 from mscn_tf.export.onnx import OPSET
-from mscn_tf.runtime.bundle import DECODER, Bundle
-from mscn_tf.runtime.decoder import Decoder
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.decoder import DECODER, Decoder
 
 VERSION = onnxruntime.__version__
 

@@ -37,9 +37,9 @@ export class Bundle {
     this.size = bytes.length;
   }
 
-  /** "basis", a codec of tiles, or "pyramid". */
+  /** The manifest's word for the kind of codec: see schemes.js. */
   get kind() {
-    return this.manifest.codec ?? "basis";
+    return this.manifest.codec ?? "tiles";
   }
 
   /** The arrays in a folder, by name. */

@@ -4,11 +4,10 @@ import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
 import { decodeExact } from "./exact.js";
 import { joinPlanes, toBytes, toRgba } from "./pixels.js";
-import { PyramidReader } from "./pyramids.js";
 import { correct, decodeResidual } from "./residuals.js";
 import { resized } from "./sampling.js";
+import { schemeOf } from "./schemes.js";
 import { sphereGrid, valuesAt } from "./sphere.js";
-import { TileReader } from "./tiles.js";
 
 const SHOWN = ["image", "field", "silhouette"];
 const LARGEST = 2 ** 26; // samples of an item that a page can hold
@@ -38,21 +37,18 @@ export class Codec {
     if (!agrees || container.channelCounts.some((count) => !channels.includes(count))) {
       throw new MscnError(`${source}: its header disagrees with codec ${bundle.name}; get a fresh copy`);
     }
-    if (container.errorBound !== null && bundle.kind === "pyramid") {
+    this.scheme = schemeOf(bundle);
+    if (container.errorBound !== null && !this.scheme.keepsBounds) {
       throw new MscnError(
         `${source}: damaged (an error bound, which files of ${bundle.name} can't have); `
         + "get a fresh copy",
       );
     }
-    const readers = { basis: TileReader, pyramid: PyramidReader };
-    if (!readers[bundle.kind]) {
-      throw new MscnError(`bundle ${bundle.name}: a codec of kind ${bundle.kind}; get a newer page`);
-    }
     this.container = container;
     this.bundle = bundle;
     const { low = 0, high = 255, dtype = "uint8" } = manifest.values ?? {};
     this._range = { low, high, dtype };
-    this._reader = new readers[bundle.kind](container, bundle);
+    this._reader = new this.scheme.Reader(container, bundle);
   }
 
   /**

@@ -94,9 +94,7 @@ async function showItem(file, item) {
   element("item").max = file.items - 1;
   element("item").value = item;
   element("item-name").textContent = file.names?.[item] ?? "";
-  element("evaluated-caption").textContent = file.kind === "basis"
-    ? "The function, evaluated at these points."
-    : "The wavelets' values before they become pixels, by cubic convolution.";
+  element("evaluated-caption").textContent = file.zoomed;
   element("globe-figure").hidden = file.modality !== "field";
   element("result").hidden = false;
   setBox(boxOfSize(shape.map((side) => side / 2 ** element("zoom").valueAsNumber)));

@@ -45,10 +45,10 @@ const calls = {
     checkShown(container);
     codec = new Codec(container, await bundleOf(container));
     const { items, names, modality, length, samples, bundleId, errorBound } = container;
-    const { name: codecName, kind, size } = codec.bundle;
+    const { name: codecName, size } = codec.bundle;
     return {
-      items, names, modality, length, samples, bundleId, errorBound, codecName, kind,
-      codecBytes: size,
+      items, names, modality, length, samples, bundleId, errorBound, codecName,
+      codecBytes: size, zoomed: codec.scheme.zoomed,
     };
   },
 

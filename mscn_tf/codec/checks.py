@@ -1,24 +1,22 @@
-"""Whether arrays and options are what a codec can encode, and files what was promised."""
+"""Whether arrays and options are what a codec can encode."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from mscn_tf.runtime import residuals
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
-from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.quality import LEVELS
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
 
 def checked_signals(
-    codec: Codec, signals: np.ndarray | Sequence[np.ndarray], lossless: bool
+    codec: FileDecoder, signals: np.ndarray | Sequence[np.ndarray], lossless: bool
 ) -> list[np.ndarray]:
     """A list of arrays ``[.., C]`` that a codec can encode, once they are of its type.
 
@@ -88,30 +86,24 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
     return pictures
 
 
-def check_goal(name: str, value: float) -> None:
-    """Raises MscnError where a quality, rate, PSNR or size is beyond what a file can have."""
-    if name == "quality" and not 1 <= value <= LEVELS:
-        raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
-    if not 0 < value < np.inf:
-        raise MscnError(f"{name}={value:g}: must be more than 0")
+def checked_goal(**goals: float | None) -> dict[str, float]:
+    """The one of ``quality``, ``bpp``, ``psnr`` and ``bytes`` that is given, or nothing.
+
+    Raises:
+      MscnError: there are several, or it is beyond what a file can have.
+    """
+    given = {name: value for name, value in goals.items() if value is not None}
+    if len(given) > 1:
+        raise MscnError("give one of quality, bpp, psnr and size")
+    for name, value in given.items():
+        if name == "quality" and not 1 <= value <= LEVELS:
+            raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
+        if not 0 < value < np.inf:
+            raise MscnError(f"{name}={value:g}: must be more than 0")
+    return given
 
 
-def check_bound(codec: Codec, bound: float, goals: Collection[str]) -> None:
-    """Raises MscnError where a codec can't keep a bound on errors, or not beside other goals."""
-    if not 0 <= bound < np.inf:
-        raise MscnError(f"max_error={bound:g}: must be 0 or more")
-    if bound and codec.values.dtype == "bool":
-        raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
-    if bound and isinstance(codec.scheme, Pyramids):
-        raise MscnError(
-            f"{codec.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
-            "of tiles, such as thumb32"
-        )
-    if set(goals) - {"quality"}:
-        raise MscnError("give max_error alone, or with quality")
-
-
-def check_alpha(codec: Codec, quality: float, bound: float | None) -> None:
+def check_alpha(codec: FileDecoder, quality: float, bound: float | None) -> None:
     """Raises MscnError where alpha can't be made coarser, or not as much."""
     if not 1 <= quality <= LEVELS:
         raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
@@ -119,20 +111,3 @@ def check_alpha(codec: Codec, quality: float, bound: float | None) -> None:
         raise MscnError("alpha_quality is for pictures")
     if bound is not None:
         raise MscnError("give alpha_quality without lossless and max_error")
-
-
-def check_kept(codec: Codec, data: bytes, signals: Sequence[np.ndarray], bound: float) -> None:
-    """Reads a file back: what was promised is kept.
-
-    Raises:
-      MscnError: it isn't.
-    """
-    for signal, decoded in zip(signals, codec.decode_all(data)):
-        if np.array_equal(signal, decoded):
-            continue
-        error = residuals.largest_error(signal, decoded)
-        if not error <= bound:
-            raise MscnError(
-                f"an error of {error:g} is left, max_error={bound:g} can't be kept in "
-                f"{decoded.dtype}; raise it"
-            )

@@ -8,10 +8,11 @@ from functools import cache, partial
 
 import numpy as np
 
+from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.network import Floats, Network, functions_of
 from mscn_tf.codec.tiling import as_floats
-from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.tiles import Tiles
 
 BATCH = 64
 _BATCH_POINTS = 2**17  # of larger tiles fewer at a time
@@ -24,10 +25,10 @@ Step = Callable[..., Floats]
 
 
 class Encoder:
-    """The inner loop of a trained codec (docs/method.md), with the weights of its bundle.
+    """The inner loop of a trained tile codec (docs/method.md), with the weights of its bundle.
 
     Args:
-      bundle: of a tile codec.
+      scheme: of the codec.
       grid: that of the tiles, for each axis ``[1, N]``, where it isn't the one that the codec was
         trained on; only on the sphere.
 
@@ -35,14 +36,18 @@ class Encoder:
       grid: coordinates of a tile's samples, for each axis float32 ``[1, N]``.
 
     Raises:
-      MscnError: the bundle can only decode.
+      OnlyDecodesError: the bundle can only decode.
+      MscnError: its weights do not fit its model.
     """
 
-    def __init__(self, bundle: Bundle, grid: Sequence[np.ndarray] | None = None):
+    def __init__(self, scheme: Tiles, grid: Sequence[np.ndarray] | None = None):
+        bundle = scheme.bundle
         model, rate_weight = bundle.manifest.model, bundle.manifest.rate_weight
         if model is None or rate_weight is None:
-            raise MscnError(f"bundle {bundle.name}: it can only decode; retrain it with mscn train")
-        self._prior = bundle.prior
+            raise OnlyDecodesError(
+                f"bundle {bundle.name}: it can only decode; retrain it with mscn train"
+            )
+        self._prior = scheme.prior
         self._rate_weight = rate_weight
         weights = {name: w.astype(np.float32) for name, w in bundle.weights().items()}
 

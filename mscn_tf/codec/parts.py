@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from mscn_tf.codec.tiling import planes
 from mscn_tf.runtime import exact
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.prior import LEVELS
-from mscn_tf.runtime.wavelet import Pyramid
+from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.quality import HIGHEST
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
 _LOOKED_AT = 8  # planes of a file whose sizes are estimated
@@ -39,7 +38,7 @@ class Parts:
 
     def __init__(
         self,
-        codec: Codec,
+        codec: FileDecoder,
         signals: Sequence[np.ndarray],
         names: Sequence[str] | None,
         metadata: dict[str, Any] | None,
@@ -81,11 +80,11 @@ class Parts:
 
     def pack(
         self,
-        symbols: np.ndarray | Iterable[Pyramid],
+        symbols: Any,
         q16: int,
         tiles_per_block: int | None = None,
     ) -> bytes:
-        """The file of symbols of all tiles of the coded planes, at one quality in sixteenths."""
+        """The file of the symbols of all coded planes, at one quality in sixteenths."""
         return self._codec.pack(
             symbols,
             [signal.shape[:-1] for signal in self.signals],
@@ -152,7 +151,7 @@ class StoredEncoding:
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file; its quality, which nothing depends on, is the highest."""
-        return self._parts.pack((), 16 * LEVELS)
+        return self._parts.pack((), HIGHEST)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes."""

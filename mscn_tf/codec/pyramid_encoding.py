@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
-from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
@@ -70,26 +70,43 @@ class _Plane:
                 yield scheme.tile(strip, shape, *place), scheme.tile_shape(shape, *place)
 
 
+class PyramidEncoder:
+    """Wavelet analysis and the choice of symbols, for files.
+
+    Args:
+      scheme: of the codec.
+
+    Raises:
+      OnlyDecodesError: the bundle can only decode.
+    """
+
+    def __init__(self, scheme: Pyramids):
+        rate_weight, name = scheme.bundle.manifest.rate_weight, scheme.bundle.name
+        if rate_weight is None:
+            raise OnlyDecodesError(f"bundle {name}: it can only decode, without a rate_weight")
+        self._scheme, self._rate_weight = scheme, rate_weight
+
+    def encoding(
+        self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
+    ) -> PyramidEncoding:
+        """As `codec.encoding.Encoder` has it."""
+        return PyramidEncoding(self._scheme, self._rate_weight, parts, bar, effort)
+
+
 class PyramidEncoding:
     """Chooses symbols, at any quality, and estimates what that gives.
 
     Args:
-      codec: whose files are wanted.
+      scheme: of the codec whose files are wanted.
+      rate_weight: squared error that a bit is worth, in steps squared.
       parts: pictures, of which a plane at least is coded.
       bar: shows progress, in tiles.
       passes: how often symbols are chosen anew, each time at better scales.
-
-    Raises:
-      MscnError: the codec can only decode.
     """
 
-    def __init__(self, codec: Codec, parts: Parts, bar: tqdm, passes: int):
-        self._codec, self._parts, self._bar, self._passes = codec, parts, bar, passes
-        self._rate_weight, scheme = codec.bundle.manifest.rate_weight, codec.scheme
-        if self._rate_weight is None:
-            raise MscnError(
-                f"bundle {codec.bundle.name}: it can only decode, without a rate_weight"
-            )
+    def __init__(self, scheme: Pyramids, rate_weight: float, parts: Parts, bar: tqdm, passes: int):
+        self._scheme, self._rate_weight = scheme, rate_weight
+        self._parts, self._bar, self._passes = parts, bar, passes
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
         self._tiles = sum(len(scheme.places(plane.pixels.shape[:2])) for plane in self._planes)
 
@@ -97,7 +114,7 @@ class PyramidEncoding:
         """Of every tile, as they are wanted."""
         for plane in self._planes:
             for part, size in plane.tiles():
-                prior = self._codec.scheme.prior
+                prior = self._scheme.prior
                 yield quantise(prior, part, *size, q16, rate_weight, self._passes)
                 self._bar.update()
 
@@ -108,7 +125,7 @@ class PyramidEncoding:
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
-        step = self._codec.scheme.prior.step(q16)
+        step = self._scheme.prior.step(q16)
         total = 1.0 + self._parts.bits
         for plane in self._planes:
             used = plane.sample[plane.sample >= (1 - _DEAD_ZONE) * step]
@@ -117,7 +134,7 @@ class PyramidEncoding:
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
-        step = self._codec.scheme.prior.step(q16)
+        step = self._scheme.prior.step(q16)
         found = []
         for plane in self._planes:
             error = plane.sample - step * np.floor(plane.sample / step + 0.5 - _DEAD_ZONE)

@@ -5,38 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Protocol
 
 import numpy as np
 
+from mscn_tf.codec.encoding import Encoding
 from mscn_tf.codec.parts import Parts
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.signals import images
 
 DEFAULT_QUALITY = 5.0
-LOWEST, HIGHEST = 16, 16 * LEVELS  # qualities in sixteenths
 _CLOSE = 0.99  # of a wanted rate is close enough
 _DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
 _TRIES = 5
 _ROUNDING = 1e-12  # of a rate that was multiplied and divided
 
 
-class Encoding(Protocol):
-    """Signals on their way into a file, at any quality in sixteenths."""
-
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file; ``thrift`` makes bits dearer."""
-
-    def estimated_bits(self, q16: int) -> float:
-        """About what ``file`` takes, but for a constant factor."""
-
-    def estimated_psnr(self, q16: int) -> float:
-        """About what ``file`` reaches, in dB, but for a constant."""
-
-
-def best_file(codec: Codec, parts: Parts, encoding: Encoding, goals: Mapping[str, float]) -> bytes:
+def best_file(
+    codec: FileDecoder, parts: Parts, encoding: Encoding, goals: Mapping[str, float]
+) -> bytes:
     """The best file that reaches a goal, or that of the default quality.
 
     Args:
@@ -65,7 +53,7 @@ def smallest_file(encode_at: Callable[[int], bytes]) -> bytes:
       encode_at: sixteenths of quality to a file.
     """
     encode_at = cache(encode_at)
-    q16 = 16 * LEVELS // 2
+    q16 = HIGHEST // 2
     for stride in (32, 16):
         while True:
             near = [q for q in (q16 - stride, q16, q16 + stride) if LOWEST <= q <= HIGHEST]
@@ -108,7 +96,7 @@ def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
     return best
 
 
-def _reaching(codec: Codec, parts: Parts, encoding: Encoding, psnr: float) -> bytes:
+def _reaching(codec: FileDecoder, parts: Parts, encoding: Encoding, psnr: float) -> bytes:
     """The smallest file of at least so many dB, in the mean of all items that aren't exact."""
 
     def measured(data: bytes) -> float:

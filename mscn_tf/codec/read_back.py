@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mscn_tf.codec.bounds import check_kept
 from mscn_tf.codec.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
@@ -65,7 +66,13 @@ class ReadBack:
         return "exact"
 
 
-def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = False) -> ReadBack:
+def read_back(
+    codec: Codec,
+    data: bytes,
+    signals: Signals,
+    progress: bool = False,
+    bound: float | None = None,
+) -> ReadBack:
     """Decodes a file and compares it with the signals that it was made from.
 
     Args:
@@ -73,6 +80,10 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
       data: the file.
       signals: as their modality's reader gave them.
       progress: shows a bar on standard error.
+      bound: that was promised on errors of the arrays, 0 without loss; None where none was.
+
+    Raises:
+      MscnError: the promise wasn't kept.
     """
     modality = codec.bundle.manifest.modality
     figures: dict[str, list[float]] = defaultdict(list)
@@ -81,6 +92,8 @@ def read_back(codec: Codec, data: bytes, signals: Signals, progress: bool = Fals
     originals = signals.arrays if signals.originals is None else signals.originals
     with shown(container, "reading back", progress):
         for item, (original, array) in enumerate(zip(originals, codec.decode_all(container))):
+            if bound is not None:
+                check_kept(signals.arrays[item], array, bound)
             metadata = modalities.metadata_of(modality, signals.metadata, item)
             for name, value in modalities.measure(modality, original, array, metadata).items():
                 figures[name].append(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -10,8 +11,9 @@ from tqdm import tqdm
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
 from mscn_tf.codec.tiling import as_floats, strips, to_tiles
-from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.grids import sphere_grid
+from mscn_tf.runtime.quality import HIGHEST
+from mscn_tf.runtime.tiles import Tiles
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
@@ -20,11 +22,37 @@ _STRIP_TILES = 4096  # of a sound, cut at once
 _SAMPLE_POINTS = 512 * 32 * 32 * 3
 
 
+class TileEncoder(Encoder):
+    """The inner loop of a tile codec, for files.
+
+    Args:
+      scheme: of the codec.
+
+    Raises:
+      OnlyDecodesError: the bundle can only decode.
+      MscnError: its weights do not fit its model.
+    """
+
+    def __init__(self, scheme: Tiles):
+        super().__init__(scheme)
+        self._scheme = scheme
+
+    def encoding(
+        self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
+    ) -> TileEncoding:
+        """As `codec.encoding.Encoder` has it."""
+        encoder: Encoder = self
+        if self._scheme.sphere:
+            grid = sphere_grid(parts.signals[0].shape[:-1], metadata, "these fields")
+            encoder = Encoder(self._scheme, [axis[None] for axis in grid])
+        return TileEncoding(self._scheme, encoder, parts, bar, effort)
+
+
 class TileEncoding:
     """Fits codes to tiles, at any quality, and estimates what that gives.
 
     Args:
-      codec: whose files are wanted.
+      scheme: of the codec whose files are wanted.
       encoder: its inner loop.
       parts: signals, of which a plane at least is coded.
       bar: shows progress, in tiles.
@@ -34,13 +62,13 @@ class TileEncoding:
 
     def __init__(
         self,
-        codec: Codec,
+        scheme: Tiles,
         encoder: Encoder,
         parts: Parts,
         bar: tqdm,
         effort: int,
     ):
-        self._codec, self._encoder, self._parts, self._bar = codec, encoder, parts, bar
+        self._scheme, self._encoder, self._parts, self._bar = scheme, encoder, parts, bar
         self._passes, self._steps = max(effort, 1), None if effort else 1
         coded = parts.coded
         tiles = [self._cut(plane) for plane in coded]
@@ -53,7 +81,7 @@ class TileEncoding:
             self._sample = self._tiles[spread.round().astype(int)]
 
     def _cut(self, plane: np.ndarray) -> np.ndarray:
-        manifest, scheme = self._codec.bundle.manifest, self._codec.scheme
+        manifest, scheme = self._scheme.bundle.manifest, self._scheme
         if scheme.sphere:
             return scheme.values.normalise(plane)[None]
         edge, overlap = manifest.tile_edge, manifest.tile_overlap
@@ -71,7 +99,7 @@ class TileEncoding:
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
         self._bar.reset(len(self._tiles))
-        symbols = np.empty((len(self._tiles), self._codec.scheme.prior.coefficients), np.int32)
+        symbols = np.empty((len(self._tiles), self._scheme.prior.coefficients), np.int32)
         for at in range(0, len(self._tiles), _PROGRESS_TILES):
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
@@ -85,19 +113,19 @@ class TileEncoding:
     def _sample_codes(self) -> np.ndarray:
         # Codes hardly depend on the quality that they are fitted for: one fit does for all
         # estimates, that for the highest, which leaves out no elements.
-        qualities = np.full(len(self._sample), 16 * LEVELS)
+        qualities = np.full(len(self._sample), HIGHEST)
         return self._encoder.codes(self._sample, qualities, self._steps)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
         qualities = np.full(len(self._sample), q16)
         symbols = self._encoder.quantise(self._sample_codes, qualities)
-        bits = self._codec.scheme.prior.bits(symbols, qualities).sum()
+        bits = self._scheme.prior.bits(symbols, qualities).sum()
         return len(self._tiles) / len(self._sample) * bits + self._parts.bits
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
-        scheme, errors = self._codec.scheme, []
+        scheme, errors = self._scheme, []
         qualities = np.full(len(self._sample), q16)
         symbols = self._encoder.quantise(self._sample_codes, qualities)
         codes = scheme.prior.dequantise(symbols, qualities)

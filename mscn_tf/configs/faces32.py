@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="faces32",
-            codec="basis",
+            codec="tiles",
             seed=0,
             steps=1500,
             batch=32,

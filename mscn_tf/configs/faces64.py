@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="faces64",
-            codec="basis",
+            codec="tiles",
             seed=0,
             steps=80,
             batch=16,

@@ -10,7 +10,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="mesh",
-            codec="basis",
+            codec="tiles",
             modality="mesh",
             values=dict(low=-4.0, high=4.0, dtype="float32"),  # cells of the grid
             tile_overlap=1,

@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="silhouette64",
-            codec="basis",
+            codec="tiles",
             modality="silhouette",
             values=dict(low=-0.25, high=0.25, dtype="float32"),
             seed=0,

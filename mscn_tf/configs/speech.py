@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="speech",
-            codec="basis",
+            codec="tiles",
             modality="sound",
             values=dict(low=-1.0, high=1.0, dtype="float32"),
             tile_overlap=16,

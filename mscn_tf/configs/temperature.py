@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="temperature",
-            codec="basis",
+            codec="tiles",
             modality="field",
             values=dict(low=202.66, high=320.93, dtype="float32"),
             seed=0,

@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="thumb32",
-            codec="basis",
+            codec="tiles",
             seed=0,
             steps=5000,
             batch=64,

@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="volume",
-            codec="basis",
+            codec="tiles",
             modality="volume",
             values=dict(low=0.0, high=1.0, dtype="float32"),  # of each volume's own range
             seed=0,

@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             name="voxels32",
-            codec="basis",
+            codec="tiles",
             modality="voxels",
             # Distances to the surface, up to two voxels, in place of zeros and ones.
             values=dict(low=0.0, high=1.0, dtype="bool", band=2.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.entropy.frequencies import pooled_frequencies, whole_frequencies
 from mscn_tf.entropy.scale_prior import (
     CONTEXT_UNIT,
     LOG_SCALE_FIRST,
@@ -13,11 +14,9 @@ from mscn_tf.entropy.scale_prior import (
     ScalePrior,
 )
 from mscn_tf.runtime.prior import FRACTION, Prior
-from mscn_tf.runtime.tables import FREQUENCY_BITS
 
 _MAGNITUDE_UNIT = 16  # fixed-point steps of log2(1 + |s|)
 _MAGNITUDES = 256
-_PSEUDO_COUNT = 200.0  # symbols that the learned distribution counts for beside measured ones
 _LARGEST_SUPPORT = 2000
 
 
@@ -25,14 +24,6 @@ def _supports() -> np.ndarray:
     """Largest symbol of each table, far enough out that an escape is rare: ``[SCALES]``."""
     scales = np.exp(LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES))
     return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
-
-
-def whole_frequencies(probabilities: np.ndarray) -> np.ndarray:
-    """Whole numbers, each at least 1, summing to ``2^FREQUENCY_BITS``."""
-    total = 1 << FREQUENCY_BITS
-    frequencies = 1 + np.floor(probabilities * (total - len(probabilities))).astype(np.int64)
-    frequencies[np.argmax(frequencies)] += total - frequencies.sum()
-    return frequencies
 
 
 def _learned_probabilities(prior: ScalePrior, supports: np.ndarray) -> list[np.ndarray]:
@@ -88,35 +79,3 @@ def freeze(prior: ScalePrior, symbols: np.ndarray, q16: np.ndarray) -> dict[str,
     learned = _learned_probabilities(prior, supports)
     frequencies = pooled_frequencies(learned, supports, symbols.ravel(), index.ravel())
     return frozen_arrays(prior, frequencies)
-
-
-def pooled_frequencies(
-    learned: list[np.ndarray], supports: np.ndarray, symbols: np.ndarray, index: np.ndarray
-) -> np.ndarray:
-    """Tables one after the other, counted on symbols, the learned ones a pseudo-count beside them.
-
-    Args:
-      learned: for each table the probabilities of -support ... support and of all beyond.
-      supports: ``[T]``.
-      symbols: integers ``[n]``.
-      index: integers ``[n]``, their tables.
-    """
-    order = np.argsort(index, kind="stable")
-    bounds = np.searchsorted(index[order], np.arange(len(supports) + 1))
-    ordered = symbols[order]
-    tables = []
-    for t, (support, expected) in enumerate(zip(supports, learned)):
-        found = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
-        # Symmetric: a sign carries no information, so both halves share their counts.
-        magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
-        counts = np.concatenate(
-            [
-                magnitudes[support:0:-1] / 2,
-                magnitudes[:1],
-                magnitudes[1 : support + 1] / 2,
-                magnitudes[support + 1 :],
-            ]
-        )
-        counts = counts + _PSEUDO_COUNT * expected
-        tables.append(whole_frequencies(counts / counts.sum()))
-    return np.concatenate(tables)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.entropy.freeze import pooled_frequencies
+from mscn_tf.entropy.frequencies import pooled_frequencies
 from mscn_tf.stack.compression import lower_bound, upper_bound
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.stack.compression import NoisyNormalMixture
 from mscn_tf.stack.keras_versions import Layer
 
@@ -19,7 +20,6 @@ LOG_SCALE_SPACING = 0.12
 SCALES = 72
 CONTEXT_UNIT = 0.1  # many contexts add up: their weights must move slower than the rest
 DEAD_ZONE = 0.2  # where the scales, on which a symbol's own dead zone rests, aren't known yet
-LEVELS = 10  # quality 1 .. LEVELS; between two of them everything is interpolated
 
 
 class Coded(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Optional, Union
 
@@ -11,14 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import MODALITIES, Container, grid, size_text
+from mscn_tf.runtime.container import MODALITIES, Container, size_text
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.rendering import on_ground, on_white, orbit, render
-from mscn_tf.runtime.wavelet import Pyramid
+from mscn_tf.runtime.scheme import Survivors
 from mscn_tf.signals.views import Views
 
 _VIEW = 160  # pixels of a scene's rendering
-_BLOCK = 8  # coefficients of a pyramid's finest level, along each axis: 16 pixels
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ _STYLES = {
 
 
 def anatomy(
-    codec: Codec,
+    codec: FileDecoder,
     container: Container,
     item: int = 0,
     original: Optional[Union[np.ndarray, Views]] = None,
@@ -79,7 +77,7 @@ def anatomy(
     panels = 1 + (original is not None) + coded
     figure = Figure(figsize=(4.8 * panels, 4.2), layout="constrained")
     signal, *beside = figure.subplots(1, panels, squeeze=False)[0]
-    gates = beside.pop() if coded else None
+    code = beside.pop() if coded else None
     style = _STYLES[modality]
     name = f" {container.names[item]}" if container.names else ""
     exact = "" if coded else ", without loss"
@@ -93,75 +91,9 @@ def anatomy(
         _draw_error(panel, decoded, original, modality, _extent(container))
         if style.ranges == "zero":
             _draw_zero(signal, original, "dashed")
-    if gates is not None:
-        _draw_gates(gates, survivors(codec, container, item))
+    if code is not None:
+        _draw_survivors(code, codec.scheme.survivors(container, item))
     return figure
-
-
-@dataclass(frozen=True)
-class Survivors:
-    """Elements of a code that aren't zero.
-
-    Attributes:
-      places: counts by tile, where there are several: ``[.., tiles]``, of three axes summed over
-        the first one; of a single tile by element, ``[rows, 32]``; of a pyramid by block of 16x16
-        pixels, a coarse coefficient in equal parts among the blocks that it spans.
-      by: what a place is, in words.
-      count: of elements that aren't zero.
-      total: of all elements.
-    """
-
-    places: np.ndarray
-    by: str
-    count: int
-    total: int
-
-
-def survivors(codec: Codec, container: Container, item: int) -> Survivors:
-    """The survivors of the code of an item, of which a plane at least isn't exact.
-
-    Raises:
-      MscnError: there is no such item, or it can't be decoded.
-    """
-    symbols = codec.decode_symbols(container, item)
-    tiles = grid(container.shapes[item], container.tile_edge, container.tile_overlap)
-    planes = len(container.coded(item))
-    if isinstance(symbols[0], Pyramid):
-        maps, (rows, columns) = [_by_block(pyramid) for pyramid in symbols], tiles
-        lines = [
-            np.concatenate(maps[first : first + columns], 1)
-            for first in range(0, len(maps), columns)
-        ]
-        places = sum(np.concatenate(lines[plane * rows :][:rows]) for plane in range(planes))
-        parts = [part for pyramid in symbols for part in (pyramid.coarse, *pyramid.details)]
-        count, total = sum(map(np.count_nonzero, parts)), sum(part.size for part in parts)
-        return Survivors(places, "by 16x16 pixels", count, total)
-    is_open = symbols != 0
-    count = int(is_open.sum())
-    if math.prod(tiles) == 1:
-        kept = is_open.sum(0)
-        places = np.pad(kept, (0, -len(kept) % 32)).reshape(-1, 32)
-        return Survivors(places, "by element, 32 a row", count, symbols.size)
-    places = is_open.sum(1).reshape(planes, *tiles).sum(0)
-    if places.ndim < 3:
-        return Survivors(places, "by tile", count, symbols.size)
-    return Survivors(places.sum(0), "by tile, summed over the first axis", count, symbols.size)
-
-
-def _by_block(pyramid: Pyramid) -> np.ndarray:
-    """float64 ``[H, W]``: coefficients that aren't zero."""
-    rows, columns = (-(-side // _BLOCK) for side in pyramid.details[0].shape[2:])
-    kept = np.zeros((rows, columns))
-    parts = [*enumerate(pyramid.details), (len(pyramid.details) - 1, pyramid.coarse[:, None])]
-    for level, part in parts:
-        counts = np.count_nonzero(part, axis=(0, 1)).astype(float)
-        spans, held = max(1, 2**level // _BLOCK), max(1, _BLOCK // 2**level)
-        counts = np.kron(counts, np.full((spans, spans), 1 / spans**2))
-        counts = counts[: rows * held, : columns * held]
-        missing = np.array([rows * held, columns * held]) - counts.shape
-        counts = np.pad(counts, [(0, missing[0]), (0, missing[1])])
-        kept += counts.reshape(rows, held, columns, held).sum((1, 3))
-    return kept
 
 
 def _seen(radiance: np.ndarray, views: Optional[Views]) -> tuple[np.ndarray, Optional[np.ndarray]]:
@@ -272,8 +204,8 @@ def _draw_error(
     _draw_map(axes, flat, "RdBu_r", (-limit, limit), style.units, extent)
 
 
-def _draw_gates(axes: Axes, found: Survivors) -> None:
-    axes.set_title(f"open gates: {found.count:,} of {found.total:,}\n{found.by}")
+def _draw_survivors(axes: Axes, found: Survivors) -> None:
+    axes.set_title(f"not zero: {found.count:,} of {found.total:,}\n{found.by}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if found.places.ndim == 1:
         axes.bar(np.arange(len(found.places)), found.places, 1.0)

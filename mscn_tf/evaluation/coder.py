@@ -12,7 +12,6 @@ import numpy as np
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.tiles import Tiles
 
 
 class Coder(Protocol):
@@ -95,7 +94,7 @@ class MscnCoder:
     @property
     def can_be_lossless(self) -> bool:
         """Whether its signals are truth values, and it can give each of them back."""
-        return isinstance(self._codec.scheme, Tiles) and self._codec.scheme.occupancy is not None
+        return self._codec.scheme.occupancy is not None
 
     def encode(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mscn_tf.entropy.freeze import whole_frequencies
+from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.runtime.tables import RangeEncoder, Tables, model, seal, unseal
 
 CLASSES = 12  # of elements, by how large their symbols were on training signals

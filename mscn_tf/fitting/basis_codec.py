@@ -1,4 +1,4 @@
-"""A whole `basis` codec while it is trained: network, entropy model and inner loop together."""
+"""A whole tile codec while it is trained: network, entropy model and inner loop together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 
 NETWORKS = {"box": BasisNetwork, "sphere": SphereNetwork}
@@ -86,7 +87,7 @@ class BasisCodec:
         Raises:
           MscnError: the bundle isn't one of a trained tile codec.
         """
-        if bundle.kind != "basis" or bundle.manifest.model is None:
+        if bundle.scheme is not Tiles or bundle.manifest.model is None:
             raise MscnError(f"bundle {bundle.name}: it has no network that could be fitted")
         codec = cls(ml_collections.ConfigDict(bundle.manifest.model), grid)
         weights = bundle.weights()

@@ -11,19 +11,19 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from mscn_tf.runtime import manifest as manifests
-from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime import scheme as schemes
+from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, read_bytes
 from mscn_tf.runtime.manifest import Manifest
-from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.scheme import Scheme
 
 SUFFIX = ".mscnb"
-MANIFEST, DECODER = "manifest.json", "decoder.onnx"
+MANIFEST = "manifest.json"
 COMMENT = b"mscn-bundle "  # then the id in hexadecimal: tells bundles apart without hashing
 MAX_BYTES = 2**29  # of all members, inflated
 SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
@@ -85,8 +85,8 @@ class Bundle:
     Attributes:
       id: 32 bytes, `content_id` of the members; a `.mscn` file names the first 8.
       manifest: what it says of itself.
-      members: contents by name: `manifest.json`, `prior/*.npy`, `weights/*.npy`, and of a tile
-        codec `decoder.onnx`.
+      members: contents by name: `manifest.json`, `prior/*.npy`, `weights/*.npy`, and what else
+        its kind has.
     """
 
     id: bytes
@@ -99,9 +99,14 @@ class Bundle:
         return self.manifest.name
 
     @property
-    def kind(self) -> str:
-        """`basis`, a codec of tiles; or `pyramid`."""
-        return self.manifest.codec
+    def scheme(self) -> type[Scheme]:
+        """Its kind.
+
+        Raises:
+          MscnError: this program knows no such kind.
+        """
+        with naming(f"bundle {self.name}"):
+            return schemes.get(self.manifest.codec)
 
     @classmethod
     def names(cls) -> list[str]:
@@ -191,21 +196,6 @@ class Bundle:
                 reason = " ".join(str(error).split())[:200]
                 raise MscnError(f"bundle {self.name}: {member} is no array ({reason})") from error
         return arrays
-
-    @cached_property
-    def prior(self) -> Prior:
-        """The entropy model of a tile codec.
-
-        Raises:
-          MscnError: its arrays do not fit together.
-        """
-        prior = Prior(self.arrays("prior"))
-        if prior.coefficients != self.manifest.code_size:
-            raise MscnError(
-                f"bundle {self.name}: {prior.coefficients} coefficients in the prior, "
-                f"{self.manifest.code_size} in the manifest"
-            )
-        return prior
 
     def weights(self) -> dict[str, np.ndarray]:
         """float64 arrays of the decoder's weights by name.

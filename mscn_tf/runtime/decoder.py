@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mscn_tf.runtime.bundle import DECODER
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import AXES
 
 if TYPE_CHECKING:
     from mscn_tf.runtime.bundle import Bundle
 
+DECODER = "decoder.onnx"  # a bundle's member
 _FATAL = 4  # of ONNX Runtime's severities
 
 

@@ -8,36 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mscn_tf.runtime import scheme as schemes
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import AXES, MAX_SIDE, MODALITIES, overlap_problem
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.header import MAX_SIDE, MODALITIES, overlap_problem
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.values import Values
 
 FORMAT, VERSION = "mscn-bundle", 1
 MAX_BYTES = 2**20
 MAX_ENTRIES = 2**14  # commas and opening brackets: a container takes 250 bytes, and 2 of JSON
 MAX_DEPTH = 32
+MAX_CODE = 2**20  # elements of a code
 _MAX_DIGITS = 20  # of whole numbers: Python takes a second for a hundred thousand
 _MAX_NAME = 100
-_MAX_CHANNELS = 255  # as files can say
-_MAX_TILE = 2**22  # values of a tile that a network makes at once
-_MAX_TABLE = 2**24  # values of its functions, along an axis or on a sphere
+MAX_CHANNELS = 255  # as files can say
 _DEAREST = 1e6  # weight of the rate
-_MOST_STEPS = 1000
-# Entries of a network, all of them whole numbers, and how large they may be.
-_NETWORK = {
-    "axes": 3,
-    "channels": _MAX_CHANNELS,
-    "code_size": 2**20,
-    "coordinate_frequencies": 2**12,
-    "depth": 64,
-    "edge": MAX_SIDE,
-    "feature_code_size": 2**20,
-    "feature_frequencies": 2**12,
-    "features": 2**12,
-    "frequencies": 2**12,
-    "width": 2**12,
-}
 
 
 @dataclass(frozen=True)
@@ -50,9 +35,9 @@ class Manifest:
       tile_edge: samples along each side of a tile.
       channels: of the codec's tiles.
       record: all that its writer stored, as JSON; what there is no attribute for too.
-      codec: which kind: `basis` or `pyramid`, or one that this program doesn't know.
+      codec: which kind, by the name or an alias of its `Scheme`; or one that isn't known here.
       tile_overlap: samples that neighbouring tiles share.
-      code_size: M, elements of a tile's code; None of pyramids.
+      code_size: M, elements of a tile's code; None where a kind has no such number.
       qualities: that it was trained for.
       values: range and type of its signals.
       rate_weight: what bits cost encoders; None where a bundle can only decode.
@@ -65,7 +50,7 @@ class Manifest:
     tile_edge: int
     channels: int
     record: Mapping[str, Any]
-    codec: str = "basis"
+    codec: str = "tiles"
     tile_overlap: int = 0
     code_size: int | None = None
     qualities: tuple[float, ...] = ()
@@ -91,7 +76,7 @@ class Manifest:
         version = record.get("version")
         if version != VERSION:
             raise MscnError(
-                f"{source}: bundle version {_shown(version)}, this program reads {VERSION}; "
+                f"{source}: bundle version {shown(version)}, this program reads {VERSION}; "
                 "update mscn-tf"
             )
         try:
@@ -103,30 +88,26 @@ class Manifest:
     def _checked(cls, record: dict[str, Any]) -> Manifest:
         modality = _word(record, "modality")
         if modality not in MODALITIES:
-            raise MscnError(f"modality is {_shown(modality)}, not one of {', '.join(MODALITIES)}")
+            raise MscnError(f"modality is {shown(modality)}, not one of {', '.join(MODALITIES)}")
         manifest = cls(
             name=_word(record, "name"),
             modality=modality,
-            tile_edge=_whole(record, "tile_edge", MAX_SIDE),
-            channels=_whole(record, "channels", _MAX_CHANNELS),
+            tile_edge=whole_number(record, "tile_edge", MAX_SIDE),
+            channels=whole_number(record, "channels", MAX_CHANNELS),
             record=record,
-            codec=_word(record, "codec", "basis"),
-            tile_overlap=_whole(record, "tile_overlap", MAX_SIDE, 0, default=0),
-            code_size=_whole(record, "code_size", _NETWORK["code_size"], default=None),
+            codec=_word(record, "codec", "tiles"),
+            tile_overlap=whole_number(record, "tile_overlap", MAX_SIDE, 0, default=0),
+            code_size=whole_number(record, "code_size", MAX_CODE, default=None),
             qualities=_qualities(record.get("qualities", [])),
             values=Values.of(record.get("values", {})),
             rate_weight=_number(record, "rate_weight", 0, _DEAREST),
-            model=_object(record, "model"),
+            model=json_object(record, "model"),
             training=record.get("training"),
         )
         manifest._check_tiles()
-        if manifest.codec == "basis" and manifest.model is not None:
-            manifest._check_model(manifest.model)
+        if manifest.codec in schemes.registered():  # others can't be used, but named
+            schemes.get(manifest.codec).check_manifest(manifest)
         return manifest
-
-    @property
-    def _sphere(self) -> bool:
-        return self.modality == "field"
 
     def _check_tiles(self) -> None:
         number = MODALITIES.index(self.modality)
@@ -135,39 +116,6 @@ class Manifest:
             raise MscnError(problem)
         if self.modality == "image" and self.values != Values():
             raise MscnError("values of pictures that aren't 0 to 255")
-        samples = self.tile_edge ** AXES[self.modality]
-        if self.codec == "basis" and not self._sphere and samples * self.channels > _MAX_TILE:
-            raise MscnError(f"a tile of {samples} samples, more than {_MAX_TILE} values")
-
-    def _check_model(self, model: Mapping[str, Any]) -> None:
-        """Before anything as large as a network says is made; weights are compared with it later.
-
-        Raises:
-          MscnError: it is no network of this codec, or too large.
-        """
-        _whole(model, "steps", _MOST_STEPS)
-        if (model.get("domain") == "sphere") != self._sphere:
-            raise MscnError(f"domain is {_shown(model.get('domain'))}, of a {self.modality}")
-        network = _object(model, "network")
-        if network is None:
-            raise MscnError("model has no network")
-        sizes = {
-            name: _whole(network, name, most)
-            for name, most in _NETWORK.items()
-            if network.get(name) is not None
-        }
-        own = {"channels": self.channels, "code_size": self.code_size}
-        if not self._sphere:
-            own.update(edge=self.tile_edge, axes=AXES[self.modality])
-            sizes.setdefault("axes", 2)
-        for name, value in own.items():
-            if sizes.get(name) != value:
-                raise MscnError(f"the network's {name} is {sizes.get(name)}, the codec's {value}")
-        frequencies = max(sizes.get(name, 1) for name in _NETWORK if name.endswith("frequencies"))
-        rows, columns = _nominal_shape(network) if self._sphere else (self.tile_edge, 1)
-        table = rows * (frequencies + 1) ** 2 if self._sphere else rows * frequencies
-        if max(table, rows * columns) > _MAX_TABLE:
-            raise MscnError(f"a network of {frequencies} frequencies on {rows}x{columns} points")
 
 
 def _parsed(data: bytes, source: str) -> Any:
@@ -211,7 +159,7 @@ def _parsed_float(digits: str) -> float:
     return value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value in an error: short, and without what a terminal would obey."""
     text = ascii(value)
     return text if len(text) <= 40 else text[:40] + "..."
@@ -224,11 +172,11 @@ def _is_number(value: Any) -> bool:
 def _word(record: Mapping[str, Any], key: str, default: str | None = None) -> str:
     value = record.get(key, default)
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME or not value.isprintable():
-        raise MscnError(f"{key} is {_shown(value)}, not a short printable text")
+        raise MscnError(f"{key} is {shown(value)}, not a short printable text")
     return value
 
 
-def _whole(
+def whole_number(
     record: Mapping[str, Any], key: str, high: int, low: int = 1, **default: int | None
 ) -> Any:
     """A whole number of a range, or the default where there is one and no such entry."""
@@ -236,7 +184,7 @@ def _whole(
         return default["default"]
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise MscnError(f"{key} is {_shown(value)}, not a whole number from {low} to {high}")
+        raise MscnError(f"{key} is {shown(value)}, not a whole number from {low} to {high}")
     return value
 
 
@@ -246,17 +194,17 @@ def _number(record: Mapping[str, Any], key: str, low: float, high: float) -> flo
         return None
     value = record[key]
     if not _is_number(value) or not low <= value <= high:
-        raise MscnError(f"{key} is {_shown(value)}, not a number from {low:g} to {high:g}")
+        raise MscnError(f"{key} is {shown(value)}, not a number from {low:g} to {high:g}")
     return value
 
 
-def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+def json_object(record: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     """An object, or None where there is no such entry."""
     if key not in record:
         return None
     value = record[key]
     if not isinstance(value, dict):
-        raise MscnError(f"{key} is {_shown(value)}, not an object")
+        raise MscnError(f"{key} is {shown(value)}, not an object")
     return value
 
 
@@ -264,14 +212,5 @@ def _qualities(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list) or not all(
         _is_number(quality) and 1 <= quality <= LEVELS for quality in value
     ):
-        raise MscnError(f"qualities are {_shown(value)}, not numbers from 1 to {LEVELS}")
+        raise MscnError(f"qualities are {shown(value)}, not numbers from 1 to {LEVELS}")
     return tuple(value)
-
-
-def _nominal_shape(network: Mapping[str, Any]) -> tuple[int, int]:
-    """Rows and columns of the grid that a network of the sphere was trained on."""
-    shape = network.get("nominal_shape")
-    if not isinstance(shape, list) or len(shape) != 2:
-        raise MscnError(f"nominal_shape is {_shown(shape)}, not rows and columns")
-    rows, columns = (_whole({"nominal_shape": side}, "nominal_shape", 2**12, 2) for side in shape)
-    return rows, columns

@@ -15,10 +15,10 @@ import numpy as np
 
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 
 FRACTION = 14  # fractional bits of a scale index before rounding
-LEVELS = 10  # integer qualities 1 to 10, stored as 16 to 160
 _EXACT = 2**53  # integers below are exact in float64
 DEAD_ZONE = 0.2  # of the rounding that a symbol's own dead zone is found from
 
@@ -85,7 +85,7 @@ class Prior:
     def _interpolated(self, table: np.ndarray, q16: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """16 times `table` [10, M] between its levels, for each different quality; and which."""
         q16 = np.asarray(q16, np.int64)
-        if q16.size and not (q16.min() >= 16 and q16.max() <= 16 * LEVELS):
+        if q16.size and not (q16.min() >= LOWEST and q16.max() <= HIGHEST):
             raise MscnError(f"quality must be 1 to {LEVELS}")
         unique, which = np.unique(q16, return_inverse=True)
         lower, part = unique // 16 - 1, unique[:, None] % 16

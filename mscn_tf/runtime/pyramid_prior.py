@@ -19,7 +19,6 @@ import numpy as np
 
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS as QUALITIES
 from mscn_tf.runtime.pyramid_scales import (
     LARGEST_MAGNITUDE,
     PASSES,
@@ -29,6 +28,7 @@ from mscn_tf.runtime.pyramid_scales import (
     of_pass,
 )
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
 
@@ -80,7 +80,7 @@ class PyramidPrior:
         self.levels, self.channels = self._scales.levels, self._scales.bands // 3
         self._coarse = checked_array(arrays, "coarse", 2)
         self._log_step = checked_array(arrays, "log_step", 1, "f")
-        if self._coarse.shape != (QUALITIES, self.channels) or len(self._log_step) != QUALITIES:
+        if self._coarse.shape != (LEVELS, self.channels) or len(self._log_step) != LEVELS:
             raise MscnError("prior: ten steps, and scales of the coarse part for them, are needed")
         self._magnitude = magnitude_table().astype(np.float32)
         modelled = any(name.startswith("sign_") for name in arrays)
@@ -301,10 +301,10 @@ def _nonzero(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _interpolated(table: np.ndarray, q16: int) -> np.ndarray:
     """16 times `table` [10, ...] between its quality levels."""
-    if not 16 <= q16 <= 16 * QUALITIES:
-        raise MscnError(f"quality {q16 / 16:g} is not 1 to {QUALITIES}")
+    if not LOWEST <= q16 <= HIGHEST:
+        raise MscnError(f"quality {q16 / 16:g} is not 1 to {LEVELS}")
     low, share = q16 // 16 - 1, q16 % 16
-    return table[low] * (16 - share) + table[min(low + 1, QUALITIES - 1)] * share
+    return table[low] * (16 - share) + table[min(low + 1, LEVELS - 1)] * share
 
 
 def _differences(coarse: np.ndarray) -> np.ndarray:

@@ -17,14 +17,18 @@ from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic
+from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
+_STRIP_AT_MOST = 1024  # of them, with those around that a transform looks at
+_BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 
 
-class Pyramids:
+@register
+class Pyramids(Scheme):
     """How files of a pyramid codec become pictures.
 
     Args:
@@ -35,10 +39,13 @@ class Pyramids:
       MscnError: the bundle lacks something.
     """
 
-    tiles_per_block = 1
+    name = "pyramid"
+    encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
+    trainer = "mscn_tf.training.pyramid:PyramidTrainer"
+    contents = "mscn_tf.export.pyramid_bundle:contents"
 
     def __init__(self, bundle: Bundle):
-        self.bundle = bundle
+        super().__init__(bundle)
         if bundle.manifest.modality != "image":
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
@@ -51,11 +58,7 @@ class Pyramids:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
 
     def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
-        """The blocks of a file that lacks them, from int32 pyramids, one for each tile.
-
-        Raises:
-          MscnError: the symbols do not fit the file's items.
-        """
+        """Those of int32 pyramids, one for each tile."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
         tiles = [
@@ -74,8 +77,30 @@ class Pyramids:
         return found
 
     def reader(self, container: Container) -> _Reader:
-        """What decodes items of a file."""
         return _Reader(self, container)
+
+    def survivors(self, container: Container, item: int) -> Survivors:
+        """By block of 16x16 pixels, a coarse coefficient in equal parts among those it spans."""
+        pyramids = self.reader(container).symbols(item)
+        rows, columns = grid(container.shapes[item], self.edge)
+        maps = [_by_block(pyramid) for pyramid in pyramids]
+        lines = [
+            np.concatenate(maps[first : first + columns], 1)
+            for first in range(0, len(maps), columns)
+        ]
+        planes = [
+            np.concatenate(lines[first : first + rows]) for first in range(0, len(lines), rows)
+        ]
+        parts = [part for pyramid in pyramids for part in (pyramid.coarse, *pyramid.details)]
+        count, total = sum(map(np.count_nonzero, parts)), sum(part.size for part in parts)
+        return Survivors(sum(planes), "by 16x16 pixels", count, total)
+
+    def samples(self, container: Container, view: View) -> int:
+        """Of the levels that are made, and of a strip of the source, which is in memory."""
+        rows, columns = touched(container, view)
+        shrink = min(extent // out for extent, out in zip(view.extent, view.shape))
+        skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
+        return max(rows * columns >> 2 * skip, min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns)
 
     def tile(self, pyramid: Pyramid, shape: tuple[int, int], row: int, column: int) -> Pyramid:
         """The part of a picture's coefficients that lies in one of its tiles."""
@@ -112,6 +137,22 @@ class Pyramids:
             flat += 0.5
             values[:, rows] = flat.reshape(part.shape)
         return np.moveaxis(values, 0, -1)
+
+
+def _by_block(pyramid: Pyramid) -> np.ndarray:
+    """float64 ``[H, W]``: coefficients that aren't zero."""
+    rows, columns = (-(-side // _BLOCK) for side in pyramid.details[0].shape[2:])
+    kept = np.zeros((rows, columns))
+    parts = [*enumerate(pyramid.details), (len(pyramid.details) - 1, pyramid.coarse[:, None])]
+    for level, part in parts:
+        counts = np.count_nonzero(part, axis=(0, 1)).astype(float)
+        spans, held = max(1, 2**level // _BLOCK), max(1, _BLOCK // 2**level)
+        counts = np.kron(counts, np.full((spans, spans), 1 / spans**2))
+        counts = counts[: rows * held, : columns * held]
+        missing = np.array([rows * held, columns * held]) - counts.shape
+        counts = np.pad(counts, [(0, missing[0]), (0, missing[1])])
+        kept += counts.reshape(rows, held, columns, held).sum((1, 3))
+    return kept
 
 
 def _few(height: int, width: int) -> Iterator[slice]:

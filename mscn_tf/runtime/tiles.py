@@ -10,13 +10,16 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from mscn_tf.runtime import residuals
+from mscn_tf.runtime import residuals, tile_model
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import AXES, Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
+from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.occupancy import Occupancy
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.scheme import Scheme, Survivors, register
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
@@ -102,47 +105,62 @@ def _strips(view: View) -> list[View]:
     return [replace(view, start=(s,), extent=(n,), shape=(n,)) for s, n in zip(starts, sides)]
 
 
-class Tiles:
+@register
+class Tiles(Scheme):
     """How files of a tile codec become signals.
 
     A network gives values at any point, so other sizes than the original are sampled at the
     centres of the new samples; nothing is averaged.
 
     Attributes:
-      occupancy: what codes truth values without loss; None where they are numbers, or can't be.
+      prior: the entropy model.
+      values: range and type of the signals.
+      sphere: whether a code stands for a whole field on the sphere.
     """
 
+    name = "tiles"
+    aliases = ("basis",)
     tiles_per_block = 256
+    lowest_effort = 0  # stops after the inner loop's first step
+    keeps_bounds = True
+    encoder = "mscn_tf.codec.tile_encoding:TileEncoder"
+    trainer = "mscn_tf.training.tiles:tile_trainer"
+    contents = "mscn_tf.export.tile_bundle:contents"
+    functions = "mscn_tf.export.functions:Functions"
 
     def __init__(self, bundle: Bundle):
-        self.bundle = bundle
-        self.prior = bundle.prior
+        super().__init__(bundle)
+        self.prior = Prior(bundle.arrays("prior"))
+        if self.prior.coefficients != bundle.manifest.code_size:
+            raise MscnError(
+                f"bundle {bundle.name}: {self.prior.coefficients} coefficients in the prior, "
+                f"{bundle.manifest.code_size} in the manifest"
+            )
         self.values = bundle.manifest.values
-        self.sphere = bundle.manifest.modality == "field"
+        self.sphere = tile_model.on_sphere(bundle.manifest)
         arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
         self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
+
+    @classmethod
+    def check_manifest(cls, manifest: Manifest) -> None:
+        tile_model.check(manifest)
 
     @cached_property
     def decoder(self) -> Decoder:
         """The bundle's network; the first use imports ONNX Runtime."""
         return Decoder(self.bundle)
 
-    def try_decoder(self) -> None:
-        """Decodes a tile of zeros at a few points.
+    def warm_up(self) -> None:
+        self.decoder  # noqa: B018
 
-        Raises:
-          MscnError: the bundle's network doesn't do that.
-        """
+    def check(self) -> None:
+        """Decodes a tile of zeros at a few points."""
         axes = AXES[self.bundle.manifest.modality]
         grid = [np.linspace(-1.0, 1.0, 2 + axis)[None] for axis in range(axes)]
         self.decoder(np.zeros((1, self.prior.coefficients)), grid, np.array([5.0]))
 
     def blocks(self, container: Container, symbols: np.ndarray) -> list[bytes]:
-        """The blocks of a file that lacks them, from int32 [tiles, M].
-
-        Raises:
-          MscnError: the symbols do not fit the file's items.
-        """
+        """Those of int32 [tiles, M], of all items one after the other, each row-major."""
         if len(symbols) != container.tiles or len(container.q16) != container.items:
             raise MscnError(
                 f"{len(symbols)} rows of symbols and {len(container.q16)} qualities do not fit "
@@ -156,8 +174,27 @@ class Tiles:
         return payloads
 
     def reader(self, container: Container) -> _Reader:
-        """What decodes items of a file."""
         return _Reader(self, container)
+
+    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
+        return residuals.encode(self.prior.tables, original, decoded, bound)
+
+    def survivors(self, container: Container, item: int) -> Survivors:
+        """By element where an item is one tile; else by tile, of three axes summed over the first.
+
+        Rows of 32 elements.
+        """
+        kept = self.reader(container).symbols(item) != 0
+        count, total = int(kept.sum()), kept.size
+        tiles = grid(container.shapes[item], container.tile_edge, container.tile_overlap)
+        if math.prod(tiles) == 1:
+            elements = kept.sum(0)
+            places = np.pad(elements, (0, -len(elements) % 32)).reshape(-1, 32)
+            return Survivors(places, "by element, 32 a row", count, total)
+        places = kept.sum(1).reshape(-1, *tiles).sum(0)
+        if places.ndim < 3:
+            return Survivors(places, "by tile", count, total)
+        return Survivors(places.sum(0), "by tile, summed over the first axis", count, total)
 
 
 class _Reader:

@@ -10,7 +10,6 @@ import tensorflow as tf
 from PIL import Image
 
 from mscn_tf.entropy.pyramid_context import (
-    QUALITIES,
     PyramidContext,
     coarse_indices,
     freeze_context,
@@ -23,6 +22,7 @@ from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
@@ -74,9 +74,7 @@ class PyramidTrainer(Trainer):
         self.context.build()
         self.signs = SignContext(model.levels, 3, **model.signs)
         self.signs.build()
-        self.log_step = np.linspace(
-            np.log(model.coarsest_step), np.log(model.finest_step), QUALITIES
-        )
+        self.log_step = np.linspace(np.log(model.coarsest_step), np.log(model.finest_step), LEVELS)
         self.pictures = load_pictures(data.train, 2)
         self.held_out = load_pictures(data.validation, 2)[: config.validation_pictures]
         self._given = self._magnitudes(config.magnitudes) if config.magnitudes else None
@@ -135,7 +133,7 @@ class PyramidTrainer(Trainer):
 
     def step_of(self, quality: float) -> float:
         """Quantiser step at a quality."""
-        return float(np.exp(np.interp(quality, np.arange(1, QUALITIES + 1), self.log_step)))
+        return float(np.exp(np.interp(quality, np.arange(1, LEVELS + 1), self.log_step)))
 
     def batch(self, step: int) -> tuple[np.ndarray, ...]:
         """What one outer step sees: levels' symbols as networks see them, parents, symbols, levels,
@@ -148,7 +146,7 @@ class PyramidTrainer(Trainer):
         parents = np.zeros((size, edge // 2 + 4, edge // 2 + 4, bands), np.float32)
         symbols = np.zeros((size, edge, edge, bands), np.float32)
         levels = random.choice(self.levels, size, p=self._level_share).astype(np.int32)
-        quality = 1 + (QUALITIES - 1) * (random.permutation(size) + random.random(size)) / size
+        quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
         for i, level in enumerate(levels):
             details = self.examples[random.integers(len(self.examples))]
             corner = [
@@ -173,7 +171,7 @@ class PyramidTrainer(Trainer):
         level: tf.Tensor,
         quality: tf.Tensor,
     ) -> Losses:
-        ratio = (self.log_step[-1] - self.log_step[0]) / (QUALITIES - 1)
+        ratio = (self.log_step[-1] - self.log_step[0]) / (LEVELS - 1)
         weight = tf.gather(self._weight, level) * tf.exp(ratio * (quality - 5.5))
         bits = self.signs.bits(symbols, self.signs(own, parents, level))
         saved = -weight * tf.reduce_mean(bits, [1, 2, 3])
@@ -229,7 +227,7 @@ class PyramidTrainer(Trainer):
         symbols, indices, offsets, tables, right = [], [], [], [], []
         for picture in pictures:
             pyramid = analyse(to_channels(picture, self.colour), self.levels)
-            for q16 in random.integers(16, 161, _MEASURED_QUALITIES):
+            for q16 in random.integers(LOWEST, HIGHEST + 1, _MEASURED_QUALITIES):
                 shape, step = picture.shape[:2], prior.step(q16)
                 found = quantise(prior, pyramid, *shape, q16, self.config.model.rate_weight)
                 coded, table, agrees = prior.measure(found, *shape, q16)

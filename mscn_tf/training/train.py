@@ -3,68 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ml_collections
 import tensorflow as tf
 
-from mscn_tf.fitting.basis_codec import tile_shape
+from mscn_tf.runtime import scheme
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.values import Values
-from mscn_tf.signals.datasets import TileSampler, load_pictures
-from mscn_tf.signals.modalities import module_of
-from mscn_tf.signals.sampler import SignalSampler
-from mscn_tf.training.basis import START_STEP, BasisTrainer
 from mscn_tf.training.distribution import lost_workers_in_one_line
 from mscn_tf.training.loop import Trainer, run
-from mscn_tf.training.pyramid import PyramidTrainer
 
 
-def signal_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
-    """A trainer of tiles of signals of any modality, with both sets loaded."""
-    module, data = module_of(config.modality), config.data
-    values = Values(**config["values"])
-    options = data.get("options", {})
-    # Where both sets are parts of the same files.
-    other_options = {**options, **data.get("validation_options", {})}
+def trainer_of(kind: str) -> Callable[[ml_collections.ConfigDict], Trainer]:
+    """What makes the trainer of a kind of codec from its configuration.
 
-    def sampler(pattern: str, flips: bool, options: dict[str, Any]) -> SignalSampler:
-        signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
-        return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
-
-    held_out = sampler(data.validation, False, other_options)
-    held_out = held_out.draw(config.validation_tiles, START_STEP)
-    return BasisTrainer(config, sampler(data.train, data.flips, options), held_out)
-
-
-def picture_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
-    """A trainer of tiles of pictures, with both sets loaded."""
-    edge, data = config.model.network.edge, config.data
-    squares = tuple(data.get("squares", ()))
-    sampler = TileSampler(
-        load_pictures(data.train, edge, data.sheets, squares),
-        edge,
-        config.seed,
-        data.flips,
-        tuple(data.scales),
-    )
-    held_out = TileSampler(
-        load_pictures(data.validation, edge, data.sheets, squares[:1]),
-        edge,
-        config.seed,
-        flips=False,
-    )
-    return BasisTrainer(config, sampler, held_out.draw(config.validation_tiles, START_STEP))
-
-
-def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
-    """A trainer of tiles, of what the config names."""
-    pictures = config.get("modality", "image") == "image"
-    return picture_trainer(config) if pictures else signal_trainer(config)
-
-
-TRAINERS = {"basis": basis_trainer, "pyramid": PyramidTrainer}
+    Raises:
+      MscnError: there is no such kind, or nothing trains it.
+    """
+    trained = {name: one.trainer for name, one in scheme.registered().items() if one.trainer}
+    if kind not in trained:
+        names = sorted({scheme.get(name).name for name in trained})
+        raise MscnError(f"config.codec={kind}: must be one of {', '.join(names)}")
+    return scheme.imported(trained[kind])
 
 
 def train(
@@ -84,8 +45,7 @@ def train(
         such kind of codec, the batch can't be shared out evenly, or another worker is gone.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
     """
-    if config.codec not in TRAINERS:
-        raise MscnError(f"config.codec={config.codec}: must be one of {', '.join(TRAINERS)}")
+    maker = trainer_of(config.codec)
     strategy = strategy or tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
     if config.batch % replicas:
@@ -95,6 +55,6 @@ def train(
         )
     Path(workdir).mkdir(parents=True, exist_ok=True)
     with strategy.scope(), lost_workers_in_one_line(strategy):
-        trainer = TRAINERS[config.codec](config)
+        trainer = maker(config)
         run(trainer, workdir)
     return trainer

@@ -16,7 +16,7 @@ from PIL import Image
 from mscn_tf.evaluation.baselines import of
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.bundle import SHIPPED
-from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals import images
 from tests.apps.conftest import MSCN
 from tests.evaluation.conftest import picture
@@ -170,7 +170,7 @@ def test_ours(folder):
         data = (out / "files" / "thumb32" / str(quality) / "archive.mscn").read_bytes()
         own = [row for row in rows if float(row["setting"]) == quality]
         assert len(own) == 4
-        for row, before, after in zip(own, pictures, Codec.of(data).decode_all(data)):
+        for row, before, after in zip(own, pictures, FileDecoder.of(data).decode_all(data)):
             assert 4 * float(row["bytes"]) == len(data)
             assert float(row["psnr"]) == pytest.approx(images.psnr(before, after))
     results = json.loads((out / "results.json").read_text())

@@ -5,9 +5,9 @@ import pytest
 
 from mscn_tf.codec import Codec
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime import codec as runtime
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals.images import psnr
 from tests.runtime.conftest import bundle_members, prior_arrays, synthetic  # noqa: F401
 from tests.tiny import picture
@@ -32,7 +32,7 @@ def test_a_picture_and_back(codec, tiny, shape):
     assert decoded.dtype == np.uint8
     assert psnr(original, decoded) > 27
     # What decodes needs no TensorFlow, and gives the same.
-    np.testing.assert_array_equal(runtime.Codec.load(tiny.bundle).decode(data), decoded)
+    np.testing.assert_array_equal(FileDecoder.load(tiny.bundle).decode(data), decoded)
 
 
 @pytest.mark.parametrize("value", [0, 90, 255])

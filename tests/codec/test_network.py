@@ -13,6 +13,7 @@ from mscn_tf.networks.sphere import legendre_functions
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import global_grid
 from mscn_tf.runtime.harmonics import legendre_table
+from mscn_tf.runtime.tiles import Tiles
 
 OTHER_GRID = [axis[None] for axis in global_grid((30, 50))]
 
@@ -29,7 +30,7 @@ OTHER_GRID = [axis[None] for axis in global_grid((30, 50))]
 )
 def test_inner_loop_is_the_trained_codecs(name, grid):
     bundle = Bundle.load(name)
-    codec, encoder = BasisCodec.restored(bundle, grid), Encoder(bundle, grid)
+    codec, encoder = BasisCodec.restored(bundle, grid), Encoder(Tiles(bundle), grid)
     shape = [axis.shape[1] for axis in codec.grid]
     random = np.random.default_rng(0)
     tiles = random.uniform(0, 1, (3, *shape, codec.network.channels)).astype("f4")
@@ -39,7 +40,7 @@ def test_inner_loop_is_the_trained_codecs(name, grid):
     expected = codec.fit_code(tf.constant(tiles), quality)
     np.testing.assert_allclose(codes, expected, rtol=0, atol=5e-5 * np.abs(expected).max())
     symbols = encoder.quantise(codes, q16)
-    known = bundle.prior.dequantise(symbols, q16).astype("f4")
+    known = Tiles(bundle).prior.dequantise(symbols, q16).astype("f4")
     corrected = encoder._run(encoder._correct, tiles, q16, known)
     expected = inner_loop(
         lambda adapted: codec.squared_error(tf.constant(tiles), adapted["code"], quality),
@@ -53,7 +54,7 @@ def test_inner_loop_is_the_trained_codecs(name, grid):
 def test_fewer_elements_are_those_of_a_shorter_code():
     """As the encoder leaves the last elements out at low qualities."""
     bundle = Bundle.load("thumb32")
-    encoder = Encoder(bundle)
+    encoder = Encoder(Tiles(bundle))
     size = encoder.leading(32)
     assert size < 1024
     tiles = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.entropy.freeze import freeze, frozen_arrays, pooled_frequencies
+from mscn_tf.entropy.freeze import freeze, frozen_arrays
+from mscn_tf.entropy.frequencies import pooled_frequencies
 from mscn_tf.entropy.scale_prior import (
     CONTEXT_UNIT,
     LOG_SCALE_FIRST,

@@ -17,9 +17,9 @@ from mscn_tf.evaluation.evaluate import Evaluation
 from mscn_tf.evaluation.linear_reference import LinearReference
 from mscn_tf.evaluation.rows import RowFile
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals import images
 
 QUALITIES = (2, 5, 8)
@@ -61,7 +61,7 @@ def our_rows(one, quality):
 def test_small_pictures_share_an_archive(evaluate, tiny, tmp_path):
     one = evaluate(tmp_path, [(24, 32), (16, 16), (30, 9)])
     one.measure()
-    codec = Codec.load(tiny.bundle)
+    codec = FileDecoder.load(tiny.bundle)
     means = []
     for quality in QUALITIES:
         data = (tmp_path / "files" / "tiny" / str(quality) / "archive.mscn").read_bytes()
@@ -90,7 +90,7 @@ def test_small_pictures_share_an_archive(evaluate, tiny, tmp_path):
 def test_pictures_have_files_of_their_own(evaluate, tiny, tmp_path, width, archive):
     one = evaluate(tmp_path, [(24, width), (16, 16)], archive=archive)
     one.measure()
-    codec = Codec.load(tiny.bundle)
+    codec = FileDecoder.load(tiny.bundle)
     for row, signal in zip(our_rows(one, 5), one.signals):
         data = (tmp_path / "files" / "tiny" / "5" / f"{signal.name}.mscn").read_bytes()
         assert row.bytes == len(data)

@@ -16,8 +16,8 @@ from mscn_tf.evaluation.baselines import of, resolve
 from mscn_tf.evaluation.baselines.voxels import from_octree, octree
 from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals import modalities
 from tests.apps.conftest import folder  # noqa: F401
 
@@ -130,7 +130,9 @@ def test_command(name, folder):  # noqa: F811
         own = [float(row["bytes"]) for row in rows if float(row["setting"]) == quality]
         sizes = sum(file.stat().st_size for file in files)
         assert sum(own) == pytest.approx(sizes)
-        assert sum(1 for f in files for _ in Codec.of(f.read_bytes()).decode_all(f.read_bytes()))
+        assert sum(
+            1 for f in files for _ in FileDecoder.of(f.read_bytes()).decode_all(f.read_bytes())
+        )
     lossless = {one.label for one in of(name).values() if one.lossless}
     assert lossless <= set(results[f"lossless_{kind.rate.name}"])
     if name == "voxels":

@@ -7,8 +7,9 @@ import pytest
 
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.tiles import Tiles
 
 M = 3
 MANIFEST = {
@@ -47,7 +48,7 @@ def test_what_is_written_is_read(tmp_path, members):
     assert bundle.id == identity
     assert {key: bundle.manifest.record[key] for key in MANIFEST} == MANIFEST
     assert bundle.members["decoder.onnx"] == members["decoder.onnx"]
-    assert bundle.prior.coefficients == M
+    assert Tiles(bundle).prior.coefficients == M
     weights = bundle.weights()
     assert sorted(weights) == ["plain", "whole"]
     assert all(array.dtype == np.float64 for array in weights.values())
@@ -133,9 +134,9 @@ def test_other_files_are_refused(tmp_path, data, message):
 
 def test_unknown_names_and_paths(tmp_path):
     with pytest.raises(MscnError, match="no codec named nosuchcodec; known: "):
-        Codec.load("nosuchcodec")
+        FileDecoder.load("nosuchcodec")
     with pytest.raises(MscnError, match="cannot read"):
-        Codec.load(tmp_path / "none.mscnb")
+        FileDecoder.load(tmp_path / "none.mscnb")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_what_cannot_be_loaded_is_not_written(tmp_path, members, changes, manife
 def test_a_decoder_that_is_no_network_is_a_clear_error(tmp_path, members):
     path = tmp_path / "tiny.mscnb"
     write_bundle(path, MANIFEST, members)
-    codec = Codec.load(path)
+    codec = FileDecoder.load(path)
     data = codec.pack(np.zeros((1, M), np.int32), [(4, 4)], [16], [1])
     with pytest.raises(MscnError, match="tiny: unusable decoder"):
         codec.decode(data)

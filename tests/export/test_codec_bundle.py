@@ -7,8 +7,8 @@ import tensorflow as tf
 from mscn_tf.export.codec_bundle import write_codec_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.training.basis import START_STEP
 from mscn_tf.training.loop import read_record
+from mscn_tf.training.tiles import START_STEP
 
 
 @pytest.fixture(scope="module")

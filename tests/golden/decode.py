@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.file_decoder import FileDecoder
 
 HERE = Path(__file__).resolve().parent
 
@@ -60,7 +60,7 @@ def check() -> int:
     """
     count = 0
     for path, bundle in files():
-        codec = Codec.load(bundle)
+        codec = FileDecoder.load(bundle)
         count += compare(list(codec.decode_all(path.read_bytes())), path, codec.range)
     return count
 

@@ -199,8 +199,8 @@ def trained(modality: str, folder: Path) -> Path:
     from mscn_tf.fitting.basis_codec import tile_shape
     from mscn_tf.runtime.values import Values
     from mscn_tf.signals.sampler import SignalSampler
-    from mscn_tf.training.basis import START_STEP, BasisTrainer
     from mscn_tf.training.loop import read_record, run
+    from mscn_tf.training.tiles import START_STEP, TileTrainer
     from tests.golden.config import get_config
     from tests.golden.signals import signal
 
@@ -208,7 +208,7 @@ def trained(modality: str, folder: Path) -> Path:
     values, shape = Values(**config["values"]), tile_shape(config.model)
     signals = [values.normalise(signal(modality, shape, 100 + seed)) for seed in range(600)]
     sampler = SignalSampler(signals, shape, config.seed)
-    trainer = BasisTrainer(config, sampler, sampler.draw(config.validation_tiles, START_STEP))
+    trainer = TileTrainer(config, sampler, sampler.draw(config.validation_tiles, START_STEP))
     run(trainer, folder)
     bundle = folder / f"{config.name}.mscnb"
     write_codec_bundle(bundle, trainer, trainer.freeze(), read_record(folder))

@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.file_decoder import FileDecoder
 
 EDGE, CHANNELS, M, COSINES, TABLES = 8, 3, 48, 4, 12
 
@@ -117,7 +117,7 @@ def evaluate(weights: np.ndarray, code: np.ndarray, row: np.ndarray, col: np.nda
 class Synthetic:
     """The codec, its path, and what its decoder computes."""
 
-    codec: Codec
+    codec: FileDecoder
     path: str
     weights: np.ndarray
 
@@ -183,4 +183,4 @@ def synthetic(bundle_members, tmp_path_factory) -> Synthetic:
     write_bundle(path, *bundle_members)
     members = bundle_members[1]
     weights = members["weights/A"] * members["weights/A.step"]
-    return Synthetic(Codec.load(path), str(path), weights)
+    return Synthetic(FileDecoder.load(path), str(path), weights)

@@ -29,9 +29,9 @@ import numpy as np
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime import exact, residuals
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import AXES, MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.header import FIELDS, KINDS, count_blocks
 from mscn_tf.runtime.input import varint
 from mscn_tf.signals.images import file_names
@@ -114,7 +114,7 @@ class Subjects:
         write_bundle(folder / "tiles.mscnb", manifest, members)
         pyramids.write_codec(folder / "pyramid.mscnb")
         self.tiles, self.pyramid = (
-            Codec.load(folder / f"{name}.mscnb") for name in ("tiles", "pyramid")
+            FileDecoder.load(folder / f"{name}.mscnb") for name in ("tiles", "pyramid")
         )
         self.bundles = [(folder / f"{name}.mscnb").read_bytes() for name in ("tiles", "pyramid")]
         self.files = self._files(prior)
@@ -305,7 +305,7 @@ class Subjects:
         data = damage(rng, data)
 
         def load() -> None:
-            codec = Codec(Bundle.from_bytes(data, "fuzz"))
+            codec = FileDecoder(Bundle.from_bytes(data, "fuzz"))
             codec.scheme.prior  # noqa: B018
             codec.bundle.weights()
             codec.peak  # noqa: B018

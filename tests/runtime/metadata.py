@@ -13,8 +13,8 @@ import netCDF4
 import nibabel as nib
 import numpy as np
 
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals import modalities
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -79,7 +79,7 @@ def subjects(folder: Path) -> list[Subject]:
     found = []
     for modality in ("field", "sound", "volume", "voxels", "silhouette", "mesh", "scene"):
         name = "single" if modality == "scene" else "archive"
-        codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
+        codec = FileDecoder.load(GOLDEN / f"v1{modality}.mscnb")
         container = Container.from_bytes((GOLDEN / f"v1{modality}_{name}.mscn").read_bytes())
         if container.metadata is None:
             container.metadata = {"bound": 1.5, "focal": 20.0, "picture_size": [16, 12]}

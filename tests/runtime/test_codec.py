@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime import bundle as bundle_module
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 
 SHAPES = [(20, 13), (8, 8), (9, 30), (1, 1), (17, 41)]
 LUMA = [0.299, 0.587, 0.114]
@@ -97,7 +97,7 @@ def test_only_the_needed_blocks_are_decoded(synthetic):
 
 
 def test_info_needs_no_codec(archive):
-    info = Codec.info(archive)
+    info = FileDecoder.info(archive)
     assert info["bytes"]["total"] == len(archive)
     assert sum(info["bytes"].values()) == 2 * len(archive)
     assert [item["name"] for item in info["items"]] == list("abcde")
@@ -110,8 +110,8 @@ def test_info_imports_neither_onnxruntime_nor_tensorflow(tmp_path, archive):
     path = tmp_path / "a.mscn"
     path.write_bytes(archive)
     program = (
-        "import sys; from mscn_tf.runtime.codec import Codec; "
-        "Codec.info(open(sys.argv[1], 'rb').read()); "
+        "import sys; from mscn_tf.runtime.file_decoder import FileDecoder; "
+        "FileDecoder.info(open(sys.argv[1], 'rb').read()); "
         "assert not {'onnxruntime', 'tensorflow', 'onnx'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)
@@ -120,19 +120,19 @@ def test_info_imports_neither_onnxruntime_nor_tensorflow(tmp_path, archive):
 def test_codecs_are_found_by_id(synthetic, archive, bundle_members, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "SHIPPED", tmp_path)
     with pytest.raises(MscnError, match=r"cat\.mscn.*--codec=PATH"):
-        Codec.of(archive, name="cat.mscn")
+        FileDecoder.of(archive, name="cat.mscn")
     np.testing.assert_array_equal(
-        Codec.of(archive, synthetic.path).decode(archive), synthetic.codec.decode(archive)
+        FileDecoder.of(archive, synthetic.path).decode(archive), synthetic.codec.decode(archive)
     )
     manifest, members = bundle_members
     write_bundle(tmp_path / "first.mscnb", {**manifest, "name": "first"}, members)
     write_bundle(tmp_path / "synthetic.mscnb", manifest, members)
     (tmp_path / "broken.mscnb").write_bytes(b"broken")
     assert Bundle.names() == ["broken", "first", "synthetic"]
-    assert Codec.of(archive).bundle.name == "synthetic"
-    other = Codec.load("first")
+    assert FileDecoder.of(archive).bundle.name == "synthetic"
+    other = FileDecoder.load("first")
     ours = synthetic.codec.bundle.id[:8].hex()
-    for call in (other.decode, lambda data, name: Codec.of(data, "first", name)):
+    for call in (other.decode, lambda data, name: FileDecoder.of(data, "first", name)):
         with pytest.raises(MscnError, match=f"cat.mscn: made with codec {ours}") as caught:
             call(archive, name="cat.mscn")
         assert other.bundle.id[:8].hex() in str(caught.value)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mscn_tf.runtime import exact
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from tests import pyramids
 from tests.runtime.conftest import EDGE, make_prior, make_symbols
 
@@ -80,7 +80,7 @@ def test_a_pyramid_too(tmp_path):
 
     picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     data = Encoder.load(tmp_path / "pyramid.mscnb").encode([picture, picture[:9]], quality=2)
-    codec = Codec.load(tmp_path / "pyramid.mscnb")
+    codec = FileDecoder.load(tmp_path / "pyramid.mscnb")
     whole = codec.decode(data, 0)
     damaged = flipped(data, 8 * len(data) - 40)
     np.testing.assert_array_equal(codec.decode(damaged, 0), whole)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from mscn_tf.runtime import exact
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.tiles import Tiles
 from tests import pyramids, reader
 from tests.golden import decode
 from tests.reader.exact import plane as second_plane
@@ -29,7 +30,7 @@ BY_NAME = [path.stem for path, _ in GOLDEN]
 
 @pytest.mark.parametrize(("path", "bundle"), GOLDEN, ids=BY_NAME)
 def test_both_readers_agree_on_golden_files(path, bundle):
-    second, codec = reader.read_bundle(bundle.read_bytes()), Codec.load(bundle)
+    second, codec = reader.read_bundle(bundle.read_bytes()), FileDecoder.load(bundle)
     data = path.read_bytes()
     file, container = reader.read_file(data), Container.from_bytes(data)
     assert_same_file(file, container)
@@ -52,7 +53,7 @@ def assert_same_file(file, container):
 
 def assert_same_symbols(second, file, codec, data):
     ours = [codec.decode_symbols(data, item) for item in range(len(file.shapes))]
-    if codec.bundle.kind == "basis":
+    if isinstance(codec.scheme, Tiles):
         symbols = [symbols for symbols, _ in second.symbols(file)]
         symbols = np.reshape(symbols, (-1, ours[0].shape[1]))
         np.testing.assert_array_equal(np.concatenate(ours), symbols)
@@ -116,7 +117,7 @@ def compare_payloads(seed, rounds):
     """They make the same of damaged blocks and residuals, checksums right; how many they take."""
     rng, taken = random.Random(seed), 0
     for path, bundle in SMALL * rounds:
-        container, codec = Container.from_bytes(path.read_bytes()), Codec.load(bundle)
+        container, codec = Container.from_bytes(path.read_bytes()), FileDecoder.load(bundle)
         columns = {n: list(getattr(container, n)) for n in ("blocks", "residuals", "exact_blocks")}
         column = rng.choice([column for column in columns.values() if column])
         number = rng.randrange(len(column))
@@ -206,7 +207,7 @@ def with_overlap(data: bytes) -> bytes:
 
 
 def test_both_readers_refuse_pictures_whose_tiles_overlap():
-    codec = Codec.load(decode.HERE / "v1.mscnb")
+    codec = FileDecoder.load(decode.HERE / "v1.mscnb")
     edge = codec.bundle.manifest.tile_edge
     shape = (1, 1)  # has one tile, also where they overlap
     plain = codec.pack(np.zeros((1, codec.bundle.manifest.code_size), int), [shape], [80], [3])
@@ -215,7 +216,7 @@ def test_both_readers_refuse_pictures_whose_tiles_overlap():
         reader.read_bundle((decode.HERE / "v1.mscnb").read_bytes()), reader.read_file(plain)
     )
     data = with_overlap(plain)
-    for read in (Container.from_bytes, codec.decode, Codec.info):
+    for read in (Container.from_bytes, codec.decode, FileDecoder.info):
         with pytest.raises(MscnError, match="tiles of pictures that overlap") as error:
             read(data)
         assert "\n" not in str(error.value)
@@ -228,7 +229,7 @@ def test_both_readers_refuse_pictures_whose_tiles_overlap():
 
 def test_both_readers_refuse_a_bound_in_a_file_of_a_pyramid_codec():
     path = decode.HERE / "v1pyramid.mscnb"
-    codec, second = Codec.load(path), reader.read_bundle(path.read_bytes())
+    codec, second = FileDecoder.load(path), reader.read_bundle(path.read_bytes())
     plain = Container.from_bytes((decode.HERE / "v1pyramid_picture.mscn").read_bytes())
     data = dataclasses.replace(plain, error_bound=2.0, residuals=[b""]).to_bytes()
     for read in (codec.decode, codec.decode_symbols, lambda data: list(codec.decode_all(data))):

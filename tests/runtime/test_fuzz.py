@@ -14,9 +14,9 @@ import pytest
 from mscn_tf.runtime import bundle as bundles
 from mscn_tf.runtime import exact
 from mscn_tf.runtime.bundle import COMMENT, Bundle, content_id
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.input import varint
 from mscn_tf.runtime.manifest import Manifest
 from tests.runtime import fuzz
@@ -227,7 +227,7 @@ def test_a_network_whose_weights_lie_in_files(bundle_members, tmp_path):
 
     path = tmp_path / "odd.mscnb"
     write_bundle(path, manifest, {**members, "decoder.onnx": model.SerializeToString()})
-    codec = Codec.load(path)
+    codec = FileDecoder.load(path)
     data = codec.pack(np.zeros((1, 48), np.int32), [(8, 8)], [16], [1])
     with pytest.raises(MscnError, match="lie in other files"):
         codec.decode(data)

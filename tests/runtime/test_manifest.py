@@ -36,7 +36,7 @@ def test_what_is_stored_is_read_and_all_of_it_kept():
 def test_what_is_missing_has_its_default():
     least = {k: GOOD[k] for k in ("format", "version", "name", "modality", "tile_edge", "channels")}
     manifest = parsed(least)
-    assert (manifest.codec, manifest.tile_overlap, manifest.code_size) == ("basis", 0, None)
+    assert (manifest.codec, manifest.tile_overlap, manifest.code_size) == ("tiles", 0, None)
     assert (manifest.model, manifest.rate_weight, manifest.training) == (None, None, None)
     assert (manifest.values, manifest.qualities) == (Values(), ())
 

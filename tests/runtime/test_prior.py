@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.prior import LARGEST_SYMBOL, Prior
 
 M = 48
@@ -97,7 +97,7 @@ def test_garbage_costs_bounded_memory(prior, byte):
 
 def test_activity_is_the_share_of_symbols_that_are_not_zero():
     """Of symbols drawn from the model itself: what random bytes decode to."""
-    prior = Bundle.load("thumb32").prior
+    prior = FileDecoder.load("thumb32").scheme.prior
     random = np.random.default_rng(0)
     for q16 in (40, 80, 104):
         drawn = []

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.runtime import residuals
-from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 
 
 @pytest.fixture(scope="module")
 def tables():
-    return Bundle.load("thumb32").prior.tables
+    return FileDecoder.load("thumb32").scheme.prior.tables
 
 
 def bounded(tables, original, decoded, bound):

@@ -10,8 +10,8 @@ import zlib
 
 import pytest
 
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.input import varint
 from tests.runtime.hostile import large_picture
 from tests.server.conftest import picture_of, png
@@ -49,7 +49,7 @@ def declaring(bundle: bytes, edge: int, side: int) -> bytes:
 
 
 def test_huge_sizes_in_few_bytes(server, synthetic, pyramid_path):
-    for bundle in (synthetic.codec.bundle, Codec.load(pyramid_path).bundle):
+    for bundle in (synthetic.codec.bundle, FileDecoder.load(pyramid_path).bundle):
         for edge in (bundle.manifest.tile_edge, 2**20):
             for side in (2**14, 100_000, 2**20):
                 for query in ("", "?region=9,9,99,99", "?size=1x1", "?scale=0.001"):
@@ -69,7 +69,7 @@ def test_sizes_over_the_limit(server, pyramid_path):
 
 
 def test_another_codec(server):
-    sample = Codec.load("photo")
+    sample = FileDecoder.load("photo")
     body = Container(
         sample.bundle.id[:8], 0, 1024, 3, [(8, 8)], [80], [3], None, 1, [b""]
     ).to_bytes()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.file_decoder import FileDecoder
 from tests.apps.conftest import Folder
 from tests.server.conftest import MAX_BODY, Reply, picture_of, png, serving
 
@@ -101,7 +101,7 @@ def test_a_codec_that_can_only_decode(server):
 
 def test_other_signals_are_arrays(server, field):
     reply = server.post("/decode?region=0,0,4,4&size=9x9", field)
-    wanted = Codec.load("temperature").decode(field, region=(0, 0, 4, 4), size=(9, 9))
+    wanted = FileDecoder.load("temperature").decode(field, region=(0, 0, 4, 4), size=(9, 9))
     np.testing.assert_array_equal(reply.array, wanted)
     assert "ask for npy" in server.post("/decode?format=png", field).detail
     assert "tiles are of pictures" in server.get("/tiles/field/0/0/0").detail

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mscn_tf.runtime.codec import Codec
+from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.signals.images import psnr
 from tests import tiny
 from tests.apps.conftest import Folder
@@ -36,7 +36,9 @@ def test_from_pictures_to_a_codec_that_works(tmp_path):
     assert 8 * len(data) <= 1.2 * 50 * 77
     folder.mscn("decode", "--codec=run/mine.mscnb", "out.mscn", "out.png")
     decoded = np.asarray(Image.open(tmp_path / "out.png"))
-    np.testing.assert_array_equal(Codec.load(tmp_path / "run" / "mine.mscnb").decode(data), decoded)
+    np.testing.assert_array_equal(
+        FileDecoder.load(tmp_path / "run" / "mine.mscnb").decode(data), decoded
+    )
     assert psnr(original, decoded) > 25
     assert f"{psnr(original, decoded):.2f} dB" in told
     # Without --codec the file's own codec is looked for among those installed.

@@ -18,7 +18,7 @@ from mscn_tf.experiments.runs import Run, runs_of
 from mscn_tf.signals.modalities import module_of
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.modulated import ModulatedTrainer
-from mscn_tf.training.train import TRAINERS
+from mscn_tf.training.train import trainer_of
 from tests.tiny import picture
 
 CODECS = [name for _, name, is_package in pkgutil.iter_modules(configs.__path__) if not is_package]
@@ -116,7 +116,7 @@ def shrink_pyramid(config: ConfigDict) -> None:
     config.model.signs.hidden = 4
 
 
-SHRINK = {"basis": shrink_tiles, "pyramid": shrink_pyramid}
+SHRINK = {"tiles": shrink_tiles, "pyramid": shrink_pyramid}
 
 
 # Its graph, of 36 small networks, takes most of a minute to trace.
@@ -131,7 +131,7 @@ def test_codec(name, tmp_path):
     assert config.name == name
     use_data(config, tmp_path)
     SHRINK[config.codec](config)
-    trainer = TRAINERS[config.codec](config)
+    trainer = trainer_of(config.codec)(config)
     trainer.start()
     check_step(trainer)
 

@@ -12,28 +12,28 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.codec import Codec
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.signals import datasets
 from mscn_tf.signals.images import psnr
 from mscn_tf.training import train as training
-from mscn_tf.training.basis import START_STEP, BasisTrainer, evaluate
 from mscn_tf.training.loop import read_record
+from mscn_tf.training.tiles import START_STEP, TileTrainer, evaluate
 from tests import tiny as small
 
 KILLED = """
 import os, signal
 from tests import tiny
-from mscn_tf.training import train
-update = train.BasisTrainer.update
+from mscn_tf.training import tiles, train
+update = tiles.TileTrainer.update
 
 def dying(self, step):
     if step == {step}:
         os.kill(os.getpid(), signal.SIGKILL)
     return update(self, step)
 
-train.BasisTrainer.update = dying
+tiles.TileTrainer.update = dying
 train.train(tiny.get_config({folder!r}), {workdir!r})
 """
 
@@ -49,7 +49,7 @@ def validation(tiny):
 @pytest.fixture(scope="module")
 def start(tiny):
     """A trainer at the closed-form start of the same run."""
-    trainer = BasisTrainer(tiny.config, tiny.trainer.sampler, tiny.trainer.validation)
+    trainer = TileTrainer(tiny.config, tiny.trainer.sampler, tiny.trainer.validation)
     trainer.start()
     return trainer
 
@@ -81,7 +81,7 @@ def test_xla_gives_the_same_losses(tiny):
     for xla in (False, True):
         config = tiny.config
         config.xla = xla
-        trainer = BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+        trainer = TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
         trainer.start()
         losses.append([float(trainer.update(step)["loss"]) for step in range(3)])
     np.testing.assert_allclose(*losses, rtol=1e-4)
@@ -92,7 +92,7 @@ def test_bfloat16_gives_nearly_the_same_losses(tiny):
     for precision in ("float32", "bfloat16"):
         config = tiny.config
         config.precision = precision
-        trainer = BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+        trainer = TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
         trainer.start()
         trainer.codec.network.out_kernel.assign_add(tf.fill([config.model.network.width, 3], 0.1))
         losses.append([float(trainer.update(step)["loss"]) for step in range(5)])
@@ -101,7 +101,7 @@ def test_bfloat16_gives_nearly_the_same_losses(tiny):
     assert losses[0] != losses[1]
     config.precision = "half"
     with pytest.raises(MscnError, match="precision=half: must be one of float32, bfloat16"):
-        BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+        TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
 
 
 def saved_step(workdir):
@@ -182,7 +182,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatc
     assert b"step 8  train" in killed.stdout
     assert saved_step(workdir) == 5
 
-    update = BasisTrainer.update
+    update = TileTrainer.update
 
     def interrupted(self, step):
         if step == 9:
@@ -191,7 +191,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(tiny, tmp_path, monkeypatc
 
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(BasisTrainer, "update", interrupted)
+        patch.setattr(TileTrainer, "update", interrupted)
         with pytest.raises(KeyboardInterrupt):
             training.train(tiny.config, workdir)
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

@@ -18,9 +18,9 @@ import numpy as np
 from mscn_tf.codec import Codec as Encoder
 from mscn_tf.runtime import residuals, tables
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
-from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -101,7 +101,7 @@ def picture(path: Path, bundle: Path, **view: Any) -> dict[str, Any]:
 
 def made(name: str, data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     """A file's bytes and the pixels, RGBA, of a view of it."""
-    pixels = Codec.load(bundle).decode(data, **view)
+    pixels = FileDecoder.load(bundle).decode(data, **view)
     colours, alpha = np.split(pixels, [pixels.shape[2] - 1 + pixels.shape[2] % 2], axis=2)
     opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
     raw = np.concatenate(
@@ -110,7 +110,7 @@ def made(name: str, data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     return {
         "name": name,
         "bundle": str(bundle),
-        "items": len(Codec.info(data)["items"]),
+        "items": len(FileDecoder.info(data)["items"]),
         "file": text(data),
         "view": view,
         "shape": list(pixels.shape),
@@ -125,7 +125,7 @@ def golden() -> list[dict[str, Any]]:
         name = single.stem.split("_")[0]
         bundle = GOLDEN / f"{name}.mscnb"
         for path in sorted(GOLDEN.glob(f"{name}_*.mscn")):
-            items = len(Codec.info(path.read_bytes())["items"])
+            items = len(FileDecoder.info(path.read_bytes())["items"])
             found += [picture(path, bundle, item=item) for item in range(items)]
         found += [
             picture(single, bundle, size=(300, 50)),
@@ -165,11 +165,11 @@ def bounded() -> list[dict[str, Any]]:
     """A picture with a residual: whole and in part as encoded, and enlarged without it."""
     bundle, bound = GOLDEN / "v1.mscnb", 2
     plain = Container.from_bytes((GOLDEN / "v1_picture.mscn").read_bytes())
-    codec = Codec.load(bundle)
+    codec = FileDecoder.load(bundle)
     decoded = codec.decode(plain)
     noise = np.random.default_rng(2).normal(0, 6, decoded.shape)
     noisy = np.clip(decoded + noise, 0, 255).astype(np.uint8)
-    residual = residuals.encode(codec.bundle.prior.tables, noisy, decoded, bound)
+    residual = residuals.encode(codec.scheme.prior.tables, noisy, decoded, bound)
     data = replace(plain, error_bound=float(bound), residuals=[residual]).to_bytes()
     assert np.abs(codec.decode(data).astype(int) - noisy).max() <= bound
     views = [{}, {"region": (10, 20, 40, 30)}, {"region": (10, 20, 40, 30), "size": (80, 60)}]
@@ -190,7 +190,7 @@ def refused() -> list[dict[str, Any]]:
     for name, file, codec in [*files, ("version", head, "v1pyramid")]:
         bundle = GOLDEN / f"{codec}.mscnb"
         try:
-            Codec.load(bundle).decode(file)
+            FileDecoder.load(bundle).decode(file)
         except MscnError:
             found.append({"name": name, "file": text(file), "bundle": str(bundle)})
     assert len(found) == 3
@@ -205,7 +205,7 @@ def samples() -> list[dict[str, Any]]:
     """Pictures that come with the page, whole and a part enlarged."""
     found = []
     for path in sorted(SAMPLES.glob("*.mscn")):
-        info = Codec.info(path.read_bytes())
+        info = FileDecoder.info(path.read_bytes())
         if info["modality"] != "image":
             continue
         bundle = SHIPPED / (Bundle.find(bytes.fromhex(info["codec"])).name + SUFFIX)
@@ -233,7 +233,7 @@ def fields() -> list[dict[str, Any]]:
 
 def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     """A file and the values, in kelvins, of a view of it."""
-    values = Codec.load(bundle).decode(data, **view)
+    values = FileDecoder.load(bundle).decode(data, **view)
     return {
         "file": text(data),
         "bundle": str(bundle),
@@ -247,7 +247,7 @@ def zoom() -> dict[str, Any]:
     """What the page's slider shows of the thumbnails, an eighth of the whole at a time."""
     view = {"region": (14, 14, 4, 4), "size": (480, 480)}
     path = SAMPLES / "thumbnails.mscn"
-    bundle = Bundle.find(bytes.fromhex(Codec.info(path.read_bytes())["codec"])).name
+    bundle = Bundle.find(bytes.fromhex(FileDecoder.info(path.read_bytes())["codec"])).name
     box = {"start": [14, 14], "extent": [4, 4]}
     return {**picture(path, SHIPPED / (bundle + SUFFIX), **view), "zoom": 3, "box": box}
 

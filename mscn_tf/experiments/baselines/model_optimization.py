@@ -17,7 +17,7 @@ import tensorflow_model_optimization as tfmot
 from tensorflow.python.eager import context
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
 
-from mscn_tf.entropy.freeze import whole_frequencies
+from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals
 from mscn_tf.fitting.modulated import ModulatedFit

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -15,34 +15,33 @@ from mscn_tf.runtime.container import MODALITIES, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.header import VERSION
-from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.runtime.tiles import Tiles
+from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, view
-from mscn_tf.runtime.wavelet import Pyramid
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Data = Union[bytes, Container]
 Signals = list[np.ndarray]
-Loaded = TypeVar("Loaded", bound="Codec")  # the class that a codec is loaded as
 Render = Callable[[Sequence[View]], Signals]
 
-_SCHEMES = {"basis": Tiles, "pyramid": Pyramids}
 _BATCH_SAMPLES = 2**16  # of small signals that are decoded together
 
 
-class Codec:
+class FileDecoder:
     """Decodes the files of one codec bundle.
 
     Example:
-      codec = Codec.load("photo")
-      picture = codec.decode(data, scale=2)  # uint8 [H, W, C]
+      decoder = FileDecoder.load("photo")
+      picture = decoder.decode(data, scale=2)  # uint8 [H, W, C]
     """
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
 
     @classmethod
-    def load(cls: type[Loaded], name_or_path: PathLike) -> Loaded:
+    def load(cls, name_or_path: PathLike) -> Self:
         """Codec by the name of a bundle that comes with the package, or by a bundle's path.
 
         Raises:
@@ -51,9 +50,7 @@ class Codec:
         return cls(Bundle.load(name_or_path))
 
     @classmethod
-    def of(
-        cls: type[Loaded], data: Data, codec: PathLike | None = None, name: str = "input"
-    ) -> Loaded:
+    def of(cls, data: Data, codec: PathLike | None = None, name: str = "input") -> Self:
         """The codec that a file was made with.
 
         Args:
@@ -80,29 +77,22 @@ class Codec:
         return found
 
     @cached_property
-    def scheme(self) -> Tiles | Pyramids:
-        """How blocks become pixels in files of this codec.
+    def scheme(self) -> Scheme:
+        """How blocks become signals in files of this codec.
 
         Raises:
-          MscnError: this program knows no such codec, or the bundle is damaged.
+          MscnError: this program knows no such kind of codec, or the bundle is damaged.
         """
-        kind = self.bundle.kind
-        if kind not in _SCHEMES:
-            raise MscnError(
-                f"bundle {self.bundle.name}: a codec of kind {kind}, which this program doesn't "
-                "know; update mscn-tf"
-            )
-        return _SCHEMES[kind](self.bundle)
+        return self.bundle.scheme(self.bundle)
 
     def check(self) -> None:
-        """Tries all parts of the bundle: entropy model, weights, and of a tile codec its network.
+        """Tries all parts of the bundle: weights, entropy model, network, or what its kind has.
 
         Raises:
           MscnError: one of them is of no use.
         """
         self.bundle.weights()
-        if isinstance(self.scheme, Tiles):
-            self.scheme.try_decoder()
+        self.scheme.check()
 
     @property
     def values(self) -> Values:
@@ -145,7 +135,7 @@ class Codec:
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
                 "modality, tiles or channels; get a fresh copy"
             )
-        if container.error_bound is not None and self.bundle.kind == "pyramid":
+        if container.error_bound is not None and not self.bundle.scheme.keeps_bounds:
             raise MscnError(
                 f"{container.source}: damaged (an error bound, which files of {self.bundle.name} "
                 "can't have); get a fresh copy"
@@ -158,7 +148,7 @@ class Codec:
 
     def pack(
         self,
-        symbols: np.ndarray | Iterable[Pyramid],
+        symbols: Any,
         shapes: Sequence[Sequence[int]],
         q16: Sequence[int],
         channels: Sequence[int],
@@ -171,15 +161,15 @@ class Codec:
         """A file from quantised codes; the inverse of `decode_symbols`.
 
         Args:
-          symbols: of a tile codec, int32 [tiles, M], of all items one after the other, each
-            row-major; of a pyramid codec, one `Pyramid` of int32 arrays for each tile. Exact
-            planes have none.
+          symbols: of all items one after the other, tiles row-major, as the codec's kind has
+            them: of a tile codec int32 [tiles, M], of a pyramid codec an iterable of one `Pyramid`
+            of int32 arrays for each tile. Exact planes have none.
           shapes: samples along each axis of each item: of pictures (height, width).
           q16: quality times 16 of each item, 16 to 160.
           channels: of each item: of pictures 1 to 4, else the codec's.
           names: one for each item, or None.
-          tiles_per_block: of a tile codec: smaller blocks make crops faster, larger ones save 6
-            bytes a block.
+          tiles_per_block: where a kind leaves the choice: smaller blocks make crops faster,
+            larger ones save 6 bytes a block.
           metadata: a JSON object to keep in the file; of fields it gives the coordinates.
           exact_planes: of each item, bit p where its plane p is exact; nothing where none is.
           exact_blocks: what `exact.encode` makes of those planes, item after item.
@@ -210,9 +200,7 @@ class Codec:
         container.blocks += self.scheme.blocks(container, symbols)
         return container.to_bytes()
 
-    def decode_symbols(
-        self, data: Data, item: int = 0, name: str = "input"
-    ) -> np.ndarray | list[Pyramid]:
+    def decode_symbols(self, data: Data, item: int = 0, name: str = "input") -> Any:
         """An item's quantised codes, as `pack` takes them: those of planes that aren't exact.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The outer loop of basis codecs: meta-learns network, step sizes and entropy model together."""
+"""The outer loop of tile codecs: meta-learns network, step sizes and entropy model together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.occupancy import grow_tree
-from mscn_tf.entropy.scale_prior import LEVELS
-from mscn_tf.fitting.basis_codec import BasisCodec
+from mscn_tf.fitting.basis_codec import BasisCodec, tile_shape
 from mscn_tf.runtime.prior import Prior
-from mscn_tf.signals.datasets import TileSampler
+from mscn_tf.runtime.quality import LEVELS
+from mscn_tf.runtime.values import Values
+from mscn_tf.signals.datasets import TileSampler, load_pictures
+from mscn_tf.signals.modalities import module_of
+from mscn_tf.signals.sampler import SignalSampler
 from mscn_tf.stack.keras_versions import plain
 from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.closed_form_start import start_from_principal_components
@@ -25,7 +28,7 @@ from mscn_tf.training.outer_step import Losses, OuterStep
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
 
-class BasisTrainer(Trainer):
+class TileTrainer(Trainer):
     """State and step of one training run.
 
     The loss of a tile is its rate-distortion cost in bits, ``rate + squared error / lambda(q)``,
@@ -165,7 +168,7 @@ class BasisTrainer(Trainer):
 
 
 def evaluate(
-    trainer: BasisTrainer, tiles: np.ndarray, qualities: Sequence[float]
+    trainer: TileTrainer, tiles: np.ndarray, qualities: Sequence[float]
 ) -> list[dict[str, float]]:
     """Real bytes and PSNR of held-out tiles, with averaged weights where there are any."""
     with trainer.average.swapped_in():
@@ -173,3 +176,46 @@ def evaluate(
         prior = Prior(trainer.measure.freeze(drawn, trainer.config.seed).arrays)
         rows = [(q, *trainer.measure.rate_and_psnr(prior, tiles, q)) for q in qualities]
     return [dict(zip(("quality", "bpp", "psnr"), row)) for row in rows]
+
+
+def signal_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
+    """A trainer of tiles of signals of any modality, with both sets loaded."""
+    module, data = module_of(config.modality), config.data
+    values = Values(**config["values"])
+    options = data.get("options", {})
+    # Where both sets are parts of the same files.
+    other_options = {**options, **data.get("validation_options", {})}
+
+    def sampler(pattern: str, flips: bool, options: dict[str, Any]) -> SignalSampler:
+        signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
+        return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
+
+    held_out = sampler(data.validation, False, other_options)
+    held_out = held_out.draw(config.validation_tiles, START_STEP)
+    return TileTrainer(config, sampler(data.train, data.flips, options), held_out)
+
+
+def picture_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
+    """A trainer of tiles of pictures, with both sets loaded."""
+    edge, data = config.model.network.edge, config.data
+    squares = tuple(data.get("squares", ()))
+    sampler = TileSampler(
+        load_pictures(data.train, edge, data.sheets, squares),
+        edge,
+        config.seed,
+        data.flips,
+        tuple(data.scales),
+    )
+    held_out = TileSampler(
+        load_pictures(data.validation, edge, data.sheets, squares[:1]),
+        edge,
+        config.seed,
+        flips=False,
+    )
+    return TileTrainer(config, sampler, held_out.draw(config.validation_tiles, START_STEP))
+
+
+def tile_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
+    """A trainer of tiles, of what the config names."""
+    pictures = config.get("modality", "image") == "image"
+    return picture_trainer(config) if pictures else signal_trainer(config)

@@ -1,0 +1,33 @@
+// The kinds of codecs: what decodes the files of each, and what the page says of it.
+
+import { MscnError } from "./errors.js";
+import { PyramidReader } from "./pyramids.js";
+import { TileReader } from "./tiles.js";
+
+// By the words that manifests have for them; older ones call tiles "basis".
+const TILES = {
+  Reader: TileReader,
+  keepsBounds: true,
+  zoomed: "The function, evaluated at these points.",
+};
+const PYRAMID = {
+  Reader: PyramidReader,
+  keepsBounds: false,
+  zoomed: "The wavelets' values before they become pixels, by cubic convolution.",
+};
+const SCHEMES = new Map([["tiles", TILES], ["basis", TILES], ["pyramid", PYRAMID]]);
+
+/**
+ * What a bundle's kind of codec is.
+ * @param {Bundle} bundle
+ * @returns {{Reader: Function, keepsBounds: boolean, zoomed: string}} What decodes items; whether
+ *   files can have an error bound; the caption of a zoom.
+ * @throws {MscnError} This page knows no such kind.
+ */
+export function schemeOf(bundle) {
+  const scheme = SCHEMES.get(bundle.kind);
+  if (!scheme) {
+    throw new MscnError(`bundle ${bundle.name}: a codec of kind ${bundle.kind}; get a newer page`);
+  }
+  return scheme;
+}

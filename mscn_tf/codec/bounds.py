@@ -1,0 +1,132 @@
+"""Files with a promise: no value that is decoded is off by more than a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mscn_tf.codec.encoding import Encoding
+from mscn_tf.codec.parts import Parts
+from mscn_tf.codec.rate_control import smallest_file
+from mscn_tf.runtime import exact, occupancy, residuals
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.quality import LOWEST
+
+_NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
+
+
+def checked_bound(
+    codec: FileDecoder, max_error: float | None, lossless: bool, goals: Collection[str]
+) -> float | None:
+    """What errors may be, 0 where there is to be no loss; None where nothing is promised.
+
+    Raises:
+      MscnError: the codec can't keep it, or not beside other goals.
+    """
+    if lossless:
+        if goals or max_error is not None:
+            raise MscnError("give lossless alone: it leaves nothing to choose")
+        return 0.0
+    if max_error is None:
+        return None
+    if not 0 <= max_error < np.inf:
+        raise MscnError(f"max_error={max_error:g}: must be 0 or more")
+    if max_error and codec.values.dtype == "bool":
+        raise MscnError(f"max_error={max_error:g}: must be 0 for truth values")
+    if max_error and not codec.scheme.keeps_bounds:
+        raise MscnError(
+            f"{codec.bundle.name} can't keep max_error={max_error:g}; take --lossless, or a codec "
+            "of tiles, such as thumb32"
+        )
+    if set(goals) - {"quality"}:
+        raise MscnError("give max_error alone, or with quality")
+    return max_error
+
+
+def keeps_truth(codec: FileDecoder) -> bool:
+    """Whether the codec's signals are truth values that its tiles come with a correction of."""
+    return codec.values.dtype == "bool" and codec.scheme.keeps_bounds
+
+
+def within(
+    codec: FileDecoder,
+    parts: Parts,
+    encoding: Callable[[], Encoding],
+    bound: float,
+    goals: Mapping[str, float],
+) -> bytes:
+    """A file with what brings every value within a bound.
+
+    Args:
+      codec: whose files are wanted; it keeps bounds.
+      parts: what is encoded; those that are smaller so become exact.
+      encoding: makes that of the parts which aren't exact.
+      bound: on the absolute difference of every value; of truth values 0.
+      goals: the ``quality``; without it that of the smallest file.
+    """
+    if keeps_truth(codec):
+        return _of_truth(codec, parts, encoding, goals)
+    encoded = encoding()
+
+    def corrected(q16: int) -> bytes:
+        container = Container.from_bytes(encoded.file(q16))
+        payloads = _residuals(codec, parts, container, bound)
+        return replace(container, error_bound=float(bound), residuals=payloads).to_bytes()
+
+    if "quality" in goals:
+        return corrected(round(16 * goals["quality"]))
+    return smallest_file(corrected) if parts.coded else corrected(LOWEST)
+
+
+def _residuals(codec: FileDecoder, parts: Parts, container: Container, bound: float) -> list[bytes]:
+    """What brings each item within a bound; nothing for those that are exact."""
+    found = []
+    for item, (signal, decoded) in enumerate(zip(parts.signals, codec.decode_all(container))):
+        original, known = (parts.coded_of(item, values) for values in (signal, decoded))
+        found.append(codec.scheme.residual(original, known, bound) if original.size else b"")
+    return found
+
+
+def _of_truth(
+    codec: FileDecoder, parts: Parts, encoding: Callable[[], Encoding], goals: Mapping[str, float]
+) -> bytes:
+    """A file of truth values of which none is wrong.
+
+    What is coded besides them, for other sizes, is the same at all qualities: the lowest will do.
+    """
+    occupied = _occupied(codec, parts)
+    container = Container.from_bytes(encoding().file(round(16 * goals.get("quality", 1))))
+    return replace(container, error_bound=_NONE_WRONG, residuals=occupied).to_bytes()
+
+
+def _occupied(codec: FileDecoder, parts: Parts) -> list[bytes]:
+    """Truth values of each item, but for those that become exact because they're smaller so."""
+    coder, found = codec.scheme.occupancy, []
+    for item, signal in enumerate(parts.signals):
+        stored = parts.payloads.get((item, 0)) or exact.encode(signal)
+        coded = coder.encode(signal) if coder and occupancy.fits(signal.shape) else None
+        if coded is None or len(stored) <= len(coded):
+            parts.payloads[item, 0] = stored
+            coded = b""
+        found.append(coded)
+    return found
+
+
+def check_kept(signal: np.ndarray, decoded: np.ndarray, bound: float) -> None:
+    """Compares a signal that was read back: what was promised is kept.
+
+    Raises:
+      MscnError: it isn't.
+    """
+    if np.array_equal(signal, decoded):
+        return
+    error = residuals.largest_error(signal, decoded)
+    if not error <= bound:
+        raise MscnError(
+            f"an error of {error:g} is left, max_error={bound:g} can't be kept in "
+            f"{decoded.dtype}; raise it"
+        )

@@ -1,0 +1,48 @@
+"""What a kind of codec gives `Codec.encode`: signals on their way into a file."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from mscn_tf.codec.parts import Parts
+from mscn_tf.runtime.errors import MscnError
+
+
+class OnlyDecodesError(MscnError):
+    """The bundle lacks what encoding takes."""
+
+
+class Encoding(Protocol):
+    """Signals on their way into a file, at any quality in sixteenths."""
+
+    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+        """The file; ``thrift`` makes bits dearer."""
+
+    def estimated_bits(self, q16: int) -> float:
+        """About what ``file`` takes, but for a constant factor."""
+
+    def estimated_psnr(self, q16: int) -> float:
+        """About what ``file`` reaches, in dB, but for a constant."""
+
+
+class Encoder(Protocol):
+    """What the class that `Scheme.encoder` names is: made of a scheme, once for all files.
+
+    Raises:
+      OnlyDecodesError: the bundle has nothing to encode with.
+      MscnError: what it has doesn't fit together.
+    """
+
+    def encoding(
+        self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
+    ) -> Encoding:
+        """Of signals of which a plane at least is coded.
+
+        Args:
+          parts: the signals.
+          metadata: of the file.
+          bar: shows progress, in tiles.
+          effort: how long symbols are looked for: the kind's lowest to 9.
+        """

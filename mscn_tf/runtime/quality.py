@@ -1,0 +1,6 @@
+"""Qualities: what is asked for is 1 to 10, what is stored are sixteenths of it."""
+
+from __future__ import annotations
+
+LEVELS = 10  # whole qualities; between two of them everything is interpolated
+LOWEST, HIGHEST = 16, 16 * LEVELS  # in sixteenths

@@ -1,0 +1,187 @@
+"""The kinds of codecs: what the rest of the program asks of one, and where to find it.
+
+A kind is a subclass of `Scheme`, registered under its name. It holds what decoding takes; what
+only encoding, training or exporting takes it names as ``"module:attribute"``, so that the runtime
+goes without TensorFlow. Nothing outside of a kind's own modules tells kinds apart.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+
+if TYPE_CHECKING:
+    from mscn_tf.runtime.bundle import Bundle
+    from mscn_tf.runtime.container import Container
+    from mscn_tf.runtime.manifest import Manifest
+    from mscn_tf.runtime.occupancy import Occupancy
+    from mscn_tf.runtime.view import View
+
+# Each module registers its kind when it is imported.
+_BUILT_IN = ("mscn_tf.runtime.tiles", "mscn_tf.runtime.pyramids")
+_registry: dict[str, type[Scheme]] = {}
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """Elements of a code that aren't zero.
+
+    Attributes:
+      places: counts by place, ``[.., rows, columns]`` or ``[columns]``.
+      by: what a place is, in words.
+      count: of elements that aren't zero.
+      total: of all elements.
+    """
+
+    places: np.ndarray
+    by: str
+    count: int
+    total: int
+
+
+class Reader(Protocol):
+    """Decodes the items of one file."""
+
+    def symbols(self, item: int) -> Any:
+        """An item's quantised codes, as `Scheme.blocks` takes them."""
+
+    def render(self, views: Sequence[View]) -> list[np.ndarray]:
+        """For each view ``[.., C]``, in the codec's type, of those planes that have tiles."""
+
+
+class Scheme(ABC):
+    """How files of one kind of codec become signals.
+
+    Attributes:
+      name: of the kind, in manifests and configurations.
+      aliases: what older manifests and configurations call it.
+      tiles_per_block: of files whose encoder doesn't choose.
+      lowest_effort: that an encoder can be asked for.
+      keeps_bounds: whether files can have an error bound; then there is `residual`.
+      encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
+      trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
+      contents: called with a trainer and what its ``freeze`` gave, gives a bundle's own entries in
+        the manifest and its members, by name.
+      functions: called with a bundle and a size, gives `export.functions.Functions`; None: it has
+        no float network.
+      occupancy: what codes truth values without loss; None where they are numbers, or can't be.
+
+    Args:
+      bundle: of this kind.
+
+    Raises:
+      MscnError: the bundle lacks something.
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    tiles_per_block: ClassVar[int] = 1
+    lowest_effort: ClassVar[int] = 1
+    keeps_bounds: ClassVar[bool] = False
+    encoder: ClassVar[str]
+    trainer: ClassVar[str | None] = None
+    contents: ClassVar[str | None] = None
+    functions: ClassVar[str | None] = None
+    occupancy: Occupancy | None = None
+
+    def __init__(self, bundle: Bundle):
+        self.bundle = bundle
+
+    @classmethod  # noqa: B027 most say nothing more
+    def check_manifest(cls, manifest: Manifest) -> None:
+        """Looks at what a manifest of this kind says before anything is made of it.
+
+        Raises:
+          MscnError: no codec of this kind can be so.
+        """
+
+    @abstractmethod
+    def blocks(self, container: Container, symbols: Any) -> list[bytes]:
+        """The blocks of a file that lacks them, from its symbols, item after item.
+
+        Raises:
+          MscnError: the symbols do not fit the file's items.
+        """
+
+    @abstractmethod
+    def reader(self, container: Container) -> Reader:
+        """What decodes items of a file."""
+
+    @abstractmethod
+    def survivors(self, container: Container, item: int) -> Survivors:
+        """Where the code of an item isn't zero; a plane of it at least isn't exact.
+
+        Raises:
+          MscnError: it can't be decoded.
+        """
+
+    def warm_up(self) -> None:  # noqa: B027 most have nothing to do
+        """Makes what the first decoding would have to wait for."""
+
+    def check(self) -> None:
+        """Tries all that decodes.
+
+        Raises:
+          MscnError: a part of the bundle is of no use.
+        """
+        self.warm_up()
+
+    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
+        """What brings decoded values ``[.., C]`` within a bound, as the reader applies it.
+
+        Raises:
+          MscnError: the bound is too small for them.
+        """
+        raise NotImplementedError(f"{self.name} keeps no bounds")
+
+    def samples(self, container: Container, view: View) -> int:
+        """Samples of tiles that are made on the way to a view: what a decoding costs."""
+        return math.prod(touched(container, view))
+
+
+def touched(container: Container, view: View) -> list[int]:
+    """Samples along each axis of the tiles that a view looks at."""
+    stride = container.tile_edge - container.tile_overlap
+    return [
+        min(-(-(start + extent) // stride) * stride, side) - start // stride * stride
+        for start, extent, side in zip(view.start, view.extent, container.shapes[view.item])
+    ]
+
+
+def register(scheme: type[Scheme]) -> type[Scheme]:
+    """Makes a kind known by its name and aliases; to be used as a decorator."""
+    _registry.update(dict.fromkeys((scheme.name, *scheme.aliases), scheme))
+    return scheme
+
+
+def registered() -> dict[str, type[Scheme]]:
+    """All kinds by name and by alias."""
+    for module in _BUILT_IN:
+        importlib.import_module(module)
+    return dict(_registry)
+
+
+def get(name: str) -> type[Scheme]:
+    """The kind of that name.
+
+    Raises:
+      MscnError: this program knows no such kind.
+    """
+    known = registered()
+    if name not in known:
+        raise MscnError(f"a codec of kind {name}, which this program doesn't know; update mscn-tf")
+    return known[name]
+
+
+def imported(place: str) -> Any:
+    """What ``"module:attribute"`` names."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
