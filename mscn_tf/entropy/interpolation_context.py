@@ -11,13 +11,18 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.whole_numbers import whole_weights
-from mscn_tf.runtime import interpolation as frozen
-from mscn_tf.runtime.interpolation import INPUTS, NEIGHBOURS, OCTAVE, PASSES, SHARE_BITS
+from mscn_tf.runtime.interpolation import LARGEST_ACTIVATION, SHARE_BITS
+from mscn_tf.runtime.neighbourhoods import (
+    INPUTS,
+    LARGEST_FURTHER_INPUT,
+    NEIGHBOURS,
+    OCTAVE,
+    PASSES,
+)
 from mscn_tf.stack.keras_versions import Layer
 
 _UNIT = 1 / 32  # of inputs: what the network sees is a few at most
 _ACTIVATION_BITS = 8  # fractional bits of hidden units, frozen
-_LARGEST_SEEN = 255
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -61,14 +66,15 @@ class InterpolationContext(Layer):
         """Corrections in spreads, and log scales in steps.
 
         Args:
-          inputs: ``[3, n, INPUTS]``, those of `runtime.interpolation.Places` of each pass.
+          inputs: ``[3, n, INPUTS]``, one place a row: those of each pass's
+            `runtime.neighbourhoods.Places`.
           differences: ``[3, n, NEIGHBOURS]``, likewise, in spreads.
           spreads: ``[3, n]``, likewise, in steps.
 
         Returns:
           ``[3, n]`` each.
         """
-        limit = (frozen.LARGEST_ACTIVATION - 1) * 2.0**-_ACTIVATION_BITS
+        limit = (LARGEST_ACTIVATION - 1) * 2.0**-_ACTIVATION_BITS
         hidden = tf.matmul(_UNIT * inputs, self.first) + self.first_bias[:, None]
         hidden = tf.clip_by_value(hidden, 0.0, limit)
         hidden = tf.matmul(hidden, self.second) + self.second_bias[:, None]
@@ -106,9 +112,9 @@ def freeze_networks(context: InterpolationContext) -> dict[str, np.ndarray]:
     def real(name: str) -> np.ndarray:
         return getattr(context, name).numpy().astype(np.float64)
 
-    unit, largest = 2.0**-_ACTIVATION_BITS, frozen.LARGEST_ACTIVATION
+    unit, largest = 2.0**-_ACTIVATION_BITS, LARGEST_ACTIVATION
     first, first_bits = whole_weights(
-        real("first"), _UNIT, _LARGEST_SEEN, np.abs(real("first_bias")).max()
+        real("first"), _UNIT, LARGEST_FURTHER_INPUT, np.abs(real("first_bias")).max()
     )
     second, second_bits = whole_weights(
         real("second"), unit, largest, np.abs(real("second_bias")).max()

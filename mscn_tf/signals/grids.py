@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.interpolation import FRACTION
+from mscn_tf.runtime.neighbourhoods import FRACTION
 
 _MOST = 12  # fields that are taken of one variable, evenly among all
 _SMALLEST_SIDE = 16

@@ -1,4 +1,4 @@
-"""The outer loop of interpolation codecs: learns how fields of any variable go on between samples."""
+"""The outer loop of interpolation codecs: learns how fields go on between their samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_networks
-from mscn_tf.runtime.interpolation import FRACTION, NEIGHBOURS, PASSES, Interpolation, Visit
+from mscn_tf.runtime.interpolation import Interpolation, steps_to
+from mscn_tf.runtime.neighbourhoods import FRACTION, NEIGHBOURS, PASSES, Visit
 from mscn_tf.signals.grids import Grid, load_grids
 from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 from mscn_tf.training.loop import Row, Trainer
@@ -110,14 +111,12 @@ class InterpolationTrainer(Trainer):
             for relative in np.geomspace(*self.config.relative_bounds, 3):
                 values = grid.in_steps(relative * np.ptp(grid.values))
 
-                def code(visit: Visit, predicted: np.ndarray, tables: np.ndarray, _, values=values):
-                    wanted = values[visit.rows, visit.columns].ravel()
-                    steps = np.floor((wanted - predicted) * 2.0**-FRACTION + 0.5).astype(np.int64)
-                    symbols.append(steps)
-                    index.append(tables)
-                    return steps
+                def code(visit: Visit, predicted: np.ndarray, numbers: np.ndarray, values=values):
+                    symbols.append(steps_to(values, visit, predicted))
+                    index.append(numbers)
+                    return symbols[-1]
 
-                coder.walk(values.shape, code, False, grid.periodic, None)
+                coder.walk(values.shape, code, grid.periodic)
         return self._arrays(np.concatenate(symbols), np.concatenate(index))
 
     def evaluate(self) -> list[Row]:
@@ -139,15 +138,16 @@ def _examples(
     found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
     values = grid.in_steps(bound)
 
-    def code(visit: Visit, predicted: np.ndarray, tables: np.ndarray, _: np.ndarray) -> np.ndarray:
-        places = visit.places
+    def code(visit: Visit, predicted: np.ndarray, _: np.ndarray) -> np.ndarray:
         wanted = values[visit.rows, visit.columns].ravel()
-        spreads = (places.spread * 2.0**-FRACTION).astype(np.float32)
-        error = ((wanted - places.prediction) / places.spread).astype(np.float32)
-        differences = np.zeros((len(wanted), NEIGHBOURS), np.float32)
-        differences[:, : places.differences.shape[1]] = places.differences / places.spread[:, None]
-        found[visit.number].append((places.inputs, differences, spreads, error))
-        return np.floor((wanted - predicted) * 2.0**-FRACTION + 0.5).astype(np.int64)
+        for places in visit.places():
+            part, wanted = wanted[: len(places.spread)], wanted[len(places.spread) :]
+            differences = np.zeros((len(part), NEIGHBOURS), np.float32)
+            differences[:, : len(places.differences)] = (places.differences / places.spread).T
+            spreads = (places.spread * 2.0**-FRACTION).astype(np.float32)
+            error = ((part - places.prediction) / places.spread).astype(np.float32)
+            found[visit.number].append((places.inputs.T, differences, spreads, error))
+        return steps_to(values, visit, predicted)
 
-    coder.walk(values.shape, code, False, grid.periodic, None)
+    coder.walk(values.shape, code, grid.periodic)
     return found
