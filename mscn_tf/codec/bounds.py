@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
-from mscn_tf.codec.encoding import Encoding
+from mscn_tf.codec.encoding import BoundedEncoding, Encoding
 from mscn_tf.codec.parts import Parts
 from mscn_tf.codec.rate_control import smallest_file
 from mscn_tf.runtime import exact, occupancy, residuals
@@ -71,6 +72,8 @@ def within(
     if keeps_truth(codec):
         return _of_truth(codec, parts, encoding, goals)
     encoded = encoding()
+    if codec.scheme.bounded_steps and parts.coded:
+        return cast(BoundedEncoding, encoded).file_within(bound)
 
     def corrected(q16: int) -> bytes:
         container = Container.from_bytes(encoded.file(q16))

@@ -27,6 +27,17 @@ class Encoding(Protocol):
         """About what ``file`` reaches, in dB, but for a constant."""
 
 
+class BoundedEncoding(Encoding, Protocol):
+    """What keeps a bound by itself, where `Scheme.bounded_steps` says so."""
+
+    def file_within(self, bound: float) -> bytes:
+        """A file of which no value is off by more.
+
+        Raises:
+          MscnError: the bound is too small for the signals' type.
+        """
+
+
 class Encoder(Protocol):
     """What the class that `Scheme.encoder` names is: made of a scheme, once for all files.
 

@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
             name="field",
             codec="interpolation",
             modality="field",
+            values=dict(low=202.66, high=320.93, dtype="float32"),
             seed=0,
             steps=20000,
             batch=2048,  # places of each pass

@@ -1,9 +1,10 @@
 """Places of a grid in the order of `interpolation`, and what is known around each of them.
 
-A grid's first value is known. Level after level, the grid of every 2^k-th row and column gets those
-of every 2^(k-1)-th one in three passes: places between four known ones, then places between two in a
-column, then those between two in a row. Each has sixteen or twenty known neighbours, none farther
-than three places of its level. All values are whole numbers below 2^53, which float64 keeps exactly.
+A grid's first value is known. Level after level, the grid of every 2^k-th row and column gets
+those of every 2^(k-1)-th one in three passes: places between four known ones, then places between
+two in a column, then those between two in a row. Each has sixteen or twenty known neighbours, none
+farther than three places of its level. All values are whole numbers below 2^53, which float64 keeps
+exactly.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mscn_tf.runtime.view import View
 
 # Each module registers its kind when it is imported.
-_BUILT_IN = ("mscn_tf.runtime.tiles", "mscn_tf.runtime.pyramids")
+_BUILT_IN = tuple(f"mscn_tf.runtime.{name}" for name in ("tiles", "pyramids", "interpolations"))
 _registry: dict[str, type[Scheme]] = {}
 
 
@@ -65,7 +65,9 @@ class Scheme(ABC):
       aliases: what older manifests and configurations call it.
       tiles_per_block: of files whose encoder doesn't choose.
       lowest_effort: that an encoder can be asked for.
-      keeps_bounds: whether files can have an error bound; then there is `residual`.
+      keeps_bounds: whether files can have an error bound; then there is `residual`, or
+      bounded_steps: whether what encodes keeps it by itself, as `codec.encoding.BoundedEncoding`.
+      any_values: whether signals of any unit and range suit it.
       encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
       trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
       contents: called with a trainer and what its ``freeze`` gave, gives a bundle's own entries in
@@ -86,6 +88,8 @@ class Scheme(ABC):
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
+    bounded_steps: ClassVar[bool] = False
+    any_values: ClassVar[bool] = False
     encoder: ClassVar[str]
     trainer: ClassVar[str | None] = None
     contents: ClassVar[str | None] = None

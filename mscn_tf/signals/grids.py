@@ -1,90 +1,100 @@
-"""Grids of numbers of any variable: what codecs of fields learn from."""
+"""What the modalities of three axes share: arrays and folders of them, and names of outputs."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.neighbourhoods import FRACTION
-
-_MOST = 12  # fields that are taken of one variable, evenly among all
-_SMALLEST_SIDE = 16
-
-
-class Grid(NamedTuple):
-    """A field.
-
-    Attributes:
-      values: float64 [H, W], finite, not all the same.
-      periodic: whether the last column is followed by the first.
-    """
-
-    values: np.ndarray
-    periodic: bool
-
-    def in_steps(self, bound: float) -> np.ndarray:
-        """float64 [H, W], whole numbers of 2^-FRACTION steps, each twice the bound."""
-        scaled = (self.values - self.values[0, 0]) * (2.0**FRACTION / (2 * bound))
-        return np.rint(scaled)
+from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals.folders import make_folders
+from mscn_tf.signals.images import file_names
 
 
-def load_grids(pattern: str) -> list[Grid]:
-    """Fields of NetCDF files, and of `.npz` files with the arrays `lat` and `lon`.
-
-    Variables with gaps are left out.
-
-    Args:
-      pattern: globs, separated by commas; one that begins with "!" takes its files away.
+def load_npy(path: PathLike) -> np.ndarray:
+    """The array of an `.npy` file.
 
     Raises:
-      MscnError: nothing matches.
+      MscnError: it can't be read, or holds objects.
     """
-    paths: set[str] = set()
-    for one in pattern.split(","):
-        if one.startswith("!"):
-            paths -= set(glob.glob(one[1:]))
-        else:
-            paths |= set(glob.glob(one))
-    found = [grid for path in sorted(paths) for grid in _of_file(path)]
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise MscnError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise MscnError(f"{path}: not an array, or damaged; get a fresh copy") from error
+
+
+def stacked(array: np.ndarray, path: PathLike) -> list[np.ndarray]:
+    """Grids ``[D, H, W, 1]`` of an array ``[D, H, W]`` or ``[N, D, H, W]``.
+
+    Raises:
+      MscnError: it has other axes, or one of length zero.
+    """
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        raise MscnError(
+            f"{path}: an array of shape {list(array.shape)}; it must be [D, H, W] or "
+            "[N, D, H, W], no side zero"
+        )
+    return list(array.reshape(-1, *array.shape[-3:], 1))
+
+
+def write_npy(path: PathLike, grids: Sequence[np.ndarray]) -> None:
+    """Writes one grid as ``[D, H, W]``, several of one shape as ``[N, D, H, W]``.
+
+    Raises:
+      MscnError: their shapes differ, or the file can't be written.
+    """
+    if len({grid.shape for grid in grids}) > 1:
+        raise MscnError(f"{path}: the grids differ in size; decode them to a folder")
+    with atomic_write(path) as file:
+        np.save(file, grids[0] if len(grids) == 1 else np.stack(grids))
+
+
+def files_in(path: PathLike, suffixes: Sequence[str]) -> list[Path]:
+    """A file itself, or a folder's files of the wanted endings, by name.
+
+    Raises:
+      MscnError: the folder has none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and p.is_file())
     if not found:
-        raise MscnError(f"{pattern}: no field matches; set config.data.train and .validation")
+        raise MscnError(f"{path}: no {' or '.join(suffixes)} file in this folder; check the path")
     return found
 
 
-def _of_file(path: str) -> Iterator[Grid]:
-    for array, longitudes in (_of_npz if path.endswith(".npz") else _of_netcdf)(path):
-        fields = array.reshape(-1, *array.shape[-2:])
-        span = np.ptp(longitudes) * len(longitudes) / max(len(longitudes) - 1, 1)
-        for at in np.unique(np.linspace(0, len(fields) - 1, _MOST).astype(int)):
-            values = np.asarray(np.ma.filled(fields[at].astype(np.float64), np.nan))
-            if np.isfinite(values).all() and np.ptp(values) > 0:
-                yield Grid(values, abs(span - 360) < 1)
+def targets(path: PathLike, count: int, names: Sequence[str] | None, suffix: str) -> list[Path]:
+    """Where to write signals: the path itself, or, where it has no ending, files in that folder.
+
+    Raises:
+      MscnError: there are several signals and the path is a file.
+    """
+    path = Path(path)
+    if path.suffix and not path.is_dir():
+        if count > 1:
+            raise MscnError(
+                f"{path}: there are {count} signals; let OUT be a folder, or name one with --item=I"
+            )
+        return [path]
+    files = file_names(names or [f"{i:06d}" for i in range(count)], suffix)
+    make_folders(path, files)
+    return [path / file for file in files]
 
 
-def _of_npz(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    with np.load(path) as arrays:
-        longitudes = arrays["lon"] if "lon" in arrays else np.zeros(1)
-        for name in arrays.files:
-            if arrays[name].ndim >= 3 and arrays[name].dtype.kind == "f":
-                yield arrays[name], longitudes.ravel()
+def placed(metadata: dict[str, Any] | None, view: dict[str, Any], name: str) -> list[Any] | None:
+    """What a file's metadata says of the decoded items in one list, or None where it's missing."""
+    known = (metadata or {}).get(name)
+    item = view.get("item")
+    return known if known is None or item is None else known[item : item + 1]
 
 
-def _of_netcdf(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    import netCDF4
-
-    with netCDF4.Dataset(path) as dataset:
-        for variable in dataset.variables.values():
-            if variable.ndim < 2 or variable.dtype.kind not in "fiu":
-                continue
-            if min(variable.shape[-2:]) < _SMALLEST_SIDE or variable.name.lower() in _COORDINATES:
-                continue
-            axis = dataset.variables.get(variable.dimensions[-1])
-            longitudes = np.zeros(1) if axis is None or axis.ndim != 1 else np.asarray(axis[:])
-            yield variable[:], longitudes
-
-
-_COORDINATES = ("lat", "lon", "lat2d", "lon2d", "tlat", "tlon", "nav_lat", "nav_lon")
+def overlap(original: np.ndarray, decoded: np.ndarray) -> float:
+    """IoU of truth values: those true in both among those true in either; 1 where none is."""
+    either = np.count_nonzero(original | decoded)
+    return np.count_nonzero(original & decoded) / either if either else 1.0

@@ -1,0 +1,118 @@
+"""Fields on their way into a file of an interpolation codec."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mscn_tf.codec.parts import Parts
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.interpolations import Field, Interpolations
+from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE
+from mscn_tf.runtime.quality import HIGHEST, LOWEST
+
+# Bounds of the lowest and the highest quality, as shares of a field's own range.
+_COARSEST, _FINEST = 3e-2, 1e-5
+_ESTIMATED = 3  # fields that estimates look at
+_TURN = 360.0
+
+
+class InterpolationEncoder:
+    """Codes fields in steps.
+
+    Args:
+      scheme: of the codec.
+    """
+
+    def __init__(self, scheme: Interpolations):
+        self._scheme = scheme
+
+    def encoding(
+        self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
+    ) -> InterpolationEncoding:
+        """As `codec.encoding.Encoder` has it; there is nothing to choose anew."""
+        return InterpolationEncoding(self._scheme, parts, _goes_round(metadata), bar)
+
+
+class InterpolationEncoding:
+    """Codes fields within bounds: of the file, or, by quality, of each field's own range.
+
+    Args:
+      scheme: of the codec whose files are wanted.
+      parts: fields, of which one at least is coded.
+      periodic: whether their last column is followed by the first.
+      bar: shows progress, in fields.
+    """
+
+    def __init__(self, scheme: Interpolations, parts: Parts, periodic: bool, bar: tqdm):
+        self._scheme, self._parts, self._periodic, self._bar = scheme, parts, periodic, bar
+        self._fields = [plane[..., 0].astype(np.float64) for plane in parts.coded]
+        self.estimated_bits = cache(self._estimated_bits)
+
+    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
+        self._bar.reset(len(self._fields))
+        coded = []
+        for field in self._fields:
+            coded.append(self._coded(field, thrift * _share(q16) * np.ptp(field)))
+            self._bar.update()
+        return self._parts.pack(coded, q16, 1)
+
+    def file_within(self, bound: float) -> bytes:
+        """The file in which no value is off by more than a bound."""
+        self._bar.reset(len(self._fields))
+        coded = []
+        for field in self._fields:
+            coded.append(self._coded(field, bound))
+            self._bar.update()
+        container = Container.from_bytes(self._parts.pack(coded, HIGHEST, 1))
+        nothing = [b""] * container.items
+        return replace(container, error_bound=float(bound), residuals=nothing).to_bytes()
+
+    def _estimated_bits(self, q16: int) -> float:
+        """About what ``file`` takes, but for a constant factor."""
+        some = self._fields[:: -(-len(self._fields) // _ESTIMATED)]
+        coded = [self._coded(field, _share(q16) * np.ptp(field)) for field in some]
+        size = sum(len(field.payload) for field in coded)
+        return self._parts.bits + 8 * size * len(self._fields) / len(some)
+
+    def estimated_psnr(self, q16: int) -> float:
+        """About what ``file`` reaches, in dB, but for a constant."""
+        return float(-20 * np.log10(_share(q16)))
+
+    def _coded(self, field: np.ndarray, bound: float) -> Field:
+        # Room for rounding: of values to float32, and to fractions of a step.
+        rounding = float(np.spacing(np.float32(np.abs(field).max())))
+        room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
+        step = np.nextafter(np.float32(room), np.float32(0))
+        if not step > 0 or np.ptp(field) * 2.0**FRACTION / step > LARGEST_VALUE:
+            raise MscnError(
+                f"max_error={bound:g} is too small for float32 values of up to "
+                f"{np.abs(field).max():g}; raise it, or take --lossless"
+            )
+        first = np.float32(field[0, 0])
+        values = np.rint((field - float(first)) * (2.0**FRACTION / float(step)))
+        payload, _ = self._scheme.coder.encode(values, self._periodic)
+        return Field(first, step, self._periodic, payload)
+
+
+def _share(q16: int) -> float:
+    """The bound at a quality in sixteenths, as a share of a field's range."""
+    return float(_COARSEST * (_FINEST / _COARSEST) ** ((q16 - LOWEST) / (HIGHEST - LOWEST)))
+
+
+def _goes_round(metadata: dict[str, Any] | None) -> bool:
+    """Whether a file's longitudes go round the Earth, the last one a step before the first."""
+    longitudes = (metadata or {}).get("longitude")
+    if longitudes is None:
+        return True  # a field without coordinates covers the sphere
+    apart = np.diff(longitudes)
+    if len(apart) == 0:
+        return False
+    left = _TURN - abs(longitudes[-1] - longitudes[0])
+    return bool(abs(left - np.abs(apart).mean()) < 0.5 * np.abs(apart).mean())
