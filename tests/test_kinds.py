@@ -11,11 +11,9 @@ import pytest
 from mscn_tf.runtime import scheme
 
 ROOT = Path(__file__).resolve().parents[1]
-# What installs as mscn_tf.export and so on.
-PACKAGES = {
-    "mscn_tf": "mscn_tf",
-    **{name: f"mscn_tf.{name}" for name in ("export", "server", "apps")},
-}
+# Folders, and the packages that they install as.
+PACKAGES = {"mscn_tf": "mscn_tf"}
+PACKAGES.update((name, f"mscn_tf.{name}") for name in ("export", "server", "apps"))
 KINDS = scheme.registered()
 CLASSES = {kind.__name__ for kind in KINDS.values()}
 # The modules of each kind, and what is decided in one of them.
@@ -59,12 +57,8 @@ def distinctions(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.Dict):
             if len({k.value for k in node.keys if isinstance(k, ast.Constant)} & set(KINDS)) > 1:
                 yield f"line {node.lineno} has a table of kinds"
-        elif isinstance(node, ast.match_case) if hasattr(ast, "match_case") else False:
-            if any(_names(part) for part in ast.walk(node.pattern)):
-                yield f"line {node.pattern.lineno} matches a kind's name"
-        elif isinstance(node, (ast.Name, ast.Attribute)):
-            if (node.id if isinstance(node, ast.Name) else node.attr) in CLASSES:
-                yield f"line {node.lineno} names a kind's class"
+        elif getattr(node, "id", getattr(node, "attr", None)) in CLASSES:
+            yield f"line {node.lineno} names a kind's class"
 
 
 def _names(node: ast.AST) -> bool:
