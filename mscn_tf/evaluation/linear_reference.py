@@ -78,7 +78,7 @@ class LinearReference:
         pictures = load_pictures(data[len(SHEETS) * sheets :], edge, sheets)
         content = hashlib.sha256(repr((edge, _STEPS, _TILES)).encode())
         for picture in pictures:
-            content.update(picture)
+            content.update(picture.data)
         identity = content.hexdigest()[:16]
         path = Path(folder) / f"linear-{identity}.npz"
         try:
@@ -86,8 +86,8 @@ class LinearReference:
                 arrays = dict(stored)
         except (OSError, ValueError, zipfile.BadZipFile):  # missing, or cut short
             arrays = _fit(_training_tiles(pictures, edge))
-            with atomic_write(path) as file:
-                np.savez_compressed(file, **arrays)
+            with atomic_write(path) as target:
+                np.savez_compressed(target, **arrays)
         version = f"KLT of {edge}x{edge} tiles, a histogram a coefficient; {identity}"
         return cls(arrays, version, path.stat().st_size)
 
