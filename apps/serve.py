@@ -95,7 +95,7 @@ def _serve(listener: socket.socket) -> None:
     most = _connections(room(settings.workers), settings.max_requests)
     config = uvicorn.Config(
         create_app(settings),
-        # Uvicorn asks for a class, which it calls, and for whole seconds, which its timer need not be.
+        # Uvicorn asks for a class, which it calls, and whole seconds, which its timer doesn't need.
         http=functools.partial(Connection, settings.timeout, most),  # type: ignore[arg-type]
         headers=[("X-Content-Type-Options", "nosniff")],
         timeout_keep_alive=min(_KEEP_ALIVE, settings.timeout),  # type: ignore[arg-type]

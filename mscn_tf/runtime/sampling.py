@@ -34,7 +34,7 @@ def cubic(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
     for number, weight in enumerate(weights):
         at = np.clip(lower.astype(np.int64) + number - 1, 0, values.shape[axis] - 1)
         total = total + np.take(values, at, axis) * np.expand_dims(
-            weight, [other for other in range(values.ndim) if other != axis]
+            weight, tuple(other for other in range(values.ndim) if other != axis)
         )
     return total
 

@@ -63,7 +63,7 @@ def _random_filters(components: np.ndarray, features: int, seed: int) -> np.ndar
     for f in range(features):
         order, sigma = orders[f % len(orders)], (0.8, 1.5, 3.0)[f // len(orders) % 3]
         grey = f // len(orders) % 2 == 0
-        mix = np.ones(components.shape[-1]) if grey else random.normal(size=components.shape[-1])
+        mix = np.ones(components.shape[-1]) if grey else random.normal(size=components.shape[-1:])
         filtered[..., f] = scipy.ndimage.gaussian_filter(
             components @ (mix / np.linalg.norm(mix)).astype(np.float32),
             (0, *[sigma] * axes),
