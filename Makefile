@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-new test-slow web node test-web docs bench clean
+.PHONY: help setup demo lint types layout test test-new test-slow web node test-web docs bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -17,7 +17,8 @@ VENV = $(if $(UV),uv venv -q --seed -p $(1) $(2),$(1) -m venv $(2))
 help:
 	@echo "make setup      the virtual environment .venv with everything for training"
 	@echo "make demo       a photograph to .mscn and back, beside JPEG: demo/comparison.png"
-	@echo "make lint       ruff and the rules of which package may import which"
+	@echo "make lint       ruff, types, and the rules of which package may import which"
+	@echo "make types      types alone, with mypy"
 	@echo "make test       lint and tests"
 	@echo "make test-new   tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
@@ -46,13 +47,18 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 demo: $(READY)
 	@$(BIN)/python demo/run.py
 
-# import-linter reads a package as it lies in one folder, so it gets the installed layout.
-lint: $(READY)
+lint: $(READY) layout types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@cd build/lint && ../../$(BIN)/lint-imports --config ../../setup.cfg
+
+types: $(READY) layout
+	@cd build/lint && ../../$(BIN)/python -m mypy --config-file ../../setup.cfg --cache-dir ../mypy
+
+# import-linter and mypy read a package as it lies in one folder, so they get the installed layout.
+layout:
 	@rm -rf build/lint && mkdir -p build/lint
 	@cp -r mscn_tf build/lint/ && cp -r export server apps build/lint/mscn_tf/
-	@cd build/lint && ../../$(BIN)/lint-imports --config ../../setup.cfg
 
 test: lint
 	@$(BIN)/python -m pytest -n 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import logging
 import os
 import signal
@@ -65,7 +66,7 @@ def run(
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries: nothing that a user can mend
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed by who started the program
+        if isinstance(stream, io.TextIOWrapper):  # None where who started the program closed it
             stream.reconfigure(errors="backslashreplace")
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)

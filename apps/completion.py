@@ -11,7 +11,6 @@ Examples:
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,8 +51,8 @@ def _flags(command: str) -> list[str]:
     """
     found = []
     for module in (command.replace("-", "_"), "cli"):
-        source = Path(importlib.util.find_spec(f"mscn_tf.apps.{module}").origin)
-        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        source = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
                 found.append(ast.literal_eval(node.args[0]))
     return [*dict.fromkeys(found), "help"]

@@ -95,9 +95,10 @@ def _serve(listener: socket.socket) -> None:
     most = _connections(room(settings.workers), settings.max_requests)
     config = uvicorn.Config(
         create_app(settings),
-        http=functools.partial(Connection, settings.timeout, most),
+        # Uvicorn asks for a class, which it calls, and whole seconds, which its timer doesn't need.
+        http=functools.partial(Connection, settings.timeout, most),  # type: ignore[arg-type]
         headers=[("X-Content-Type-Options", "nosniff")],
-        timeout_keep_alive=min(_KEEP_ALIVE, settings.timeout),
+        timeout_keep_alive=min(_KEEP_ALIVE, settings.timeout),  # type: ignore[arg-type]
         log_level="error",
         ws="none",
         lifespan="on",

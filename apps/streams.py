@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Optional
 
-from mscn_tf.runtime.container import MAGIC
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write, read_bytes, staged_folder
+from mscn_tf.runtime.header import MAGIC
 
 STANDARD = "-"  # as a path: standard input or output
 

@@ -1,12 +1,11 @@
 """The HTTP interface: endpoints, what they take, and their description as OpenAPI."""
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Callable, Literal, Optional
+from collections.abc import AsyncIterator, Awaitable
+from typing import Annotated, Any, Callable, Literal, Optional, Union
 
-import anyio
-from anyio import BrokenWorkerProcess, to_process, to_thread
-from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from anyio import to_thread
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -20,6 +19,7 @@ from mscn_tf.runtime.header import MAX_ITEMS
 from mscn_tf.server import files, work
 from mscn_tf.server.limits import Limits, Metrics
 from mscn_tf.server.settings import Settings
+from mscn_tf.server.workers import Workers, response
 
 # This module has no `from __future__ import annotations`: FastAPI reads the endpoints' annotations.
 
@@ -69,10 +69,49 @@ class Description(BaseModel):
     last_zoom: Optional[int]
 
 
+_POSITIVE = {"gt": 0, "allow_inf_nan": False}
+
 Item = Annotated[int, Query(ge=0, lt=MAX_ITEMS, description="Which signal of an archive, from 0")]
 Id = Annotated[str, Path(pattern=files.ID, description="A stored file, as /files lists them")]
 Kind = Literal["png", "jpeg", "webp", "npy"]
-_POSITIVE = {"gt": 0, "allow_inf_nan": False}
+Scale = Annotated[
+    Optional[float],
+    Query(**_POSITIVE, le=MAX_SIDE, description="Output size as a multiple of the region's"),
+]
+Size = Annotated[
+    Optional[str],
+    Query(
+        pattern=r"^[0-9]{1,9}(x[0-9]{1,9}){0,2}$",
+        description="Output size, WIDTHxHEIGHT; not with scale",
+        examples=["640x480"],
+    ),
+]
+Region = Annotated[
+    Optional[str],
+    Query(
+        pattern=r"^[0-9]{1,9}(,[0-9]{1,9}){1,5}$",
+        description="Part of the signal, X,Y,WIDTH,HEIGHT in its pixels",
+        examples=["0,0,64,64"],
+    ),
+]
+Format = Annotated[
+    Optional[Kind], Query(description="Default png, of other signals than pictures npy")
+]
+Quality = Annotated[
+    Optional[float], Query(ge=1, le=10, description="1 (smallest) to 10 (best); default 5")
+]
+BitsAPixel = Annotated[Optional[float], Query(**_POSITIVE, description="Bits a pixel at most")]
+Bytes = Annotated[Optional[int], Query(gt=0, lt=2**40, description="Bytes at most")]
+Psnr = Annotated[Optional[float], Query(**_POSITIVE, description="dB at least")]
+Effort = Annotated[
+    int, Query(ge=0, le=9, description="1 (fast) to 9 (small); of tile codecs also 0")
+]
+After = Annotated[str, Query(max_length=128, description="List those behind this id")]
+Zoom = Annotated[int, Path(ge=0, le=64, description="Zoom; at 0 the picture is one tile")]
+Column = Annotated[int, Path(ge=0, lt=2**40, description="Column")]
+Row = Annotated[int, Path(ge=0, lt=2**40, description="Row")]
+
+_Responses = dict[Union[int, str], dict[str, Any]]  # descriptions by status, as FastAPI takes them
 
 _ERRORS = {
     404: "There is no such file, item or tile",
@@ -85,10 +124,12 @@ _ERRORS = {
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
-_VALUES = {200: {"content": dict.fromkeys(sorted(set(work.MEDIA_TYPES.values())), _BINARY)}}
+_VALUES: _Responses = {
+    200: {"content": dict.fromkeys(sorted(set(work.MEDIA_TYPES.values())), _BINARY)}
+}
 
 
-def _errors(*statuses: int) -> dict[int, dict[str, Any]]:
+def _errors(*statuses: int) -> _Responses:
     """Descriptions of the answers that any work can get, and of some more."""
     return {
         status: {"model": Error, "description": text}
@@ -104,59 +145,12 @@ def create_app(settings: Settings) -> FastAPI:
       MscnError: a codec isn't there, or is damaged.
     """
     names = [Bundle.load(codec).name for codec in settings.codecs]
-    metrics = Metrics()
-    waiting, limiter = anyio.Semaphore(settings.workers), anyio.CapacityLimiter(settings.workers)
-
-    async def run(job: Callable[..., Any], *arguments: Any) -> Any:
-        deadline = anyio.current_effective_deadline()
-        with anyio.fail_after((deadline - anyio.current_time()) / 2):  # what begins has time left
-            await waiting.acquire()  # who leaves here, leaves nothing to do
-        try:
-            # Killing a worker costs others the start of a new one. So work whose client has left
-            # goes on to its end, or to the end of its time.
-            with anyio.CancelScope(deadline=deadline, shield=True):
-                return await to_process.run_sync(
-                    job, settings, *arguments, cancellable=True, limiter=limiter
-                )
-            with anyio.CancelScope(shield=True):  # those who wait find a new worker that is ready
-                await to_process.run_sync(work.warm, settings, limiter=limiter)
-            return await anyio.sleep_forever()  # the time of what waits for this is over, too
-        finally:
-            waiting.release()
-
-    async def answer(job: Callable[..., work.Answer], *arguments: Any) -> Response:
-        try:
-            found = await run(job, *arguments)
-        except TimeoutError as error:
-            detail = "too many requests at once; try again"
-            raise HTTPException(503, detail, {"Retry-After": "1"}) from error
-        except BrokenWorkerProcess:
-            found = work.failure(503, "the worker died over it; ask for less")
-        return Response(found.content, found.status, media_type=found.media_type)
+    metrics, workers = Metrics(), Workers(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as starting:
-            for _ in range(settings.workers):
-                starting.start_soon(run, work.warm)
+        await workers.start()
         yield
-
-    async def body(request: Request) -> bytes:
-        too_large = HTTPException(413, f"the body is over the limit of {settings.max_body} bytes")
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > settings.max_body:
-            raise too_large
-        received = bytearray()
-        try:
-            async for piece in request.stream():
-                received += piece
-                if len(received) > settings.max_body:
-                    raise too_large
-        except ClientDisconnect as error:  # nobody reads this
-            raise HTTPException(400, "the client has left") from error
-        if not received:
-            raise HTTPException(422, "the body is empty")
-        return bytes(received)
 
     app = FastAPI(
         title="mscn",
@@ -173,23 +167,55 @@ def create_app(settings: Settings) -> FastAPI:
         max_bodies=settings.max_requests * settings.max_body,
         timeout=settings.timeout,
     )
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Exception)(_failed)
+    app.include_router(_of_the_server(names, metrics))
+    app.include_router(_of_bodies(names, workers, _reader(settings.max_body)))
+    app.include_router(_of_stored_files(settings, workers))
+    return app
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        wrong = (f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
-        found = work.failure(422, "; ".join(wrong))
-        return Response(found.content, found.status, media_type=found.media_type)
 
-    @app.exception_handler(Exception)
-    async def failed(_request: Request, _error: Exception) -> Response:
-        found = work.failure(500, "internal error")
-        return Response(found.content, found.status, media_type=found.media_type)
+async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    wrong = (f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+    return response(work.failure(422, "; ".join(wrong)))
 
-    @app.get("/health", summary="Whether the server is ready")
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return response(work.failure(500, "internal error"))
+
+
+def _reader(most: int) -> Callable[[Request], Awaitable[bytes]]:
+    """Reads the bodies of requests, of so many bytes at most."""
+
+    async def body(request: Request) -> bytes:
+        too_large = HTTPException(413, f"the body is over the limit of {most} bytes")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > most:
+            raise too_large
+        received = bytearray()
+        try:
+            async for piece in request.stream():
+                received += piece
+                if len(received) > most:
+                    raise too_large
+        except ClientDisconnect as error:  # nobody reads this
+            raise HTTPException(400, "the client has left") from error
+        if not received:
+            raise HTTPException(422, "the body is empty")
+        return bytes(received)
+
+    return body
+
+
+def _of_the_server(names: list[str], metrics: Metrics) -> APIRouter:
+    """Whether it lives, and its figures."""
+    router = APIRouter()
+
+    @router.get("/health", summary="Whether the server is ready")
     async def health() -> Health:
         return Health(status="ok", version=__version__, codecs=names)
 
-    @app.get(
+    @router.get(
         "/metrics",
         summary="Figures for Prometheus",
         response_class=Response,
@@ -198,7 +224,16 @@ def create_app(settings: Settings) -> FastAPI:
     async def figures() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post(
+    return router
+
+
+def _of_bodies(
+    names: list[str], workers: Workers, body: Callable[[Request], Awaitable[bytes]]
+) -> APIRouter:
+    """Decoding and encoding of what requests bring."""
+    router = APIRouter()
+
+    @router.post(
         "/decode",
         summary="A .mscn file to a picture or an array",
         response_class=Response,
@@ -208,37 +243,16 @@ def create_app(settings: Settings) -> FastAPI:
     async def decode(
         data: Annotated[bytes, Depends(body)],
         item: Item = 0,
-        scale: Annotated[
-            Optional[float],
-            Query(
-                **_POSITIVE, le=MAX_SIDE, description="Output size as a multiple of the region's"
-            ),
-        ] = None,
-        size: Annotated[
-            Optional[str],
-            Query(
-                pattern=r"^[0-9]{1,9}(x[0-9]{1,9}){0,2}$",
-                description="Output size, WIDTHxHEIGHT; not with scale",
-                examples=["640x480"],
-            ),
-        ] = None,
-        region: Annotated[
-            Optional[str],
-            Query(
-                pattern=r"^[0-9]{1,9}(,[0-9]{1,9}){1,5}$",
-                description="Part of the signal, X,Y,WIDTH,HEIGHT in its pixels",
-                examples=["0,0,64,64"],
-            ),
-        ] = None,
-        format: Annotated[
-            Optional[Kind], Query(description="Default png, of other signals than pictures npy")
-        ] = None,
+        scale: Scale = None,
+        size: Size = None,
+        region: Region = None,
+        format: Format = None,
     ) -> Response:
         wanted = size and tuple(map(int, size.split("x")))
         part = region and tuple(map(int, region.split(",")))
-        return await answer(work.decode, data, item, scale, wanted, part, format)
+        return await workers.answer(work.decode, data, item, scale, wanted, part, format)
 
-    @app.post(
+    @router.post(
         "/encode",
         summary="A picture to a .mscn file",
         response_class=Response,
@@ -251,47 +265,42 @@ def create_app(settings: Settings) -> FastAPI:
             Optional[str],
             Query(description="Default the first of pictures", json_schema_extra={"enum": names}),
         ] = None,
-        quality: Annotated[
-            Optional[float], Query(ge=1, le=10, description="1 (smallest) to 10 (best); default 5")
-        ] = None,
-        bpp: Annotated[
-            Optional[float], Query(**_POSITIVE, description="Bits a pixel at most")
-        ] = None,
-        bytes: Annotated[Optional[int], Query(gt=0, lt=2**40, description="Bytes at most")] = None,
-        psnr: Annotated[Optional[float], Query(**_POSITIVE, description="dB at least")] = None,
-        effort: Annotated[
-            int, Query(ge=0, le=9, description="1 (fast) to 9 (small); of tile codecs also 0")
-        ] = 2,
+        quality: Quality = None,
+        bpp: BitsAPixel = None,
+        bytes: Bytes = None,
+        psnr: Psnr = None,
+        effort: Effort = 2,
     ) -> Response:
         goal = {"quality": quality, "bpp": bpp, "bytes": bytes, "psnr": psnr}
         given = {name: value for name, value in goal.items() if value is not None}
-        return await answer(work.encode, data, codec, given, effort)
+        return await workers.answer(work.encode, data, codec, given, effort)
 
-    @app.get(
-        "/files",
-        summary="The stored files",
-        responses=_errors(404),
-    )
-    async def list_files(
-        after: Annotated[str, Query(max_length=128, description="List those behind this id")] = "",
-    ) -> StoredFiles:
+    return router
+
+
+def _of_stored_files(settings: Settings, workers: Workers) -> APIRouter:
+    """Which there are, what each holds, and its tiles."""
+    router = APIRouter()
+
+    @router.get("/files", summary="The stored files", responses=_errors(404))
+    async def list_files(after: After = "") -> StoredFiles:
         if settings.files is None:
             raise HTTPException(404, "this server has no folder of files")
         found = await to_thread.run_sync(files.listed, settings.files, settings.follow_links)
-        rest = [file for file in found if file["id"] > after]
-        last = rest[_PAGE - 1]["id"] if len(rest) > _PAGE else None
+        rest = [StoredFile(id=id, bytes=size) for id, size in found if id > after]
+        last = rest[_PAGE - 1].id if len(rest) > _PAGE else None
         return StoredFiles(files=rest[:_PAGE], next=last)
 
-    @app.get(
+    @router.get(
         "/files/{id}",
         summary="What a stored file holds",
         response_model=Description,
         responses=_errors(404),
     )
     async def describe_file(id: Id, item: Item = 0) -> Response:
-        return await answer(work.describe, id, item)
+        return await workers.answer(work.describe, id, item)
 
-    @app.get(
+    @router.get(
         "/tiles/{id}/{z}/{x}/{y}",
         summary="A tile of a stored picture: 256x256 pixels, less at the edges",
         response_class=Response,
@@ -299,12 +308,12 @@ def create_app(settings: Settings) -> FastAPI:
     )
     async def tile(
         id: Id,
-        z: Annotated[int, Path(ge=0, le=64, description="Zoom; at 0 the picture is one tile")],
-        x: Annotated[int, Path(ge=0, lt=2**40, description="Column")],
-        y: Annotated[int, Path(ge=0, lt=2**40, description="Row")],
+        z: Zoom,
+        x: Column,
+        y: Row,
         item: Item = 0,
         format: Annotated[Kind, Query()] = "png",
     ) -> Response:
-        return await answer(work.tile, id, item, z, x, y, format)
+        return await workers.answer(work.tile, id, item, z, x, y, format)
 
-    return app
+    return router

@@ -63,8 +63,7 @@ class Connection(H11Protocol):
         self._timeout, self._most = timeout, most
         self.app_state = {**self.app_state, "connection": self}
         self._work: Optional[anyio.CancelScope] = None
-        self._late: Optional[asyncio.TimerHandle] = None
-        self._wait(False)
+        self._start(False)
 
     @property
     def deadline(self) -> float:
@@ -85,6 +84,17 @@ class Connection(H11Protocol):
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
+    def _make_room(self) -> None:
+        """Ends the connection that has waited longest; this one, if none waits."""
+        others = (each for each in self.connections - {self} if isinstance(each, Connection))
+        waiting = [each for each in others if each._waiting]
+        if not waiting:
+            self._leave(_NO_ROOM)
+            return
+        oldest = min(waiting, key=lambda each: each.since)
+        self.connections.discard(oldest)
+        oldest.transport.abort()
+
     def end_with_it(self, work: anyio.CancelScope) -> None:
         """Has work cancelled when the client leaves."""
         self._work = work
@@ -94,14 +104,9 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Makes room, if there is none."""
         full = len(self.connections) >= self._most
-        super().connection_made(transport)
-        waiting = full and [each for each in self.connections - {self} if each._waiting]
-        if waiting:
-            oldest = min(waiting, key=lambda each: each.since)
-            self.connections.discard(oldest)
-            oldest.transport.abort()
-        elif full:
-            self._leave(_NO_ROOM)
+        super().connection_made(transport)  # type: ignore[arg-type]  # it gets what asyncio has
+        if full:
+            self._make_room()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """Nobody waits for the answer any more."""
@@ -122,9 +127,11 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def _wait(self, begun: bool) -> None:
+        self._late.cancel()
+        self._start(begun)
+
+    def _start(self, begun: bool) -> None:
         self._begun, self.since = begun, self.loop.time()
-        if self._late is not None:
-            self._late.cancel()
         self._late = self.loop.call_at(self.deadline, self._too_late)
 
     def _too_late(self) -> None:

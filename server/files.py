@@ -11,15 +11,19 @@ SUFFIX = ".mscn"
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 
 
-def listed(folder: str, follow_links: bool) -> list[dict[str, object]]:
-    """`id` and `bytes` of each stored file, in the ids' order; others are left out."""
-    found, follow = [], {"follow_symlinks": follow_links}
+def listed(folder: str, follow_links: bool) -> list[tuple[str, int]]:
+    """Id and bytes of each stored file, in the ids' order; others are left out."""
+    found = []
     with os.scandir(folder) as entries:
         for entry in entries:
             name, suffix = os.path.splitext(entry.name)
-            if suffix == SUFFIX and re.fullmatch(ID, name) and entry.is_file(**follow):
-                found.append({"id": name, "bytes": entry.stat(**follow).st_size})
-    return sorted(found, key=lambda file: file["id"])
+            if (
+                suffix == SUFFIX
+                and re.fullmatch(ID, name)
+                and entry.is_file(follow_symlinks=follow_links)
+            ):
+                found.append((name, entry.stat(follow_symlinks=follow_links).st_size))
+    return sorted(found)
 
 
 def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] | None:

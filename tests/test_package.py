@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,3 +93,26 @@ def test_the_wheel_encodes_and_decodes(installed, tmp_path):
     assert (tmp_path / "back.png").stat().st_size > 10_000
     # A configuration that comes with the package is found by its name: its field is what is wrong.
     assert "steps=many" in sh("mscn train --config=photo --config.steps=many --workdir=run", 2)
+
+
+def test_what_follows_the_readme_type_checks(installed, tmp_path):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert "codec.encode(" in examples[0]
+    picture = "import numpy as np\n\npicture = np.zeros((8, 8, 3), np.uint8)\n"
+
+    def found(*lines: str) -> list[str]:
+        """The errors that mypy finds in the examples with these lines after them."""
+        (tmp_path / "program.py").write_text("\n".join([picture, *examples, *lines]))
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "program.py"],
+            cwd=tmp_path,
+            env=installed,
+            capture_output=True,
+            text=True,
+        )
+        assert not done.stderr
+        return re.findall(r"error: .*", done.stdout)
+
+    assert found() == []
+    (error,) = found('codec.encode(picture, bpp="half")')  # the wheel's annotations are read
+    assert "[arg-type]" in error

@@ -97,7 +97,7 @@ def find(out: PathLike, name: str) -> tuple[str, int]:
     at = bisect.bisect_right([row[0] for row in rows], name) - 1
     if at >= 0:
         path = str(Path(out) / rows[at][3])
-        names = Container.from_bytes(read_bytes(path), path, lazy=True).names
+        names = Container.from_bytes(read_bytes(path), path, lazy=True).names or []
         if name in names:
             return path, names.index(name)
     raise MscnError(f"{out}: no item {name}; names are paths below the pattern's folder")

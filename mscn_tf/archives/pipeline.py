@@ -86,7 +86,7 @@ def _ending_workers() -> Iterator[None]:
     """
     alive = tempfile.NamedTemporaryFile(prefix="mscn-")  # noqa: SIM115
     os.environ[ALIVE] = alive.name
-    died = threading.Event()
+    died, main = threading.Event(), threading.get_ident()
 
     def stop() -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -97,7 +97,7 @@ def _ending_workers() -> Iterator[None]:
             died.set()
             stop()
             # `_thread.interrupt_main` would not wake a thread that waits for a lock.
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            signal.pthread_kill(main, signal.SIGINT)
 
     def stopping(previous: Any) -> Any:
         def handle(number: int, frame: Any) -> None:

@@ -46,7 +46,7 @@ def encode_shard(codec: Codec, shard: Shard, out: str, goal: dict[str, Any]) -> 
         names.append(name)
         pictures.append(picture)
     data = _encode(codec, names, pictures, goal, failed)
-    record = {"file": None, "items": len(names), "failed": sorted(failed), "notes": notes}
+    record: Record = {"file": None, "items": len(names), "failed": sorted(failed), "notes": notes}
     if names:
         with atomic_write(file) as target:
             target.write(data)

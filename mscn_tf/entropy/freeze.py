@@ -36,7 +36,9 @@ def _learned_probabilities(prior: ScalePrior, supports: np.ndarray) -> list[np.n
     return [np.append(table, max(1.0 - table.sum(), 1e-9)) for table in inside]
 
 
-def frozen_arrays(prior: ScalePrior, frequencies: np.ndarray | None = None) -> dict:
+def frozen_arrays(
+    prior: ScalePrior, frequencies: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of ``runtime.prior.Prior``.
 
     Args:

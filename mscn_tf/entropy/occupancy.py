@@ -14,18 +14,20 @@ _LEAST_GAIN = 25.0  # bits that a question must save on the training set
 _PSEUDO_COUNT = 0.4  # of either answer in every leaf (Krichevsky and Trofimov 1981: 1/2)
 _ROWS = 2**16  # contexts counted together
 
+_Counts = tuple[np.ndarray, np.ndarray]  # different contexts, and how often each is there
+
 
 def _counted(grids: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Different contexts, int64 [n] rising; how often each has a 0 and a 1: float64 [2, n]."""
-    found = [], []
+    found: tuple[list[_Counts], list[_Counts]] = [], []
     for grid in grids:
         for contexts, bits in contexts_and_bits(grid):
             for parts, chosen in zip(found, (~bits, bits)):
                 parts.append(np.unique(contexts[chosen], return_counts=True))
-    contexts = [np.concatenate([c for c, _ in parts]) for parts in found]
-    unique, which = np.unique(np.concatenate(contexts), return_inverse=True)
+    seen = [np.concatenate([c for c, _ in parts]) for parts in found]
+    unique, which = np.unique(np.concatenate(seen), return_inverse=True)
     counts = np.zeros((2, len(unique)))
-    for own, parts, at in zip(counts, found, np.split(which, [len(contexts[0])])):
+    for own, parts, at in zip(counts, found, np.split(which, [len(seen[0])])):
         np.add.at(own, at, np.concatenate([n for _, n in parts]))
     return unique, counts
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from mscn_tf.evaluation.left_out import is_point
 from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
 from mscn_tf.evaluation.rows import Row
 from mscn_tf.runtime.errors import MscnError
@@ -60,7 +59,7 @@ class Curve:
         """Quality on a scale that rises."""
         return [self.measure.level(value) for value in self.quality]
 
-    def log_rate_at(self, level: np.ndarray) -> np.ndarray:
+    def log_rate_at(self, level: Union[float, np.ndarray]) -> np.ndarray:
         """Natural logarithm of the rate that reaches a level within the curve's range."""
         return PchipInterpolator(self.levels, np.log(self.rate))(level)
 
@@ -122,7 +121,7 @@ def curve(
         point
         for one in curves
         for point in made.points(one)
-        if all(made.level(point) >= _extended(other, point["rate"]) for other in curves)
+        if all(made.level(point) >= _extended(other, point.rate) for other in curves)
     ]
     return made.rising(kept, " | ".join(one.source for one in curves))
 
@@ -137,7 +136,12 @@ def _extended(one: Curve, rate: float) -> float:
     return one.levels[0] + slope * math.log(rate / one.rate[0])
 
 
-Point = dict[str, Optional[float]]
+class Point(NamedTuple):
+    """A point of a curve: its rate and quality, and by name what else is known of it."""
+
+    rate: float
+    quality: float
+    beside: Mapping[str, Optional[float]]
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,14 @@ class _Made:
     modality: Modality
 
     @property
-    def _columns(self) -> list[str]:
-        return ["rate", *_BYTES, *(measure.name for measure in self.modality.measures)]
+    def _measures(self) -> list[Measure]:
+        """Of the modality, but for the curve's quality."""
+        quality = self.modality.quality
+        return [measure for measure in self.modality.measures if measure.name != quality.name]
 
     def level(self, point: Point) -> float:
         """Of a point's quality."""
-        quality = self.modality.quality
-        return quality.level(point[quality.name])
+        return self.modality.quality.level(point.quality)
 
     def mean_curve(self, rows: Sequence[Row], payload: bool) -> Curve:
         """The curve of rows of one codec."""
@@ -170,65 +175,68 @@ class _Made:
         count = len({row.signal for row in rows})
         points = []
         for group in settings.values():
-            if len(group) < count or not all(is_point(row, self.modality) for row in group):
+            rate = known_mean([_rate(row, payload) for row in group])
+            quality = self._mean(group, self.modality.quality)
+            if len(group) < count or rate is None or quality is None:
                 continue
-            if payload and any(row.payload is None for row in group):
-                continue
-            point = {part: _mean([getattr(row, part) for row in group]) for part in _BYTES}
-            # Without headers: the same share of the rate as of the bytes.
-            shares = [row.payload / row.bytes if payload else 1 for row in group]
-            point["rate"] = _mean([row.rate * share for row, share in zip(group, shares)])
-            for measure in self.modality.measures:
-                values = [row.measures[measure.name] for row in group]
-                point[measure.name] = _mean(values, measure.mean)
-            points.append(point)
+            beside = {part: known_mean([getattr(row, part) for row in group]) for part in _BYTES}
+            beside.update({one.name: self._mean(group, one) for one in self._measures})
+            points.append(Point(rate, quality, beside))
         return self.rising(points, rows[0].version)
+
+    def _mean(self, rows: Sequence[Row], measure: Measure) -> Optional[float]:
+        return known_mean([row.measures[measure.name] for row in rows], measure.mean)
 
     def points(self, one: Curve) -> list[Point]:
         """Of a curve that was made so."""
-        columns = {
-            "rate": one.rate,
-            **{part: getattr(one, part) for part in _BYTES},
-            one.measure.name: one.quality,
-            **one.beside,
-        }
+        columns = {**{part: getattr(one, part) for part in _BYTES}, **one.beside}
         return [
-            {name: None if values is None else values[i] for name, values in columns.items()}
+            Point(
+                one.rate[i],
+                one.quality[i],
+                {name: None if values is None else values[i] for name, values in columns.items()},
+            )
             for i in range(len(one.rate))
         ]
 
     def rising(self, points: Sequence[Point], source: str, published: bool = False) -> Curve:
         """A curve of those points that none with fewer bits equals."""
         kept: list[Point] = []
-        for point in sorted(points, key=lambda point: (point["rate"], -self.level(point))):
+        for point in sorted(points, key=lambda point: (point.rate, -self.level(point))):
             if not kept or self.level(point) > self.level(kept[-1]):
                 kept.append(point)
-        columns = {
-            name: None
-            if any(point.get(name) is None for point in kept)
-            else [point[name] for point in kept]
-            for name in self._columns
-        }
-        quality = self.modality.quality
         return Curve(
             name=self.name,
             label=self.label,
-            rate=columns.pop("rate"),
-            quality=columns.pop(quality.name),
-            measure=quality,
+            rate=[point.rate for point in kept],
+            quality=[point.quality for point in kept],
+            measure=self.modality.quality,
             source=source,
             published=published,
-            **{part: columns.pop(part) for part in _BYTES},
-            beside=columns,
+            **{part: _column(kept, part) for part in _BYTES},
+            beside={one.name: _column(kept, one.name) for one in self._measures},
         )
 
 
-def _mean(
+def _rate(row: Row, payload: bool) -> Optional[float]:
+    """Of a row; without headers the same share of it as of the bytes, where that is known."""
+    if not payload:
+        return row.rate
+    return None if row.payload is None else row.rate * (row.payload / row.bytes)
+
+
+def _column(points: Sequence[Point], name: str) -> Optional[list[float]]:
+    """What is known beside of all points; None where one lacks it."""
+    found = [value for point in points if (value := point.beside.get(name)) is not None]
+    return found if len(found) == len(points) else None
+
+
+def known_mean(
     values: Sequence[Optional[float]], mean: Callable[[Sequence[float]], float] = np.mean
 ) -> Optional[float]:
     """None where one is not known, or infinite: of what is without loss."""
-    known = None not in values and np.isfinite(values).all()
-    return float(mean(values)) if known else None
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return float(mean(known)) if len(known) == len(values) else None
 
 
 def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Curve]:
@@ -245,7 +253,7 @@ def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Cu
         raise MscnError(f"--published={dataset}: {words}")
     if modality.quality.name != "psnr":
         raise MscnError(f"--published={dataset}: those curves are of PSNR; give --metric=psnr")
-    found: dict[str, list[dict]] = defaultdict(list)
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         if row["dataset"] == dataset:
             found[row["codec"]].append(row)
@@ -253,7 +261,7 @@ def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Cu
         _Made(
             f"published-{codec.lower().replace(' ', '-')}", f"{codec} (published)", modality
         ).rising(
-            [{"rate": float(row["bpp"]), "psnr": float(row["psnr_db"])} for row in group],
+            [Point(float(row["bpp"]), float(row["psnr_db"]), {}) for row in group],
             group[0]["source"],
             published=True,
         )
@@ -356,5 +364,5 @@ def compare_signals(
             curve([row for row in rows if row.signal == signal], "", "", modality, payload)
             for rows in (anchor, test)
         ]
-        found.append(compare(*pair, rate).percent)
+        found.append(compare(pair[0], pair[1], rate).percent)
     return float(np.mean(found))

@@ -23,6 +23,7 @@ from mscn_tf.evaluation.curves import (
     compare,
     compare_signals,
     curve,
+    known_mean,
 )
 from mscn_tf.evaluation.left_out import Failure, comparable
 from mscn_tf.evaluation.measure import (
@@ -209,8 +210,8 @@ class Evaluation:
         found = [self.modality.measure(signal, signal.array) for signal in signals]
         means = {}
         for measure in self.modality.measures:
-            mean = float(measure.mean([one[measure.name] for one in found]))
-            if np.isfinite(mean):
+            mean = known_mean([one[measure.name] for one in found], measure.mean)
+            if mean is not None:
                 means[measure.name] = mean
         return means
 

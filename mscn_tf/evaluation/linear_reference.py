@@ -78,7 +78,7 @@ class LinearReference:
         pictures = load_pictures(data[len(SHEETS) * sheets :], edge, sheets)
         content = hashlib.sha256(repr((edge, _STEPS, _TILES)).encode())
         for picture in pictures:
-            content.update(picture)
+            content.update(picture.data)
         identity = content.hexdigest()[:16]
         path = Path(folder) / f"linear-{identity}.npz"
         try:
@@ -86,8 +86,9 @@ class LinearReference:
                 arrays = dict(stored)
         except (OSError, ValueError, zipfile.BadZipFile):  # missing, or cut short
             arrays = _fit(_training_tiles(pictures, edge))
-            with atomic_write(path) as file:
-                np.savez_compressed(file, **arrays)
+            named: dict[str, Any] = {**arrays}  # keywords, which may be of any type
+            with atomic_write(path) as target:
+                np.savez_compressed(target, **named)
         version = f"KLT of {edge}x{edge} tiles, a histogram a coefficient; {identity}"
         return cls(arrays, version, path.stat().st_size)
 
@@ -189,7 +190,8 @@ def _fit(tiles: np.ndarray) -> dict[str, np.ndarray]:
         for at in range(0, len(tiles), _CHUNK):
             yield tiles[at : at + _CHUNK].reshape(-1, size).astype(np.float32)
 
-    mean = (sum(chunk.sum(0, dtype=np.float64) for chunk in chunks()) / len(tiles)).astype("f4")
+    total = sum((chunk.sum(0, dtype=np.float64) for chunk in chunks()), np.zeros(size))
+    mean = (total / len(tiles)).astype("f4")
     covariance = sum((chunk - mean).T @ (chunk - mean) for chunk in chunks()) / len(tiles)
     variance, vectors = np.linalg.eigh(covariance)
     basis = vectors[:, ::-1].astype(np.float16)

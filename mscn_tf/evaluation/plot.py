@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -60,7 +60,8 @@ def draw(
             if heights[one.name] is not None:
                 label = one.label if panel is axes[0] else None
                 panel.plot(one.rate, heights[one.name], label=label, **style)
-        _fit(panel, [(one.rate, heights[one.name]) for one in measured], len(ours), measure)
+        drawn = [(one.rate, seen) for one in measured if (seen := heights[one.name]) is not None]
+        _fit(panel, drawn, len(ours), measure)
     figure.suptitle(title, fontsize=13, fontweight="bold")
     if ours or others:
         figure.legend(loc="outside right center", frameon=False, fontsize=10, handlelength=3)
@@ -131,7 +132,9 @@ def _fit(
     panel.set_ylim(low - margin, high + margin)
 
 
-def _styled(ours: Sequence[Curve], others: Sequence[Curve]):
+def _styled(
+    ours: Sequence[Curve], others: Sequence[Curve]
+) -> Iterator[tuple[Curve, dict[str, Any]]]:
     """Each curve with how it is drawn."""
     for index, one in enumerate(ours):
         yield (

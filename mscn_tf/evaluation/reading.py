@@ -75,9 +75,9 @@ def _opaque(
     if kind.name != "image":
         return kind.signals(source, found), found.metadata, left_out
     clear = [picture.shape[2] in _WITH_ALPHA for picture in found.arrays]
-    if all(clear) or (any(clear) and found.names is None):
-        raise MscnError(f"{path}: transparent pixels; flatten them onto a background")
     if any(clear):
+        if all(clear) or found.names is None:
+            raise MscnError(f"{path}: transparent pixels; flatten them onto a background")
         names = [name for name, one in zip(found.names, clear) if one]
         left_out += [f"{name} (transparent pixels)" for name in names]
         found = replace(

@@ -35,15 +35,15 @@ def fitted(
     views, held_out, cube, _ = read_views(path, bound)
     content = hashlib.sha256(repr((cube, _RESOLUTION, _STEPS, views.cameras)).encode())
     for part in (*views.pictures, *views.poses):
-        content.update(np.ascontiguousarray(part))
+        content.update(np.ascontiguousarray(part).data)
     kept = folder / f"scene-{content.hexdigest()[:16]}.npz"
     try:
         with open(kept, "rb") as file, np.load(file) as stored:
             return Signals([stored["grid"]], None, json.loads(str(stored["metadata"]))), held_out
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # missing, or cut short
         signals, _ = read_scene(path, bound, _RESOLUTION, _STEPS, progress)
-    with atomic_write(kept) as file:
+    with atomic_write(kept) as target:
         np.savez_compressed(
-            file, grid=signals.arrays[0], metadata=np.array(json.dumps(signals.metadata))
+            target, grid=signals.arrays[0], metadata=np.array(json.dumps(signals.metadata))
         )
     return signals, held_out

@@ -43,7 +43,7 @@ class Signal:
         for part in (array, original):
             if isinstance(part, np.ndarray):
                 content.update(repr(part.shape).encode())
-                content.update(np.ascontiguousarray(part))
+                content.update(np.ascontiguousarray(part).data)
         return cls(name, array, content.hexdigest()[:12], metadata, original)
 
     @classmethod

@@ -85,7 +85,10 @@ def strips(
             own = [row for row in family.rows if row.signal == signal.name]
             if not own:
                 continue
-            row = min(own, key=lambda row: (abs(math.log(row.bytes / size)), -row.measures["psnr"]))
+            get: Callable[[], tuple[float, np.ndarray]]
+            row = min(
+                own, key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0))
+            )
             if row.codec in baselines.of("image"):
                 few, many = _neighbours([r for r in own if r.codec == row.codec], size)
                 get = pool.submit(at_size, "image", row.codec, few, many, size, signal).result
@@ -108,9 +111,9 @@ def _neighbours(rows: Sequence[Row], size: float) -> tuple[float, float]:
 
     Both are the same where all files are smaller, or all larger.
     """
-    few = max((r for r in rows if r.bytes <= size), key=lambda r: r.bytes, default=None)
-    many = min((r for r in rows if r.bytes > size), key=lambda r: r.bytes, default=None)
-    return (few or many).setting, (many or few).setting
+    rising = sorted(rows, key=lambda row: row.bytes)
+    above = sum(row.bytes <= size for row in rows)
+    return rising[max(above - 1, 0)].setting, rising[min(above, len(rows) - 1)].setting
 
 
 def _middle(rows: Sequence[Row]) -> float:

@@ -12,9 +12,9 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from mscn_tf.runtime.files import PathLike, read_bytes
-from mscn_tf.signals import meshes
 from mscn_tf.signals.grids import files_in
-from mscn_tf.signals.solids import inside
+from mscn_tf.signals.mesh_files import SUFFIXES, load
+from mscn_tf.signals.solids import inside, surface
 
 _POINTS = 100_000
 
@@ -41,8 +41,8 @@ class Surface:
           MscnError: a file can't be read, or holds no closed mesh.
         """
         return [
-            cls(meshes.load(file), read_bytes(file), file.suffix.lower())
-            for file in files_in(path, meshes.SUFFIXES)
+            cls(load(file), read_bytes(file), file.suffix.lower())
+            for file in files_in(path, SUFFIXES)
         ]
 
     @cached_property
@@ -66,11 +66,11 @@ class Surface:
           decoded: a mesh, or distances ``[X, Y, Z]`` in cells, negative inside.
           corner, cell: of their grid.
         """
-        found = decoded
-        if isinstance(decoded, np.ndarray):
-            found = meshes.surface(decoded, corner, cell)
-            if found is None:
-                return {"iou": 0.0, "chamfer": 100.0}
+        found: Union[np.ndarray, trimesh.Trimesh, None] = decoded
+        if isinstance(found, np.ndarray):
+            found = surface(found, corner, [cell] * 3)
+        if found is None:
+            return {"iou": 0.0, "chamfer": 100.0}
         other = inside(found, self._points)
         both = (self._inside & other).sum() / (self._inside | other).sum()
         clouds = [

@@ -188,7 +188,8 @@ class SphereNetwork(BasisNetwork):
 
     def gram(self, grid: Sequence[np.ndarray]) -> np.ndarray:
         """float32 ``[F, F]``: inner products of the harmonics on a grid, by area."""
-        return gram(*(axis[0] for axis in grid), self.frequencies)
+        latitude, longitude = (axis[0] for axis in grid)
+        return gram(latitude, longitude, self.frequencies)
 
     def coefficients(self, tiles: tf.Tensor) -> tf.Tensor:
         """The smooth fields of harmonics that fit fields on the nominal grid: ``[B, F * C]``.

@@ -90,13 +90,13 @@ class Container:
     channels: list[int]
     names: list[str] | None
     tiles_per_block: int
-    blocks: list[bytes]
+    blocks: Sequence[bytes]
     tile_overlap: int = 0
     metadata: dict[str, Any] | None = None
     error_bound: float | None = None
-    residuals: list[bytes] = field(default_factory=list)
+    residuals: Sequence[bytes] = field(default_factory=list)
     exact: list[int] = field(default_factory=list)
-    exact_blocks: list[bytes] = field(default_factory=list)
+    exact_blocks: Sequence[bytes] = field(default_factory=list)
     source: str = field(default="input", compare=False)
 
     @property
@@ -199,7 +199,7 @@ class Container:
             raise MscnError("exact planes need one entry for each item")
         if len(self.exact_blocks) != count_exact(self.exact):
             raise MscnError(f"{len(self.exact_blocks)} payloads for other exact planes")
-        problem = self.exact and exact_problem(self.modality, self.channels, self.exact)
+        problem = exact_problem(self.modality, self.channels, self.exact) if self.exact else None
         if problem:
             raise MscnError(f"cannot write a .mscn file: {problem}")
         if len(self.bundle_id) != 8:
@@ -382,7 +382,7 @@ class _Blocks(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def __getitem__(self, index: int) -> bytes:
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # slices are `part`'s
         if not 0 <= index < len(self):
             raise IndexError(index)
         start, end = self._ends[index], self._ends[index + 1]

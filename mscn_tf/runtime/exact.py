@@ -199,9 +199,7 @@ def _sizes(rows: np.ndarray) -> np.ndarray:
     return np.abs(signed).view(rows.dtype).sum(axis=(1, 2), dtype=np.float64)
 
 
-def _tables(
-    reader: Input, kinds: Sequence[tuple[tuple[int, int, int], np.dtype]]
-) -> list[np.ndarray]:
+def _tables(reader: Input, kinds: Sequence[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
     """Tables ``[R, W, C]`` of the rest of a payload."""
     sizes = [shape[0] + math.prod(shape) * dtype.itemsize for shape, dtype in kinds]
     data, at, found = reader.inflated(reader.left, sum(sizes), "exact plane", -15), 0, []

@@ -5,23 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from tqdm import tqdm
 
 from mscn_tf.runtime.container import Container
 
 
-class _Watched(Sequence):
+class _Watched(Sequence[bytes]):
     """Blocks that move a bar on as they are taken, each once."""
 
     def __init__(self, blocks: Sequence[bytes], bar: tqdm):
-        self._blocks, self._bar, self._taken = blocks, bar, set()
+        self._blocks, self._bar = blocks, bar
+        self._taken: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # nobody asks for slices
         found = self._blocks[index]
         if index not in self._taken:
             self._taken.add(index)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -38,7 +38,7 @@ Place = tuple[slice, slice]  # rows and columns of a pass
 # Evidence on the signs of those coefficients of a pass whose rows and columns are given.
 Evidence = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]
 # Level, band, place, scale indices and evidence of a pass; see `PyramidPrior._walk`.
-Visit = Callable[[int, int, Place, np.ndarray, Evidence], np.ndarray]
+Visit = Callable[[int, int, Place, np.ndarray, Optional[Evidence]], np.ndarray]
 
 
 class Coded(NamedTuple):
@@ -85,7 +85,7 @@ class PyramidPrior:
         self._magnitude = magnitude_table().astype(np.float32)
         modelled = any(name.startswith("sign_") for name in arrays)
         self.signs = Signs(arrays, self.levels, self.channels) if modelled else None
-        self._sizes = self.tables.magnitudes() if modelled else None
+        self._sizes = self.tables.magnitudes() if modelled else self.tables
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
@@ -113,7 +113,9 @@ class PyramidPrior:
                 n, m = (len(range(*part.indices(part.stop))) for part in place)
                 if not n or not m:
                     continue
-                evidence = self.signs and partial(self.signs.evidence, known, level, band, number)
+                evidence = None
+                if self.signs:
+                    evidence = partial(self.signs.evidence, known, level, band, number)
                 symbols = visit(level, band, place, index[:n, :m], evidence)
                 places = _nonzero(symbols)  # few; all others stay zero
                 some = symbols[places]
@@ -125,7 +127,7 @@ class PyramidPrior:
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         found = [np.zeros(d.shape, np.uint16) for d in flat]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, _: Evidence):
+        def visit(level: int, band: int, place: Place, index: np.ndarray, _: object) -> np.ndarray:
             found[level][band][place] = index
             return flat[level][band][place]
 
@@ -151,11 +153,13 @@ class PyramidPrior:
         found = [np.zeros(d.shape, np.uint16) for d in flat]
         costs = [np.zeros((*d.shape, SIZES), np.float32) for d in flat]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+        def visit(
+            level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
+        ) -> np.ndarray:
             found[level][band][place] = index
             signs = asked[level][band][place]
-            places = np.nonzero(signs)
-            if self.signs and len(places[0]):
+            places = _nonzero(signs)
+            if self.signs and evidence and len(places[0]):
                 bits = self.signs.bits(evidence(places), signs[places][:, None] < 0)
                 costs[level][band][place][places] = bits - 1
             return flat[level][band][place]
@@ -174,16 +178,23 @@ class PyramidPrior:
         Returns:
           scale indices, as in `Coded`; int64 [n], the signs' tables, and bool [n], whether they
           are as predicted, in any order.
+
+        Raises:
+          MscnError: the prior has no model of signs.
         """
+        if self.signs is None:
+            raise MscnError("prior: it has no model of signs to measure")
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         found = [np.zeros(d.shape, np.uint16) for d in flat]
         sums, negative = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+        def visit(
+            level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
+        ) -> np.ndarray:
             found[level][band][place] = index
             known = flat[level][band][place]
-            places = np.nonzero(known)
-            if len(places[0]):
+            places = _nonzero(known)
+            if evidence and len(places[0]):
                 sums.append(_of_size(evidence(places), np.abs(known[places])))
                 negative.append(known[places] < 0)
             return known
@@ -220,14 +231,16 @@ class PyramidPrior:
             self.tables.encode(encoder, residual.ravel(), np.full(residual.size, index))
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
+        def visit(
+            level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
+        ) -> np.ndarray:
             known = flat[level][band][place]
-            if self.signs is None:
+            if not (self.signs and evidence):
                 self.tables.encode(encoder, known.ravel(), index.ravel())
                 return known
             size = np.abs(known)
             self._sizes.encode(encoder, size.ravel(), index.ravel())
-            places = np.nonzero(size)
+            places = _nonzero(size)
             if len(places[0]):
                 chosen = _of_size(evidence(places), size[places])
                 self.signs.encode(encoder, chosen, known[places] < 0)
@@ -258,11 +271,12 @@ class PyramidPrior:
         ]
         indices = [np.zeros(detail.shape, np.uint16) for detail in details]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence):
-            coder = self._sizes or self.tables
-            symbols = coder.decode(decoder, index.ravel()).reshape(index.shape)
+        def visit(
+            level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
+        ) -> np.ndarray:
+            symbols = self._sizes.decode(decoder, index.ravel()).reshape(index.shape)
             places = _nonzero(symbols)
-            if self.signs and len(places[0]):
+            if self.signs and evidence and len(places[0]):
                 size = symbols[places]
                 if size.min() < 0:
                     raise MscnError("the coded data is damaged (a size); get a fresh copy")

@@ -234,9 +234,9 @@ class Scales:
         # From the order of `input_places`, where places of the band are there twice.
         row_of = {place: row for row, place in enumerate(places)}
         weights = given["first"][band, number]
-        rows = [row_of.get(place, -1) for place in input_places(self.bands, band)]
+        inputs = [row_of.get(place, -1) for place in input_places(self.bands, band)]
         first = np.zeros((len(places) + 1, weights.shape[1]))
-        np.add.at(first, rows, weights)  # of those that aren't known yet in the last row
+        np.add.at(first, inputs, weights)  # of those that aren't known yet in the last row
         unit = [2.0**-shift for shift in self._shift]
         return _Net(
             windows,
@@ -352,7 +352,7 @@ class _Planes:
             shape = len(planes), rows, columns, inputs[0].size
             steps = planes.step * self._size, width, 1, 1
             first = planes[0] * self._size + (_ABOVE + top) * width + left + start
-            window = np.ndarray(
+            window: np.ndarray = np.ndarray(
                 shape, np.float32, self._memory, 4 * first, [4 * step for step in steps]
             )
             end = filled + shape[0] * rows * columns

@@ -61,7 +61,7 @@ class _Contexts:
     def _window(self, row: np.ndarray, reach: int) -> np.ndarray:
         wide = np.pad(row, reach * self._apart)
         starts = self._apart * np.arange(2 * reach + 1)
-        return sum(wide[start : start + len(row)] for start in starts)
+        return sum((wide[start : start + len(row)] for start in starts), np.zeros_like(row))
 
     def add(self, row: np.ndarray) -> None:
         """Makes a row known."""
@@ -118,7 +118,9 @@ def encode(
     return _HEAD.pack(step, first) + tables.seal(encoder)
 
 
-def decode(frequency_tables: Tables, payload: bytes, shape: Sequence[int]) -> tuple:
+def decode(
+    frequency_tables: Tables, payload: bytes, shape: Sequence[int]
+) -> tuple[float, np.ndarray]:
     """What ``encode`` coded: the step, and int32 ``[.., C]`` of how many.
 
     Args:

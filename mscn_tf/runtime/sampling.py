@@ -30,11 +30,11 @@ def cubic(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
         ((-1.5 * t + 2) * t + 0.5) * t,
         (0.5 * t - 0.5) * t * t,
     )
-    total = 0.0
+    total = np.zeros(())
     for number, weight in enumerate(weights):
         at = np.clip(lower.astype(np.int64) + number - 1, 0, values.shape[axis] - 1)
         total = total + np.take(values, at, axis) * np.expand_dims(
-            weight, [other for other in range(values.ndim) if other != axis]
+            weight, tuple(other for other in range(values.ndim) if other != axis)
         )
     return total
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import constriction
 import numpy as np
@@ -15,13 +16,16 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import varint
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
+
 FREQUENCY_BITS = 16  # a table's frequencies add up to 2^16
 LARGEST_SYMBOL = 2**31 - 1
 _ESCAPE_BYTES = 5
 _LARGEST = {"iu": 2.0**40, "f": 100.0}  # of an array's values, by kind
-_Model = constriction.stream.model.Model
-RangeEncoder = constriction.stream.queue.RangeEncoder
-RangeDecoder = constriction.stream.queue.RangeDecoder
+_Model: TypeAlias = constriction.stream.model.Model
+RangeEncoder: TypeAlias = constriction.stream.queue.RangeEncoder
+RangeDecoder: TypeAlias = constriction.stream.queue.RangeDecoder
 
 
 def weights(frequencies: np.ndarray) -> np.ndarray:

@@ -240,5 +240,5 @@ def _joined(low: np.ndarray, details: np.ndarray, high_rows: int, high_columns: 
                 half = np.empty((tall[1] - tall[0], count), low.dtype)
                 _join(a[lows, :count], d[highs, :count], half)
                 halves.append(half[2 * (top - first) :][: 2 * (bottom - top)].T)
-            _join(*halves, picture[channel, 2 * top : 2 * bottom].T)
+            _join(halves[0], halves[1], picture[channel, 2 * top : 2 * bottom].T)
     return picture

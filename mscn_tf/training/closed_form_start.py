@@ -63,7 +63,7 @@ def _random_filters(components: np.ndarray, features: int, seed: int) -> np.ndar
     for f in range(features):
         order, sigma = orders[f % len(orders)], (0.8, 1.5, 3.0)[f // len(orders) % 3]
         grey = f // len(orders) % 2 == 0
-        mix = np.ones(components.shape[-1]) if grey else random.normal(size=components.shape[-1])
+        mix = np.ones(components.shape[-1]) if grey else random.normal(size=components.shape[-1:])
         filtered[..., f] = scipy.ndimage.gaussian_filter(
             components @ (mix / np.linalg.norm(mix)).astype(np.float32),
             (0, *[sigma] * axes),
@@ -117,7 +117,7 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
 
     code = projected[: 1 << 14] @ basis.T
     lost = np.zeros([SCALES, 2])
-    count = np.full([SCALES, 2], 100.0)
+    counts = np.full([SCALES, 2], 100.0)
     bases = []
     for step in prior.nominal_steps:
         scaled = np.abs(code) / step
@@ -128,6 +128,6 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
         index = np.clip(index, 0, SCALES - 1)
         for k, chosen in enumerate((symbols == 1, symbols > 1)):
             np.add.at(lost[:, k], index, np.sum((symbols - scaled) * chosen, 0))
-            np.add.at(count[:, k], index, np.sum(chosen, 0))
+            np.add.at(counts[:, k], index, np.sum(chosen, 0))
     prior.base.assign(bases)
-    prior.centroid.assign(lost / count)
+    prior.centroid.assign(lost / counts)

@@ -141,7 +141,8 @@ class _Chief:
             unit="step",
             disable=not sys.stderr.isatty(),
         )
-        self._began, self._metrics = time.process_time(), []
+        self._began = time.process_time()
+        self._metrics: list[dict[str, tf.Tensor]] = []
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()

@@ -95,7 +95,7 @@ class ModulatedTrainer(Trainer):
             signals, coordinates = signals[:, points], coordinates[points]
         # One copy a signal, for replicas to take their slices.
         coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
-        seeds = np.tile(np.int32([self.config.seed, 2 * step]), (len(signals), 1))
+        seeds = np.tile(np.array([self.config.seed, 2 * step], np.int32), (len(signals), 1))
         metrics = self._take_step([signals, coordinates, seeds])
         self._follow(step, float(metrics["density"]))
         return metrics

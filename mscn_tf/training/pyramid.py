@@ -106,12 +106,13 @@ class PyramidTrainer(Trainer):
     def _magnitudes(self, name: str) -> dict[str, np.ndarray]:
         """The prior's arrays of a bundle that all but the signs are taken from."""
         bundle = Bundle.load(name)
-        arrays, self.colour = bundle.arrays("prior"), bundle.weights().get("colour")
+        arrays, colour = bundle.arrays("prior"), bundle.weights().get("colour")
         steps = arrays.get("log_step", np.empty(0))
-        if self.colour is None or steps.shape != self.log_step.shape:
+        if colour is None or steps.shape != self.log_step.shape:
             raise MscnError(f"config.magnitudes={name}: not a codec of pyramids")
         if len(arrays["base"]) != self.levels or not np.allclose(steps, self.log_step):
             raise MscnError(f"config.magnitudes={name}: has other levels or steps than this model")
+        self.colour = colour
         return {key: array for key, array in arrays.items() if not key.startswith("sign_")}
 
     def _examples(self) -> list[list[np.ndarray]]:
@@ -153,13 +154,13 @@ class PyramidTrainer(Trainer):
                 2 * random.integers(max(0, side - edge) // 2 + 1)
                 for side in details[level].shape[:2]
             ]
-            step, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
-            known = _rounded(_cut(details[level], corner, edge, 2) / step, dead_zone)
+            width, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
+            known = _rounded(_cut(details[level], corner, edge, 2) / width, dead_zone)
             own[i] = np.copysign(see_magnitudes(known), known)
             symbols[i] = known[2:-2, 2:-2]
             if level + 1 < self.levels:
                 half = [at // 2 for at in corner]
-                above = _rounded(_cut(details[level + 1], half, edge // 2, 2) / step, dead_zone)
+                above = _rounded(_cut(details[level + 1], half, edge // 2, 2) / width, dead_zone)
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 
@@ -209,11 +210,11 @@ class PyramidTrainer(Trainer):
             size = np.minimum(np.abs(symbols), 2)
             for column in (1, 2):
                 chosen = size == column
-                count = np.bincount(indices[chosen], minlength=len(arrays["centroid"]))
+                counts = np.bincount(indices[chosen], minlength=len(arrays["centroid"]))
                 total = np.bincount(
                     indices[chosen], offsets[chosen], minlength=len(arrays["centroid"])
                 )
-                arrays["centroid"][:, column - 1] = np.clip(total / (count + 50), -0.2, 0.4)
+                arrays["centroid"][:, column - 1] = np.clip(total / (counts + 50), -0.2, 0.4)
         return arrays
 
     def _count(
@@ -228,9 +229,9 @@ class PyramidTrainer(Trainer):
         for picture in pictures:
             pyramid = analyse(to_channels(picture, self.colour), self.levels)
             for q16 in random.integers(LOWEST, HIGHEST + 1, _MEASURED_QUALITIES):
-                shape, step = picture.shape[:2], prior.step(q16)
-                found = quantise(prior, pyramid, *shape, q16, self.config.model.rate_weight)
-                coded, table, agrees = prior.measure(found, *shape, q16)
+                (height, width), step = picture.shape[:2], prior.step(q16)
+                found = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
+                coded, table, agrees = prior.measure(found, height, width, q16)
                 tables.append(table)
                 right.append(agrees)
                 for real, chosen, index in zip(pyramid.details, found.details, coded):
@@ -238,7 +239,7 @@ class PyramidTrainer(Trainer):
                     indices.append(index.ravel())
                     offsets.append((np.abs(chosen) - np.abs(real) / step).ravel())
         arrays["sign_frequencies"] = sign_frequencies(np.concatenate(tables), np.concatenate(right))
-        return tuple(map(np.concatenate, (symbols, indices, offsets)))
+        return np.concatenate(symbols), np.concatenate(indices), np.concatenate(offsets)
 
     def evaluate(self) -> list[tuple[str, dict[str, float]]]:
         prior = PyramidPrior(self._measured(max(1, self.config.freeze_pictures // 8)))

@@ -64,6 +64,11 @@ def test_round_trip(height, width, q16, seed, scale, signs):
     assert 8 * len(payload) == pytest.approx(bits, abs=64 + 0.001 * bits)
 
 
+def test_a_prior_without_signs_measures_none(prior):
+    with pytest.raises(MscnError, match="no model of signs"):
+        prior.measure(random_symbols(9, 7, 0), 9, 7, 80)
+
+
 def test_indices_agree_with_a_formula_of_their_own(prior):
     """One coefficient after the other, in Python's whole numbers, as docs/format.md has it."""
     height, width, q16 = 21, 30, 100

@@ -1,5 +1,7 @@
 """What the parts of MSCN bring, on faces, at a tenth of all parameters kept, in real bytes."""
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from mscn_tf.configs.experiments import pruning_faces
@@ -13,7 +15,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
     )
     config.title = config.title.replace("all weights adapted", "gates at a tenth")
 
-    def arm(**model: object) -> dict:
+    def arm(**model: Any) -> dict[str, Any]:
         return dict(method="gates", change=dict(model=dict(sparsity="gates", **model)))
 
     with config.unlocked():

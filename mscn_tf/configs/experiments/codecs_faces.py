@@ -5,6 +5,8 @@ signal by hundreds of steps are slow. What is shared by all signals (network, ta
 isn't counted.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from mscn_tf.configs.experiments import pruning_faces
@@ -20,7 +22,8 @@ def get_config(size: str = "cpu") -> ConfigDict:
     adam = dict(steps=800, rate=1e-3)
     rounding = dict(rounding_steps=400, rounding_rate=0.02, rounding_price=0.1)
     retraining = dict(retraining_steps=100, retraining_rate=1e-5)
-    latents, narrow = (64, 128), (0.1, 0.05)
+    latents: tuple[int, ...] = (64, 128)
+    narrow: tuple[float, ...] = (0.1, 0.05)
     if size == "paper":
         config.title = "Faces of 32x32, SIREN 512x10, codecs"
         config.update(steps=500_000, batch=64, log_every=1000, checkpoint_every=5000)
@@ -33,18 +36,18 @@ def get_config(size: str = "cpu") -> ConfigDict:
     elif size != "cpu":
         raise ValueError(f"{size}: there are cpu and paper")
 
-    def latent(count: int) -> dict:
+    def latent(count: int) -> dict[str, Any]:
         model = dict(modulation="latent", latent_size=count)
         return dict(
             method="dense", change=dict(model=model), codec=dict(name="coinpp", bits=(5, 6))
         )
 
-    def struempler(penalty: float) -> dict:
+    def struempler(penalty: float) -> dict[str, Any]:
         codec = dict(name="struempler", bits=(4, 6), learned=16, penalty=penalty)
         codec.update(**adam, **rounding, **retraining)
         return dict(method="per_signal", kept=(1.0,), codec=codec)
 
-    def tfmot(density: float, clusters: int) -> dict:
+    def tfmot(density: float, clusters: int) -> dict[str, Any]:
         codec = dict(name="model_optimization", density=density, clusters=clusters)
         codec.update(**adam, cluster_steps=adam["steps"] // 4)
         return dict(method="per_signal", kept=(density,), codec=codec)

@@ -1,5 +1,7 @@
 """The kinds of sparsity at equal shares of parameters kept, on faces, in real bytes."""
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from mscn_tf.configs.experiments import pruning_faces
@@ -11,9 +13,9 @@ def get_config(size: str = "cpu") -> ConfigDict:
     config.update(name="kinds_faces", kept=(0.2,), quantiser_steps=(0.3, 1.0))
     config.adam.steps = 0
     config.title = config.title.replace("all weights adapted", "kinds of sparsity")
-    steep = dict(gate_step_size=1.0, initial_open=0.99, target="all")
+    steep: dict[str, Any] = dict(gate_step_size=1.0, initial_open=0.99, target="all")
 
-    def arm(gate_rate: float = 0.03, sparsity: str = "gates", **model: object) -> dict:
+    def arm(gate_rate: float = 0.03, sparsity: str = "gates", **model: Any) -> dict[str, Any]:
         change = dict(model=dict(sparsity=sparsity, **model), optimizer=dict(gate_rate=gate_rate))
         return dict(method="gates", change=change)
 
