@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
             modality="field",
             values=dict(low=202.66, high=320.93, dtype="float32"),
             seed=0,
-            steps=20000,
+            steps=16000,
             batch=2048,  # places of each pass
             refresh=2000,  # steps that examples serve for
             relative_bounds=(3e-5, 2e-2),  # of a field's range, in training
