@@ -9,6 +9,7 @@
     python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
     python -m tests.golden.make v1signs alpha           # of bundles made above
     python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well
+    python -m tests.golden.make v1interpolation interpolation   # of random weights
     python -m tests.golden.make v1 exact                # of format version 2, likewise v1signs,
                                                         # v1sound, v1volume, v1voxels
 
@@ -132,6 +133,23 @@ def make_signals(name: str, modality: str) -> None:
         keep(codec, f"{name}_bounded", codec.encode(items, quality=4, max_error=bound))
 
 
+def make_interpolation(name: str) -> None:
+    """A codec of interpolation; a field that goes round the Earth, and a region's with a bound."""
+    from tests import interpolations
+
+    with tempfile.TemporaryDirectory() as folder:
+        codec = install(name, interpolations.write_codec(Path(folder) / "random.mscnb"))
+    (single,) = interpolations.fields((13, 24))
+    keep(codec, f"{name}_single", codec.encode(single, quality=6))
+    items = interpolations.fields((11, 17), 2, seed=1)
+    items.append(np.full_like(items[0], 250.0))
+    metadata = {
+        "latitude": [40.0 + row for row in range(11)],
+        "longitude": [5.0 + column for column in range(17)],
+    }
+    keep(codec, f"{name}_bounded", codec.encode(items, max_error=0.03, metadata=metadata))
+
+
 def make_exact(name: str) -> None:
     """A file of which some is exact, beside what isn't where there is such."""
     codec = Codec.load(HERE / f"{name}.mscnb")
@@ -231,6 +249,8 @@ def main(name: str, what: str) -> None:
         make_alpha(name)
     elif (name, what) == ("v1voxels", "exact"):
         make_exact_voxels(name)
+    elif what == "interpolation":
+        make_interpolation(name)
     elif what == "exact":
         make_exact(name)
     elif what in SHAPES:

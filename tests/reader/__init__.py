@@ -14,15 +14,17 @@ from tests.reader.bundle import Bundle, read_bundle
 from tests.reader.container import File, read_file, require
 from tests.reader.corrections import corrected, truth_values
 from tests.reader.exact import plane
+from tests.reader.interpolations import Interpolations
 from tests.reader.pyramids import Pyramids
 from tests.reader.tiles import Tiles
 
-__all__ = ["Bundle", "File", "codec", "decode", "read_bundle", "read_file"]
+__all__ = ["Bundle", "File", "Interpolations", "codec", "decode", "read_bundle", "read_file"]
 
 
-def codec(bundle: Bundle) -> Union[Tiles, Pyramids]:
+def codec(bundle: Bundle) -> Union[Tiles, Pyramids, Interpolations]:
     """What reads a bundle's blocks."""
-    return Pyramids(bundle) if bundle.manifest.get("codec", "basis") == "pyramid" else Tiles(bundle)
+    kinds = {"pyramid": Pyramids, "interpolation": Interpolations}
+    return kinds.get(bundle.manifest.get("codec", "tiles"), Tiles)(bundle)
 
 
 def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
@@ -35,9 +37,9 @@ def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
     most = {*range(1, 5)} if file.modality == "image" else {manifest["channels"]}
     require(most.issuperset(file.channels), "not the codec's channels")
     reader = codec(bundle)
-    require(file.error_bound is None or isinstance(reader, Tiles), "a pyramid with a bound")
+    require(file.error_bound is None or not isinstance(reader, Pyramids), "a pyramid with a bound")
     planes = reader.planes(file)
-    if file.error_bound is not None:
+    if file.error_bound is not None and isinstance(reader, Tiles):
         for item, payload in enumerate(file.residuals):
             if planes[item]:
                 planes[item] = _within_bound(reader, bundle, payload, planes[item])

@@ -52,6 +52,8 @@ def assert_same_file(file, container):
 
 
 def assert_same_symbols(second, file, codec, data):
+    if isinstance(second, reader.Interpolations):  # the blocks themselves
+        return
     ours = [codec.decode_symbols(data, item) for item in range(len(file.shapes))]
     if isinstance(codec.scheme, Tiles):
         symbols = [symbols for symbols, _ in second.symbols(file)]

@@ -1,0 +1,91 @@
+"""Fields of an interpolation codec: bounds, goals, archives, parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mscn_tf.codec import Codec
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import MscnError
+from tests import interpolations, reader
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return interpolations.write_codec(tmp_path_factory.mktemp("codec") / "i.mscnb")
+
+
+@pytest.fixture(scope="module")
+def codec(bundle):
+    return Codec.load(bundle)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    exponent=st.floats(-3, 2),
+    seed=st.integers(0, 1000),
+)
+def test_a_bound_is_kept(codec, shape, exponent, seed):
+    (field,) = interpolations.fields(shape, seed=seed)
+    bound = 10**exponent
+    data = codec.encode(field, max_error=bound, check=False)
+    assert np.abs(codec.decode(data).astype(float) - field).max() <= bound
+    assert Container.from_bytes(data).error_bound in (bound, None)  # None: smaller without loss
+
+
+def test_both_readers_agree_on_an_archive_with_a_flat_field(codec, bundle):
+    fields = interpolations.fields((21, 34), 2)
+    fields.insert(1, np.full_like(fields[0], 273.0))
+    data = codec.encode(fields, max_error=0.02)
+    second = reader.read_bundle(bundle.read_bytes())
+    for found, known in zip(reader.decode(second, reader.read_file(data)), codec.decode_all(data)):
+        np.testing.assert_array_equal(found, known)
+
+
+def test_higher_qualities_come_closer(codec):
+    (field,) = interpolations.fields((40, 60))
+    errors, sizes = [], []
+    for quality in (1, 4, 7, 10):
+        data = codec.encode(field, quality=quality)
+        errors.append(float(np.abs(codec.decode(data) - field).max()))
+        sizes.append(len(data))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_goals_are_reached(codec):
+    (field,) = interpolations.fields((40, 60))
+    assert len(codec.encode(field, size=1200)) <= 1200
+    assert 8 * len(codec.encode(field, bpp=3.0)) <= 3 * field.size
+    with pytest.raises(MscnError, match="out of reach"):
+        codec.encode(field, size=60)
+
+
+def test_a_part_is_that_part_of_the_whole(codec):
+    fields = interpolations.fields((20, 30), 2)
+    data = codec.encode(fields, max_error=0.05)
+    whole = codec.decode(data, item=1)
+    np.testing.assert_array_equal(
+        codec.decode(data, item=1, region=(4, 2, 9, 11)), whole[2:13, 4:13]
+    )
+    half = codec.decode(data, item=1, scale=0.5)
+    np.testing.assert_allclose(half, whole.reshape(10, 2, 15, 2, 1).mean((1, 3)), rtol=1e-6)
+
+
+def test_a_bound_that_float32_has_no_room_for_is_refused(codec):
+    (field,) = interpolations.fields((9, 9))
+    with pytest.raises(MscnError, match=r"1e-06 is too small .* take --lossless"):
+        codec.encode(field, max_error=1e-6)
+
+
+def test_damaged_heads_are_refused(codec):
+    (field,) = interpolations.fields((9, 9))
+    container = Container.from_bytes(codec.encode(field, max_error=1.0))
+    for head in (b"", b"\2" + bytes(8), b"\0" + bytes(8), b"\0" + b"\xff" * 8):
+        container.blocks = [head]
+        with pytest.raises(MscnError, match="get a fresh copy"):
+            codec.decode(container.to_bytes())
