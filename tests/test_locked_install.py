@@ -38,7 +38,8 @@ def programs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("locked")
     copy_source(folder / "source")
     locked = f"--require-hashes -r {ROOT / 'requirements.lock'}"
-    return environment(folder / "env", sys.executable, locked, f"--no-deps {folder / 'source'}")
+    package = f"--no-deps --no-build-isolation {folder / 'source'}"
+    return environment(folder / "env", sys.executable, locked, package)
 
 
 def sh(programs: Path, folder: Path, *command: str) -> str:

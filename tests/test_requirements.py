@@ -75,3 +75,10 @@ def test_the_lock_has_the_versions_that_were_tested(python):
 
 def test_every_entry_of_the_lock_has_hashes():
     assert [one.name for one, hashes in entries("requirements.lock") if not hashes] == []
+
+
+def test_licences_are_told_of_what_is_locked():
+    table = (ROOT / "docs" / "licences.md").read_text()
+    told = re.findall(r"^\| \**([\w.-]+)\** \| [^|]+ \| [^|]*\|$", table, re.MULTILINE)
+    locked = {canonicalize_name(one.name) for one, _ in entries("requirements.lock")}
+    assert {*told} - {"package"} == locked

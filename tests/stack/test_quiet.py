@@ -17,9 +17,7 @@ from tests.tiny import write_pictures
 
 TESTS = Path(__file__).resolve().parents[1]
 GOLDEN = TESTS / "golden" / "v1.mscnb"
-TINY, PYRAMID, GATES = (
-    f"--config={TESTS / name}.py:data" for name in ("tiny", "tiny_pyramid", "modulated")
-)
+TINY, GATES = (f"--config={TESTS / name}.py:data" for name in ("tiny", "modulated"))
 SHORT = ("--config.steps=2", "--config.start_tiles=600", "--config.freeze_tiles=64")
 
 
@@ -65,12 +63,10 @@ def test_errors_are_one_line(tmp_path, command, says):
 @pytest.mark.parametrize(
     "command",
     [
-        ("train", TINY, *SHORT),
         ("train", TINY, *SHORT, "--strategy=mirrored"),
-        ("train", PYRAMID),
         ("experiment", GATES, "--config.steps=2"),
     ],
-    ids=["tiles", "mirrored", "pyramid", "experiment"],
+    ids=["mirrored", "experiment"],
 )
 def test_training_says_what_it_does_on_stdout(tmp_path, command):
     write_pictures(tmp_path / "data")
