@@ -79,7 +79,7 @@ class TileTrainer(Trainer):
     def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
         schedule = tf.keras.optimizers.schedules.CosineDecay(
             rate / 100,
-            self.config.steps - self.config.optimizer.warmup,
+            max(self.config.steps - self.config.optimizer.warmup, 1),  # Keras 3 takes no fewer
             alpha=0.01,
             warmup_target=rate,
             warmup_steps=self.config.optimizer.warmup,

@@ -115,7 +115,8 @@ def test_range_is_cut():
     assert found.quality == pytest.approx((29, 33))
     assert found.rate == pytest.approx((0.3, 0.7))
     assert abs(found.percent) < abs(compare(CURVE, test).percent) / 2
-    assert compare(CURVE, test, (0.01, 50)) == compare(CURVE, test)
+    # `per_signal` is NaN in both, which Python 3.13 finds to differ.
+    assert repr(compare(CURVE, test, (0.01, 50))) == repr(compare(CURVE, test))
 
 
 def test_nothing_where_curves_do_not_overlap():
