@@ -23,6 +23,7 @@ from mscn_tf.server.settings import Settings
 
 # This module has no `from __future__ import annotations`: FastAPI reads the endpoints' annotations.
 
+_NOTE = "mscn-note"  # the header with what was left out or done otherwise, once for each
 _PAGE = 1000  # stored files listed at a time
 
 
@@ -85,6 +86,12 @@ _ERRORS = {
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
+_NOTES = {
+    _NOTE: {
+        "description": "What was left out of the picture, or done otherwise; once for each",
+        "schema": {"type": "string"},
+    }
+}
 _VALUES = {200: {"content": dict.fromkeys(sorted(set(work.MEDIA_TYPES.values())), _BINARY)}}
 
 
@@ -132,7 +139,10 @@ def create_app(settings: Settings) -> FastAPI:
             raise HTTPException(503, detail, {"Retry-After": "1"}) from error
         except BrokenWorkerProcess:
             found = work.failure(503, "the worker died over it; ask for less")
-        return Response(found.content, found.status, media_type=found.media_type)
+        response = Response(found.content, found.status, media_type=found.media_type)
+        for note in found.notes:
+            response.headers.append(_NOTE, note.encode("ascii", "backslashreplace").decode())
+        return response
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -242,7 +252,7 @@ def create_app(settings: Settings) -> FastAPI:
         "/encode",
         summary="A picture to a .mscn file",
         response_class=Response,
-        responses={200: {"content": {work.MSCN: _BINARY}}, **_errors(413, 501)},
+        responses={200: {"content": {work.MSCN: _BINARY}, "headers": _NOTES}, **_errors(413, 501)},
         openapi_extra=_BODY,
     )
     async def encode(
