@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 
 from mscn_tf.codec.codec import Codec
-from mscn_tf.codec.read_back import ReadBack, describe, read_back
+from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mscn_tf.signals.scenes import Views
 
 _RAISED = (8, 10)  # qualities that are tried where the default one loses too much
+_MUCH = 0.25  # of a signal's spread: what codecs lose of their own kind of signals is less
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Checked:
     Attributes:
       data: the file.
       found: what reading it back showed, where that was to be done.
-      notes: what was done otherwise than asked for.
+      notes: what was done otherwise than asked for, and what is lost where nothing was.
     """
 
     data: bytes
@@ -90,7 +91,7 @@ def encode(
     """A file of signals, read back.
 
     Where any quality will do for a signal, the default one is raised until less than half of the
-    signal's spread is lost.
+    signal's spread is lost; more than a quarter is noted.
 
     Args:
       codec: of the signals' modality.
@@ -128,11 +129,17 @@ def encode(
             found = _of_views(codec, data, signals, views, found)
         if not found.lost:
             break
-    if attempt is wanted.goal:
-        return Checked(data, found)
-    kept = "kept the values as they were read" if "lossless" in attempt else None
-    told = kept or f"took --quality={attempt['quality']}"
-    return Checked(data, found, (f"the default quality would lose too much of it; {told}",))
+    notes = []
+    if attempt is not wanted.goal:
+        kept = "kept the values as they were read" if "lossless" in attempt else None
+        told = kept or f"took --quality={attempt['quality']}"
+        notes.append(f"the default quality would lose too much of it; {told}")
+    elif wanted.free and views is None and _MUCH < found.share <= MOST_LOST:
+        notes.append(
+            f"it loses {found.share:.0%} of its own spread ({describe(found.figures)}); a higher "
+            "quality or a bound keeps more"
+        )
+    return Checked(data, found, tuple(notes))
 
 
 def loss(found: Optional[ReadBack], signals: Signals) -> Optional[str]:

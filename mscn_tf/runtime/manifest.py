@@ -22,6 +22,7 @@ _MAX_NAME = 100
 _MAX_CHANNELS = 255  # as files can say
 _MAX_TILE = 2**22  # values of a tile that a network makes at once
 _MAX_TABLE = 2**24  # values of its functions, along an axis or on a sphere
+_MAX_GRAM = 2**27  # inner products of spherical harmonics: a gibibyte
 _DEAREST = 1e6  # weight of the rate
 _MOST_STEPS = 1000
 # Entries of a network, all of them whole numbers, and how large they may be.
@@ -166,7 +167,8 @@ class Manifest:
         frequencies = max(sizes.get(name, 1) for name in _NETWORK if name.endswith("frequencies"))
         rows, columns = _nominal_shape(network) if self._sphere else (self.tile_edge, 1)
         table = rows * (frequencies + 1) ** 2 if self._sphere else rows * frequencies
-        if max(table, rows * columns) > _MAX_TABLE:
+        products = (sizes.get("frequencies", 1) + 1) ** 4 if self._sphere else 0
+        if max(table, rows * columns) > _MAX_TABLE or products > _MAX_GRAM:
             raise MscnError(f"a network of {frequencies} frequencies on {rows}x{columns} points")
 
 
