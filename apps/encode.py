@@ -8,7 +8,8 @@ TensorFlow; nothing else does. IN may be "-", standard input, and OUT "-", stand
 IN's name with the ending .mscn where it is left out.
 
 The file is read back before it is kept. A signal that lost more than half of its own spread is
-refused, as are values that the codec doesn't know; --force writes them all the same.
+refused, as are values that the codec doesn't know; --force writes them all the same. Where no
+quality was asked for, a loss of more than a quarter is said.
 
 Examples:
   mscn encode photo.png                         # photo.mscn, at quality 5
