@@ -72,16 +72,13 @@ def main(argv: list[str]) -> None:
     codec = CODEC.value if CODEC.value in Bundle.names() else os.path.abspath(CODEC.value)
     pipeline.run(shards, codec, os.path.abspath(out), goal, WORKERS.value, beam_flags)
     manifest = index.finish(out, settings, shards)
-    print(
+    cli.tell(
         f"{out}: {manifest['items']} items in {len(manifest['shards'])} shards, "
         f"{manifest['bytes']:,} bytes"
     )
     sys.stdout.flush()
     if manifest["notes"]:
-        print(
-            f"{cli.program()}: reading changed some items; see {out}/{index.NOTES}",
-            file=sys.stderr,
-        )
+        cli.note(f"reading changed some items; see {out}/{index.NOTES}")
     if manifest["failed"]:
         print(
             f"{cli.program()}: {manifest['failed']} items set aside; see {out}/{index.FAILED}",

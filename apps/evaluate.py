@@ -158,6 +158,7 @@ def main(argv: list[str]) -> None:
             modality=kind,
             metadata=metadata,
             payload=PAYLOAD.value,
+            quiet=cli.QUIET.value,
             left_out=left_out,
         )
         evaluation.measure()
@@ -174,13 +175,13 @@ def main(argv: list[str]) -> None:
     for label, others in comparisons.items():
         for other, found in others.items():
             if found.apart:
-                print(f"{label} against {other}: {found.apart}")
+                cli.tell(f"{label} against {other}: {found.apart}")
             else:
                 span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit
                 each = found.per_signal
                 mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each {kind.noun}'s"
-                print(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
-    print(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
+                cli.tell(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
+    cli.tell(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
 
 
 def _modality(of_codecs: Sequence[str]) -> str:
@@ -222,7 +223,7 @@ def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path
     out = _made(OUT.value)
     with cli.importing_tensorflow():
         from mscn_tf.evaluation.scenes import fitted
-    read, held_out = fitted(DATA.value, BOUND.value, out, sys.stderr.isatty())
+    read, held_out = fitted(DATA.value, BOUND.value, out, cli.shows_progress())
     return kind.signals(DATA.value, read, [held_out]), read.metadata, out
 
 

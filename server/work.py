@@ -18,7 +18,8 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from mscn_tf.codec import Codec
+from mscn_tf.codec import Codec, checked
+from mscn_tf.codec.checked import Wanted
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import MODALITIES, Container, size_text
 from mscn_tf.runtime.errors import MscnError
@@ -28,6 +29,7 @@ from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
 from mscn_tf.server.settings import Settings
 from mscn_tf.signals import picture_files
+from mscn_tf.signals.signal import Signals
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -44,11 +46,12 @@ _OPEN_FILES = 4  # stored files that a worker keeps in memory
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, media type and body of an HTTP response."""
+    """Status, media type and body of an HTTP response, and notes on it, a line each."""
 
     status: int
     media_type: str
     content: bytes
+    notes: tuple[str, ...] = ()
 
 
 class RefusedError(MscnError):
@@ -179,7 +182,7 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
 def encode(
     settings: Settings, data: bytes, name: Optional[str], goal: dict[str, float], effort: int
 ) -> Answer:
-    """A `.mscn` file of a picture in the request's body."""
+    """A `.mscn` file of a picture in the request's body, read back as `mscn encode` does it."""
     if len(goal) > 1:
         raise MscnError("give one of quality, bpp, bytes and psnr")
     goal = {"size" if key == "bytes" else key: value for key, value in goal.items()}
@@ -188,8 +191,13 @@ def encode(
         codec.encoder  # noqa: B018
     except MscnError as error:
         raise RefusedError(501, str(error)) from error
-    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels).pixels
-    return Answer(200, MSCN, codec.encode(picture, effort=effort, **goal))
+    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels)
+    signals = Signals([picture.pixels])
+    made = checked.encode(codec, signals, Wanted(goal, effort=effort))
+    problem = checked.loss(made.found, signals)
+    if problem is not None:
+        raise MscnError(f"body: {problem}; ask for more")
+    return Answer(200, MSCN, made.data, (*picture.notes, *made.notes))
 
 
 def _coder(settings: Settings, name: Optional[str]) -> Codec:

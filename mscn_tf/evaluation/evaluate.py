@@ -67,6 +67,7 @@ class Evaluation:
       modality: of the signals; its first measure makes curves.
       metadata: of the signals together.
       payload: rates of curves leave headers out; codecs that don't tell them make none.
+      quiet: shows nothing while it measures.
       left_out: in words, what is not in the results and why; `measure` and `write` add to it.
       failures: what `measure` could not.
     """
@@ -86,6 +87,7 @@ class Evaluation:
     modality: Modality = MODALITIES["image"]
     metadata: Optional[dict[str, Any]] = None
     payload: bool = False
+    quiet: bool = False
     left_out: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list, init=False)
 
@@ -116,7 +118,7 @@ class Evaluation:
         missing = self.missing_files()
         count = sum(len(task.settings) for task in tasks)
         count += sum(len(file.signals) for _, files in missing for file in files)
-        progress = Progress(count)
+        progress = Progress(count, self.quiet)
         try:
             if tasks:
                 with workers(self.workers) as pool:

@@ -38,10 +38,13 @@ class Progress:
 
     Args:
       total: rows to come.
+      quiet: shows nothing at all.
     """
 
-    def __init__(self, total: int):
-        self._bar = tqdm(total=total, unit="row", disable=not sys.stderr.isatty(), leave=False)
+    def __init__(self, total: int, quiet: bool = False):
+        self._quiet = quiet
+        hidden = quiet or not sys.stderr.isatty()
+        self._bar = tqdm(total=total, unit="row", disable=hidden, leave=False)
 
     def add(self, rows: int) -> None:
         """So many rows are there."""
@@ -49,7 +52,7 @@ class Progress:
 
     def done(self, codec: str, rows: int) -> None:
         """All rows of a codec are there, so many of them new."""
-        if rows and self._bar.disable:
+        if rows and self._bar.disable and not self._quiet:
             print(f"{codec}: {rows} rows measured", flush=True)
 
     def close(self) -> None:

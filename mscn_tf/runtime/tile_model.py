@@ -18,6 +18,7 @@ from mscn_tf.runtime.manifest import (
 
 _MAX_TILE = 2**22  # values of a tile that a network makes at once
 _MAX_TABLE = 2**24  # values of its functions, along an axis or on a sphere
+_MAX_GRAM = 2**27  # inner products of spherical harmonics: a gibibyte
 _MOST_STEPS = 1000
 # Entries of a network, all of them whole numbers, and how large they may be.
 _NETWORK = {
@@ -76,7 +77,8 @@ def _check_model(manifest: Manifest, model: Mapping[str, Any]) -> None:
     frequencies = max(sizes.get(name, 1) for name in _NETWORK if name.endswith("frequencies"))
     rows, columns = _nominal_shape(network) if sphere else (manifest.tile_edge, 1)
     table = rows * (frequencies + 1) ** 2 if sphere else rows * frequencies
-    if max(table, rows * columns) > _MAX_TABLE:
+    products = (sizes.get("frequencies", 1) + 1) ** 4 if sphere else 0
+    if max(table, rows * columns) > _MAX_TABLE or products > _MAX_GRAM:
         raise MscnError(f"a network of {frequencies} frequencies on {rows}x{columns} points")
 
 

@@ -109,7 +109,7 @@ def test_a_run_may_be_shorter_than_its_warm_up(tiny, steps):
     config = tiny.config
     config.steps = steps
     assert config.optimizer.warmup == 2
-    trainer = BasisTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+    trainer = TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
     rates = [float(optimizer.learning_rate) for _, optimizer in trainer.groups]
     assert 0 < min(rates) <= max(rates) < config.optimizer.rate
 
