@@ -23,10 +23,12 @@ from absl import flags
 
 from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.progress import shown
-from mscn_tf.signals.modalities import ENDINGS, check_metadata, write
+from mscn_tf.signals.modalities import check_metadata, write
+from mscn_tf.signals.signal import Selection
 
 CODEC = flags.DEFINE_string(
     "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
@@ -50,9 +52,9 @@ def main(argv: list[str]) -> None:
     data = streams.read(source)
     container = Container.from_bytes(data, streams.name_of(source), lazy=True)
     check_metadata(container)
-    modality = MODALITIES[container.modality]
+    modality = Modality.numbered(container.modality)
     if target is None:
-        target = streams.beside(source, "" if container.items > 1 else ENDINGS[modality])
+        target = streams.beside(source, "" if container.items > 1 else modality.ending)
     folder = target != streams.STANDARD and (
         os.path.isdir(target) or not os.path.splitext(target)[1] or target.endswith(os.sep)
     )
@@ -61,27 +63,20 @@ def main(argv: list[str]) -> None:
         cli.check_writable(target)
     single = container.items == 1 or ITEM.value is not None
     if not single and (size is not None or region is not None):
-        raise MscnError(f"{source} holds {container.items} signals; name one with --item=I")
+        raise MscnError(f"{source} holds {modality.count(container.items)}; name one with --item=I")
     item = (ITEM.value or 0) if single else None
     codec = Codec.of(container, CODEC.value)
     if single:
         arrays = (codec.decode(container, i, SCALE.value, size, region) for i in (item,))
     else:
         arrays = codec.decode_all(container, SCALE.value)
-    view = {
-        "item": item,
-        "shapes": container.shapes,
-        "scale": SCALE.value,
-        "size": size,
-        "region": region,
-        "poses": POSES.value,
-    }
+    selection = Selection(container.shapes, item, SCALE.value, size, region, POSES.value)
     names = container.names
     if names and single:
         names = names[item : item + 1]
-    written = streams.output_path(target, ENDINGS[modality], folder, FORCE.value)
+    written = streams.output_path(target, modality.ending, folder, FORCE.value)
     with shown(container, "decoding", cli.shows_progress()), written as path:
-        told = write(path, modality, arrays, names, container.metadata, view)
+        told = write(path, modality.name, arrays, names, container.metadata, selection)
     standard = target == streams.STANDARD
     cli.tell(f"{'standard output' if standard else target}: {told}", standard)
 

@@ -20,9 +20,8 @@ Examples:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -30,13 +29,11 @@ from absl import flags
 from mscn_tf.apps import cli, streams
 from mscn_tf.codec import Codec
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
-from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
-
-if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
 
 CODEC = flags.DEFINE_string(
     "codec",
@@ -44,7 +41,7 @@ CODEC = flags.DEFINE_string(
     "codec: a name that `mscn codecs` lists, or a .mscnb file; default by modality and size",
 )
 MODALITY = flags.DEFINE_enum(
-    "modality", None, MODALITIES, "what IN holds; default by its name's ending or its content"
+    "modality", None, Modality.names(), "what IN holds; default by its name's ending or its content"
 )
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file may take at most")
@@ -98,17 +95,17 @@ def main(argv: list[str]) -> None:
     source, target = _paths(argv)
     goal = _goal()
     with streams.input_path(source) as path:
-        modality = MODALITY.value or modalities.guess(path)
-        signals, held_out = _read(path, source, modality)
+        modality = Modality.named(MODALITY.value or modalities.guess(path))
+        signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
-        if codec.bundle.manifest.modality != modality:
+        codec = Codec.load(CODEC.value or modalities.default_codec(modality.name, signals.arrays))
+        if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
-                f"{source} holds {modality} signals, {codec.bundle.name} encodes "
+                f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
                 f"{codec.bundle.manifest.modality} ones; give another --codec or --modality"
             )
-        data, found = _encoded(codec, signals, goal, source, held_out)
+        data, found = _encoded(codec, signals, goal, source)
         _check_loss(found, signals, goal, source)
         streams.write(target, data)
         _compare_size(len(data), path, source, target)
@@ -141,86 +138,101 @@ def _paths(argv: list[str]) -> tuple[str, str]:
     return source, target
 
 
-def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
+def _read(path: str, source: str, modality: Modality) -> Signals:
+    """The signals of IN, before coding."""
+    if modality.fit:
+        cli.require_tensorflow()
+        with cli.importing_tensorflow():
+            imported(modality.fit)
     try:
-        if modality == "scene":
-            return _read_scene(path)
-        return modalities.read(path, modality, **_reader_options(modality)), None
+        signals = modalities.read(path, modality.name, **_options(modality))
+        problem = modalities.unfit(modality.name, signals, MOST_LOST) if MEASURE.value else None
+        if problem is not None and not FORCE.value:
+            raise MscnError(f"{path}: {problem}; --force encodes it as it is")
     except MscnError as error:  # of who never heard of `source`
         raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+    return signals
 
 
-def _reader_options(modality: str) -> dict[str, Any]:
+def _options(modality: Modality) -> dict[str, Any]:
     """What flags say to the reader of a modality."""
-    lossless = LOSSLESS.value or MAX_ERROR.value == 0
-    options: dict[str, dict[str, Any]] = {
-        "image": {"keep_metadata": METADATA.value == "keep"},
-        "field": {"variables": VARIABLES.value, "exact": lossless},
-        "silhouette": {"lossless": lossless},
-        "sound": {"lossless": lossless},
-        "volume": {"lossless": lossless},
+    options = {
+        "keep_metadata": METADATA.value == "keep",
+        "variables": VARIABLES.value,
+        "lossless": LOSSLESS.value or MAX_ERROR.value == 0,
+        "bound": BOUND.value,
+        "resolution": RESOLUTION.value,
+        "steps": FIT_STEPS.value,
+        "progress": cli.shows_progress(),
     }
-    return options.get(modality, {})
-
-
-def _read_scene(source: str) -> tuple[Signals, Views]:
-    cli.require_tensorflow()
-    with cli.importing_tensorflow():
-        from mscn_tf.codec.scenes import read_scene
-    from mscn_tf.signals.scenes import unfit
-
-    progress = cli.shows_progress()
-    signals, views = read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, progress)
-    problem = unfit(signals.arrays[0], views, MOST_LOST) if MEASURE.value else None
-    if problem is not None and not FORCE.value:
-        raise MscnError(f"{source}: {problem}; --force encodes it as it is")
-    return signals, views
+    return {name: options[name] for name in modality.options}
 
 
 def _encoded(
-    codec: Codec, signals: Signals, goal: dict[str, float], source: str, views: Views | None
+    codec: Codec, signals: Signals, goal: dict[str, float], source: str
 ) -> tuple[bytes, ReadBack | None]:
     """A file, and what it is worth where that was to be measured."""
-    modality = codec.bundle.manifest.modality
-    bound, lossless = MAX_ERROR.value, LOSSLESS.value or signals.lossless
-    if bound is None and not goal and modality == "voxels" and not lossless:
-        bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
-    if signals.lossless and (goal or bound is not None):
-        lossless = False  # losses were asked for
-    if bound == 0 and modality != "voxels":
-        lossless, bound = True, None
+    bound, lossless = _promise(codec, signals, goal)
     if not lossless and bound is None:
         _check_fit(codec, signals, source)
     options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
     if bound is not None:
+        modality = codec.bundle.manifest.modality
         options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
-    tries = [goal]
-    if not goal and bound is None and not lossless and len(signals.arrays) == 1 and MEASURE.value:
-        tries += [{"quality": quality} for quality in _RAISED]
-        tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
-    for attempt in tries:
-        data = codec.encode(
-            signals.arrays,
-            names=signals.names,
-            metadata=signals.metadata,
-            effort=EFFORT.value,
-            progress=cli.shows_progress(),
-            **{**options, **attempt},
-        )
-        if not MEASURE.value and bound is None:
-            return data, None
-        found = read_back(codec, data, signals, cli.shows_progress())
-        if bound is not None:
-            found.check_bound(bound)
-        if views is not None:
-            found = _of_views(codec, data, signals, views, found)
-        if not found.lost:
-            break
-    if attempt is not goal:
-        kept = "kept the values as they were read" if "lossless" in attempt else None
-        told = kept or f"took --quality={attempt['quality']}"
+    data, found = _attempt(codec, signals, bound, {**options, **goal})
+    if goal or bound is not None or lossless or len(signals.arrays) > 1:
+        return data, found
+    raised = _raised(codec.bundle.manifest.modality)
+    told = ""
+    while found is not None and found.lost and raised:
+        told, others = raised.pop(0)
+        data, found = _attempt(codec, signals, bound, {**options, **others})
+    if told:
         cli.note(f"{source}: the default quality would lose too much of it; {told}")
     return data, found
+
+
+def _raised(modality: str) -> list[tuple[str, dict[str, Any]]]:
+    """What is tried where the default quality loses too much: what to say of it, and options."""
+    tries: list[tuple[str, dict[str, Any]]] = [
+        (f"took --quality={quality}", {"quality": quality}) for quality in _RAISED
+    ]
+    if not Modality.named(modality).fit:  # what is fitted has lost something in any case
+        tries.append(("kept the values as they were read", {"lossless": True}))
+    return tries
+
+
+def _attempt(
+    codec: Codec, signals: Signals, bound: float | None, options: dict[str, Any]
+) -> tuple[bytes, ReadBack | None]:
+    """A file, read back where it is to be measured or has to keep a bound."""
+    data = codec.encode(
+        signals.arrays,
+        names=signals.names,
+        metadata=signals.metadata,
+        effort=EFFORT.value,
+        progress=cli.shows_progress(),
+        **options,
+    )
+    if not MEASURE.value and bound is None:
+        return data, None
+    found = read_back(codec, data, signals, cli.shows_progress())
+    if bound is not None:
+        found.check_bound(bound)
+    return data, found
+
+
+def _promise(codec: Codec, signals: Signals, goal: dict[str, float]) -> tuple[float | None, bool]:
+    """By how much values may be off, None where nothing is promised; and whether by nothing."""
+    bound, lossless = MAX_ERROR.value, LOSSLESS.value or signals.lossless
+    truth = codec.values.dtype == "bool"  # which codecs keep by a code of their own
+    if bound is None and not goal and truth and not lossless:
+        bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
+    if signals.lossless and (goal or bound is not None):
+        lossless = False  # losses were asked for
+    if bound == 0 and not truth:
+        lossless, bound = True, None
+    return bound, lossless
 
 
 def _check_fit(codec: Codec, signals: Signals, source: str) -> None:
@@ -262,16 +274,6 @@ def _check_loss(
     cli.note(line)
 
 
-def _of_views(
-    codec: Codec, data: bytes, signals: Signals, views: Views, found: ReadBack
-) -> ReadBack:
-    """What a scene's file is worth in pictures."""
-    from mscn_tf.signals.scenes import measure_views
-
-    figures, share = measure_views(signals.arrays[0], codec.decode(data), views)
-    return ReadBack(figures, [share], found.largest_error)
-
-
 def _compare_size(size: int, path: str, source: str, target: str) -> None:
     given = Path(path).parent if path.endswith(".json") else Path(path)  # pictures lie beside
     files = [p for p in given.rglob("*") if p.is_file()] if given.is_dir() else [given]
@@ -284,11 +286,10 @@ def _compare_size(size: int, path: str, source: str, target: str) -> None:
 
 
 def _summary(
-    target: str, data: bytes, signals: Signals, modality: str, found: ReadBack | None
+    target: str, data: bytes, signals: Signals, modality: Modality, found: ReadBack | None
 ) -> str:
     bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
-    noun = "pictures" if modality == "image" else "signals"
-    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
+    count = f"{modality.count(len(signals.arrays))}, " if len(signals.arrays) > 1 else ""
     rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
     quality = "" if found is None else f", {found}"
     name = "standard output" if target == streams.STANDARD else target
@@ -316,12 +317,6 @@ def _goal() -> dict[str, float]:
     if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:
         raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be 0 or more")
     return given
-
-
-def _default_codec(modality: str, pictures: Sequence[np.ndarray]) -> str:
-    if modality != "image":
-        return modalities.DEFAULT_CODECS[modality]
-    return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
 
 
 def run() -> None:

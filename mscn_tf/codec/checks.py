@@ -9,8 +9,9 @@ import numpy as np
 
 from mscn_tf.runtime import residuals
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
 
@@ -26,10 +27,10 @@ def checked_signals(
       MscnError: they aren't such arrays.
     """
     manifest, values = codec.bundle.manifest, codec.values
-    if manifest.modality == "image":
+    if Modality.named(manifest.modality).pixels:
         return _checked_pictures(signals)
     modality, channels = manifest.modality, manifest.channels
-    axes = AXES[modality]
+    axes = Modality.named(modality).axes
     if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
         signals = [signals]
     signals = list(signals)
@@ -59,7 +60,7 @@ def checked_signals(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"
             )
-    if manifest.modality == "field" and len({signal.shape for signal in signals}) > 1:
+    if Modality.named(modality).sphere and len({signal.shape for signal in signals}) > 1:
         raise MscnError("fields of different grids; encode them into a file each")
     return signals
 
@@ -115,7 +116,7 @@ def check_alpha(codec: Codec, quality: float, bound: float | None) -> None:
     """Raises MscnError where alpha can't be made coarser, or not as much."""
     if not 1 <= quality <= LEVELS:
         raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
-    if codec.bundle.manifest.modality != "image":
+    if not Modality.named(codec.bundle.manifest.modality).pixels:
         raise MscnError("alpha_quality is for pictures")
     if bound is not None:
         raise MscnError("give alpha_quality without lossless and max_error")

@@ -12,6 +12,7 @@ from mscn_tf.codec.tiling import planes
 from mscn_tf.runtime import exact
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.wavelet import Pyramid
 
@@ -59,7 +60,11 @@ class Parts:
         }
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
-        return planes(signal) if self._codec.bundle.manifest.modality == "image" else [signal]
+        return (
+            planes(signal)
+            if Modality.named(self._codec.bundle.manifest.modality).pixels
+            else [signal]
+        )
 
     @property
     def coded(self) -> list[np.ndarray]:

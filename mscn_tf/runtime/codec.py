@@ -11,10 +11,11 @@ import numpy as np
 
 from mscn_tf.runtime import exact, sampling
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.header import VERSION
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.runtime.values import Values
@@ -128,7 +129,7 @@ class Codec:
                 f"{self.bundle.name} is {own.hex()}; give the right bundle with --codec=PATH"
             )
         made = (
-            MODALITIES[container.modality],
+            Modality.numbered(container.modality).name,
             container.tile_edge,
             container.tile_overlap,
             container.code_channels,
@@ -139,7 +140,7 @@ class Codec:
             manifest.tile_overlap,
             manifest.channels,
         )
-        channels = range(1, 5) if own[0] == "image" else own[-1:]
+        channels = range(1, 5) if Modality.named(own[0]).pixels else own[-1:]
         if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
@@ -190,7 +191,7 @@ class Codec:
         manifest = self.bundle.manifest
         container = Container(
             bundle_id=self.bundle.id[:8],
-            modality=MODALITIES.index(manifest.modality),
+            modality=Modality.named(manifest.modality).number,
             tile_edge=manifest.tile_edge,
             code_channels=manifest.channels,
             shapes=[tuple(map(int, shape)) for shape in shapes],
@@ -336,7 +337,7 @@ class Codec:
         return {
             "version": VERSION if container.exact else 1,
             "codec": container.bundle_id.hex(),
-            "modality": MODALITIES[container.modality],
+            "modality": Modality.numbered(container.modality).name,
             "tile_edge": container.tile_edge,
             "tile_overlap": container.tile_overlap,
             "blocks": len(container.blocks),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import AXES, MAX_SIDE, MODALITIES, overlap_problem
+from mscn_tf.runtime.header import MAX_SIDE, overlap_problem
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.values import Values
 
@@ -46,7 +47,7 @@ class Manifest:
 
     Attributes:
       name: printable.
-      modality: of `MODALITIES`.
+      modality: name of a registered one.
       tile_edge: samples along each side of a tile.
       channels: of the codec's tiles.
       record: all that its writer stored, as JSON; what there is no attribute for too.
@@ -102,8 +103,8 @@ class Manifest:
     @classmethod
     def _checked(cls, record: dict[str, Any]) -> Manifest:
         modality = _word(record, "modality")
-        if modality not in MODALITIES:
-            raise MscnError(f"modality is {_shown(modality)}, not one of {', '.join(MODALITIES)}")
+        if modality not in (names := Modality.names()):
+            raise MscnError(f"modality is {_shown(modality)}, not one of {', '.join(names)}")
         manifest = cls(
             name=_word(record, "name"),
             modality=modality,
@@ -126,16 +127,16 @@ class Manifest:
 
     @property
     def _sphere(self) -> bool:
-        return self.modality == "field"
+        return Modality.named(self.modality).sphere
 
     def _check_tiles(self) -> None:
-        number = MODALITIES.index(self.modality)
-        problem = overlap_problem(number, self.tile_edge, self.tile_overlap)
+        modality = Modality.named(self.modality)
+        problem = overlap_problem(modality.number, self.tile_edge, self.tile_overlap)
         if problem:
             raise MscnError(problem)
-        if self.modality == "image" and self.values != Values():
+        if modality.pixels and self.values != Values():
             raise MscnError("values of pictures that aren't 0 to 255")
-        samples = self.tile_edge ** AXES[self.modality]
+        samples = self.tile_edge**modality.axes
         if self.codec == "basis" and not self._sphere and samples * self.channels > _MAX_TILE:
             raise MscnError(f"a tile of {samples} samples, more than {_MAX_TILE} values")
 
@@ -158,7 +159,7 @@ class Manifest:
         }
         own = {"channels": self.channels, "code_size": self.code_size}
         if not self._sphere:
-            own.update(edge=self.tile_edge, axes=AXES[self.modality])
+            own.update(edge=self.tile_edge, axes=Modality.named(self.modality).axes)
             sizes.setdefault("axes", 2)
         for name, value in own.items():
             if sizes.get(name) != value:

@@ -12,10 +12,11 @@ import numpy as np
 
 from mscn_tf.runtime import residuals
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import AXES, Container, grid
+from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.occupancy import Occupancy
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
@@ -118,7 +119,7 @@ class Tiles:
         self.bundle = bundle
         self.prior = bundle.prior
         self.values = bundle.manifest.values
-        self.sphere = bundle.manifest.modality == "field"
+        self.sphere = Modality.named(bundle.manifest.modality).sphere
         arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
         self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
 
@@ -133,7 +134,7 @@ class Tiles:
         Raises:
           MscnError: the bundle's network doesn't do that.
         """
-        axes = AXES[self.bundle.manifest.modality]
+        axes = Modality.named(self.bundle.manifest.modality).axes
         grid = [np.linspace(-1.0, 1.0, 2 + axis)[None] for axis in range(axes)]
         self.decoder(np.zeros((1, self.prior.coefficients)), grid, np.array([5.0]))
 
@@ -195,7 +196,7 @@ class _Reader:
         Of those planes that have tiles; every item has one.
         """
         container = self._container
-        if self._tiles.bundle.manifest.modality == "image":
+        if Modality.named(self._tiles.bundle.manifest.modality).pixels:
             planes = of_planes(container, views)
             channels = [container.planes(v.item)[v.plane] for v in planes]
             outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(planes, channels)]

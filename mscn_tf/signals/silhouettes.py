@@ -8,7 +8,7 @@ picture's own size stands in the metadata.
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,7 +21,7 @@ from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
 from mscn_tf.signals.grids import overlap
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 
 EDGE = 64
 TRUNCATION = 0.25  # of the picture's longer side
@@ -79,10 +79,10 @@ def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[Mapping[str, Any]],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes silhouettes as pictures, or their distances as they are to `.npy`.
 
@@ -91,13 +91,14 @@ def write(
       arrays: float32 [H, W, 1] each.
       names: one for each, or None.
       metadata: as `read` gives it, or None.
-      view: `item`, the only one that was decoded, or None; `scale` times the picture's size is
-        written, once where it is None; `size` and `region` say otherwise what is.
+      selection: which part of the file was decoded. Of whole silhouettes its `scale` times the
+        picture's size is written, once where it is None; of others, or where it has a `size`, what
+        was decoded.
 
     Raises:
       MscnError: a file can't be written, or several silhouettes don't go into one.
     """
-    path = Path(path)
+    path, arrays = Path(path), list(arrays)
     if path.suffix.lower() == ".npy":
         if len({array.shape for array in arrays}) > 1:
             raise MscnError(f"{path}: the silhouettes differ in size; name one with --item")
@@ -106,7 +107,8 @@ def write(
         return f"distances of {len(arrays)} silhouettes"
     with naming(path):
         shapes = [
-            _written_shape(array, metadata, number, view) for number, array in enumerate(arrays)
+            _written_shape(array, metadata, number, selection)
+            for number, array in enumerate(arrays)
         ]
     pictures = map(to_picture, arrays, shapes)  # one after the other: they may be large
     if not path.suffix or path.is_dir():
@@ -124,13 +126,13 @@ def _written_shape(
     array: np.ndarray,
     metadata: Optional[Mapping[str, Any]],
     number: int,
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> tuple[int, int]:
     """Height and width of the picture that distances are written as."""
     height, width = array.shape[:2]
-    if view["size"] is None and view["region"] is None:
-        item = number if view["item"] is None else view["item"]
-        scale = view["scale"] or 1.0
+    if selection.size is None and selection.region is None:
+        item = number if selection.item is None else selection.item
+        scale = selection.scale or 1.0
         width, height = (max(1, round(scale * side)) for side in _original_size(metadata, item))
     if width * height > MAX_PIXELS:
         raise MscnError(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.fitting.basis_codec import tile_shape
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import TileSampler, load_pictures
 from mscn_tf.signals.modalities import module_of
@@ -60,7 +61,7 @@ def picture_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
 
 def basis_trainer(config: ml_collections.ConfigDict) -> BasisTrainer:
     """A trainer of tiles, of what the config names."""
-    pictures = config.get("modality", "image") == "image"
+    pictures = Modality.named(config.get("modality", "image")).pixels
     return picture_trainer(config) if pictures else signal_trainer(config)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import mesh_files, meshes, solids
+from mscn_tf.signals.signal import Selection
 
 
 def ball(radius=1.0, centre=(0.0, 0.0, 0.0), inverted=False):
@@ -51,7 +52,7 @@ def test_far_and_tiny_meshes_come_back_where_they_were(tmp_path, suffix, size, c
     (tmp_path / "in.obj").write_text("\n".join(lines))
     signals = meshes.read(tmp_path / "in.obj")
     assert signals.notes == []
-    meshes.write(tmp_path / f"out{suffix}", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / f"out{suffix}", signals.arrays, None, signals.metadata, Selection())
     back = meshes.load(tmp_path / f"out{suffix}")
     np.testing.assert_allclose(back.bounds - centre, mesh.bounds, atol=size / 50)
     about = back.vertices - centre
