@@ -67,7 +67,7 @@ def read(path: PathLike, keep_metadata: bool = False) -> Signals:
         [picture.pixels for picture in pictures],
         names,
         metadata,
-        [*_notes(shown, pictures), *notes],
+        [*folders.notes_once(shown, [picture.notes for picture in pictures]), *notes],
     )
 
 
@@ -79,15 +79,6 @@ def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[s
     pictures = folders.read_all(files, lambda file: open_picture(file, keep_metadata), "pictures")
     notes = [f"{path}: {left_out}"] if left_out else []
     return pictures, [file.name for file in files], notes
-
-
-def _notes(names: Sequence[str], pictures: Sequence[Picture]) -> list[str]:
-    """Each note once, with those that it is about."""
-    about: dict[str, list[str]] = {}
-    for name, picture in zip(names, pictures):
-        for note in picture.notes:
-            about.setdefault(note, []).append(name)
-    return [f"{folders.some(concerned, 3)}: {note}" for note, concerned in about.items()]
 
 
 def write(

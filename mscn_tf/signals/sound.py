@@ -70,15 +70,15 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     files, left_out = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], "")
     if not files:
         raise MscnError(f"{path}: no sound in this folder; give one with {' '.join(SUFFIXES)}")
-    arrays, names, columns, about = [], [], {}, {}
+    arrays, names, columns, shown, said = [], [], {}, [], []
     for number, (file, sound) in enumerate(_sounds(files)):
         if lossless and sound.narrowed:
             raise MscnError(
                 f"{file}: {sound.subtype} of more digits than the 24 bits that are kept; convert "
                 "it to 24 bits, or give a bound with --max-error"
             )
-        for note in _notes(sound):
-            about.setdefault(note, []).append(file.name if path.is_dir() else str(file))
+        shown.append(file.name if path.is_dir() else str(file))
+        said.append(_notes(sound))
         kept = lossless and not has_steps(sound.subtype)
         for samples in sound.samples:
             aside = Aside.of_samples(samples, sound, kept)
@@ -95,7 +95,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
             metadata[key] = _shortened(columns[key])
     if len(arrays) > len(files):
         metadata["file"] = columns["file"]
-    notes = [f"{folders.some(who, 3)}: {note}" for note, who in about.items()]
+    notes = folders.notes_once(shown, said)
     if left_out:
         notes.append(f"{path}: {left_out}")
     return Signals(arrays, names if path.is_dir() else None, metadata, notes)

@@ -237,7 +237,7 @@ def test_folder_there_and_back(folder):  # noqa: F811
     ball.export(folder.path / "in" / "ball.stl")
     box.export(folder.path / "in" / "box.off")
     said = folder.mscn("encode", "--quality=6", "in", "out.mscn").stdout
-    assert "2 signals" in said
+    assert "2 meshes" in said
     assert "% IoU" in said
     folder.mscn("decode", "out.mscn", "back")
     for name, mesh in (("ball", ball), ("box", box)):
