@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import Optional
 
+import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli, streams
@@ -45,7 +47,7 @@ FORCE = flags.DEFINE_bool("force", False, "replace files that are there already;
 
 def main(argv: list[str]) -> None:
     """The command: what it decodes appears complete or not at all."""
-    source, target = _paths(argv)
+    source, given = _paths(argv)
     size, region = _size(), _region()
     if SCALE.value is not None and size is not None:
         raise MscnError("give one of --scale and --size")
@@ -53,26 +55,20 @@ def main(argv: list[str]) -> None:
     container = Container.from_bytes(data, streams.name_of(source), lazy=True)
     check_metadata(container)
     modality = Modality.numbered(container.modality)
-    if target is None:
-        target = streams.beside(source, "" if container.items > 1 else modality.ending)
+    target = given or _beside(source, container, modality)
     folder = target != streams.STANDARD and (
         os.path.isdir(target) or not os.path.splitext(target)[1] or target.endswith(os.sep)
     )
     if not folder and target != streams.STANDARD:
         streams.check_free(target, FORCE.value, (source,))
         cli.check_writable(target)
-    single = container.items == 1 or ITEM.value is not None
-    if not single and (size is not None or region is not None):
+    item = (ITEM.value or 0) if container.items == 1 else ITEM.value
+    if item is None and (size is not None or region is not None):
         raise MscnError(f"{source} holds {modality.count(container.items)}; name one with --item=I")
-    item = (ITEM.value or 0) if single else None
-    codec = Codec.of(container, CODEC.value)
-    if single:
-        arrays = (codec.decode(container, i, SCALE.value, size, region) for i in (item,))
-    else:
-        arrays = codec.decode_all(container, SCALE.value)
     selection = Selection(container.shapes, item, SCALE.value, size, region, POSES.value)
+    arrays = _decoded(Codec.of(container, CODEC.value), container, selection)
     names = container.names
-    if names and single:
+    if names and item is not None:
         names = names[item : item + 1]
     written = streams.output_path(target, modality.ending, folder, FORCE.value)
     with shown(container, "decoding", cli.shows_progress()), written as path:
@@ -87,6 +83,22 @@ def _paths(argv: list[str]) -> tuple[str, Optional[str]]:
         return argv[1], None
     source, target = cli.positional(argv, "IN.mscn", "OUT")
     return source, target
+
+
+def _beside(source: str, container: Container, modality: Modality) -> str:
+    """OUT where it wasn't given: IN's name with the ending of one signal, or of a folder."""
+    target = streams.beside(source, "" if container.items > 1 else modality.ending)
+    return streams.STANDARD if target is None else target
+
+
+def _decoded(codec: Codec, container: Container, selection: Selection) -> Iterator[np.ndarray]:
+    """What is selected of a file, signal by signal."""
+    if selection.item is None:
+        yield from codec.decode_all(container, selection.scale)
+    else:
+        yield codec.decode(
+            container, selection.item, selection.scale, selection.size, selection.region
+        )
 
 
 def _size() -> Optional[tuple[int, ...]]:

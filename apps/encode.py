@@ -29,6 +29,7 @@ from absl import flags
 from mscn_tf.apps import cli, streams
 from mscn_tf.codec import Codec
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.lazy import imported
 from mscn_tf.runtime.modality import Modality
@@ -155,8 +156,8 @@ def _read(path: str, source: str, modality: Modality) -> Signals:
 
 
 def _options(modality: Modality) -> dict[str, Any]:
-    """What flags say to the reader of a modality."""
-    options = {
+    """What flags and the codec say to the reader of a modality."""
+    options: dict[str, Any] = {
         "keep_metadata": METADATA.value == "keep",
         "variables": VARIABLES.value,
         "lossless": LOSSLESS.value or MAX_ERROR.value == 0,
@@ -165,7 +166,12 @@ def _options(modality: Modality) -> dict[str, Any]:
         "steps": FIT_STEPS.value,
         "progress": cli.shows_progress(),
     }
-    return {name: options[name] for name in modality.options}
+    chosen = CODEC.value or modality.default_codec
+    if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
+        manifest = Bundle.load(chosen).manifest
+        if manifest.modality == modality.name:
+            options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
+    return {name: options[name] for name in modality.options if name in options}
 
 
 def _encoded(

@@ -14,7 +14,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.rendering import on_ground, on_white, orbit, render
 from mscn_tf.signals.views import Views
 
-Extent = Optional[tuple[float, ...]]  # of axes: left, right, lower and upper edge
+Extent = Optional[tuple[float, float, float, float]]  # of axes: left, right, lower and upper edge
 
 _VIEW = 160  # pixels of a scene's rendering
 
@@ -143,7 +143,7 @@ def _draw_waves(axes: Axes, values: np.ndarray) -> None:
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    return values.sum(0)
+    return cast(np.ndarray, values.sum(0))
 
 
 def _degrees(container: Container) -> Extent:

@@ -24,7 +24,7 @@ class Modality:
       endings: of files that hold such signals and nothing else.
       pattern: of the name of a file, or of one in a folder, that tells it; "" where none does.
       npy: type of the values of `.npy` arrays of its axes that hold one; "" where that tells none.
-      options: keywords that its reader takes, of those that `apps.encode` has flags for.
+      options: keywords that its reader takes, of those that `apps.encode` has for them.
       noun: for one signal.
       sample: for one of its samples.
       default_codec: the shipped codec that encodes it unasked; None where there is none, or where
@@ -210,7 +210,7 @@ Modality(
     axes=2,
     files="mscn_tf.signals.silhouettes",
     ending=".png",
-    options=("lossless",),
+    options=("lossless", "tile_edge"),
     noun="shape",
     default_codec="silhouette64",
     each=("size",),
@@ -226,6 +226,7 @@ Modality(
     files="mscn_tf.signals.meshes",
     ending=".ply",
     endings=(".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl"),
+    options=("tile_edge", "tile_overlap"),
     noun="mesh",
     default_codec="mesh",
     each=("corner", "cell"),

@@ -23,7 +23,7 @@ from mscn_tf.signals.grids import files_in, placed, targets, write_npy
 from mscn_tf.signals.mesh_files import SUFFIXES, WRITTEN, export, holes, load
 from mscn_tf.signals.metadata import LARGEST, numbers
 from mscn_tf.signals.signal import Selection, Signals
-from mscn_tf.signals.solids import Sampled, sample, surface
+from mscn_tf.signals.solids import Sampled, cells_of, sample, surface
 
 # Share of the surface that may be missed without a word: of tips and edges, and of parts that are
 # thinner than half a cell.
@@ -31,8 +31,13 @@ _TIPS, _PARTS = 0.02, 0.002
 _FARTHEST = 4e10  # from the origin: trimesh counts places in steps of 1e-8, as int64
 
 
-def read(path: PathLike) -> Signals:
+def read(path: PathLike, tile_edge: int = 16, tile_overlap: int = 1) -> Signals:
     """Truncated distances, float32 ``[X, Y, Z, 1]``, of a mesh or of all in a folder.
+
+    Args:
+      path: the file or folder.
+      tile_edge, tile_overlap: of the codec that will encode them, left out the shipped one: a grid
+        is made of whole tiles.
 
     Raises:
       MscnError: a file can't be read, or holds no mesh that encloses what a grid can hold.
@@ -41,7 +46,7 @@ def read(path: PathLike) -> Signals:
     arrays, corners, cells, notes = [], [], [], []
     for file in files:
         mesh = load(file)
-        sampled = sample(mesh)
+        sampled = sample(mesh, cells_of(tile_edge, tile_overlap))
         if sampled.iou < 0.5:
             raise MscnError(_too_thin(file, mesh, sampled))
         arrays.append(sampled.values[..., None])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,3 +218,14 @@ def test_refuses_what_is_no_picture(tmp_path):
         silhouettes.read(tmp_path / "text.png")
     with pytest.raises(MscnError, match="no picture matches"):
         silhouettes.training_signals(str(tmp_path / "*.jpg"))
+
+
+def test_a_codec_gets_silhouettes_that_fill_its_tiles(folder):  # noqa: F811
+    Image.fromarray(np.uint8(disc(40, 30) * 255)).save(folder.path / "in.png")
+    codec = f"--codec={Path(__file__).resolve().parents[1] / 'golden' / 'v1silhouette.mscnb'}"
+    folder.notes("encode", "--modality=silhouette", codec, "--force", "in.png", "out.mscn")
+    told = json.loads(folder.mscn("info", "--json", "out.mscn").stdout)
+    assert told["items"][0]["size"] == [16, 16]
+    folder.mscn("decode", codec, "out.mscn", "out.png")
+    with Image.open(folder.path / "out.png") as picture:
+        assert picture.size == (30, 40)

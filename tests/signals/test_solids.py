@@ -202,3 +202,11 @@ def test_any_triangles_are_read_or_refused(seed, size):
     found = solids.signed_distances(mesh, points, size)
     assert np.isfinite(found).all()
     assert (np.abs(found) <= size).all()
+
+
+@pytest.mark.parametrize(
+    ("edge", "overlap", "cells"),
+    [(16, 1, 61), (6, 1, 61), (32, 2, 62), (64, 0, 64)],
+)
+def test_the_usual_grid_is_made_of_whole_tiles(edge, overlap, cells):
+    assert solids.cells_of(edge, overlap) == cells

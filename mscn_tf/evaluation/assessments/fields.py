@@ -20,7 +20,7 @@ from mscn_tf.signals.coding import HIGHEST, LOWEST
 
 
 def _compare_fields(signal: Signal, decoded: np.ndarray) -> Measured:
-    return fields.errors(signal.array, decoded, signal.metadata)
+    return {**fields.errors(signal.array, decoded, signal.metadata)}
 
 
 FIELDS = Assessment(
