@@ -111,7 +111,7 @@ def _read_stack(path: PathLike) -> list[np.ndarray]:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: the grid, and, of fields of a file, all that makes it again."""
+    """As `hooks` says: the grid, and, of fields of a file, all that makes it again."""
     with _undamaged():
         field_files.check(metadata, container.shapes)
 

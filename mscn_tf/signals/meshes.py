@@ -84,7 +84,7 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: a place in space for each mesh."""
+    """As `hooks` says: a place in space for each mesh."""
     corners = np.abs(numbers(metadata["corner"], container.items, 3)).max(-1)
     cells = numbers(metadata["cell"], container.items)
     reach = corners + cells * max(map(max, container.shapes))

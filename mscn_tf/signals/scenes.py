@@ -134,7 +134,7 @@ def drawn_original(path: PathLike, container: Container, item: int) -> Views:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: the cube, the camera, its pictures and the ground."""
+    """As `hooks` says: the cube, the camera, its pictures and the ground."""
     Cube.of(metadata)
     _own_camera(metadata)
     _own_ground(metadata)

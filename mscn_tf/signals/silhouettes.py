@@ -64,7 +64,7 @@ def read(path: PathLike, lossless: bool = False, tile_edge: int = _EDGE) -> Sign
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: a size for each silhouette."""
+    """As `hooks` says: a size for each silhouette."""
     if "size" not in metadata:
         return
     if len(metadata["size"]) != container.items:

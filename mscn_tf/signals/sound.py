@@ -118,7 +118,7 @@ def _notes(sound: Sound) -> list[str]:
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: of each channel the file, its kind, and what was kept aside."""
+    """As `hooks` says: of each channel the file, its kind, and what was kept aside."""
     for item, (length,) in enumerate(container.shapes):
         for key, default in (("rate", 8000), ("subtype", ""), ("file", item)):
             value_of(metadata, key, item, default, container.source)

@@ -98,7 +98,7 @@ def _limits(volume: np.ndarray, path: PathLike) -> tuple[float, float]:
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: the header, and of each volume its range and its holes."""
+    """As `hooks` says: the header, and of each volume its range and its holes."""
     nifti.header_of(metadata)
     scales = scales_of(metadata)
     missing = metadata.get("holes") or [None] * len(scales)

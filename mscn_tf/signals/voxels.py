@@ -134,7 +134,7 @@ def binvox_bytes(grid: np.ndarray, place: dict[str, Any]) -> bytes:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: a place in space for each grid."""
+    """As `hooks` says: a place in space for each grid."""
     for name, axes in (("translate", (3,)), ("scale", ())):
         if name in metadata:
             numbers(metadata[name], container.items, *axes)
