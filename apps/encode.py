@@ -21,24 +21,21 @@ Examples:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli, streams
 from mscn_tf.codec import Codec, checked
 from mscn_tf.codec.checked import Wanted
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack
-from mscn_tf.runtime.container import MODALITIES
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
-
-if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
 
 CODEC = flags.DEFINE_string(
     "codec",
@@ -46,7 +43,7 @@ CODEC = flags.DEFINE_string(
     "codec: a name that `mscn codecs` lists, or a .mscnb file; default by modality and size",
 )
 MODALITY = flags.DEFINE_enum(
-    "modality", None, MODALITIES, "what IN holds; default by its name's ending or its content"
+    "modality", None, Modality.names(), "what IN holds; default by its name's ending or its content"
 )
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file may take at most")
@@ -98,19 +95,19 @@ def main(argv: list[str]) -> None:
     source, target = _paths(argv)
     goal = _goal()
     with streams.input_path(source) as path:
-        modality = MODALITY.value or modalities.guess(path)
-        signals, held_out = _read(path, source, modality)
+        modality = Modality.named(MODALITY.value or modalities.guess(path))
+        signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
-        if codec.bundle.manifest.modality != modality:
+        codec = Codec.load(CODEC.value or modalities.default_codec(modality.name, signals.arrays))
+        if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
-                f"{source} holds {modality} signals, {codec.bundle.name} encodes "
+                f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
                 f"{codec.bundle.manifest.modality} ones; give another --codec or --modality"
             )
-        wanted = _wanted(goal).of(modality, signals)
+        wanted = _wanted(goal).of(codec, signals)
         _check_fit(codec, signals, wanted, source)
-        made = checked.encode(codec, signals, wanted, held_out, cli.shows_progress())
+        made = checked.encode(codec, signals, wanted, cli.shows_progress())
         for note in made.notes:
             cli.note(f"{source}: {note}")
         _check_loss(made.found, signals, goal, source)
@@ -146,40 +143,39 @@ def _paths(argv: list[str]) -> tuple[str, str]:
     return source, target
 
 
-def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
+def _read(path: str, source: str, modality: Modality) -> Signals:
+    """The signals of IN, before coding."""
+    if modality.fit:
+        cli.require_tensorflow()
+        with cli.importing_tensorflow():
+            imported(modality.fit)
     try:
-        if modality == "scene":
-            return _read_scene(path)
-        return modalities.read(path, modality, **_reader_options(modality)), None
+        signals = modalities.read(path, modality.name, **_options(modality))
+        problem = modalities.unfit(modality.name, signals, MOST_LOST) if MEASURE.value else None
+        if problem is not None and not FORCE.value:
+            raise MscnError(f"{path}: {problem}; --force encodes it as it is")
     except MscnError as error:  # of who never heard of `source`
         raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+    return signals
 
 
-def _reader_options(modality: str) -> dict[str, Any]:
-    """What flags say to the reader of a modality."""
-    lossless = LOSSLESS.value or MAX_ERROR.value == 0
-    options: dict[str, dict[str, Any]] = {
-        "image": {"keep_metadata": METADATA.value == "keep"},
-        "field": {"variables": VARIABLES.value, "exact": lossless},
-        "silhouette": {"lossless": lossless},
-        "sound": {"lossless": lossless},
-        "volume": {"lossless": lossless},
+def _options(modality: Modality) -> dict[str, Any]:
+    """What flags and the codec say to the reader of a modality."""
+    options: dict[str, Any] = {
+        "keep_metadata": METADATA.value == "keep",
+        "variables": VARIABLES.value,
+        "lossless": LOSSLESS.value or MAX_ERROR.value == 0,
+        "bound": BOUND.value,
+        "resolution": RESOLUTION.value,
+        "steps": FIT_STEPS.value,
+        "progress": cli.shows_progress(),
     }
-    return options.get(modality, {})
-
-
-def _read_scene(source: str) -> tuple[Signals, Views]:
-    cli.require_tensorflow()
-    with cli.importing_tensorflow():
-        from mscn_tf.codec.scenes import read_scene
-    from mscn_tf.signals.scenes import unfit
-
-    progress = cli.shows_progress()
-    signals, views = read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, progress)
-    problem = unfit(signals.arrays[0], views, MOST_LOST) if MEASURE.value else None
-    if problem is not None and not FORCE.value:
-        raise MscnError(f"{source}: {problem}; --force encodes it as it is")
-    return signals, views
+    chosen = CODEC.value or modality.default_codec
+    if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
+        manifest = Bundle.load(chosen).manifest
+        if manifest.modality == modality.name:
+            options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
+    return {name: options[name] for name in modality.options if name in options}
 
 
 def _wanted(goal: dict[str, float]) -> Wanted:
@@ -230,11 +226,10 @@ def _compare_size(size: int, path: str, source: str, target: str) -> None:
 
 
 def _summary(
-    target: str, data: bytes, signals: Signals, modality: str, found: ReadBack | None
+    target: str, data: bytes, signals: Signals, modality: Modality, found: ReadBack | None
 ) -> str:
     bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
-    noun = "pictures" if modality == "image" else "signals"
-    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
+    count = f"{modality.count(len(signals.arrays))}, " if len(signals.arrays) > 1 else ""
     rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
     quality = "" if found is None else f", {found}"
     name = "standard output" if target == streams.STANDARD else target
@@ -262,12 +257,6 @@ def _goal() -> dict[str, float]:
     if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:
         raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be 0 or more")
     return given
-
-
-def _default_codec(modality: str, pictures: Sequence[np.ndarray]) -> str:
-    if modality != "image":
-        return modalities.DEFAULT_CODECS[modality]
-    return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
 
 
 def run() -> None:

@@ -38,6 +38,7 @@ from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.tiles import Tiles
@@ -175,7 +176,7 @@ class Functions:
         axes = len(self._axes)
         sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
-        name = "picture" if self._manifest.modality == "image" else "signal"
+        name = "picture" if Modality.named(self._manifest.modality).pixels else "signal"
 
         def decode_grid(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
             *sides, region, quality = rest
@@ -321,7 +322,7 @@ class Functions:
     def _restored(self, values: tf.Tensor) -> tf.Tensor:
         """Nominal values to the type that the codec decodes to."""
         kind = self._values
-        if self._manifest.modality == "image":
+        if Modality.named(self._manifest.modality).pixels:
             return tf.cast(tf.round(255.0 * tf.clip_by_value(values, 0.0, 1.0)), tf.uint8)
         if kind.dtype == "bool":
             return values >= 0.5

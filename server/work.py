@@ -21,9 +21,10 @@ import numpy as np
 from mscn_tf.codec import Codec, checked
 from mscn_tf.codec.checked import Wanted
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MODALITIES, Container, size_text
+from mscn_tf.runtime.container import Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.view import View, view
 from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
@@ -145,8 +146,9 @@ def tile(settings: Settings, name: str, item: int, z: int, x: int, y: int, kind:
     """A tile of a picture of a stored file."""
     container = _open(settings, name)
     shape = container.shapes[_item(container, item)]
-    if MODALITIES[container.modality] != "image":
-        raise MscnError(f"{name}: tiles are of pictures, not of {MODALITIES[container.modality]}")
+    modality = Modality.numbered(container.modality)
+    if not modality.pixels:
+        raise MscnError(f"{name}: tiles are of pictures, not of {modality.nouns}")
     found = zoom.part(shape, z, x, y)
     if found is None:
         raise RefusedError(
@@ -161,12 +163,12 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
     """What a stored file says about itself and one of its items, as JSON."""
     container = _open(settings, name)
     shape = container.shapes[_item(container, item)]
-    modality = MODALITIES[container.modality]
-    last = zoom.original(shape) if modality == "image" else None
+    modality = Modality.numbered(container.modality)
+    last = zoom.original(shape) if modality.pixels else None
     found = {
         "id": name,
         "codec": _codec_of(settings, container).bundle.name,
-        "modality": modality,
+        "modality": modality.name,
         "items": container.items,
         "name": container.names[item] if container.names else None,
         "size": list(shape[::-1]),
@@ -202,7 +204,9 @@ def encode(
 
 def _coder(settings: Settings, name: Optional[str]) -> Codec:
     codecs = [
-        codec for codec in _codecs(settings).values() if codec.bundle.manifest.modality == "image"
+        codec
+        for codec in _codecs(settings).values()
+        if Modality.named(codec.bundle.manifest.modality).pixels
     ]
     if not codecs:
         raise RefusedError(501, "this server has no codec of pictures")
@@ -268,7 +272,7 @@ def _rendered(
 ) -> Answer:
     codec = _codec_of(settings, container)
     wanted = view(container, item, scale, size, region)
-    picture = MODALITIES[container.modality] == "image"
+    picture = Modality.numbered(container.modality).pixels
     kind = kind or ("png" if picture else "npy")
     if kind != "npy":
         if not picture:

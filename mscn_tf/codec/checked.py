@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from mscn_tf.codec.codec import Codec
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
-
-if TYPE_CHECKING:
-    from mscn_tf.signals.views import Views
 
 _RAISED = (8, 10)  # qualities that are tried where the default one loses too much
 _MUCH = 0.25  # of a signal's spread: what codecs lose of their own kind of signals is less
@@ -41,14 +39,15 @@ class Wanted:
     effort: int = 2
     measure: bool = True
 
-    def of(self, modality: str, signals: Signals) -> Wanted:
+    def of(self, codec: Codec, signals: Signals) -> Wanted:
         """The same, where nothing is said as it suits the signals."""
         bound, lossless = self.bound, self.lossless or signals.lossless
-        if bound is None and not self.goal and modality == "voxels" and not lossless:
+        truth = codec.values.dtype == "bool"  # which codecs keep by a code of their own
+        if bound is None and not self.goal and truth and not lossless:
             bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
         if signals.lossless and (self.goal or bound is not None):
             lossless = False  # losses were asked for
-        if bound == 0 and modality != "voxels":
+        if bound == 0 and not truth:
             lossless, bound = True, None
         return dataclasses.replace(self, bound=bound, lossless=lossless)
 
@@ -85,7 +84,6 @@ def encode(
     codec: Codec,
     signals: Signals,
     wanted: Wanted,
-    views: Optional[Views] = None,
     progress: bool = False,
 ) -> Checked:
     """A file of signals, read back.
@@ -97,20 +95,20 @@ def encode(
       codec: of the signals' modality.
       signals: as their reader gave them.
       wanted: as `Wanted.of` gives it.
-      views: of a scene, by which it is measured.
       progress: shows bars on standard error.
 
     Raises:
       MscnError: as of `Codec.encode`, or a bound can't be kept.
     """
     modality = codec.bundle.manifest.modality
+    fitted = bool(Modality.named(modality).fit)  # which has lost something in any case
     options: dict[str, Any] = {"lossless": wanted.lossless, "alpha_quality": wanted.alpha_quality}
     if wanted.bound is not None:
         options["max_error"] = modalities.array_bound(modality, wanted.bound, signals.metadata)
     tries: list[Mapping[str, Any]] = [wanted.goal]
     if wanted.free and wanted.measure and len(signals.arrays) == 1:
         tries += [{"quality": quality} for quality in _RAISED]
-        tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
+        tries += [] if fitted else [{"lossless": True}]
     reads_back = wanted.measure or wanted.bound is not None
     for attempt in tries:
         asked = {**options, **attempt}
@@ -129,8 +127,6 @@ def encode(
         found = read_back(codec, data, signals, progress, promised)
         if wanted.bound is not None:
             found.check_bound(wanted.bound)
-        if views is not None:
-            found = _of_views(codec, data, signals, views, found)
         if not found.lost:
             break
     notes = []
@@ -138,7 +134,7 @@ def encode(
         kept = "kept the values as they were read" if "lossless" in attempt else None
         told = kept or f"took --quality={attempt['quality']}"
         notes.append(f"the default quality would lose too much of it; {told}")
-    elif wanted.free and views is None and _MUCH < found.share <= MOST_LOST:
+    elif wanted.free and not fitted and _MUCH < found.share <= MOST_LOST:
         notes.append(
             f"it loses {found.share:.0%} of its own spread ({describe(found.figures)}); a higher "
             "quality or a bound keeps more"
@@ -158,13 +154,3 @@ def loss(found: Optional[ReadBack], signals: Signals) -> Optional[str]:
         f"{len(found.lost)} of {len(signals.arrays)} signals lose more than half of their own "
         f"spread; the worst is item {worst}{name}, with {found.shares[worst]:.0%}"
     )
-
-
-def _of_views(
-    codec: Codec, data: bytes, signals: Signals, views: Views, found: ReadBack
-) -> ReadBack:
-    """What a scene's file is worth in pictures."""
-    from mscn_tf.signals.scenes import measure_views
-
-    figures, share = measure_views(signals.arrays[0], codec.decode(data), views)
-    return ReadBack(figures, [share], found.largest_error)

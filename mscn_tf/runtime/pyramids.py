@@ -15,6 +15,7 @@ import numpy as np
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic
 from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
@@ -46,7 +47,7 @@ class Pyramids(Scheme):
 
     def __init__(self, bundle: Bundle):
         super().__init__(bundle)
-        if bundle.manifest.modality != "image":
+        if not Modality.named(bundle.manifest.modality).pixels:
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
         self.prior = PyramidPrior(bundle.arrays("prior"))
