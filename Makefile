@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint types layout test test-new test-slow web node test-web docs bench clean
+.PHONY: help setup demo lint types layout test test-new test-slow lock web node test-web docs bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -22,6 +22,7 @@ help:
 	@echo "make test       lint and tests"
 	@echo "make test-new   tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
+	@echo "make lock       requirements.lock, after a change of setup.cfg or constraints.txt"
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
@@ -84,6 +85,20 @@ OF_TENSORFLOW := stack networks sparsity entropy fitting training experiments ex
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -n 2 -m slow
+
+# One lock serves both stacks, by markers. What constraints.txt leaves free stays as it was.
+LOCK := build/lock
+LOCKED := train evaluate signals serve test
+
+$(LOCK)/ready: $(READY)
+	@$(BIN)/python -m venv $(LOCK) && $(LOCK)/bin/python -m pip install -q 'uv>=0.9'
+	@touch $@
+
+lock: $(LOCK)/ready
+	@$(LOCK)/bin/uv pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url \
+	  --custom-compile-command 'make lock' -p 3.11 -c constraints.txt $(addprefix --extra ,$(LOCKED)) \
+	  setup.cfg -o requirements.lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) packages; look through what changed"
 
 # Third-party JavaScript is fetched by npm at the versions of the lock file, and not committed.
 WEB := build/web

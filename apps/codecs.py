@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
-from mscn_tf.runtime.container import AXES, MAX_SIDE
+from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.errors import printable
+from mscn_tf.runtime.modality import Modality
 
 _ROW = "{:12} {:>10}  {:16}  {:10}  {:8}  {}"
 
@@ -48,7 +49,9 @@ def main(argv: list[str]) -> None:
                 f"{(SHIPPED / (name + SUFFIX)).stat().st_size:,}",
                 bundle.id[:8].hex(),
                 manifest.modality,
-                "whole" if edge == MAX_SIDE else "x".join([str(edge)] * AXES[manifest.modality]),
+                "whole"
+                if edge == MAX_SIDE
+                else "x".join([str(edge)] * Modality.named(manifest.modality).axes),
                 _range(manifest.qualities),
             )
         )

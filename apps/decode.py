@@ -17,16 +17,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import Optional
 
+import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli, streams
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.progress import shown
-from mscn_tf.signals.modalities import ENDINGS, check_metadata, write
+from mscn_tf.signals.modalities import check_metadata, write
+from mscn_tf.signals.signal import Selection
 
 CODEC = flags.DEFINE_string(
     "codec", None, "codec that IN was made with; only needed for one that doesn't come with mscn"
@@ -43,45 +47,32 @@ FORCE = flags.DEFINE_bool("force", False, "replace files that are there already;
 
 def main(argv: list[str]) -> None:
     """The command: what it decodes appears complete or not at all."""
-    source, target = _paths(argv)
+    source, given = _paths(argv)
     size, region = _size(), _region()
     if SCALE.value is not None and size is not None:
         raise MscnError("give one of --scale and --size")
     data = streams.read(source)
     container = Container.from_bytes(data, streams.name_of(source), lazy=True)
     check_metadata(container)
-    modality = MODALITIES[container.modality]
-    if target is None:
-        target = streams.beside(source, "" if container.items > 1 else ENDINGS[modality])
+    modality = Modality.numbered(container.modality)
+    target = given or _beside(source, container, modality)
     folder = target != streams.STANDARD and (
         os.path.isdir(target) or not os.path.splitext(target)[1] or target.endswith(os.sep)
     )
     if not folder and target != streams.STANDARD:
         streams.check_free(target, FORCE.value, (source,))
         cli.check_writable(target)
-    single = container.items == 1 or ITEM.value is not None
-    if not single and (size is not None or region is not None):
-        raise MscnError(f"{source} holds {container.items} signals; name one with --item=I")
-    item = (ITEM.value or 0) if single else None
-    codec = FileDecoder.of(container, CODEC.value)
-    if single:
-        arrays = (codec.decode(container, i, SCALE.value, size, region) for i in (item,))
-    else:
-        arrays = codec.decode_all(container, SCALE.value)
-    view = {
-        "item": item,
-        "shapes": container.shapes,
-        "scale": SCALE.value,
-        "size": size,
-        "region": region,
-        "poses": POSES.value,
-    }
+    item = (ITEM.value or 0) if container.items == 1 else ITEM.value
+    if item is None and (size is not None or region is not None):
+        raise MscnError(f"{source} holds {modality.count(container.items)}; name one with --item=I")
+    selection = Selection(container.shapes, item, SCALE.value, size, region, POSES.value)
+    arrays = _decoded(FileDecoder.of(container, CODEC.value), container, selection)
     names = container.names
-    if names and single:
+    if names and item is not None:
         names = names[item : item + 1]
-    written = streams.output_path(target, ENDINGS[modality], folder, FORCE.value)
+    written = streams.output_path(target, modality.ending, folder, FORCE.value)
     with shown(container, "decoding", cli.shows_progress()), written as path:
-        told = write(path, modality, arrays, names, container.metadata, view)
+        told = write(path, modality.name, arrays, names, container.metadata, selection)
     standard = target == streams.STANDARD
     cli.tell(f"{'standard output' if standard else target}: {told}", standard)
 
@@ -92,6 +83,24 @@ def _paths(argv: list[str]) -> tuple[str, Optional[str]]:
         return argv[1], None
     source, target = cli.positional(argv, "IN.mscn", "OUT")
     return source, target
+
+
+def _beside(source: str, container: Container, modality: Modality) -> str:
+    """OUT where it wasn't given: IN's name with the ending of one signal, or of a folder."""
+    target = streams.beside(source, "" if container.items > 1 else modality.ending)
+    return streams.STANDARD if target is None else target
+
+
+def _decoded(
+    codec: FileDecoder, container: Container, selection: Selection
+) -> Iterator[np.ndarray]:
+    """What is selected of a file, signal by signal."""
+    if selection.item is None:
+        yield from codec.decode_all(container, selection.scale)
+    else:
+        yield codec.decode(
+            container, selection.item, selection.scale, selection.size, selection.region
+        )
 
 
 def _size() -> Optional[tuple[int, ...]]:

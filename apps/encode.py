@@ -8,7 +8,8 @@ TensorFlow; nothing else does. IN may be "-", standard input, and OUT "-", stand
 IN's name with the ending .mscn where it is left out.
 
 The file is read back before it is kept. A signal that lost more than half of its own spread is
-refused, as are values that the codec doesn't know; --force writes them all the same.
+refused, as are values that the codec doesn't know; --force writes them all the same. Where no
+quality was asked for, a loss of more than a quarter is said.
 
 Examples:
   mscn encode photo.png                         # photo.mscn, at quality 5
@@ -20,23 +21,21 @@ Examples:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli, streams
-from mscn_tf.codec import Codec
-from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
-from mscn_tf.runtime.container import MODALITIES
+from mscn_tf.codec import Codec, checked
+from mscn_tf.codec.checked import Wanted
+from mscn_tf.codec.read_back import MOST_LOST, ReadBack
+from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
-
-if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
 
 CODEC = flags.DEFINE_string(
     "codec",
@@ -44,7 +43,7 @@ CODEC = flags.DEFINE_string(
     "codec: a name that `mscn codecs` lists, or a .mscnb file; default by modality and size",
 )
 MODALITY = flags.DEFINE_enum(
-    "modality", None, MODALITIES, "what IN holds; default by its name's ending or its content"
+    "modality", None, Modality.names(), "what IN holds; default by its name's ending or its content"
 )
 QUALITY = flags.DEFINE_float("quality", None, "1 (smallest) to 10 (best), steps of 1/16; default 5")
 BPP = flags.DEFINE_float("bpp", None, "bits a pixel, or sample, that the file may take at most")
@@ -90,29 +89,32 @@ MEASURE = flags.DEFINE_bool(
     "measure", True, "read the file back, to check and to measure it; default yes"
 )
 
-_RAISED = (8, 10)  # qualities that are tried where the default one loses too much
-
 
 def main(argv: list[str]) -> None:
     """The command: encodes, reads back what it made, writes it, and prints size and quality."""
     source, target = _paths(argv)
     goal = _goal()
     with streams.input_path(source) as path:
-        modality = MODALITY.value or modalities.guess(path)
-        signals, held_out = _read(path, source, modality)
+        modality = Modality.named(MODALITY.value or modalities.guess(path))
+        signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or _default_codec(modality, signals.arrays))
-        if codec.bundle.manifest.modality != modality:
+        codec = Codec.load(CODEC.value or modalities.default_codec(modality.name, signals.arrays))
+        if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
-                f"{source} holds {modality} signals, {codec.bundle.name} encodes "
+                f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
                 f"{codec.bundle.manifest.modality} ones; give another --codec or --modality"
             )
-        data, found = _encoded(codec, signals, goal, source, held_out)
-        _check_loss(found, signals, goal, source)
-        streams.write(target, data)
-        _compare_size(len(data), path, source, target)
-    cli.tell(_summary(target, data, signals, modality, found), target == streams.STANDARD)
+        wanted = _wanted(goal).of(codec, signals)
+        _check_fit(codec, signals, wanted, source)
+        made = checked.encode(codec, signals, wanted, cli.shows_progress())
+        for note in made.notes:
+            cli.note(f"{source}: {note}")
+        _check_loss(made.found, signals, goal, source)
+        streams.write(target, made.data)
+        _compare_size(len(made.data), path, source, target)
+    summary = _summary(target, made.data, signals, modality, made.found)
+    cli.tell(summary, target == streams.STANDARD)
 
 
 def _paths(argv: list[str]) -> tuple[str, str]:
@@ -141,139 +143,75 @@ def _paths(argv: list[str]) -> tuple[str, str]:
     return source, target
 
 
-def _read(path: str, source: str, modality: str) -> tuple[Signals, Views | None]:
+def _read(path: str, source: str, modality: Modality) -> Signals:
+    """The signals of IN, before coding."""
+    if modality.fit:
+        cli.require_tensorflow()
+        with cli.importing_tensorflow():
+            imported(modality.fit)
     try:
-        if modality == "scene":
-            return _read_scene(path)
-        return modalities.read(path, modality, **_reader_options(modality)), None
+        signals = modalities.read(path, modality.name, **_options(modality))
+        problem = modalities.unfit(modality.name, signals, MOST_LOST) if MEASURE.value else None
+        if problem is not None and not FORCE.value:
+            raise MscnError(f"{path}: {problem}; --force encodes it as it is")
     except MscnError as error:  # of who never heard of `source`
         raise MscnError(str(error).replace(path, streams.name_of(source))) from error
+    return signals
 
 
-def _reader_options(modality: str) -> dict[str, Any]:
-    """What flags say to the reader of a modality."""
-    lossless = LOSSLESS.value or MAX_ERROR.value == 0
-    options: dict[str, dict[str, Any]] = {
-        "image": {"keep_metadata": METADATA.value == "keep"},
-        "field": {"variables": VARIABLES.value, "exact": lossless},
-        "silhouette": {"lossless": lossless},
-        "sound": {"lossless": lossless},
-        "volume": {"lossless": lossless},
+def _options(modality: Modality) -> dict[str, Any]:
+    """What flags and the codec say to the reader of a modality."""
+    options: dict[str, Any] = {
+        "keep_metadata": METADATA.value == "keep",
+        "variables": VARIABLES.value,
+        "lossless": LOSSLESS.value or MAX_ERROR.value == 0,
+        "bound": BOUND.value,
+        "resolution": RESOLUTION.value,
+        "steps": FIT_STEPS.value,
+        "progress": cli.shows_progress(),
     }
-    return options.get(modality, {})
+    chosen = CODEC.value or modality.default_codec
+    if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
+        manifest = Bundle.load(chosen).manifest
+        if manifest.modality == modality.name:
+            options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
+    return {name: options[name] for name in modality.options if name in options}
 
 
-def _read_scene(source: str) -> tuple[Signals, Views]:
-    cli.require_tensorflow()
-    with cli.importing_tensorflow():
-        from mscn_tf.codec.scenes import read_scene
-    from mscn_tf.signals.scenes import unfit
-
-    progress = cli.shows_progress()
-    signals, views = read_scene(source, BOUND.value, RESOLUTION.value, FIT_STEPS.value, progress)
-    problem = unfit(signals.arrays[0], views, MOST_LOST) if MEASURE.value else None
-    if problem is not None and not FORCE.value:
-        raise MscnError(f"{source}: {problem}; --force encodes it as it is")
-    return signals, views
+def _wanted(goal: dict[str, float]) -> Wanted:
+    """What flags ask for."""
+    return Wanted(
+        goal, MAX_ERROR.value, LOSSLESS.value, ALPHA_QUALITY.value, EFFORT.value, MEASURE.value
+    )
 
 
-def _encoded(
-    codec: Codec, signals: Signals, goal: dict[str, float], source: str, views: Views | None
-) -> tuple[bytes, ReadBack | None]:
-    """A file, and what it is worth where that was to be measured."""
-    modality = codec.bundle.manifest.modality
-    bound, lossless = MAX_ERROR.value, LOSSLESS.value or signals.lossless
-    if bound is None and not goal and modality == "voxels" and not lossless:
-        bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
-    if signals.lossless and (goal or bound is not None):
-        lossless = False  # losses were asked for
-    if bound == 0 and modality != "voxels":
-        lossless, bound = True, None
-    if not lossless and bound is None:
-        _check_fit(codec, signals, source)
-    options: dict[str, Any] = {"lossless": lossless, "alpha_quality": ALPHA_QUALITY.value}
-    if bound is not None:
-        options["max_error"] = modalities.array_bound(modality, bound, signals.metadata)
-    tries = [goal]
-    if not goal and bound is None and not lossless and len(signals.arrays) == 1 and MEASURE.value:
-        tries += [{"quality": quality} for quality in _RAISED]
-        tries += [{"lossless": True}] if views is None else []  # a grid is a fit in any case
-    reads_back = MEASURE.value or bound is not None
-    for attempt in tries:
-        wanted = {**options, **attempt}
-        data = codec.encode(
-            signals.arrays,
-            names=signals.names,
-            metadata=signals.metadata,
-            effort=EFFORT.value,
-            progress=cli.shows_progress(),
-            check=not reads_back,
-            **wanted,
-        )
-        if not reads_back:
-            return data, None
-        promised = 0.0 if wanted["lossless"] else wanted.get("max_error")
-        found = read_back(codec, data, signals, cli.shows_progress(), promised)
-        if bound is not None:
-            found.check_bound(bound)
-        if views is not None:
-            found = _of_views(codec, data, signals, views, found)
-        if not found.lost:
-            break
-    if attempt is not goal:
-        kept = "kept the values as they were read" if "lossless" in attempt else None
-        told = kept or f"took --quality={attempt['quality']}"
-        cli.note(f"{source}: the default quality would lose too much of it; {told}")
-    return data, found
-
-
-def _check_fit(codec: Codec, signals: Signals, source: str) -> None:
+def _check_fit(codec: Codec, signals: Signals, wanted: Wanted, source: str) -> None:
     """Refuses signals of another kind than the codec was made for."""
-    problem = modalities.misfit(codec.bundle.manifest.modality, signals, codec.values)
+    problem = checked.misfit(codec, signals, wanted)
     if problem is None:
         return
-    line = f"{source}: {problem}, and {codec.bundle.name} was made for others"
     if not FORCE.value:
         raise MscnError(
-            f"{line}; give --max-error=E or --lossless, or --force to encode it all the same"
+            f"{source}: {problem}; give --max-error=E or --lossless, or --force to encode it all "
+            "the same"
         )
-    cli.note(line)
+    cli.note(f"{source}: {problem}")
 
 
 def _check_loss(
     found: ReadBack | None, signals: Signals, goal: dict[str, float], source: str
 ) -> None:
     """Refuses what came back as little more than noise; says it of single signals of many."""
-    if found is None or not found.lost:
+    problem = checked.loss(found, signals)
+    if found is None or problem is None:
         return
-    worst = int(np.argmax(found.shares))
-    several = len(signals.arrays) > 1
-    what = f"{len(found.lost)} of {len(signals.arrays)} signals lose" if several else "it loses"
-    line = (
-        f"{source}: {what} more than half of their own spread"
-        if several
-        else (f"{source}: {what} {found.share:.0%} of its own spread ({describe(found.figures)})")
-    )
-    if several:
-        name = f" ({signals.names[worst]})" if signals.names else ""
-        line += f"; the worst is item {worst}{name}, with {found.shares[worst]:.0%}"
     cure = "ask for more" if goal else "another --codec may know such signals"
-    if found.share > MOST_LOST and not FORCE.value:
+    if found.too_much and not FORCE.value:
         raise MscnError(
-            f"{line}; {cure}, or take --lossless, or --max-error where the codec keeps one; "
-            "--force keeps it as it is"
+            f"{source}: {problem}; {cure}, or take --lossless, or --max-error where the codec "
+            "keeps one; --force keeps it as it is"
         )
-    cli.note(line)
-
-
-def _of_views(
-    codec: Codec, data: bytes, signals: Signals, views: Views, found: ReadBack
-) -> ReadBack:
-    """What a scene's file is worth in pictures."""
-    from mscn_tf.signals.scenes import measure_views
-
-    figures, share = measure_views(signals.arrays[0], codec.decode(data), views)
-    return ReadBack(figures, [share], found.largest_error)
+    cli.note(f"{source}: {problem}")
 
 
 def _compare_size(size: int, path: str, source: str, target: str) -> None:
@@ -288,11 +226,10 @@ def _compare_size(size: int, path: str, source: str, target: str) -> None:
 
 
 def _summary(
-    target: str, data: bytes, signals: Signals, modality: str, found: ReadBack | None
+    target: str, data: bytes, signals: Signals, modality: Modality, found: ReadBack | None
 ) -> str:
     bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
-    noun = "pictures" if modality == "image" else "signals"
-    count = f"{len(signals.arrays)} {noun}, " if len(signals.arrays) > 1 else ""
+    count = f"{modality.count(len(signals.arrays))}, " if len(signals.arrays) > 1 else ""
     rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
     quality = "" if found is None else f", {found}"
     name = "standard output" if target == streams.STANDARD else target
@@ -320,12 +257,6 @@ def _goal() -> dict[str, float]:
     if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:
         raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be 0 or more")
     return given
-
-
-def _default_codec(modality: str, pictures: Sequence[np.ndarray]) -> str:
-    if modality != "image":
-        return modalities.DEFAULT_CODECS[modality]
-    return "thumb32" if all(p.shape[:2] == (32, 32) for p in pictures) else "photo"
 
 
 def run() -> None:

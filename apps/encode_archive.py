@@ -23,6 +23,7 @@ from absl import flags
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError, install
+from mscn_tf.runtime.modality import Modality
 
 CODEC = flags.DEFINE_string(
     "codec", "thumb32", "codec of pictures: a name, or a .mscnb file; default thumb32"
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> None:
     if len(goal) > 1:
         raise MscnError(f"give one of {' and '.join('--' + name for name in goal)}")
     bundle = Bundle.load(CODEC.value)
-    if bundle.manifest.modality != "image":
+    if not Modality.named(bundle.manifest.modality).pixels:
         raise MscnError(f"codec {bundle.name} is for {bundle.manifest.modality}, not pictures")
     lowest = Codec(bundle).lowest_effort
     if EFFORT.value < lowest:
@@ -72,16 +73,13 @@ def main(argv: list[str]) -> None:
     codec = CODEC.value if CODEC.value in Bundle.names() else os.path.abspath(CODEC.value)
     pipeline.run(shards, codec, os.path.abspath(out), goal, WORKERS.value, beam_flags)
     manifest = index.finish(out, settings, shards)
-    print(
+    cli.tell(
         f"{out}: {manifest['items']} items in {len(manifest['shards'])} shards, "
         f"{manifest['bytes']:,} bytes"
     )
     sys.stdout.flush()
     if manifest["notes"]:
-        print(
-            f"{cli.program()}: reading changed some items; see {out}/{index.NOTES}",
-            file=sys.stderr,
-        )
+        cli.note(f"reading changed some items; see {out}/{index.NOTES}")
     if manifest["failed"]:
         print(
             f"{cli.program()}: {manifest['failed']} items set aside; see {out}/{index.FAILED}",

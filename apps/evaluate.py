@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Optional
 from absl import flags
 
 from mscn_tf.apps import cli
-from mscn_tf.runtime.container import MODALITIES
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
 
 if TYPE_CHECKING:
-    from mscn_tf.evaluation.modality import Modality
+    from mscn_tf.evaluation.assessment import Assessment
     from mscn_tf.evaluation.signal import Signal
 
 CODEC = flags.DEFINE_list(
@@ -42,7 +43,7 @@ CODEC = flags.DEFINE_list(
 )
 DATA = flags.DEFINE_string("data", None, "folder or file of what `mscn encode` takes")
 MODALITY = flags.DEFINE_enum(
-    "modality", None, MODALITIES, "what the data are; default by --codec, then by their names"
+    "modality", None, Modality.names(), "what the data are; default by --codec, then by their names"
 )
 METRIC = flags.DEFINE_string(
     "metric", None, "what curves and BD-rates are of: psnr, ms_ssim; rmse, ..; default by modality"
@@ -104,7 +105,7 @@ def main(argv: list[str]) -> None:
 
     baselines.require("scipy", "matplotlib", "bjontegaard")
 
-    from mscn_tf.evaluation import curves, modality
+    from mscn_tf.evaluation import assessment, curves
     from mscn_tf.evaluation.coder import MscnCoder
     from mscn_tf.evaluation.rows import RowFile
 
@@ -113,12 +114,13 @@ def main(argv: list[str]) -> None:
     wanted, linear = baselines.resolve(BASELINES.value, REFERENCE_DATA.value is not None, name)
     if linear and REFERENCE_DATA.value is None:
         raise MscnError("linear is fitted to training pictures: give --reference-data=PATTERN")
-    kind = modality.MODALITIES[name]
+    kind = assessment.of(name)
     if METRIC.value is not None:
         kind = kind.by(METRIC.value)
     published = curves.published(PUBLISHED.value, kind) if PUBLISHED.value else []
-    if CODEC.value is None and name in modalities.DEFAULT_CODECS:
-        ours = [MscnCoder(modalities.DEFAULT_CODECS[name], qualities)]
+    default = kind.modality.default_codec
+    if CODEC.value is None and default is not None:
+        ours = [MscnCoder(default, qualities)]
     ours += [MscnCoder(one.source, (1,), lossless=True) for one in ours if one.can_be_lossless]
     _check_names([coder.name for coder in ours], [*baselines.of(name), baselines.LINEAR])
     if not (ours or wanted or linear):
@@ -129,7 +131,7 @@ def main(argv: list[str]) -> None:
         wanted = [one for one in wanted if not one.together]
     rows = RowFile(out / "signals.csv", name)
     if not rows.is_of(signals):
-        raise MscnError(f"{rows.path} has rows of other {kind.plural}; give another --out")
+        raise MscnError(f"{rows.path} has rows of other {kind.nouns}; give another --out")
 
     from mscn_tf.evaluation.evaluate import Evaluation
     from mscn_tf.evaluation.linear_reference import LinearReference
@@ -155,9 +157,10 @@ def main(argv: list[str]) -> None:
             out=out,
             rows=rows,
             archive=ARCHIVE.value,
-            modality=kind,
+            assessment=kind,
             metadata=metadata,
             payload=PAYLOAD.value,
+            quiet=cli.QUIET.value,
             left_out=left_out,
         )
         evaluation.measure()
@@ -174,13 +177,13 @@ def main(argv: list[str]) -> None:
     for label, others in comparisons.items():
         for other, found in others.items():
             if found.apart:
-                print(f"{label} against {other}: {found.apart}")
+                cli.tell(f"{label} against {other}: {found.apart}")
             else:
                 span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit
                 each = found.per_signal
                 mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each {kind.noun}'s"
-                print(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
-    print(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
+                cli.tell(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
+    cli.tell(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
 
 
 def _modality(of_codecs: Sequence[str]) -> str:
@@ -194,36 +197,28 @@ def _modality(of_codecs: Sequence[str]) -> str:
 
 
 def _signals(
-    kind: Modality,
+    kind: Assessment,
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str], Path]:
     """The signals, their common metadata, what is left out, and the folder for results, made."""
-    if kind.name == "scene":
-        signals, metadata, out = _scene(kind)
+    if kind.fitted:
+        signals, metadata, out = _fitted(kind)
         return signals, metadata, [], out
     from mscn_tf.evaluation import reading
 
     return (*reading.read(DATA.value, kind), _made(OUT.value))
 
 
-def _scene(kind: Modality) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
-    from mscn_tf.signals.views import read_views
-
-    if BOUND.value is not None and not 0 < BOUND.value < math.inf:
-        raise MscnError(f"--bound={BOUND.value:g}: must be more than 0")
-    posed = read_views(DATA.value, BOUND.value)  # what is wrong is said before the folder is made
-    if not posed.measured.held_out:
-        raise MscnError(
-            f"{DATA.value}: no view is left to measure by; add transforms_test.json, or describe "
-            "at least 8 views"
-        )
-    for note in posed.notes:
+def _fitted(kind: Assessment) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:
+    """Signals that are fitted to files, with TensorFlow."""
+    # What is wrong is said before the folder is made.
+    for note in kind.posed(DATA.value, BOUND.value) if kind.posed else ():
         cli.note(note)
     cli.require_tensorflow()
     out = _made(OUT.value)
     with cli.importing_tensorflow():
-        from mscn_tf.evaluation.scenes import fitted
-    read, held_out = fitted(DATA.value, BOUND.value, out, sys.stderr.isatty())
-    return kind.signals(DATA.value, read, [held_out]), read.metadata, out
+        fitted = imported(kind.fitted)
+    read, original = fitted(DATA.value, BOUND.value, out, cli.shows_progress())
+    return kind.signals(DATA.value, read, [original]), read.metadata, out
 
 
 def _numbers(flag: flags.FlagHolder) -> list[float]:

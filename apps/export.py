@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
         with atomic_write(path) as file:
             file.write(content)
     total = sum(file.stat().st_size for file in _files(target))
-    print(f"{target}: {bundle.name} as {FORMAT.value}, {total:,} bytes")
+    cli.tell(f"{target}: {bundle.name} as {FORMAT.value}, {total:,} bytes")
 
 
 def _converted(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> dict[str, bytes]:

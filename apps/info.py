@@ -13,21 +13,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any
 
-import numpy as np
 from absl import flags
 
 from mscn_tf.apps import cli, streams
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError, install, printable
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.files import atomic_write, read_bytes
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
-
-if TYPE_CHECKING:
-    from mscn_tf.signals.views import Views
 
 JSON = flags.DEFINE_bool("json", False, "print JSON; default no")
 LIMIT = flags.DEFINE_integer("limit", 20, "how many items are shown; default 20", lower_bound=0)
@@ -43,8 +40,6 @@ CODEC = flags.DEFINE_string(
 FORCE = flags.DEFINE_bool("force", False, "replace the plot if it is there; default no")
 
 _LONG_TEXT = 200  # characters; longer ones are headers, masks or the like, in base 64
-_TRUTH = ("voxels", "silhouette")
-_POINTS = {"image": "pixel", "sound": "sample", "volume": "voxel", "voxels": "voxel"}
 
 
 def main(argv: list[str]) -> None:
@@ -87,32 +82,16 @@ def _plot(source: str, target: str) -> None:
     codec = FileDecoder.of(container, CODEC.value)
     original = None
     if ORIGINAL.value is not None:
-        original = _original(ORIGINAL.value, source, container)
+        item = container.check_item(ITEM.value)
+        original = modalities.drawn_original(ORIGINAL.value, container, item)
     figure = anatomy(codec, container, ITEM.value, original)
     with atomic_write(target) as file:
         figure.savefig(file, format=kind)
     cli.tell(f"{target}: item {ITEM.value} of {source}")
 
 
-def _original(path: str, source: str, container: Container) -> Union[np.ndarray, Views]:
-    """The signal that is drawn, before coding; of a scene the views that were held out."""
-    modality = MODALITIES[container.modality]
-    if modality == "scene":
-        from mscn_tf.signals.cubes import Cube
-        from mscn_tf.signals.views import read_views
-
-        return read_views(path, cube=Cube.of(container.metadata)).measured
-    signals = modalities.read(path, modality).arrays
-    if len(signals) != container.items:
-        raise MscnError(f"{path} holds {len(signals)} signals, {source} {container.items}")
-    item = container.check_item(ITEM.value)
-    if signals[item].shape != (*container.shapes[item], container.channels[item]):
-        raise MscnError(f"{path} is not what {source} was made from: its size or colours differ")
-    return signals[item]
-
-
 def _bound_text(info: dict[str, Any]) -> str:
-    if info["modality"] in _TRUTH:
+    if Modality.named(info["modality"]).truth:
         return "none is wrong in the original size"
     try:
         bound = modalities.file_bound(info["modality"], info["error_bound"], info["metadata"])
@@ -123,7 +102,7 @@ def _bound_text(info: dict[str, Any]) -> str:
 
 def _table(source: str, info: dict[str, Any]) -> str:
     size, items, count = info["bytes"], info["items"], info["count"]
-    bound = info["error_bound"]
+    bound, sample = info["error_bound"], Modality.named(info["modality"]).sample
     name = info["codec_name"] or "not one that comes with mscn"
     lines = [
         source,
@@ -132,7 +111,7 @@ def _table(source: str, info: dict[str, Any]) -> str:
         f"{info['tiles']} tiles in {info['blocks']} blocks",
         f"  bytes     {size['total']:,} = {size['header']:,} header + {size['side']:,} "
         f"side information + {size['payload']:,} payload",
-        f"  rate      {info['bits_per_pixel']:.4f} bits a {_POINTS.get(info['modality'], 'point')}",
+        f"  rate      {info['bits_per_pixel']:.4f} bits a {sample}",
         *([f"  bound     {_bound_text(info)}"] if bound is not None else []),
         "",
         f"  {'item':>8}  {'size':>14}  {'channels':>8}  {'quality':>7}  name",

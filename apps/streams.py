@@ -14,31 +14,9 @@ from typing import BinaryIO, Optional
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write, read_bytes, staged_folder
 from mscn_tf.runtime.header import MAGIC
+from mscn_tf.signals import other_files
 
 STANDARD = "-"  # as a path: standard input or output
-
-# First bytes, where they stand, and a file name's ending that says the same.
-_SIGNATURES = (
-    (0, b"\x93NUMPY", ".npy"),
-    (0, b"CDF", ".nc"),
-    (0, b"\x89HDF", ".nc"),
-    (8, b"WAVE", ".wav"),
-    (0, b"fLaC", ".flac"),
-    (0, b"OggS", ".ogg"),
-    (0, b"FORM", ".aiff"),
-    (0, b".snd", ".au"),
-    (0, b"caff", ".caf"),
-    (0, b"riff", ".w64"),
-    (0, b"ID3", ".mp3"),
-    (0, b"\xff\xfb", ".mp3"),
-    (0, b"#binvox", ".binvox"),
-    (344, b"n+1\0", ".nii"),
-    (344, b"ni1\0", ".nii"),
-    (0, b"\x1f\x8b", ".nii.gz"),
-    (0, b"ply", ".ply"),
-    (0, b"OFF", ".off"),
-    (0, b"solid", ".stl"),
-)
 
 
 @contextlib.contextmanager
@@ -113,11 +91,7 @@ def _is_stored(path: str) -> bool:
 
 def _ending(path: str) -> str:
     with open(path, "rb") as file:
-        head = file.read(352)
-    for at, signature, ending in _SIGNATURES:
-        if head[at : at + len(signature)] == signature:
-            return ending
-    return ""
+        return other_files.ending(file.read(other_files.HEAD))
 
 
 def check_free(target: str, force: bool, inputs: tuple[str, ...] = ()) -> None:

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
         return
     path = os.path.join(WORKDIR.value, config.name + SUFFIX)
     write_codec_bundle(path, trainer, trainer.freeze(), read_record(WORKDIR.value))
-    print(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
+    cli.tell(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
 
 
 def run() -> None:

@@ -59,7 +59,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="which of the views are measured")
     parser.add_argument("--picture", help="file to draw")
     options = parser.parse_args()
-    signals, held_out = read_scene(options.folder, None, options.resolution, options.fit_steps)
+    signals = read_scene(options.folder, None, options.resolution, options.fit_steps)
+    held_out = signals.originals[0].views
     views = held_out.some(slice(None, None, options.every))
     print(f"grid before coding: {rendered_psnr(signals.arrays[0], views):.2f} dB")
     codec, drawn = Codec.load("scene"), {}

@@ -26,7 +26,7 @@ encode       ``signals`` float32 [B, .., C], tiles of the        ``symbols`` int
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.tiles import Tiles
@@ -175,7 +176,7 @@ class Functions:
         axes = len(self._axes)
         sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
-        name = "picture" if self._manifest.modality == "image" else "signal"
+        name = "picture" if Modality.named(self._manifest.modality).pixels else "signal"
 
         def decode_grid(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
             *sides, region, quality = rest
@@ -191,9 +192,10 @@ class Functions:
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
         shape = [None, *self.network.tile_shape, self.network.channels]
+        analysed = self._analysed_on_sphere() if self._sphere else self.network.analyse
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-            code = 2.0 * self.step_sizes[0] * self._analysed(signals)
+            code = 2.0 * self.step_sizes[0] * analysed(signals)
             for step in range(1, self._steps):
                 size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
                 code -= size * self._gradient(signals, code, quality)
@@ -214,18 +216,22 @@ class Functions:
     ) -> tf.Tensor:
         return self.network(self._dequantised(symbols, quality), *grid, quality)
 
-    def _analysed(self, signals: tf.Tensor) -> tf.Tensor:
+    def _analysed_on_sphere(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """``network.analyse`` for fields on the training grid.
+
+        There least squares are a constant matrix, made here, before any graph is. (ONNX has no
+        Cholesky factors.)
+        """
         network = self.network
-        if not self._sphere:
-            return network.analyse(signals)
-        # On one grid least squares are a constant matrix. (ONNX has no Cholesky factors.)
         shape = [-1, network.count(network.frequencies), network.channels]
-        rows = _array(network.basis).reshape(shape).swapaxes(1, 2)
-        mean = _array(network.mean).reshape(shape[1:]).T
+        rows = network.basis.numpy().reshape(shape).swapaxes(1, 2)
+        mean = network.mean.numpy().reshape(shape[1:]).T
         matrix, offset = functions_of(self._manifest.model).solve(rows, mean)
         matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
         offset = offset.reshape(mean.shape).T.ravel()
-        return tf.matmul(network.project(signals) - offset, matrix, transpose_b=True)
+        return lambda signals: tf.matmul(
+            network.project(signals) - offset, matrix, transpose_b=True
+        )
 
     def _gradient(self, signals: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """``[B, M]``: that of each signal's squared error, spelled out.
@@ -316,7 +322,7 @@ class Functions:
     def _restored(self, values: tf.Tensor) -> tf.Tensor:
         """Nominal values to the type that the codec decodes to."""
         kind = self._values
-        if self._manifest.modality == "image":
+        if Modality.named(self._manifest.modality).pixels:
             return tf.cast(tf.round(255.0 * tf.clip_by_value(values, 0.0, 1.0)), tf.uint8)
         if kind.dtype == "bool":
             return values >= 0.5
@@ -379,11 +385,6 @@ def _positions(start: tf.Tensor, extent: tf.Tensor, count: tf.Tensor) -> tf.Tens
     """float64 ``[count]``: centres of equal parts of ``[start, start + extent)``."""
     middles = tf.cast(tf.range(count), tf.float64) + 0.5
     return start + middles * (extent / tf.cast(count, tf.float64))
-
-
-def _array(variable: tf.Variable) -> np.ndarray:
-    with tf.init_scope():  # also where a graph is made
-        return variable.numpy()
 
 
 def _cosine(angle: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,7 @@ from mscn_tf.runtime.header import MAX_ITEMS
 from mscn_tf.server import files, work
 from mscn_tf.server.limits import Limits, Metrics
 from mscn_tf.server.settings import Settings
-from mscn_tf.server.workers import Workers, response
+from mscn_tf.server.workers import NOTE, Workers, response
 
 # This module has no `from __future__ import annotations`: FastAPI reads the endpoints' annotations.
 
@@ -126,6 +126,13 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
 _VALUES: _Responses = {
     200: {"content": dict.fromkeys(sorted(set(work.MEDIA_TYPES.values())), _BINARY)}
+}
+
+_NOTES = {
+    NOTE: {
+        "description": "What was left out of the picture, or done otherwise; once for each",
+        "schema": {"type": "string"},
+    }
 }
 
 
@@ -256,7 +263,7 @@ def _of_bodies(
         "/encode",
         summary="A picture to a .mscn file",
         response_class=Response,
-        responses={200: {"content": {work.MSCN: _BINARY}}, **_errors(413, 501)},
+        responses={200: {"content": {work.MSCN: _BINARY}, "headers": _NOTES}, **_errors(413, 501)},
         openapi_extra=_BODY,
     )
     async def encode(

@@ -18,16 +18,19 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from mscn_tf.codec import Codec
+from mscn_tf.codec import Codec, checked
+from mscn_tf.codec.checked import Wanted
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MODALITIES, Container, size_text
+from mscn_tf.runtime.container import Container, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.view import View, view
 from mscn_tf.server import zoom
 from mscn_tf.server.files import path_of
 from mscn_tf.server.settings import Settings
 from mscn_tf.signals import picture_files
+from mscn_tf.signals.signal import Signals
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -44,11 +47,12 @@ _OPEN_FILES = 4  # stored files that a worker keeps in memory
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, media type and body of an HTTP response."""
+    """Status, media type and body of an HTTP response, and notes on it, a line each."""
 
     status: int
     media_type: str
     content: bytes
+    notes: tuple[str, ...] = ()
 
 
 class RefusedError(MscnError):
@@ -142,8 +146,9 @@ def tile(settings: Settings, name: str, item: int, z: int, x: int, y: int, kind:
     """A tile of a picture of a stored file."""
     container = _open(settings, name)
     shape = container.shapes[_item(container, item)]
-    if MODALITIES[container.modality] != "image":
-        raise MscnError(f"{name}: tiles are of pictures, not of {MODALITIES[container.modality]}")
+    modality = Modality.numbered(container.modality)
+    if not modality.pixels:
+        raise MscnError(f"{name}: tiles are of pictures, not of {modality.nouns}")
     found = zoom.part(shape, z, x, y)
     if found is None:
         raise RefusedError(
@@ -158,12 +163,12 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
     """What a stored file says about itself and one of its items, as JSON."""
     container = _open(settings, name)
     shape = container.shapes[_item(container, item)]
-    modality = MODALITIES[container.modality]
-    last = zoom.original(shape) if modality == "image" else None
+    modality = Modality.numbered(container.modality)
+    last = zoom.original(shape) if modality.pixels else None
     found = {
         "id": name,
         "codec": _codec_of(settings, container).bundle.name,
-        "modality": modality,
+        "modality": modality.name,
         "items": container.items,
         "name": container.names[item] if container.names else None,
         "size": list(shape[::-1]),
@@ -179,7 +184,7 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
 def encode(
     settings: Settings, data: bytes, name: Optional[str], goal: dict[str, float], effort: int
 ) -> Answer:
-    """A `.mscn` file of a picture in the request's body."""
+    """A `.mscn` file of a picture in the request's body, read back as `mscn encode` does it."""
     if len(goal) > 1:
         raise MscnError("give one of quality, bpp, bytes and psnr")
     goal = {"size" if key == "bytes" else key: value for key, value in goal.items()}
@@ -188,13 +193,20 @@ def encode(
         codec.encoder  # noqa: B018
     except MscnError as error:
         raise RefusedError(501, str(error)) from error
-    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels).pixels
-    return Answer(200, MSCN, codec.encode(picture, effort=effort, **goal))
+    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels)
+    signals = Signals([picture.pixels])
+    made = checked.encode(codec, signals, Wanted(goal, effort=effort))
+    problem = checked.loss(made.found, signals)
+    if problem is not None:
+        raise MscnError(f"body: {problem}; ask for more")
+    return Answer(200, MSCN, made.data, (*picture.notes, *made.notes))
 
 
 def _coder(settings: Settings, name: Optional[str]) -> Codec:
     codecs = [
-        codec for codec in _codecs(settings).values() if codec.bundle.manifest.modality == "image"
+        codec
+        for codec in _codecs(settings).values()
+        if Modality.named(codec.bundle.manifest.modality).pixels
     ]
     if not codecs:
         raise RefusedError(501, "this server has no codec of pictures")
@@ -260,7 +272,7 @@ def _rendered(
 ) -> Answer:
     codec = _codec_of(settings, container)
     wanted = view(container, item, scale, size, region)
-    picture = MODALITIES[container.modality] == "image"
+    picture = Modality.numbered(container.modality).pixels
     kind = kind or ("png" if picture else "npy")
     if kind != "npy":
         if not picture:

@@ -11,10 +11,15 @@ from fastapi import HTTPException, Response
 from mscn_tf.server import work
 from mscn_tf.server.settings import Settings
 
+NOTE = "mscn-note"  # the header with what was left out or done otherwise, once for each
+
 
 def response(answer: work.Answer) -> Response:
     """An answer as it is sent."""
-    return Response(answer.content, answer.status, media_type=answer.media_type)
+    sent = Response(answer.content, answer.status, media_type=answer.media_type)
+    for note in answer.notes:
+        sent.headers.append(NOTE, note.encode("ascii", "backslashreplace").decode())
+    return sent
 
 
 class Workers:

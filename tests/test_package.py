@@ -5,11 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.installed import PIP, ROOT, build_wheel
 
 
 def run(program: str) -> str:
@@ -54,26 +53,9 @@ def test_unknown_attribute():
 def installed(tmp_path_factory) -> dict[str, str]:
     """The environment of programs that see the installed wheel and no source."""
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
-        pytest.skip("what belongs to the package is known where git is")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("tests/"):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
     place = folder / "installed"
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(place), str(wheel)], check=True)
-    shutil.rmtree(source)
+    install = [sys.executable, *PIP, "install", "--no-deps", "--target", str(place)]
+    subprocess.run([*install, str(build_wheel(folder))], check=True)
     return {**os.environ, "PYTHONPATH": str(place), "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
 
 

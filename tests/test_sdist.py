@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.installed import copy_source
 
 
 def test_the_sdist_is_the_repository(tmp_path):
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
-        pytest.skip("what belongs to the package is known where git is")
     source = tmp_path / "source"
-    names = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
-    for name in names:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
+    names = copy_source(source)
     (source / "demo" / "decoded.png").write_bytes(b"of a demo that ran")
     program = f"from setuptools.build_meta import build_sdist; build_sdist({str(tmp_path)!r})"
     build = subprocess.run(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
+from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import LEVELS
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
@@ -24,10 +25,10 @@ def checked_signals(
       MscnError: they aren't such arrays.
     """
     manifest, values = codec.bundle.manifest, codec.values
-    if manifest.modality == "image":
+    if Modality.named(manifest.modality).pixels:
         return _checked_pictures(signals)
     modality, channels = manifest.modality, manifest.channels
-    axes = AXES[modality]
+    axes = Modality.named(modality).axes
     if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
         signals = [signals]
     signals = list(signals)
@@ -57,7 +58,7 @@ def checked_signals(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"
             )
-    if manifest.modality == "field" and len({signal.shape for signal in signals}) > 1:
+    if Modality.named(modality).sphere and len({signal.shape for signal in signals}) > 1:
         raise MscnError("fields of different grids; encode them into a file each")
     return signals
 
@@ -107,7 +108,7 @@ def check_alpha(codec: FileDecoder, quality: float, bound: float | None) -> None
     """Raises MscnError where alpha can't be made coarser, or not as much."""
     if not 1 <= quality <= LEVELS:
         raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
-    if codec.bundle.manifest.modality != "image":
+    if not Modality.named(codec.bundle.manifest.modality).pixels:
         raise MscnError("alpha_quality is for pictures")
     if bound is not None:
         raise MscnError("give alpha_quality without lossless and max_error")

@@ -12,6 +12,7 @@ from mscn_tf.codec.tiling import planes
 from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
@@ -58,7 +59,11 @@ class Parts:
         }
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
-        return planes(signal) if self._codec.bundle.manifest.modality == "image" else [signal]
+        return (
+            planes(signal)
+            if Modality.named(self._codec.bundle.manifest.modality).pixels
+            else [signal]
+        )
 
     @property
     def coded(self) -> list[np.ndarray]:

@@ -46,6 +46,11 @@ class ReadBack:
         """What all of them lost, as the root of the mean square."""
         return float(np.sqrt(np.mean(np.square(self.shares))))
 
+    @property
+    def too_much(self) -> bool:
+        """Whether what is left of all of them is worth less than half."""
+        return self.share > MOST_LOST
+
     def check_bound(self, bound: float) -> None:
         """Makes sure that a promise was kept.
 

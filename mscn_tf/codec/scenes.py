@@ -9,13 +9,20 @@ import numpy as np
 from mscn_tf.fitting.radiance import fit_radiance
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.signals.scenes import Fitted
 from mscn_tf.signals.signal import Signals
-from mscn_tf.signals.views import Views, read_views
+from mscn_tf.signals.views import read_views
+
+RESOLUTION, STEPS = 48, 600  # points of a grid along each axis, and steps of its fit
 
 
 def read_scene(
-    path: PathLike, bound: Optional[float], resolution: int, steps: int, progress: bool = False
-) -> tuple[Signals, Views]:
+    path: PathLike,
+    bound: Optional[float] = None,
+    resolution: int = RESOLUTION,
+    steps: int = STEPS,
+    progress: bool = False,
+) -> Signals:
     """The radiance grid of a folder of posed pictures, and views to measure it by.
 
     Args:
@@ -27,8 +34,9 @@ def read_scene(
 
     Returns:
       signals whose metadata says ``bound``, and ``centre`` where it isn't the origin, ``focal`` and
-      ``picture_size`` (width, height) of the first picture, and the cameras' mean ``distance``; and
-      the views held out of the fit, or, where there are none, those that were fitted.
+      ``picture_size`` (width, height) of the first picture, and the cameras' mean ``distance``;
+      whose original is `Fitted` with the views held out of the fit, or, where there are none, those
+      that were fitted.
 
     Raises:
       MscnError: the folder can't be read, or an argument is out of range.
@@ -52,4 +60,5 @@ def read_scene(
         "distance": round(float(distance), 6),
         **({} if ground is None else {"ground": list(ground)}),
     }
-    return Signals([grid], None, metadata, posed.notes), posed.measured
+    originals = [Fitted(grid, posed.measured)]
+    return Signals([grid], None, metadata, posed.notes, originals=originals)

@@ -12,6 +12,7 @@ from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
 from mscn_tf.codec.tiling import as_floats, strips, to_tiles
 from mscn_tf.runtime.grids import sphere_grid
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
 from mscn_tf.runtime.tiles import Tiles
 
@@ -85,7 +86,7 @@ class TileEncoding:
         if scheme.sphere:
             return scheme.values.normalise(plane)[None]
         edge, overlap = manifest.tile_edge, manifest.tile_overlap
-        if manifest.modality == "image":  # stays uint8: a quarter of the memory
+        if Modality.named(manifest.modality).pixels:  # stays uint8: a quarter of the memory
             plane = np.broadcast_to(plane, (*plane.shape[:2], manifest.channels))
             return to_tiles(plane, edge, overlap)
         if plane.ndim > 2:

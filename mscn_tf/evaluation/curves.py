@@ -14,7 +14,8 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
+from mscn_tf.evaluation.assessment import Assessment, Measure
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.rows import Row
 from mscn_tf.runtime.errors import MscnError
 
@@ -45,7 +46,7 @@ class Curve:
     label: str
     rate: Sequence[float]
     quality: Sequence[float]
-    measure: Measure = field(default_factory=lambda: MODALITIES["image"].quality)
+    measure: Measure = field(default_factory=lambda: PICTURES.quality)
     beside: Mapping[str, Optional[Sequence[float]]] = field(default_factory=dict)
     bytes: Optional[Sequence[float]] = None
     header: Optional[Sequence[float]] = None
@@ -77,10 +78,10 @@ class Curve:
         at = np.clip(np.log(rate), *np.log([self.rate[0], self.rate[-1]]))
         return float(PchipInterpolator(np.log(self.rate), self.levels)(at))
 
-    def to_json(self, modality: Modality) -> dict[str, Any]:
+    def to_json(self, assessment: Assessment) -> dict[str, Any]:
         """The curve as CompressAI writes them: name, description, results."""
-        results = {modality.rate.name: list(self.rate)}
-        for measure in modality.measures:
+        results = {assessment.rate.name: list(self.rate)}
+        for measure in assessment.measures:
             values = self.quality if measure.name == self.measure.name else None
             values = values or self.beside.get(measure.name)
             if values is not None:
@@ -95,7 +96,7 @@ def curve(
     rows: Sequence[Row],
     name: str,
     label: str,
-    modality: Modality = MODALITIES["image"],
+    assessment: Assessment = PICTURES,
     payload: bool = False,
 ) -> Curve:
     """The curve of a codec, or the better one at each rate where its rows are of several variants.
@@ -106,13 +107,13 @@ def curve(
     Args:
       rows: of the codec.
       name, label: of the curve.
-      modality: of the signals; its first measure is the curve's quality.
+      assessment: of the signals; its first measure is the curve's quality.
       payload: rates without headers; rows that don't tell them make no point.
     """
     variants: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         variants[row.codec].append(row)
-    made = _Made(name, label, modality)
+    made = _Made(name, label, assessment)
     curves = [made.mean_curve(group, payload) for group in variants.values()]
     curves = [one for one in curves if one.rate]
     if len(curves) < 2:
@@ -150,22 +151,22 @@ class _Made:
 
     Attributes:
       name, label: of the curve.
-      modality: of the signals.
+      assessment: of the signals.
     """
 
     name: str
     label: str
-    modality: Modality
+    assessment: Assessment
 
     @property
     def _measures(self) -> list[Measure]:
         """Of the modality, but for the curve's quality."""
-        quality = self.modality.quality
-        return [measure for measure in self.modality.measures if measure.name != quality.name]
+        quality = self.assessment.quality
+        return [measure for measure in self.assessment.measures if measure.name != quality.name]
 
     def level(self, point: Point) -> float:
         """Of a point's quality."""
-        return self.modality.quality.level(point.quality)
+        return self.assessment.quality.level(point.quality)
 
     def mean_curve(self, rows: Sequence[Row], payload: bool) -> Curve:
         """The curve of rows of one codec."""
@@ -176,7 +177,7 @@ class _Made:
         points = []
         for group in settings.values():
             rate = known_mean([_rate(row, payload) for row in group])
-            quality = self._mean(group, self.modality.quality)
+            quality = self._mean(group, self.assessment.quality)
             if len(group) < count or rate is None or quality is None:
                 continue
             beside = {part: known_mean([getattr(row, part) for row in group]) for part in _BYTES}
@@ -210,7 +211,7 @@ class _Made:
             label=self.label,
             rate=[point.rate for point in kept],
             quality=[point.quality for point in kept],
-            measure=self.modality.quality,
+            measure=self.assessment.quality,
             source=source,
             published=published,
             **{part: _column(kept, part) for part in _BYTES},
@@ -239,7 +240,7 @@ def known_mean(
     return float(mean(known)) if len(known) == len(values) else None
 
 
-def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Curve]:
+def published(dataset: str, assessment: Assessment = PICTURES) -> list[Curve]:
     """Curves from the literature; the names of data sets are in `published.csv`.
 
     Raises:
@@ -247,11 +248,11 @@ def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Cu
     """
     with open(PUBLISHED, newline="") as file:
         rows = list(csv.DictReader(file))
-    known = sorted({row["dataset"] for row in rows if row["modality"] == modality.name})
+    known = sorted({row["dataset"] for row in rows if row["modality"] == assessment.name})
     if dataset not in known:
         words = f"there are curves of {', '.join(known)}" if known else "there are none of these"
         raise MscnError(f"--published={dataset}: {words}")
-    if modality.quality.name != "psnr":
+    if assessment.quality.name != "psnr":
         raise MscnError(f"--published={dataset}: those curves are of PSNR; give --metric=psnr")
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
@@ -259,7 +260,7 @@ def published(dataset: str, modality: Modality = MODALITIES["image"]) -> list[Cu
             found[row["codec"]].append(row)
     return [
         _Made(
-            f"published-{codec.lower().replace(' ', '-')}", f"{codec} (published)", modality
+            f"published-{codec.lower().replace(' ', '-')}", f"{codec} (published)", assessment
         ).rising(
             [Point(float(row["bpp"]), float(row["psnr_db"]), {}) for row in group],
             group[0]["source"],
@@ -287,13 +288,13 @@ class Comparison:
     rate: Optional[tuple[float, float]] = None
     apart: str = ""
 
-    def to_json(self, modality: Modality) -> dict[str, Any]:
+    def to_json(self, assessment: Assessment) -> dict[str, Any]:
         """Numbers by name; null where there is none."""
         return {
             "percent": None if math.isnan(self.percent) else self.percent,
             "per_signal": None if math.isnan(self.per_signal) else self.per_signal,
-            f"{modality.quality.name}_range": self.quality,
-            f"anchor_{modality.rate.name}_range": self.rate,
+            f"{assessment.quality.name}_range": self.quality,
+            f"anchor_{assessment.rate.name}_range": self.rate,
         }
 
 
@@ -326,42 +327,42 @@ def compare(anchor: Curve, test: Curve, rate: Optional[tuple[float, float]] = No
     )
 
 
-def apart(anchor: Curve, test: Curve, modality: Modality) -> str:
+def apart(anchor: Curve, test: Curve, assessment: Assessment) -> str:
     """Why two curves can't be compared: which reaches what, and at what rate."""
     for one in (test, anchor):
         if len(one.rate) < 2:
             count = "one point" if one.rate else "no points"
             return (
-                f"no BD-rate, for {one.label} has {count} of {modality.quality.label}: all else "
+                f"no BD-rate, for {one.label} has {count} of {assessment.quality.label}: all else "
                 "is without loss, or not measured"
             )
     lower, upper = sorted((test, anchor), key=lambda one: one.levels[-1])
     if lower.levels[-1] - max(lower.levels[0], upper.levels[0]) >= _LEAST_OVERLAP:
         return "no BD-rate, for they don't meet in --bd-range"
     return (
-        f"no {modality.quality.label} that both reach: {lower.label} gets to "
-        f"{_point_text(lower, -1, modality)}, {upper.label} starts from "
-        f"{_point_text(upper, 0, modality)}"
+        f"no {assessment.quality.label} that both reach: {lower.label} gets to "
+        f"{_point_text(lower, -1, assessment)}, {upper.label} starts from "
+        f"{_point_text(upper, 0, assessment)}"
     )
 
 
-def _point_text(one: Curve, index: int, modality: Modality) -> str:
-    quality = modality.quality.text(one.quality[index])
-    return f"{quality} at {one.rate[index]:.3g} {modality.rate.unit}"
+def _point_text(one: Curve, index: int, assessment: Assessment) -> str:
+    quality = assessment.quality.text(one.quality[index])
+    return f"{quality} at {one.rate[index]:.3g} {assessment.rate.unit}"
 
 
 def compare_signals(
     anchor: Sequence[Row],
     test: Sequence[Row],
     rate: Optional[tuple[float, float]] = None,
-    modality: Modality = MODALITIES["image"],
+    assessment: Assessment = PICTURES,
     payload: bool = False,
 ) -> float:
     """Mean BD-rate over the signals, each on its own curves; nan if one of them has none."""
     found = []
     for signal in dict.fromkeys(row.signal for row in test):
         pair = [
-            curve([row for row in rows if row.signal == signal], "", "", modality, payload)
+            curve([row for row in rows if row.signal == signal], "", "", assessment, payload)
             for rows in (anchor, test)
         ]
         found.append(compare(pair[0], pair[1], rate).percent)

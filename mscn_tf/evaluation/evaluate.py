@@ -14,6 +14,8 @@ from typing import Any, Optional
 import numpy as np
 
 from mscn_tf.evaluation import plot, report
+from mscn_tf.evaluation.assessment import Assessment
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
 from mscn_tf.evaluation.curves import (
@@ -36,7 +38,6 @@ from mscn_tf.evaluation.measure import (
     measure_coder,
     workers,
 )
-from mscn_tf.evaluation.modality import MODALITIES, Modality
 from mscn_tf.evaluation.rows import Family, RowFile
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.evaluation.strips import Strip, chosen, strips
@@ -64,9 +65,10 @@ class Evaluation:
       out: folder of results.
       rows: what is measured already; new rows are added to it.
       archive: small signals share an archive of ours; else each has a file of its own.
-      modality: of the signals; its first measure makes curves.
+      assessment: of the signals; its first measure makes curves.
       metadata: of the signals together.
       payload: rates of curves leave headers out; codecs that don't tell them make none.
+      quiet: shows nothing while it measures.
       left_out: in words, what is not in the results and why; `measure` and `write` add to it.
       failures: what `measure` could not.
     """
@@ -83,15 +85,16 @@ class Evaluation:
     out: Path
     rows: RowFile
     archive: bool = True
-    modality: Modality = MODALITIES["image"]
+    assessment: Assessment = PICTURES
     metadata: Optional[dict[str, Any]] = None
     payload: bool = False
+    quiet: bool = False
     left_out: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list, init=False)
 
     @cached_property
     def _files(self) -> list[tuple[Coder, list[File]]]:
-        shared_side = self.modality.shared_side if self.archive else 0
+        shared_side = self.assessment.shared_side if self.archive else 0
         return [
             (coder, self._files_of(coder, shared_side)) for coder in [*self.ours, *self.references]
         ]
@@ -116,7 +119,7 @@ class Evaluation:
         missing = self.missing_files()
         count = sum(len(task.settings) for task in tasks)
         count += sum(len(file.signals) for _, files in missing for file in files)
-        progress = Progress(count)
+        progress = Progress(count, self.quiet)
         try:
             if tasks:
                 with workers(self.workers) as pool:
@@ -144,7 +147,9 @@ class Evaluation:
         """
         families = self._families()
         self.rows.tidy(row for family in families for row in family.rows)
-        families, signals, words = comparable(families, self.signals, self.failures, self.modality)
+        families, signals, words = comparable(
+            families, self.signals, self.failures, self.assessment
+        )
         self.left_out.extend(words)
         if not families:
             raise MscnError(f"nothing could be measured: {'; '.join(self.left_out)}")
@@ -155,7 +160,7 @@ class Evaluation:
             if family.lossless
         }
         curves = [
-            curve(family.rows, family.name, family.label, self.modality, self.payload)
+            curve(family.rows, family.name, family.label, self.assessment, self.payload)
             for family in lossy
         ]
         uncoded = self._uncoded(signals)
@@ -163,7 +168,7 @@ class Evaluation:
         ours = sum(family.name in names for family in lossy)
         comparisons = {curves[i].label: self._comparisons(i, curves, lossy) for i in range(ours)}
         drawn = [*curves, *self.published]
-        figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.modality, self.payload)
+        figure = plot.draw(self.title, drawn[:ours], drawn[ours:], self.assessment, self.payload)
         page = report.Report(
             title=self.title,
             summary=self._summary(signals),
@@ -177,46 +182,46 @@ class Evaluation:
             notes=self._notes(uncoded),
             versions=self._versions(),
             command=self.command,
-            modality=self.modality,
+            assessment=self.assessment,
         )
         results = {
             "title": self.title,
             "command": self.command,
-            "modality": self.modality.name,
+            "modality": self.assessment.name,
             "versions": page.versions,
             "signals": len(signals),
             "left_out": self.left_out,
             "uncoded": uncoded,
-            "curves": [one.to_json(self.modality) for one in drawn],
-            f"lossless_{self.modality.rate.name}": lossless,
+            "curves": [one.to_json(self.assessment) for one in drawn],
+            f"lossless_{self.assessment.rate.name}": lossless,
             "shared_bytes": page.shared,
             "bd_rate": [
-                {"codec": label, "anchor": anchor, **found.to_json(self.modality)}
+                {"codec": label, "anchor": anchor, **found.to_json(self.assessment)}
                 for label, others in comparisons.items()
                 for anchor, found in others.items()
             ],
         }
         self._write("curves.png", figure)
         for one in drawn:
-            self._write(f"results/{one.name}.json", _json(one.to_json(self.modality)))
+            self._write(f"results/{one.name}.json", _json(one.to_json(self.assessment)))
         self._write("results.json", _json(results))
         self._write("report.html", report.render(page).encode())
         return comparisons
 
     def _uncoded(self, signals: Sequence[Signal]) -> Optional[dict[str, float]]:
         """Quality of what is coded, before it is, where that isn't the original itself."""
-        if not self.modality.compare or signals[0].original is None:
+        if not self.assessment.compare or signals[0].original is None:
             return None
-        found = [self.modality.measure(signal, signal.array) for signal in signals]
+        found = [self.assessment.measure(signal, signal.array) for signal in signals]
         means = {}
-        for measure in self.modality.measures:
+        for measure in self.assessment.measures:
             mean = known_mean([one[measure.name] for one in found], measure.mean)
             if mean is not None:
                 means[measure.name] = mean
         return means
 
     def _strips(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[Strip]:
-        if self.modality.name != "image":
+        if not self.assessment.modality.pixels:
             return []
         with workers(self.workers) as pool:
             return strips(chosen(signals), lossy, self._files, pool)
@@ -256,7 +261,7 @@ class Evaluation:
                     family.rows,
                     families[index].rows,
                     self.rate_range,
-                    self.modality,
+                    self.assessment,
                     self.payload,
                 )
                 found[other.label] = replace(
@@ -270,7 +275,7 @@ class Evaluation:
         found = compare(anchor, test, self.rate_range)
         if not np.isnan(found.percent):
             return found
-        return replace(found, apart=apart(anchor, test, self.modality))
+        return replace(found, apart=apart(anchor, test, self.assessment))
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.out / name
@@ -281,12 +286,12 @@ class Evaluation:
     def _summary(self, signals: Sequence[Signal]) -> str:
         sizes = sorted({size_text(signal.array.shape[:-1]) for signal in signals})
         some = ", ".join(sizes) if len(sizes) < 4 else f"{sizes[0]} to {sizes[-1]}"
-        kind = self.modality
+        kind = self.assessment
         return f"{kind.count(signals)} of {some} {kind.samples}; bytes of real files."
 
     def _notes(self, uncoded: Optional[dict[str, float]]) -> list[str]:
-        kind = self.modality
-        nouns, rate = kind.plural, kind.rate
+        kind = self.assessment
+        nouns, rate = kind.nouns, kind.rate
         counted = {
             "bpp": f"{rate.label} are eight times the bytes of the file over its {kind.samples}",
             "kbps": "the bits of the file over the sound's duration",

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mscn_tf.evaluation.modality import Modality
+from mscn_tf.evaluation.assessment import Assessment
 from mscn_tf.evaluation.rows import Family, Row
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.signals.folders import some
@@ -45,7 +45,7 @@ def comparable(
     families: Sequence[Family],
     signals: Sequence[Signal],
     failures: Sequence[Failure],
-    modality: Modality,
+    assessment: Assessment,
 ) -> tuple[list[Family], list[Signal], list[str]]:
     """Codecs and signals of which every codec has a curve of every signal.
 
@@ -58,7 +58,7 @@ def comparable(
       families: all rows that were measured.
       signals: all of them.
       failures: why rows are missing.
-      modality: of the signals.
+      assessment: of the signals.
 
     Returns:
       The families with the rows that stay, the signals that stay, and in words what was left out
@@ -71,7 +71,7 @@ def comparable(
     for family in kept:
         for codec in dict.fromkeys(row.codec for row in family.rows):
             rows = [row for row in family.rows if row.codec == codec]
-            for name in _short_of_points(rows, signals, modality, family.lossless):
+            for name in _short_of_points(rows, signals, assessment, family.lossless):
                 odd[name].append(family.label if (codec, name) not in failed else "")
     words = _failure_words(failures)
     stay = [signal for signal in signals if signal.name not in odd]
@@ -79,7 +79,7 @@ def comparable(
     for name, labels in odd.items():
         labels = [label for label in dict.fromkeys(labels) if label]
         if labels:
-            reasons[f"too few points of {modality.quality.label} by {some(labels)}"].append(name)
+            reasons[f"too few points of {assessment.quality.label} by {some(labels)}"].append(name)
     if not stay:
         known = {row.signal for family in kept for row in family.rows}
         return kept, [signal for signal in signals if signal.name in known], words
@@ -99,19 +99,19 @@ def _of_most(rows: Sequence[Row], signals: Sequence[Signal]) -> list[Row]:
 
 
 def _short_of_points(
-    rows: Sequence[Row], signals: Sequence[Signal], modality: Modality, lossless: bool
+    rows: Sequence[Row], signals: Sequence[Signal], assessment: Assessment, lossless: bool
 ) -> list[str]:
     """Names of the signals that one codec has too few points of to make a curve."""
     counts = {signal.name: 0 for signal in signals}
     for row in rows:
-        counts[row.signal] += lossless or is_point(row, modality)
+        counts[row.signal] += lossless or is_point(row, assessment)
     wanted = 1 if lossless else min(_CURVE, len({row.setting for row in rows}))
     return [name for name, count in counts.items() if count < wanted]
 
 
-def is_point(row: Row, modality: Modality) -> bool:
+def is_point(row: Row, assessment: Assessment) -> bool:
     """Whether a row has a quality that can be drawn."""
-    quality = row.measures[modality.quality.name]
+    quality = row.measures[assessment.quality.name]
     return quality is not None and math.isfinite(quality)
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mscn_tf.evaluation import baselines
+from mscn_tf.evaluation import assessment, baselines
+from mscn_tf.evaluation.assessment import Assessment
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.coder import Coder
 from mscn_tf.evaluation.left_out import Failure
-from mscn_tf.evaluation.modality import MODALITIES, Modality
 from mscn_tf.evaluation.rows import Row, RowFile
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
@@ -38,10 +38,13 @@ class Progress:
 
     Args:
       total: rows to come.
+      quiet: shows nothing at all.
     """
 
-    def __init__(self, total: int):
-        self._bar = tqdm(total=total, unit="row", disable=not sys.stderr.isatty(), leave=False)
+    def __init__(self, total: int, quiet: bool = False):
+        self._quiet = quiet
+        hidden = quiet or not sys.stderr.isatty()
+        self._bar = tqdm(total=total, unit="row", disable=hidden, leave=False)
 
     def add(self, rows: int) -> None:
         """So many rows are there."""
@@ -49,7 +52,7 @@ class Progress:
 
     def done(self, codec: str, rows: int) -> None:
         """All rows of a codec are there, so many of them new."""
-        if rows and self._bar.disable:
+        if rows and self._bar.disable and not self._quiet:
             print(f"{codec}: {rows} rows measured", flush=True)
 
     def close(self) -> None:
@@ -182,7 +185,7 @@ def _measured_at(
     if baseline.payload:
         parts["payload"] = baseline.payload(data, signal, setting)
     return _rows(
-        MODALITIES[task.modality],
+        assessment.of(task.modality),
         (task.baseline, task.version, setting),
         task.signals,
         decoded if baseline.together else [decoded],
@@ -297,7 +300,7 @@ def measure_coder(
     count, failures = 0, []
     for file in files:
         try:
-            data, found = _coded(coder, file, MODALITIES[rows.modality])
+            data, found = _coded(coder, file, assessment.of(rows.modality))
         except Exception as error:  # one odd signal shall not cost what else is measured
             failures.append(Failure.of(coder.name, coder.label, file.signals, error))
         else:
@@ -311,7 +314,7 @@ def measure_coder(
     return failures
 
 
-def _coded(coder: Coder, file: File, modality: Modality) -> tuple[bytes, list[Row]]:
+def _coded(coder: Coder, file: File, assessed: Assessment) -> tuple[bytes, list[Row]]:
     """A file's bytes and its rows."""
     start = time.perf_counter()
     arrays = [signal.array for signal in file.signals]
@@ -321,11 +324,11 @@ def _coded(coder: Coder, file: File, modality: Modality) -> tuple[bytes, list[Ro
     times = (middle - start, time.perf_counter() - middle)
     coded = (coder.name, file.version, file.setting)
     sizes = coder.sizes(data)
-    return data, _rows(modality, coded, file.signals, decoded, len(data), sizes, times)
+    return data, _rows(assessed, coded, file.signals, decoded, len(data), sizes, times)
 
 
 def _rows(
-    modality: Modality,
+    assessed: Assessment,
     coded: tuple[str, str, float],
     signals: Sequence[Signal],
     decoded: Iterable[np.ndarray],
@@ -336,7 +339,7 @@ def _rows(
     """Of the signals of one file, whose bytes and seconds are shared by their samples.
 
     Args:
-      modality: of the signals.
+      assessed: how their modality is.
       coded: by which codec, its version, its setting.
       signals: of the file.
       decoded: from it.
@@ -362,8 +365,8 @@ def _rows(
                     part: share * parts[part] if part in parts else None
                     for part in ("header", "side", "payload")
                 },
-                rate=share * size * modality.rate.of_byte(signal),
-                measures=modality.measure(signal, array),
+                rate=share * size * assessed.rate.of_byte(signal),
+                measures=assessed.measure(signal, array),
                 encode_seconds=round(share * times[0], 6),
                 decode_seconds=round(share * times[1], 6),
             )

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mscn_tf.evaluation.assessment import Assessment, Measure
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.curves import Curve
-from mscn_tf.evaluation.modality import MODALITIES, Measure, Modality
 
 _OURS = ("#c1121f", "#7b2cbf", "#e07a00", "#0a7f5a")
 _MEASURED = ("#1f77b4", "#2ca02c", "#17a2b8", "#8c6d31", "#4d5bd1", "#6b7280", "#b5179e")
@@ -27,7 +28,7 @@ def draw(
     title: str,
     ours: Sequence[Curve],
     others: Sequence[Curve],
-    modality: Modality = MODALITIES["image"],
+    assessment: Assessment = PICTURES,
     payload: bool = False,
 ) -> bytes:
     """A PNG: quality over rate; beside it the second measure where all that was measured has it.
@@ -37,21 +38,21 @@ def draw(
       ours: curves drawn thick; they decide which rates are shown: theirs, and those at which other
         measured ones are as good.
       others: measured ones are drawn solid, published ones dashed.
-      modality: names the axes.
+      assessment: names the axes.
       payload: rates are without headers.
     """
     ours, others = ([one for one in curves if one.rate] for curves in (ours, others))
     measured = [one for one in (*ours, *others) if not one.published]
-    shown = [modality.quality]
-    for beside in modality.measures[1:2]:
+    shown = [assessment.quality]
+    for beside in assessment.measures[1:2]:
         if measured and all(one.beside.get(beside.name) is not None for one in measured):
             shown.append(beside)
     figure = Figure(figsize=(6 + 4.5 * len(shown), 6.2), dpi=160, layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, measure in zip(axes, shown):
-        _set_up(panel, ours or measured or others, modality, measure)
+        _set_up(panel, ours or measured or others, assessment, measure)
         panel.set_xlabel(
-            f"{modality.rate.label}, {'without headers' if payload else 'whole files'}"
+            f"{assessment.rate.label}, {'without headers' if payload else 'whole files'}"
         )
         if ours:
             panel.set_xlim(right=max(panel.get_xlim()[1], 1.15 * _farthest(ours, measured)))
@@ -89,7 +90,7 @@ def _farthest(ours: Sequence[Curve], measured: Sequence[Curve]) -> float:
     )
 
 
-def _set_up(panel: Axes, shown: Sequence[Curve], modality: Modality, measure: Measure) -> None:
+def _set_up(panel: Axes, shown: Sequence[Curve], assessment: Assessment, measure: Measure) -> None:
     panel.set_xscale("log")
     panel.set_ylabel(measure.axis + measure.drawn)
     panel.grid(True, which="major", color="#d8dce2", linewidth=0.8)

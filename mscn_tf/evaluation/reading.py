@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
-from mscn_tf.evaluation.modality import Modality
+from mscn_tf.evaluation.assessment import Assessment
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
@@ -19,7 +19,7 @@ _LEFT_OUT = ": left out "  # in notes of readers
 
 
 def read(
-    path: PathLike, kind: Modality
+    path: PathLike, kind: Assessment
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str]]:
     """The signals of a file or folder, and their metadata together.
 
@@ -27,7 +27,7 @@ def read(
 
     Args:
       path: the file or folder.
-      kind: what it holds.
+      kind: of what it holds.
 
     Returns:
       Signals, metadata, and in words what of a folder was left out and why.
@@ -67,12 +67,12 @@ def _unreadable(folder: Path, modality: str) -> dict[str, str]:
 
 
 def _opaque(
-    source: PathLike, path: PathLike, kind: Modality
+    source: PathLike, path: PathLike, kind: Assessment
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str]]:
     """As `read`, of a folder of links to what can be read of ``path``, or of that itself."""
     found = modalities.read(source, kind.name)
     left_out = [note.partition(_LEFT_OUT)[2] for note in found.notes if _LEFT_OUT in note]
-    if kind.name != "image":
+    if not kind.modality.pixels:
         return kind.signals(source, found), found.metadata, left_out
     clear = [picture.shape[2] in _WITH_ALPHA for picture in found.arrays]
     if any(clear):

@@ -13,8 +13,9 @@ from string import Template
 import numpy as np
 from PIL import Image
 
+from mscn_tf.evaluation.assessment import Assessment
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.curves import Comparison, Curve
-from mscn_tf.evaluation.modality import MODALITIES, Modality
 from mscn_tf.evaluation.strips import Cell, Strip
 
 
@@ -35,7 +36,7 @@ class Report:
       notes: sentences that qualify the results.
       versions: of libraries, by name.
       command: that made the page.
-      modality: of the signals.
+      assessment: of the signals.
     """
 
     title: str
@@ -50,7 +51,7 @@ class Report:
     notes: Sequence[str]
     versions: dict[str, str]
     command: str
-    modality: Modality = MODALITIES["image"]
+    assessment: Assessment = PICTURES
 
 
 def render(report: Report) -> str:
@@ -69,7 +70,8 @@ def render(report: Report) -> str:
         _section(
             "Points",
             "".join(
-                _points(one, index == 0, report.modality) for index, one in enumerate(report.curves)
+                _points(one, index == 0, report.assessment)
+                for index, one in enumerate(report.curves)
             ),
         ),
         _section("How it was measured", _list(report.notes)),
@@ -112,12 +114,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _comparisons(report: Report) -> str:
-    parts, kind = [], report.modality
+    parts, kind = [], report.assessment
     for label, comparisons in report.comparisons.items():
         size = report.shared[label]
         parts.append(
             f"<h3>{escape(label)}</h3><p>Files read only with a bundle of {size:,} bytes, paid "
-            f"once and in no rate on this page; spread over these {kind.plural} alone it would be "
+            f"once and in no rate on this page; spread over these {kind.nouns} alone it would be "
             f"{8 * size / report.samples:,.2f} bits for each of their {kind.samples}.</p>"
         )
         rows = [
@@ -144,7 +146,7 @@ def _comparisons(report: Report) -> str:
 
 def _equal(report: Report) -> str:
     """At each point of ours what others take for the same quality."""
-    kind, parts = report.modality, []
+    kind, parts = report.assessment, []
     for own in report.curves[: len(report.comparisons)]:
         others = [one for one in report.curves if one is not own]
         rows = []
@@ -178,14 +180,14 @@ def _span(values: tuple[float, float] | None, form: str) -> str:
 
 def _lossless(report: Report) -> str:
     found = sorted(report.lossless.items(), key=lambda pair: pair[1])
-    unit = report.modality.rate.label
+    unit = report.assessment.rate.label
     return _table(["", unit], [[label, f"{rate:,.4g}"] for label, rate in found]) if found else ""
 
 
-def _points(one: Curve, is_open: bool, modality: Modality) -> str:
-    head = [modality.rate.label]
+def _points(one: Curve, is_open: bool, assessment: Assessment) -> str:
+    head = [assessment.rate.label]
     columns = [[f"{value:.4f}" for value in one.rate]]
-    for measure in modality.measures:
+    for measure in assessment.measures:
         values = one.quality if measure.name == one.measure.name else one.beside.get(measure.name)
         if values is not None:
             head.append(measure.axis)
@@ -198,7 +200,7 @@ def _points(one: Curve, is_open: bool, modality: Modality) -> str:
     ):
         values = getattr(one, part)
         if values is not None:
-            head.append(f"{name} (bytes a {modality.noun})")
+            head.append(f"{name} (bytes a {assessment.noun})")
             columns.append([f"{value:,.2f}" for value in values])
     opened = " open" if is_open else ""
     return (

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from mscn_tf.evaluation.modality import MODALITIES
+from mscn_tf.evaluation import assessment
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
@@ -81,12 +82,12 @@ def columns(modality: str) -> list[str]:
 
 
 def _rate(modality: str) -> list[str]:
-    name = MODALITIES[modality].rate.name
+    name = assessment.of(modality).rate.name
     return [] if name == "bytes" else [name]  # they have their column already
 
 
 def _measures(modality: str) -> list[str]:
-    return [one.name for one in MODALITIES[modality].measures]
+    return [one.name for one in assessment.of(modality).measures]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class RowFile:
       MscnError: the file is of another kind, or can't be read or written.
     """
 
-    def __init__(self, path: Path, modality: str = "image"):
+    def __init__(self, path: Path, modality: str = PICTURES.name):
         self.path, self.modality = path, modality
         self._rows: dict[Key, Row] = {}
         try:

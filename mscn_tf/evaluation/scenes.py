@@ -10,12 +10,10 @@ from typing import Optional
 
 import numpy as np
 
-from mscn_tf.codec.scenes import read_scene
+from mscn_tf.codec.scenes import RESOLUTION, STEPS, read_scene
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.views import Views, read_views
-
-_RESOLUTION, _STEPS = 48, 600  # as `mscn encode` has them
 
 
 def fitted(
@@ -33,7 +31,7 @@ def fitted(
       MscnError: the folder of pictures can't be read.
     """
     views, held_out, cube, _ = read_views(path, bound)
-    content = hashlib.sha256(repr((cube, _RESOLUTION, _STEPS, views.cameras)).encode())
+    content = hashlib.sha256(repr((cube, RESOLUTION, STEPS, views.cameras)).encode())
     for part in (*views.pictures, *views.poses):
         content.update(np.ascontiguousarray(part).data)
     kept = folder / f"scene-{content.hexdigest()[:16]}.npz"
@@ -41,7 +39,7 @@ def fitted(
         with open(kept, "rb") as file, np.load(file) as stored:
             return Signals([stored["grid"]], None, json.loads(str(stored["metadata"]))), held_out
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # missing, or cut short
-        signals, _ = read_scene(path, bound, _RESOLUTION, _STEPS, progress)
+        signals = read_scene(path, bound, progress=progress)
     with atomic_write(kept) as target:
         np.savez_compressed(
             target, grid=signals.arrays[0], metadata=np.array(json.dumps(signals.metadata))

@@ -13,6 +13,7 @@ from typing import Callable, Optional
 import numpy as np
 
 from mscn_tf.evaluation import baselines
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.coder import Coder
 from mscn_tf.evaluation.measure import File, at_size
 from mscn_tf.evaluation.rows import Family, Row
@@ -89,9 +90,9 @@ def strips(
             row = min(
                 own, key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0))
             )
-            if row.codec in baselines.of("image"):
+            if row.codec in baselines.of(PICTURES.name):
                 few, many = _neighbours([r for r in own if r.codec == row.codec], size)
-                get = pool.submit(at_size, "image", row.codec, few, many, size, signal).result
+                get = pool.submit(at_size, PICTURES.name, row.codec, few, many, size, signal).result
             else:
                 get = partial(_kept, coders, row, decoded)
             found.append((signal, family.label, get))

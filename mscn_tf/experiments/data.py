@@ -9,6 +9,7 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import centres, global_grid
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.signals.modalities import module_of
@@ -38,7 +39,7 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
       MscnError: files are missing or damaged, or there are fewer signals than asked for.
     """
     data = config.data
-    if config.modality == "image":
+    if Modality.named(config.modality).pixels:
         pictures = np.stack(load_pictures(data.train, data.edge, squares=(data.edge,))) / 255.0
         train, held_out = np.split(pictures, [-data.held_out])
         test = held_out[-data.test :]
@@ -54,7 +55,7 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     if len(train) < config.batch or not len(test):
         raise MscnError(f"config.data names {len(train)} signals for training, {len(test)} to test")
     shape = train.shape[1:-1]
-    if config.modality == "field":
+    if Modality.named(config.modality).sphere:
         coordinates = _unit_vectors(shape)
     else:
         axes = np.meshgrid(*[centres(side) for side in shape], indexing="ij")

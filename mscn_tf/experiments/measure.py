@@ -13,6 +13,7 @@ from mscn_tf.experiments.stored import ElementCoder
 from mscn_tf.experiments.views import view_psnr
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.networks.modulations import WeightModulation
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.sparsity.pruning import parameters
 
 _POINTS = 2**15  # values of the network's at once: what bounds the memory
@@ -87,7 +88,7 @@ def _values(fit: ModulatedFit, fitted: list[dict], coordinates: np.ndarray) -> n
 
 def _judged(values: np.ndarray, signals: SignalSet, modality: str) -> dict[str, float]:
     """Other measures than PSNR."""
-    if modality in ("voxels", "silhouette"):  # distances: inside is above a half
+    if Modality.named(modality).truth:  # distances: inside is above a half
         inside, wanted = values >= 0.5, signals.test >= 0.5
         either = np.logical_or(inside, wanted).sum(axis=(1, 2))
         both = np.logical_and(inside, wanted).sum(axis=(1, 2))
@@ -95,7 +96,7 @@ def _judged(values: np.ndarray, signals: SignalSet, modality: str) -> dict[str, 
             "accuracy": float(np.mean(inside == wanted)),
             "iou": float(np.mean(both / np.maximum(either, 1))),
         }
-    if modality == "scene":
+    if Modality.named(modality).fit:
         return {"view_psnr": view_psnr(values, signals.test, signals.shape)}
     return {}
 

@@ -43,11 +43,11 @@ def legendre_functions(latitude: tf.Tensor, degree: int) -> list[tf.Tensor]:
       degree: L, the highest.
     """
     m = np.arange(degree + 1)
-    x, dtype = tf.sin(latitude)[..., None], latitude.dtype
+    x, dtype = tf.expand_dims(tf.sin(latitude), -1), latitude.dtype
     # The sectoral functions P_mm, by m: products of their predecessors.
     factors = [math.sqrt(3.0) if k == 1 else math.sqrt((2 * k + 1) / (2 * k)) for k in m[1:]]
     scale = tf.constant(np.cumprod([1.0, *factors]), dtype)
-    sectoral = scale * tf.pow(_cosine(latitude)[..., None], tf.constant(m, dtype))
+    sectoral = scale * tf.pow(tf.expand_dims(_cosine(latitude), -1), tf.constant(m, dtype))
     rows: list[tf.Tensor] = []
     for n in range(degree + 1):
         on_diagonal = sectoral * tf.constant(m == n, dtype)
@@ -111,13 +111,14 @@ class SphereNetwork(BasisNetwork):
         degree = max(self.frequencies, self.feature_frequencies)
         scale = 1 / math.sqrt(math.prod(self.nominal_shape))  # orthonormal, like the cosines
         legendre = scale * tf.stack(legendre_functions(latitude, degree), -1)  # [B, H, m, n]
-        phase = longitude[..., None] * tf.range(degree + 1, dtype=longitude.dtype)
-        cosine = _cosine(latitude)[:, :, None]
+        phase = tf.expand_dims(longitude, 2) * tf.range(degree + 1, dtype=longitude.dtype)
+        latitude, longitude = tf.expand_dims(latitude, 2), tf.expand_dims(longitude, 1)
+        cosine = _cosine(latitude)
         unit_vectors = tf.stack(
             [
-                cosine * _cosine(longitude)[:, None],
-                cosine * tf.sin(longitude)[:, None],
-                tf.sin(latitude)[:, :, None] + tf.zeros_like(longitude)[:, None],
+                cosine * _cosine(longitude),
+                cosine * tf.sin(longitude),
+                tf.sin(latitude) + tf.zeros_like(longitude),
             ],
             -1,
         )

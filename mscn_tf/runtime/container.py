@@ -18,7 +18,6 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import (
-    AXES,
     BOUNDED,
     EXACT,
     FIELDS,
@@ -30,7 +29,6 @@ from mscn_tf.runtime.header import (
     MAX_PIXELS,
     MAX_SIDE,
     METADATA,
-    MODALITIES,
     NAMES,
     OVERLAP,
     SAME_CHANNELS,
@@ -50,8 +48,9 @@ from mscn_tf.runtime.header import (
     size_text,
     to_json,
 )
+from mscn_tf.runtime.modality import Modality
 
-__all__ = ["AXES", "MAX_PIXELS", "MAX_SIDE", "MODALITIES", "Container", "grid", "longest"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "Container", "grid", "longest"]
 __all__ += ["planes", "size_text"]
 
 
@@ -61,7 +60,7 @@ class Container:
 
     Attributes:
       bundle_id: 8 bytes.
-      modality: index into `MODALITIES`.
+      modality: number of a registered `Modality`.
       tile_edge: samples, 1 to 2^20.
       code_channels: channels of a tile, 1 to 255.
       shapes: samples along each axis of each item: of a picture (height, width).
@@ -186,10 +185,9 @@ class Container:
         columns = (self.q16, self.channels) + (() if self.names is None else (self.names,))
         if any(len(column) != self.items for column in columns):
             raise MscnError("shapes, q16, channels and names need one entry for each item")
-        if not 0 <= self.modality < len(MODALITIES):
-            raise MscnError(f"cannot write a .mscn file: no modality {self.modality}")
-        if any(len(shape) != AXES[MODALITIES[self.modality]] for shape in self.shapes):
-            raise MscnError(f"a shape has other axes than a {MODALITIES[self.modality]}")
+        modality = Modality.numbered(self.modality)
+        if any(len(shape) != modality.axes for shape in self.shapes):
+            raise MscnError(f"a shape has other axes than a {modality.name}")
         problem = overlap_problem(self.modality, self.tile_edge, self.tile_overlap)
         if problem:
             raise MscnError(f"cannot write a .mscn file: {problem}")

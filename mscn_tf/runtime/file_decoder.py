@@ -11,10 +11,11 @@ import numpy as np
 
 from mscn_tf.runtime import exact, sampling
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.header import VERSION
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, view
@@ -118,7 +119,7 @@ class FileDecoder:
                 f"{self.bundle.name} is {own.hex()}; give the right bundle with --codec=PATH"
             )
         made = (
-            MODALITIES[container.modality],
+            Modality.numbered(container.modality).name,
             container.tile_edge,
             container.tile_overlap,
             container.code_channels,
@@ -129,7 +130,7 @@ class FileDecoder:
             manifest.tile_overlap,
             manifest.channels,
         )
-        channels = range(1, 5) if own[0] == "image" else own[-1:]
+        channels = range(1, 5) if Modality.named(own[0]).pixels else own[-1:]
         if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
@@ -180,7 +181,7 @@ class FileDecoder:
         manifest = self.bundle.manifest
         container = Container(
             bundle_id=self.bundle.id[:8],
-            modality=MODALITIES.index(manifest.modality),
+            modality=Modality.named(manifest.modality).number,
             tile_edge=manifest.tile_edge,
             code_channels=manifest.channels,
             shapes=[tuple(map(int, shape)) for shape in shapes],
@@ -324,7 +325,7 @@ class FileDecoder:
         return {
             "version": VERSION if container.exact else 1,
             "codec": container.bundle_id.hex(),
-            "modality": MODALITIES[container.modality],
+            "modality": Modality.numbered(container.modality).name,
             "tile_edge": container.tile_edge,
             "tile_overlap": container.tile_overlap,
             "blocks": len(container.blocks),

@@ -18,21 +18,10 @@ from typing import Any, Callable
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import Input, varint
+from mscn_tf.runtime.modality import Modality
 
 MAGIC = b"MSCN"
 VERSION = 2  # 1 where no plane is exact: such files are as they always were
-# Axes of a signal of each modality; a modality's number is its place.
-AXES = {
-    "image": 2,
-    "field": 2,
-    "sound": 1,
-    "volume": 3,
-    "voxels": 3,
-    "silhouette": 2,
-    "mesh": 3,
-    "scene": 3,
-}
-MODALITIES = tuple(AXES)
 
 SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
     1 << bit for bit in range(8)
@@ -92,9 +81,7 @@ FIELDS = (
     Field(
         "modality",
         "u8",
-        ", ".join(f"{number}: {name}" for number, name in enumerate(MODALITIES)),
-        0,
-        len(MODALITIES) - 1,
+        ", ".join(f"{one.number}: {one.name}" for one in Modality.all()),
     ),
     Field("tile_edge", "varint", "samples along each side of a tile", 1, MAX_SIDE),
     Field("tile_overlap", "varint", "of them shared with the next tile", 1, MAX_SIDE, when=OVERLAP),
@@ -211,6 +198,8 @@ def problem_of(spec: Field, value: Any) -> str | None:
         return f"{spec.name} is {value}, not a finite number above 0"
     elif spec.kind in ("u8", "u32", "varint") and not spec.low <= value <= spec.high:
         return f"{spec.name} is {value}, outside {spec.low} to {spec.high}"
+    elif spec.name == "modality" and all(one.number != value for one in Modality.all()):
+        return f"{spec.name} is {value}, which stands for none"
     return None
 
 
@@ -218,7 +207,7 @@ def overlap_problem(modality: int, edge: int, overlap: int) -> str | None:
     """What is wrong with how far tiles overlap, or None."""
     if not 0 <= overlap < edge:
         return "tiles overlap by more than their edge"
-    if overlap and MODALITIES[modality] == "image":
+    if overlap and Modality.numbered(modality).pixels:
         return "tiles of pictures that overlap"
     return None
 
@@ -235,7 +224,7 @@ def grid(shape: Sequence[int], edge: int, overlap: int = 0) -> tuple[int, ...]:
 
 def planes(modality: int, channels: int) -> tuple[int, ...]:
     """Channels of the parts that a signal is coded as: of pictures colour, then alpha."""
-    alpha = MODALITIES[modality] == "image" and channels in (2, 4)
+    alpha = Modality.numbered(modality).pixels and channels in (2, 4)
     return (channels - 1, 1) if alpha else (channels,)
 
 
@@ -328,7 +317,7 @@ def read_values(reader: HeaderInput, max_items: int) -> dict[str, Any]:
             if problem:
                 raise reader.damaged(problem)
         if spec.name == "modality":
-            reader.axes = AXES[MODALITIES[column[0]]]
+            reader.axes = Modality.numbered(column[0]).axes
         if spec.name == "items":
             reader.items = column[0]
             if reader.items > max_items:

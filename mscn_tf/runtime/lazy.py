@@ -1,10 +1,16 @@
-"""Packages whose names are imported when they are first asked for."""
+"""What is imported when it is first asked for: names of packages, and of "module:attribute"."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
+
+
+def imported(path: str) -> Any:
+    """The attribute of a module that "module:attribute" names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def exports(

@@ -10,7 +10,8 @@ from typing import Any
 
 from mscn_tf.runtime import scheme as schemes
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import MAX_SIDE, MODALITIES, overlap_problem
+from mscn_tf.runtime.header import MAX_SIDE, overlap_problem
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.values import Values
 
@@ -31,7 +32,7 @@ class Manifest:
 
     Attributes:
       name: printable.
-      modality: of `MODALITIES`.
+      modality: name of a registered one.
       tile_edge: samples along each side of a tile.
       channels: of the codec's tiles.
       record: all that its writer stored, as JSON; what there is no attribute for too.
@@ -87,8 +88,8 @@ class Manifest:
     @classmethod
     def _checked(cls, record: dict[str, Any]) -> Manifest:
         modality = _word(record, "modality")
-        if modality not in MODALITIES:
-            raise MscnError(f"modality is {shown(modality)}, not one of {', '.join(MODALITIES)}")
+        if modality not in (names := Modality.names()):
+            raise MscnError(f"modality is {shown(modality)}, not one of {', '.join(names)}")
         manifest = cls(
             name=_word(record, "name"),
             modality=modality,
@@ -110,11 +111,11 @@ class Manifest:
         return manifest
 
     def _check_tiles(self) -> None:
-        number = MODALITIES.index(self.modality)
-        problem = overlap_problem(number, self.tile_edge, self.tile_overlap)
+        modality = Modality.named(self.modality)
+        problem = overlap_problem(modality.number, self.tile_edge, self.tile_overlap)
         if problem:
             raise MscnError(problem)
-        if self.modality == "image" and self.values != Values():
+        if modality.pixels and self.values != Values():
             raise MscnError("values of pictures that aren't 0 to 255")
 
 

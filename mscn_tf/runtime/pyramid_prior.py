@@ -107,12 +107,10 @@ class PyramidPrior:
         for level in range(self.levels - 1, skip - 1, -1):
             known = Level.below(known, *shapes[level + 2], 3 * self.channels)
             counts = detail_sizes(*shapes[level])
-            for band, number, index in self._scales.passes(known, level, q16):
+            for band, number, index in self._scales.passes(known, level, q16, counts):
                 (row, column), (rows, columns) = PASSES[number], counts[band % 3]
                 place = slice(row, rows, 2), slice(column, columns, 2)
-                n, m = (len(range(*part.indices(part.stop))) for part in place)
-                if not n or not m:
-                    continue
+                n, m = (rows - row + 1) // 2, (columns - column + 1) // 2
                 evidence = None
                 if self.signs:
                     evidence = partial(self.signs.evidence, known, level, band, number)

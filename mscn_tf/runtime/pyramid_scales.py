@@ -10,7 +10,7 @@ or of such numbers times one power of two, which float32 adds exactly in any ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -248,16 +248,20 @@ class Scales:
             (given["last"][band, number] * unit[2]).astype(np.float32),
         )
 
-    def passes(self, known: Level, level: int, q16: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    def passes(
+        self, known: Level, level: int, q16: int, counts: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Band, number and scale indices [h, w] of each pass of a level, in coding order.
 
         Between one pass and the next, the caller writes what it then knows to
-        ``known.of_pass(number, band)``.
+        ``known.of_pass(number, band)``. Passes without a coefficient, most of those of a picture
+        of one row, are left out.
 
         Args:
           known: the level, nothing of it known yet.
           level: 0 the finest.
           q16: quality times 16.
+          counts: rows and columns of each direction's coefficients.
         """
         quality = q16 - MIDDLE_QUALITY
         planes = _Planes(self, known)
@@ -265,6 +269,8 @@ class Scales:
             constant = self._base[level, band] + self._slope[level, band] * quality
             constant = np.float32(constant * 2.0 ** -self._shift[2] + 0.5)
             for number, net in enumerate(self._nets[band]):
+                if any(start >= count for start, count in zip(PASSES[number], counts[band % 3])):
+                    continue
                 bias = (net.bias[level] + net.quality * quality).astype(np.float32)
                 sums = planes.run(net, bias)
                 sums += constant

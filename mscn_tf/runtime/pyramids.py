@@ -15,6 +15,7 @@ import numpy as np
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic
 from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
@@ -46,7 +47,7 @@ class Pyramids(Scheme):
 
     def __init__(self, bundle: Bundle):
         super().__init__(bundle)
-        if bundle.manifest.modality != "image":
+        if not Modality.named(bundle.manifest.modality).pixels:
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
         self.prior = PyramidPrior(bundle.arrays("prior"))
@@ -202,11 +203,11 @@ class _Reader:
         skip = int(np.clip(np.floor(np.log2(shrink)), 0, self._pyramids.prior.levels))
         out = np.empty((out_h, out_w, container.planes(view.item)[view.plane]), np.uint8)
         tiles = _PlaneTiles(self._pyramids, container, view.item, view.plane, skip)
-        columns = _positions(x, w, out_w, skip)
+        every_row, columns = _positions(y, h, out_h, skip), _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
         count = max(1, int(_STRIP * out_h / h))
         for top in range(0, out_h, count):
-            rows = _positions(y, h, out_h, skip)[top : top + count]
+            rows = every_row[top : top + count]
             first, last = _span(rows, shape[0], skip)
             values = tiles.values(first, last, left, right)
             values = cubic(values, rows - (first >> skip), 0)

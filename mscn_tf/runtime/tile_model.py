@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import AXES, MAX_SIDE
+from mscn_tf.runtime.header import MAX_SIDE
 from mscn_tf.runtime.manifest import (
     MAX_CHANNELS,
     MAX_CODE,
@@ -15,9 +15,11 @@ from mscn_tf.runtime.manifest import (
     shown,
     whole_number,
 )
+from mscn_tf.runtime.modality import Modality
 
 _MAX_TILE = 2**22  # values of a tile that a network makes at once
-_MAX_TABLE = 2**24  # values of its functions, along an axis or on a sphere
+_MAX_TABLE = 2**24  # values of its functions, along an axis or on a modality.sphere
+_MAX_GRAM = 2**27  # inner products of spherical harmonics: a gibibyte
 _MOST_STEPS = 1000
 # Entries of a network, all of them whole numbers, and how large they may be.
 _NETWORK = {
@@ -41,22 +43,18 @@ def check(manifest: Manifest) -> None:
     Raises:
       MscnError: its tiles or its network are none of such a codec, or too large.
     """
-    samples = manifest.tile_edge ** AXES[manifest.modality]
-    if not on_sphere(manifest) and samples * manifest.channels > _MAX_TILE:
+    modality = Modality.named(manifest.modality)
+    samples = manifest.tile_edge**modality.axes
+    if not modality.sphere and samples * manifest.channels > _MAX_TILE:
         raise MscnError(f"a tile of {samples} samples, more than {_MAX_TILE} values")
     if manifest.model is not None:
         _check_model(manifest, manifest.model)
 
 
-def on_sphere(manifest: Manifest) -> bool:
-    """Whether a code stands for a whole field on the sphere, in place of a tile."""
-    return manifest.modality == "field"
-
-
 def _check_model(manifest: Manifest, model: Mapping[str, Any]) -> None:
     whole_number(model, "steps", _MOST_STEPS)
-    sphere = on_sphere(manifest)
-    if (model.get("domain") == "sphere") != sphere:
+    modality = Modality.named(manifest.modality)
+    if (model.get("domain") == "sphere") != modality.sphere:
         raise MscnError(f"domain is {shown(model.get('domain'))}, of a {manifest.modality}")
     network = json_object(model, "network")
     if network is None:
@@ -67,16 +65,17 @@ def _check_model(manifest: Manifest, model: Mapping[str, Any]) -> None:
         if network.get(name) is not None
     }
     own = {"channels": manifest.channels, "code_size": manifest.code_size}
-    if not sphere:
-        own.update(edge=manifest.tile_edge, axes=AXES[manifest.modality])
+    if not modality.sphere:
+        own.update(edge=manifest.tile_edge, axes=modality.axes)
         sizes.setdefault("axes", 2)
     for name, value in own.items():
         if sizes.get(name) != value:
             raise MscnError(f"the network's {name} is {sizes.get(name)}, the codec's {value}")
     frequencies = max(sizes.get(name, 1) for name in _NETWORK if name.endswith("frequencies"))
-    rows, columns = _nominal_shape(network) if sphere else (manifest.tile_edge, 1)
-    table = rows * (frequencies + 1) ** 2 if sphere else rows * frequencies
-    if max(table, rows * columns) > _MAX_TABLE:
+    rows, columns = _nominal_shape(network) if modality.sphere else (manifest.tile_edge, 1)
+    table = rows * (frequencies + 1) ** 2 if modality.sphere else rows * frequencies
+    products = (sizes.get("frequencies", 1) + 1) ** 4 if modality.sphere else 0
+    if max(table, rows * columns) > _MAX_TABLE or products > _MAX_GRAM:
         raise MscnError(f"a network of {frequencies} frequencies on {rows}x{columns} points")
 
 

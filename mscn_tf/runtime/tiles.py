@@ -12,11 +12,12 @@ import numpy as np
 
 from mscn_tf.runtime import residuals, tile_model
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import AXES, Container, grid
+from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import coordinates_at, sphere_grid
 from mscn_tf.runtime.manifest import Manifest
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.occupancy import Occupancy
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
@@ -137,7 +138,7 @@ class Tiles(Scheme):
                 f"{bundle.manifest.code_size} in the manifest"
             )
         self.values = bundle.manifest.values
-        self.sphere = tile_model.on_sphere(bundle.manifest)
+        self.sphere = Modality.named(bundle.manifest.modality).sphere
         arrays = bundle.arrays("prior") if self.values.dtype == "bool" else {}
         self.occupancy = Occupancy(arrays) if "occupancy_bit" in arrays else None
 
@@ -155,7 +156,7 @@ class Tiles(Scheme):
 
     def check(self) -> None:
         """Decodes a tile of zeros at a few points."""
-        axes = AXES[self.bundle.manifest.modality]
+        axes = Modality.named(self.bundle.manifest.modality).axes
         grid = [np.linspace(-1.0, 1.0, 2 + axis)[None] for axis in range(axes)]
         self.decoder(np.zeros((1, self.prior.coefficients)), grid, np.array([5.0]))
 
@@ -232,7 +233,7 @@ class _Reader:
         Of those planes that have tiles; every item has one.
         """
         container = self._container
-        if self._tiles.bundle.manifest.modality == "image":
+        if Modality.named(self._tiles.bundle.manifest.modality).pixels:
             planes = of_planes(container, views)
             channels = [container.planes(v.item)[v.plane] for v in planes]
             outputs = [np.empty((*v.shape, c), np.uint8) for v, c in zip(planes, channels)]

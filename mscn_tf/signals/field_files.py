@@ -12,6 +12,7 @@ from mscn_tf.signals import gaps, netcdf
 from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
 from mscn_tf.signals.metadata import numbers
+from mscn_tf.signals.signal import Selection
 
 Structure = dict[str, Any]
 _OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
@@ -83,14 +84,14 @@ def masks_of(told: Mapping[str, Any], items: Sequence[int]) -> list[Optional[np.
 
 
 def numbers_of(
-    stack: np.ndarray, told: Mapping[str, Any], view: Mapping[str, Any]
+    stack: np.ndarray, told: Mapping[str, Any], selection: Selection
 ) -> list[np.ndarray]:
     """Decoded fields ``[N, H, W]`` as their file stores them, with what marks missing values."""
-    items = _items(len(stack), told, view)
+    items = _items(len(stack), told, selection)
     if items is None:
         return list(stack)
     codings = owners(told)
-    _, (rows, columns) = viewed(told, stack.shape[1:], view.get("region"))
+    _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
     found = []
     for field, item, mask in zip(stack, items, masks_of(told, items)):
         seen = None if mask is None else mask[np.ix_(rows, columns)]
@@ -98,13 +99,13 @@ def numbers_of(
     return found
 
 
-def values_of(stack: np.ndarray, told: Mapping[str, Any], view: Mapping[str, Any]) -> np.ndarray:
+def values_of(stack: np.ndarray, told: Mapping[str, Any], selection: Selection) -> np.ndarray:
     """float32 ``[N, H, W]`` in the units of the file, NaN where there is none."""
-    items = _items(len(stack), told, view)
+    items = _items(len(stack), told, selection)
     if items is None:
         return stack
     codings, masks = owners(told), masks_of(told, items)
-    _, (rows, columns) = viewed(told, stack.shape[1:], view.get("region"))
+    _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
     values = [codings[item].values(codings[item].stored(f)) for f, item in zip(stack, items)]
     for field, mask in zip(values, masks):
         if mask is not None:
@@ -112,10 +113,10 @@ def values_of(stack: np.ndarray, told: Mapping[str, Any], view: Mapping[str, Any
     return np.stack(values).astype(np.float32)
 
 
-def _items(count: int, told: Mapping[str, Any], view: Mapping[str, Any]) -> Optional[Sequence[int]]:
+def _items(count: int, told: Mapping[str, Any], selection: Selection) -> Optional[Sequence[int]]:
     """Which of their file's decoded fields are; None where nothing says it."""
-    if view.get("item") is not None:
-        return [view["item"]] if "fields" in told else None
+    if selection.item is not None:
+        return [selection.item] if "fields" in told else None
     return range(count) if count == len(owners(told)) else None
 
 
@@ -123,7 +124,7 @@ def contents(
     stack: np.ndarray,
     names: Optional[Sequence[str]],
     told: Mapping[str, Any],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> tuple[Structure, dict[str, np.ndarray]]:
     """The structure of a file, for `netcdf.create`, and the values of its fields and axes.
 
@@ -134,27 +135,27 @@ def contents(
       stack: ``[N, H, W]``.
       names: of the fields.
       told: metadata.
-      view: `item`, `region`.
+      selection: which part of the file was decoded.
 
     Raises:
       KeyError, TypeError, ValueError: the metadata are damaged.
     """
     told = _as_now(told)
-    items = _items(len(stack), told, view)
-    numbers = numbers_of(stack, told, view)
+    items = _items(len(stack), told, selection)
+    numbers = numbers_of(stack, told, selection)
     if items is None:
-        return _list(stack, names, told, view)
+        return _list(stack, names, told, selection)
     codings = owners(told)
     whole = len(items) == len(codings)
     stored_shape = tuple(len(told[name]) for name in NAMES)
-    if whole and stack.shape[1:] == stored_shape and view.get("region") is None:
+    if whole and stack.shape[1:] == stored_shape and selection.region is None:
         structure, arrange = told["netcdf"], lambda values: restored(values, told)
         degrees = [restored_axis(name, told) for name in NAMES]
     else:
         only = None if whole else codings[items[0]].name
         label = None if whole or not names else str(names[0])
         structure = _reduced(told, stack.shape[1:], only, label)
-        degrees, _ = viewed(told, stack.shape[1:], view.get("region"))
+        degrees, _ = viewed(told, stack.shape[1:], selection.region)
         arrange = np.asarray
     variables = {one["name"]: one for one in structure["variables"]}
     sizes = {name: int(size) for name, size, _ in structure["dims"]}
@@ -238,10 +239,10 @@ def _list(
     stack: np.ndarray,
     names: Optional[Sequence[str]],
     told: Mapping[str, Any],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> tuple[Structure, dict[str, np.ndarray]]:
     """Fields of which nothing is known but perhaps their grid and their names."""
-    degrees, _ = viewed(told, stack.shape[1:], view.get("region"))
+    degrees, _ = viewed(told, stack.shape[1:], selection.region)
     labels = np.array(names or [str(number) for number in range(len(stack))], object)
     single = len(stack) == 1
     variables = [_variable(name, "<f8", [name], ATTRS[name]) for name in NAMES]

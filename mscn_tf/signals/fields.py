@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -20,7 +20,7 @@ from mscn_tf.signals import field_files, gaps, netcdf
 from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 from mscn_tf.signals.variables import Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
@@ -28,7 +28,9 @@ _SHOWN = 5  # variables in a message
 _ENDINGS = (".nc", ".nc4", ".cdf", ".npy")
 
 
-def read(path: PathLike, variables: Optional[Sequence[str]] = None, exact: bool = False) -> Signals:
+def read(
+    path: PathLike, variables: Optional[Sequence[str]] = None, lossless: bool = False
+) -> Signals:
     """The fields of a NetCDF file, one for each time, level or member, and for each variable.
 
     An ``.npy`` stack ``[N, H, W]`` or ``[H, W]`` is on the grid of ``global_grid``.
@@ -37,7 +39,7 @@ def read(path: PathLike, variables: Optional[Sequence[str]] = None, exact: bool 
       path: of the file.
       variables: names of those to read; left out, all of real or packed numbers, or of whole ones
         where there are no others.
-      exact: whether they will be coded without loss: stored numbers are not converted.
+      lossless: whether they will be coded without loss: stored numbers are not converted.
 
     Returns:
       float32 ``[H, W, 1]`` each: kelvins of temperatures in any unit, and other variables in the
@@ -52,7 +54,7 @@ def read(path: PathLike, variables: Optional[Sequence[str]] = None, exact: bool 
         return Signals(_read_stack(path))
     with netcdf.opened(path) as dataset:
         chosen, candidates, grid = choose(dataset, path, variables)
-        found = [Variable.read(dataset[name], grid, path, exact) for name in chosen]
+        found = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
         dropped = set(candidates) - set(chosen) if variables else set()
         structure, left_out = netcdf.describe(dataset, {*chosen, *grid.axes}, dropped)
         for one in structure["variables"]:
@@ -109,17 +111,17 @@ def _read_stack(path: PathLike) -> list[np.ndarray]:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: the grid, and, of fields of a file, all that makes it again."""
+    """As `hooks` says: the grid, and, of fields of a file, all that makes it again."""
     with _undamaged():
         field_files.check(metadata, container.shapes)
 
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[dict[str, Any]],
-    view: Optional[dict[str, Any]] = None,
+    selection: Selection,
 ) -> str:
     """Writes fields to ``.nc``, as their file was, or as an ``.npy`` stack in its units.
 
@@ -128,11 +130,12 @@ def write(
       arrays: ``[H, W, 1]`` each, of one shape.
       names: of the fields.
       metadata: as of ``read``; without it the fields lie on the grid of ``global_grid``.
-      view: ``item``, which of an archive it is; the ``region`` that was decoded.
+      selection: which part of the file was decoded.
 
     Raises:
       MscnError: there is no such format, the metadata are damaged, or the file can't be written.
     """
+    arrays = list(arrays)
     target = Path(path) / "fields.nc" if Path(path).is_dir() else Path(path)
     if len({array.shape for array in arrays}) > 1:
         raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
@@ -142,9 +145,9 @@ def write(
         raise MscnError(f"cannot write fields to {path}; let its name end in .nc or .npy")
     with _undamaged():
         if suffix == ".npy":
-            values = field_files.values_of(stack, metadata or {}, view or {})
+            values = field_files.values_of(stack, metadata or {}, selection)
         else:
-            netcdf.create(target, *field_files.contents(stack, names, metadata or {}, view or {}))
+            netcdf.create(target, *field_files.contents(stack, names, metadata or {}, selection))
     if suffix == ".npy":
         with atomic_write(target) as file:
             np.save(file, values)

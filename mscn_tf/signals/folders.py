@@ -84,6 +84,20 @@ def read_all(files: Sequence[Path], read: Callable[[Path], T], nouns: str) -> li
     return found
 
 
+def notes_once(names: Sequence[str], notes: Sequence[Sequence[str]]) -> list[str]:
+    """Each note once, with those that it is about.
+
+    Args:
+      names: of files.
+      notes: of each of them.
+    """
+    about: dict[str, list[str]] = {}
+    for name, own in zip(names, notes):
+        for note in own:
+            about.setdefault(note, []).append(name)
+    return [f"{some(concerned, 3)}: {note}" for note, concerned in about.items()]
+
+
 def _unfit(entry: Path, suffixes: Collection[str]) -> str | None:
     try:
         mode = entry.stat().st_mode

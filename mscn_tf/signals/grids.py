@@ -12,6 +12,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.folders import make_folders
 from mscn_tf.signals.images import file_names
+from mscn_tf.signals.signal import Selection
 
 
 def load_npy(path: PathLike) -> np.ndarray:
@@ -87,10 +88,10 @@ def targets(path: PathLike, count: int, names: Sequence[str] | None, suffix: str
     return [path / file for file in files]
 
 
-def placed(metadata: dict[str, Any] | None, view: dict[str, Any], name: str) -> list[Any] | None:
+def placed(metadata: dict[str, Any] | None, selection: Selection, name: str) -> list[Any] | None:
     """What a file's metadata says of the decoded items in one list, or None where it's missing."""
     known = (metadata or {}).get(name)
-    item = view.get("item")
+    item = selection.item
     return known if known is None or item is None else known[item : item + 1]
 
 

@@ -29,7 +29,7 @@ from mscn_tf.signals.picture_files import (
     read_picture,  # noqa: F401
     write_picture,
 )
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 from mscn_tf.signals.transparency import squeezed
 
 _LEAST_SPREAD = 4.0  # levels; errors of half of it are not seen
@@ -67,7 +67,7 @@ def read(path: PathLike, keep_metadata: bool = False) -> Signals:
         [picture.pixels for picture in pictures],
         names,
         metadata,
-        [*_notes(shown, pictures), *notes],
+        [*folders.notes_once(shown, [picture.notes for picture in pictures]), *notes],
     )
 
 
@@ -81,21 +81,12 @@ def _read_folder(path: Path, keep_metadata: bool) -> tuple[list[Picture], list[s
     return pictures, [file.name for file in files], notes
 
 
-def _notes(names: Sequence[str], pictures: Sequence[Picture]) -> list[str]:
-    """Each note once, with those that it is about."""
-    about: dict[str, list[str]] = {}
-    for name, picture in zip(names, pictures):
-        for note in picture.notes:
-            about.setdefault(note, []).append(name)
-    return [f"{folders.some(concerned, 3)}: {note}" for note, concerned in about.items()]
-
-
 def write(
     path: PathLike,
     arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[Mapping[str, Any]],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes pictures in the format that the name ends in, into a folder as PNG, or as `.npy`.
 
@@ -104,18 +95,17 @@ def write(
       arrays: uint8 [H, W, C] each; taken one by one where they go into a folder.
       names: one for each, or None.
       metadata: as `read` gives it, of all pictures of the file, or None.
-      view: `item`, the only one that was decoded, or None; `shapes`, of all there are.
+      selection: which of the file's pictures were decoded.
 
     Raises:
       MscnError: there are several for one file, or they can't be written.
     """
-    item = view["item"]
-    count = len(view["shapes"]) if item is None else 1
+    decoded = selection.items
+    count = len(decoded)
     suffix = Path(path).suffix.lower()
     if os.path.isdir(path) or not suffix or os.fspath(path).endswith(os.sep):
-        start = item or 0
-        names = names or [f"{number:06d}" for number in range(start, start + count)]
-        known, said = _metadata(metadata, item, count)
+        names = names or [f"{number:06d}" for number in decoded]
+        known, said = _metadata(metadata, decoded)
         files = write_folder(path, arrays, names, known)
         return f"{len(files)} pictures, {files[0]} to {files[-1]}{said}"
     if suffix == ".npy":
@@ -128,7 +118,7 @@ def write(
             f"{path}: there are {count} pictures; let OUT be a folder or an .npy file, "
             "or name one picture with --item=I"
         )
-    known, said = _metadata(metadata, item, count)
+    known, said = _metadata(metadata, decoded)
     (picture,) = arrays
     write_picture(path, picture, known[0])
     unheld = picture_metadata.unheld(known[0] or {}, kind)
@@ -139,15 +129,15 @@ def write(
 
 
 def _metadata(
-    metadata: Optional[Mapping[str, Any]], item: Optional[int], count: int
+    metadata: Optional[Mapping[str, Any]], decoded: Sequence[int]
 ) -> tuple[list[Optional[dict[str, Any]]], str]:
     """What is known of each picture, of metadata that may come from a stranger, and what to say."""
     entries = (metadata or {}).get("pictures")
     if entries is None:
-        return [None] * count, ""
+        return [None] * len(decoded), ""
     known: list[Optional[dict[str, Any]]] = []
     damaged = False
-    for number in range(item or 0, (item or 0) + count):
+    for number in decoded:
         try:
             entry = entries[number]
             known.append(None if entry is None else picture_metadata.checked(entry))
@@ -174,6 +164,11 @@ def share_lost(
     error = np.sqrt(np.mean(np.square(original.astype(np.float64) - decoded)))
     spread = np.sqrt(np.mean(np.var(original, axis=(0, 1), dtype=np.float64)))
     return float(error / max(spread, _LEAST_SPREAD))
+
+
+def codec_for(arrays: Sequence[np.ndarray]) -> str:
+    """The shipped codec that suits pictures: thumbnails have one of their own."""
+    return "thumb32" if all(picture.shape[:2] == (32, 32) for picture in arrays) else "photo"
 
 
 def read_stack(path: PathLike) -> np.ndarray:

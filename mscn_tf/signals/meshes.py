@@ -8,7 +8,7 @@ metadata hold, for each mesh, the `corner` of the box that the grid fills and th
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals.grids import files_in, placed, targets, write_npy
 from mscn_tf.signals.mesh_files import SUFFIXES, WRITTEN, export, holes, load
 from mscn_tf.signals.metadata import LARGEST, numbers
-from mscn_tf.signals.signal import Signals
-from mscn_tf.signals.solids import Sampled, sample, surface
+from mscn_tf.signals.signal import Selection, Signals
+from mscn_tf.signals.solids import Sampled, cells_of, sample, surface
 
 # Share of the surface that may be missed without a word: of tips and edges, and of parts that are
 # thinner than half a cell.
@@ -31,8 +31,13 @@ _TIPS, _PARTS = 0.02, 0.002
 _FARTHEST = 4e10  # from the origin: trimesh counts places in steps of 1e-8, as int64
 
 
-def read(path: PathLike) -> Signals:
+def read(path: PathLike, tile_edge: int = 16, tile_overlap: int = 1) -> Signals:
     """Truncated distances, float32 ``[X, Y, Z, 1]``, of a mesh or of all in a folder.
+
+    Args:
+      path: the file or folder.
+      tile_edge, tile_overlap: of the codec that will encode them, left out the shipped one: a grid
+        is made of whole tiles.
 
     Raises:
       MscnError: a file can't be read, or holds no mesh that encloses what a grid can hold.
@@ -41,7 +46,7 @@ def read(path: PathLike) -> Signals:
     arrays, corners, cells, notes = [], [], [], []
     for file in files:
         mesh = load(file)
-        sampled = sample(mesh)
+        sampled = sample(mesh, cells_of(tile_edge, tile_overlap))
         if sampled.iou < 0.5:
             raise MscnError(_too_thin(file, mesh, sampled))
         arrays.append(sampled.values[..., None])
@@ -79,7 +84,7 @@ def _notes(mesh: trimesh.Trimesh, sampled: Sampled) -> list[str]:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: a place in space for each mesh."""
+    """As `hooks` says: a place in space for each mesh."""
     corners = np.abs(numbers(metadata["corner"], container.items, 3)).max(-1)
     cells = numbers(metadata["cell"], container.items)
     reach = corners + cells * max(map(max, container.shapes))
@@ -89,10 +94,10 @@ def check_metadata(metadata: dict[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Sequence[str] | None,
     metadata: dict[str, Any] | None,
-    view: dict[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes distances as meshes in their own place, or as `.npy` in the mesh's own units.
 
@@ -105,12 +110,12 @@ def write(
     if not folder and kind not in (*WRITTEN, ".npy"):
         raise MscnError(f"{path}: meshes are written as {', '.join(WRITTEN)} or .npy")
     grids = [array[..., 0] for array in arrays]
-    corners, cells = _places(metadata, view, len(grids), path)
+    corners, cells = _places(metadata, selection, len(grids), path)
     if kind == ".npy" and not folder:
         write_npy(path, [grid * np.float32(cell) for grid, cell in zip(grids, cells)])
         return f"signed distances, {size_text(grids[0].shape)}"
     written = []
-    for grid, corner, cell, (start, extent) in zip(grids, corners, cells, _parts(grids, view)):
+    for grid, corner, cell, (start, extent) in zip(grids, corners, cells, _parts(grids, selection)):
         mesh = surface(grid, corner + cell * start, cell * extent / grid.shape)
         if mesh is None:
             raise MscnError(f"{path}: no surface in what is decoded; decode more, or finer")
@@ -124,24 +129,21 @@ def write(
 
 
 def _parts(
-    grids: Sequence[np.ndarray], view: dict[str, Any]
+    grids: Sequence[np.ndarray], selection: Selection
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Where each decoded part of a grid begins and how far it goes, in cells as they were coded."""
-    if region := view.get("region"):
-        return [(np.array(region[:3][::-1]), np.array(region[3:][::-1]))]
-    shapes = view.get("shapes") or [grid.shape for grid in grids]
-    if view.get("item") is not None:
-        shapes = shapes[view["item"] :]
-    return [(np.zeros(3), np.array(shape)) for shape in shapes]
+    wholes = selection.wholes or [grid.shape for grid in grids]
+    windows = [selection.window(whole) for whole in wholes]
+    return [(np.array(start), np.array(extent)) for start, extent in windows]
 
 
 def _places(
-    metadata: dict[str, Any] | None, view: dict[str, Any], count: int, path: PathLike
+    metadata: dict[str, Any] | None, selection: Selection, count: int, path: PathLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """Corners ``[N, 3]`` and lengths of cells ``[N]`` of the decoded items."""
     try:
-        corners = np.array(placed(metadata, view, "corner"), np.float64)
-        cells = np.array(placed(metadata, view, "cell"), np.float64)
+        corners = np.array(placed(metadata, selection, "corner"), np.float64)
+        cells = np.array(placed(metadata, selection, "cell"), np.float64)
         known = corners.shape == (count, 3) and cells.shape == (count,) and cells.min() > 0
         if not known or not max(np.abs(corners).max(), cells.max()) < 1e30:
             raise ValueError

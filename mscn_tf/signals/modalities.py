@@ -1,122 +1,50 @@
-"""The modalities: which module reads and writes a file.
-
-Each module of this package that stands here has
-
-- ``read(path, **options) -> Signals``;
-- ``write(path, arrays, names, metadata, view) -> str``: writes decoded signals in the
-  format that the path's ending names, and says in a few words what was written;
-- ``measure(original, decoded, metadata) -> dict``: figures of quality of one signal by their
-  names, units first: ``{"dB PSNR": 40.1}``;
-- ``training_signals(pattern, **options) -> list``: arrays ``[.., C]`` of the files that a glob
-  pattern names, in the modality's own units.
-
-and may have, where what holds for arrays of numbers doesn't hold for it,
-
-- ``misfit(signals, values) -> Optional[str]``: why a codec of these values does not suit them;
-- ``share_lost(original, decoded, metadata) -> float``: error of one signal over its own spread;
-- ``largest_error(original, decoded, metadata) -> float``: in the units of the file;
-- ``array_bound(bound, metadata) -> float``: of the arrays' values for one in the file's units;
-- ``file_bound(bound, metadata) -> float``: the other way round, of any file's metadata;
-- ``metadata_of(metadata, item) -> dict``: of one signal, as if it had been alone in its file;
-- ``check_metadata(metadata, container)``: raises any error of Python where `write` could make
-  nothing of them, or of more than the container declares.
-"""
+"""Reads, writes and measures signals of any modality, through the module that knows its files."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, cast
 
 import numpy as np
 
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError, install, naming
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.values import Values
+from mscn_tf.signals import hooks
 from mscn_tf.signals.picture_files import SUFFIXES
-from mscn_tf.signals.signal import Signals
-
-# What nibabel reads; and what volumes come in besides, of which the reader says what to do.
-VOLUMES = (
-    *(".nii", ".nii.gz", ".hdr", ".img", ".mgh", ".mgz", ".mnc", ".head", ".brik", ".brik.gz"),
-    *(".par", ".rec", ".dcm", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd"),
-)
-
-# Its module, and the endings of files that are of this modality and no other.
-MODULES = {
-    "image": ("images", ()),
-    "field": ("fields", (".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr")),
-    "sound": (
-        "sound",
-        (".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff")
-        + (".aifc", ".au", ".snd", ".caf", ".mp3"),
-    ),
-    "volume": ("volumes", VOLUMES),
-    "voxels": ("voxels", (".binvox",)),
-    "silhouette": ("silhouettes", ()),
-    "mesh": ("meshes", (".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl")),
-    "scene": ("scenes", ()),
-}
-
-# Of the shipped ones.
-DEFAULT_CODECS = {
-    "field": "temperature",
-    "sound": "speech",
-    "volume": "volume",
-    "voxels": "voxels32",
-    "silhouette": "silhouette64",
-    "mesh": "mesh",
-    "scene": "scene",
-}
-
-# What a decoded signal is written as where no name says it.
-ENDINGS = {
-    "image": ".png",
-    "field": ".nc",
-    "sound": ".wav",
-    "volume": ".nii",
-    "voxels": ".binvox",
-    "silhouette": ".png",
-    "mesh": ".ply",
-    "scene": ".gif",
-}
-
-# What metadata say of each signal, in lists (or, of sounds, in one value where all have the same);
-# and what they say of all signals together.
-_OF_EACH = {
-    "image": ("pictures",),
-    "sound": ("rate", "subtype", "mean", "runs"),
-    "volume": ("low", "high", "holes"),
-    "voxels": ("translate", "scale"),
-    "silhouette": ("size",),
-    "mesh": ("corner", "cell"),
-}
-_OF_ALL = {"sound": ("file",)}
+from mscn_tf.signals.protocol import Files, Metadata
+from mscn_tf.signals.signal import Selection, Signals
 
 
 class LibraryMissingError(MscnError):
     """A library that a modality needs is not installed."""
 
 
-def module_of(modality: str) -> ModuleType:
+def module_of(modality: str) -> Files:
     """The module of a modality.
 
     Raises:
       LibraryMissingError: one that it needs.
       MscnError: there is no such modality.
     """
-    if modality not in MODULES:
-        raise MscnError(f"no modality {modality}; there are {', '.join(MODULES)}")
     try:
-        return importlib.import_module(f"mscn_tf.signals.{MODULES[modality][0]}")
+        return cast(Files, importlib.import_module(Modality.named(modality).files))
     except ModuleNotFoundError as error:
         raise LibraryMissingError(
             f"signals of modality {modality} need {error.name}: {install('signals')}"
         ) from error
+
+
+def _hook(modality: str, name: str) -> Callable[..., Any]:
+    """A function of the modality's module, or, where it has none, that of `hooks`."""
+    return cast("Callable[..., Any]", getattr(module_of(modality), name, getattr(hooks, name)))
 
 
 def read(path: PathLike, modality: str, **options: Any) -> Signals:
@@ -125,12 +53,14 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
     Args:
       path: the file or folder.
       modality: what it holds.
-      options: of the modality's reader.
+      options: keywords of the modality's reader.
 
     Raises:
       MscnError: it can't be read, or holds something else.
     """
-    return module_of(modality).read(path, **options)
+    fit = Modality.named(modality).fit
+    found = imported(fit) if fit else module_of(modality).read
+    return cast(Signals, found(path, **options))
 
 
 def write(
@@ -138,8 +68,8 @@ def write(
     modality: str,
     arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
-    metadata: Optional[dict[str, Any]],
-    view: dict[str, Any],
+    metadata: Metadata,
+    selection: Selection,
 ) -> str:
     """Writes decoded signals to a file or folder; says in a few words what was written.
 
@@ -149,16 +79,13 @@ def write(
       arrays: each ``[.., C]``; pictures are written one after the other, as they come.
       names: of the signals, or None.
       metadata: of the file that they were decoded from.
-      view: `item`, the only one that was decoded, or None; `shapes` of all originals; the `scale`,
-        `size`, `region` and `poses` that were asked for.
+      selection: which part of it was decoded.
 
     Raises:
       MscnError: the format is none for such signals, metadata are damaged, or nothing can be
         written.
     """
-    if modality != "image":
-        arrays = list(arrays)
-    return module_of(modality).write(path, arrays, names, metadata, view)
+    return module_of(modality).write(path, arrays, names, metadata, selection)
 
 
 def check_metadata(container: Container) -> None:
@@ -172,7 +99,7 @@ def check_metadata(container: Container) -> None:
     """
     if container.metadata is None:
         return
-    check = _own(MODALITIES[container.modality], "check_metadata", lambda metadata, container: None)
+    check = _hook(Modality.numbered(container.modality).name, "check_metadata")
     with naming(container.source):
         try:
             check(container.metadata, container)
@@ -182,144 +109,129 @@ def check_metadata(container: Container) -> None:
             raise MscnError("its metadata are damaged; get a fresh copy") from error
 
 
-def _own(modality: str, name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    return getattr(module_of(modality), name, otherwise)
-
-
 def misfit(modality: str, signals: Signals, values: Values) -> Optional[str]:
     """Why a codec, made for such values, does not suit the signals; None where it does."""
-    return _own(modality, "misfit", _beyond)(signals, values)
+    return cast("Optional[str]", _hook(modality, "misfit")(signals, values))
 
 
-def _beyond(signals: Signals, values: Values) -> Optional[str]:
-    if values.dtype == "bool":
-        return None
-    low = min(float(array.min()) for array in signals.arrays)
-    high = max(float(array.max()) for array in signals.arrays)
-    room = values.high - values.low
-    if values.low - room <= low and high <= values.high + room:
-        return None
-    return f"values from {low:g} to {high:g}, where {values.low:g} to {values.high:g} are known"
+def unfit(modality: str, signals: Signals, most: float) -> Optional[str]:
+    """Why signals, before coding, are worth nothing, having lost more than that share; or None."""
+    return cast("Optional[str]", _hook(modality, "unfit")(signals, most))
 
 
 def share_lost(
-    modality: str,
-    original: np.ndarray,
-    decoded: np.ndarray,
-    metadata: Optional[dict[str, Any]] = None,
+    modality: str, original: Any, decoded: np.ndarray, metadata: Metadata = None
 ) -> float:
     """Error of one decoded signal over the original's own spread: 1 is no better than its mean.
 
     Args:
       modality: theirs.
-      original: ``[.., C]``.
-      decoded: likewise.
+      original: ``[.., C]``, or one of `Signals.originals`.
+      decoded: ``[.., C]``.
       metadata: of this signal, as `metadata_of` gives it.
     """
-    return _own(modality, "share_lost", _deviation)(original, decoded, metadata)
-
-
-def _deviation(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> float:
-    """RMSE over the standard deviation about each channel's mean."""
-    axes = tuple(range(original.ndim - 1))
-    error = np.mean(np.square(original.astype(np.float64) - decoded))
-    spread = np.mean(np.var(original, axis=axes, dtype=np.float64))
-    if error == 0:
-        return 0.0
-    return float(np.sqrt(error / spread)) if spread > 0 else float("inf")
+    return float(_hook(modality, "share_lost")(original, decoded, metadata))
 
 
 def largest_error(
-    modality: str,
-    original: np.ndarray,
-    decoded: np.ndarray,
-    metadata: Optional[dict[str, Any]] = None,
+    modality: str, original: Any, decoded: np.ndarray, metadata: Metadata = None
 ) -> float:
     """Largest error of any value of one signal, in the units of its file; as `share_lost`."""
-    return _own(modality, "largest_error", _farthest)(original, decoded, metadata)
+    return float(_hook(modality, "largest_error")(original, decoded, metadata))
 
 
-def _farthest(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> float:
-    return float(np.abs(original.astype(np.float64) - decoded).max())
+def array_bound(modality: str, bound: float, metadata: Metadata = None) -> float:
+    """The bound of the arrays' values that keeps one in the units of the file.
+
+    Raises:
+      MscnError: it is too fine for the file's values.
+    """
+    return float(_hook(modality, "array_bound")(bound, metadata))
 
 
-def array_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
-    """The bound of the arrays' values that keeps one in the units of the file."""
-    return _own(modality, "array_bound", lambda bound, metadata: bound)(bound, metadata)
-
-
-def file_bound(modality: str, bound: float, metadata: Optional[dict[str, Any]] = None) -> float:
+def file_bound(modality: str, bound: float, metadata: Metadata = None) -> float:
     """The bound, in the units of the file, that one of the arrays' values keeps.
 
     Raises:
       MscnError: the metadata are damaged, or a library that is needed is not installed.
     """
-    return _own(modality, "file_bound", lambda bound, metadata: bound)(bound, metadata)
+    return float(_hook(modality, "file_bound")(bound, metadata))
 
 
-def metadata_of(
-    modality: str, metadata: Optional[dict[str, Any]], item: int
-) -> Optional[dict[str, Any]]:
+def metadata_of(modality: str, metadata: Metadata, item: int) -> Metadata:
     """What the metadata of several signals say of one, as if it had been alone in its file."""
     if metadata is None:
         return None
-    return _own(modality, "metadata_of", partial(_of_each, modality))(metadata, item)
-
-
-def _of_each(modality: str, metadata: dict[str, Any], item: int) -> dict[str, Any]:
-    kept = {name: v for name, v in metadata.items() if name not in _OF_ALL.get(modality, ())}
-    for name in _OF_EACH.get(modality, ()):
-        if isinstance(kept.get(name), list):
-            value = kept[name][item]
-            kept[name] = value if modality == "sound" else [value]
-    return kept
+    own = getattr(module_of(modality), "metadata_of", None)
+    found = own or partial(hooks.metadata_of, Modality.named(modality))
+    return cast(Metadata, found(metadata, item))
 
 
 def measure(
-    modality: str,
-    original: np.ndarray,
-    decoded: np.ndarray,
-    metadata: Optional[dict[str, Any]] = None,
+    modality: str, original: Any, decoded: np.ndarray, metadata: Metadata = None
 ) -> dict[str, float]:
     """Figures of quality of one signal by their names, units first: ``{"dB PSNR": 31.2}``."""
     return module_of(modality).measure(original, decoded, metadata)
 
 
+def drawn_original(path: PathLike, container: Container, item: int) -> Any:
+    """What is drawn beside an item of a file, of what the file was made from.
+
+    Raises:
+      MscnError: it can't be read, or is something else.
+    """
+    name = Modality.numbered(container.modality).name
+    own = _hook(name, "drawn_original")(path, container, item)
+    if own is not None:
+        return own
+    arrays = read(path, name).arrays
+    if len(arrays) != container.items:
+        raise MscnError(f"{path} holds {len(arrays)} signals, {container.source} {container.items}")
+    if arrays[item].shape != (*container.shapes[item], container.channels[item]):
+        raise MscnError(
+            f"{path} is not what {container.source} was made from: its size or colours differ"
+        )
+    return arrays[item]
+
+
+def default_codec(modality: str, arrays: Sequence[np.ndarray]) -> str:
+    """Name of the shipped codec that encodes signals unasked.
+
+    Raises:
+      MscnError: none comes with mscn.
+    """
+    own = _hook(modality, "codec_for")(arrays) or Modality.named(modality).default_codec
+    if own is None:
+        raise MscnError(f"no codec of {modality} signals comes with mscn; give --codec=FILE")
+    return str(own)
+
+
 def is_signal(path: PathLike) -> bool:
     """Whether a file's name ends like those that hold signals."""
-    name = str(path).lower()
-    own = [suffix for _, suffixes in MODULES.values() for suffix in suffixes]
-    return name.endswith((".npy", *own, *SUFFIXES))
+    own = [ending for modality in Modality.all() for ending in modality.endings]
+    return str(path).lower().endswith((".npy", *own, *SUFFIXES))
 
 
 def guess(path: PathLike) -> str:
-    """The modality that a file's name tells, or a folder's content; else ``image``."""
-    path = Path(path)
-    if path.suffix.lower() == ".npy" and _is_grid(path):
-        return "voxels"
+    """The modality that a file's or folder's name or content tells; else that of pictures."""
+    path, names = Path(path), [Path(path).name]
     if path.is_dir():
-        if any(path.glob("transforms*.json")):
-            return "scene"
-        endings = sorted({"".join(file.suffixes).lower() for file in path.iterdir()})
-        endings.insert(0, path.suffix.lower())  # of formats that are folders
-    else:
-        if path.name.startswith("transforms") and path.suffix == ".json":
-            return "scene"
-        endings = ["".join(path.suffixes).lower()]
-    for modality, (_, suffixes) in MODULES.items():
-        if any(ending.endswith(suffixes) for ending in endings if suffixes):
-            return modality
-    return "image"
+        names += sorted(file.name for file in path.iterdir())
+    for modality in Modality.all():
+        if modality.npy and path.suffix.lower() == ".npy" and _is_array(path, modality):
+            return modality.name
+        if any(fnmatchcase(name, modality.pattern) for name in names if modality.pattern):
+            return modality.name
+    for modality in Modality.all():
+        if any(name.lower().endswith(modality.endings) for name in names if modality.endings):
+            return modality.name
+    return next(modality.name for modality in Modality.all() if modality.pixels)
 
 
-def _is_grid(path: Path) -> bool:
-    """Whether an array is one of truth values along three axes."""
+def _is_array(path: Path, modality: Modality) -> bool:
+    """Whether a file holds an array of the modality's own type and axes."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
-    return array.dtype == bool and array.ndim == 3
+    return bool(array.dtype == modality.npy and array.ndim == modality.axes)

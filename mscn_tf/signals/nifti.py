@@ -25,6 +25,7 @@ from nibabel.spatialimages import HeaderDataError
 from mscn_tf.runtime.container import MAX_PIXELS, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.signals.signal import Selection
 
 WRITTEN = (".nii", ".nii.gz")
 # Formats that other libraries read, and what makes NIfTI of them.
@@ -143,7 +144,7 @@ def write(
     path: PathLike,
     volumes: Sequence[np.ndarray],
     header: Optional[nib.Nifti1Header],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> None:
     """Writes volumes ``[X, Y, Z]`` of one shape, as the header scales them, to one file.
 
@@ -151,7 +152,7 @@ def write(
       path: `.nii` or `.nii.gz`.
       volumes: of the type that is stored, where NIfTI has it; else of float32.
       header: of the original; None makes one.
-      view: `item` and `region` of the original, where not all was decoded.
+      selection: which part of the original was decoded.
 
     Raises:
       MscnError: the file can't be written.
@@ -161,7 +162,7 @@ def write(
     scale = scaling(header)
     try:
         with _quiet():
-            image = _image(volumes, nib.Nifti1Header() if header is None else header, view)
+            image = _image(volumes, nib.Nifti1Header() if header is None else header, selection)
             image.header.set_slope_inter(*scale)  # given this, nibabel writes values as they are
             packed = image.to_bytes()
     except HeaderDataError as error:
@@ -172,16 +173,16 @@ def write(
 
 
 def _image(
-    volumes: Sequence[np.ndarray], header: nib.Nifti1Header, view: Mapping[str, Any]
+    volumes: Sequence[np.ndarray], header: nib.Nifti1Header, selection: Selection
 ) -> nib.Nifti1Image:
     shape, dtype, whole = volumes[0].shape, volumes[0].dtype, header.get_data_shape()
     data = np.stack(volumes, -1) if len(volumes) > 1 else volumes[0]
     affine = None  # the header's
-    if view.get("region") is None and shape == _three(whole):
+    if selection.region is None and shape == _three(whole):
         if data.size == math.prod(whole):
             data = data.reshape(whole)  # with the axes of length one that it had
     else:
-        affine = _affine(header, view, shape)
+        affine = _affine(header, selection, shape)
     try:
         header.set_data_dtype(dtype)
     except HeaderDataError:  # NIfTI has no such type
@@ -194,11 +195,11 @@ def _three(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple((*shape, 1, 1, 1)[:3])
 
 
-def _affine(header: nib.Nifti1Header, view: Mapping[str, Any], shape: Sequence[int]) -> np.ndarray:
+def _affine(header: nib.Nifti1Header, selection: Selection, shape: Sequence[int]) -> np.ndarray:
     """Indices of a decoded volume to coordinates in space: float64 ``[4, 4]``."""
     if len(header.get_data_shape()) < 2:  # of no file
         return np.eye(4)
-    whole, region = _three(header.get_data_shape()), view.get("region")
+    whole, region = _three(header.get_data_shape()), selection.region
     region = region or (0, 0, 0, *whole[::-1])
     start, extent = np.array(region[:3][::-1]), np.array(region[3:][::-1])
     to_original = np.diag([*extent / shape, 1.0])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.signals.grids import placed
+from mscn_tf.signals.signal import Selection
 
 _SHARE = 2.0**-25  # what rounding a share to float32 moves it at most
 
@@ -80,7 +81,7 @@ class Scale:
         return self.span * share + 2 * self.rounding
 
 
-def scales_of(metadata: Mapping[str, Any], view: Mapping[str, Any]) -> list[Scale]:
+def scales_of(metadata: Mapping[str, Any], selection: Selection | None = None) -> list[Scale]:
     """Those of decoded volumes, of metadata that may come from a stranger.
 
     Raises:
@@ -89,7 +90,7 @@ def scales_of(metadata: Mapping[str, Any], view: Mapping[str, Any]) -> list[Scal
     if not re.fullmatch(r"[<>|=][iuf]\d{1,2}", metadata["dtype"]):
         raise ValueError("no such volumes")
     dtype = np.dtype(metadata["dtype"])
-    lows, highs = (placed(metadata, view, name) for name in ("low", "high"))
+    lows, highs = (placed(metadata, selection or Selection(), name) for name in ("low", "high"))
     limits = [(float(low), float(high)) for low, high in zip(lows, highs)]
     if len(lows) != len(highs):
         raise ValueError("limits of other volumes")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import scipy.ndimage
@@ -14,11 +15,12 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.rendering import on_ground, orbit, render_rays
-from mscn_tf.signals import images, voxels
+from mscn_tf.signals import hooks, images, voxels
 from mscn_tf.signals.cameras import Camera
 from mscn_tf.signals.cubes import Cube
 from mscn_tf.signals.descriptions import Frame, read_description
-from mscn_tf.signals.views import Views
+from mscn_tf.signals.signal import Selection, Signals
+from mscn_tf.signals.views import Views, read_views
 
 _RAYS = 10_000  # of a view at most, that quality is measured on
 _ORBIT_VIEWS = 24
@@ -34,23 +36,23 @@ def rendered_psnr(grid: np.ndarray, views: Views) -> float:
     return _mean_psnr(_compared(grid, views))
 
 
-def measure_views(
-    original: np.ndarray, decoded: np.ndarray, views: Views
-) -> tuple[dict[str, float], float]:
-    """What a coded grid is worth in pictures.
+@dataclass(frozen=True)
+class Fitted:
+    """What a decoded scene is compared with.
 
-    Returns:
-      mean PSNR by its name, which says what the grid had before coding; and the error of all
-      renderings over the pictures' own spread, 1 where they are no better than a mean colour.
+    Attributes:
+      grid: ``[R, R, R, 4]``, before coding.
+      views: those that quality is measured on.
     """
-    before, after = _mean_psnr(_compared(original, views)), _compared(decoded, views)
-    name = f"dB PSNR of {views.noun} ({before:.2f} before coding)"
-    return {name: _mean_psnr(after)}, _pooled(after)
+
+    grid: np.ndarray
+    views: Views
 
 
-def unfit(grid: np.ndarray, views: Views, most: float) -> Optional[str]:
+def unfit(signals: Signals, most: float) -> Optional[str]:
     """Why a grid, before coding, is none of a scene: its views lose more than that share."""
-    pairs = _compared(grid, views)
+    (fitted,) = signals.originals or ()
+    views, pairs = fitted.views, _compared(fitted.grid, fitted.views)
     lost = _pooled(pairs)
     if lost <= most:
         return None
@@ -87,12 +89,15 @@ def _over_spread(seen: np.ndarray, taken: np.ndarray) -> float:
 
 
 def share_lost(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+    original: Union[np.ndarray, Fitted], decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> float:
-    """Error of what cameras around see of a decoded grid, over the spread of what they saw before.
+    """Error of a decoded grid's renderings over the pictures' own spread.
 
-    Many values of a grid lie where no camera sees them.
+    It is 1 where they are no better than a mean colour. Where there are no pictures, it is that of
+    what cameras around see: many values of a grid lie where no camera sees them.
     """
+    if isinstance(original, Fitted):
+        return _pooled(_compared(decoded, original.views))
     known = metadata or {}
     poses = orbit(_LOOKS, max(float(known.get("distance", 3.0)), 2.0))
     camera = Camera.pinhole(1.2 * _LOOK_SIDE, _LOOK_SIDE, _LOOK_SIDE)
@@ -105,14 +110,31 @@ def share_lost(
 
 
 def measure(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+    original: Union[np.ndarray, Fitted], decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """PSNR of the grids themselves; that of views is ``rendered_psnr``."""
-    return {"dB PSNR of the grid": images.psnr(original, decoded, 2.0)}
+    """Mean PSNR of views, beside what it was before coding; without views that of the grids."""
+    if not isinstance(original, Fitted):
+        return {"dB PSNR of the grid": images.psnr(original, decoded, 2.0)}
+    views = original.views
+    before = rendered_psnr(original.grid, views)
+    return {f"dB PSNR of {views.noun} ({before:.2f} before coding)": rendered_psnr(decoded, views)}
+
+
+def largest_error(
+    original: Union[np.ndarray, Fitted], decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+) -> float:
+    """Of the values of grids."""
+    grid = original.grid if isinstance(original, Fitted) else original
+    return hooks.largest_error(grid, decoded, metadata)
+
+
+def drawn_original(path: PathLike, container: Container, item: int) -> Views:
+    """Views of the scene that a file was made from, those held out if there are any."""
+    return read_views(path, cube=Cube.of(container.metadata)).measured
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: the cube, the camera, its pictures and the ground."""
+    """As `hooks` says: the cube, the camera, its pictures and the ground."""
     Cube.of(metadata)
     _own_camera(metadata)
     _own_ground(metadata)
@@ -120,19 +142,20 @@ def check_metadata(metadata: dict[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[dict[str, Any]],
-    view: Optional[dict[str, Any]] = None,
+    selection: Selection,
 ) -> str:
     """Writes a scene as the path's ending says.
 
     ``.npy``: the grid ``[R, R, R, 4]``; ``.gif``: an orbit; ``.png``: its first view; a folder: the
-    views of ``view["poses"]``, a ``transforms.json``, or an orbit, as PNG files.
+    views of ``selection.poses``, a ``transforms.json``, or an orbit, as PNG files.
 
     Raises:
       MscnError: another ending, several scenes, or the file can't be written.
     """
+    arrays = list(arrays)
     if len(arrays) != 1:
         raise MscnError(f"{path}: {len(arrays)} scenes; name one with --item=I")
     grid, suffix = np.asarray(arrays[0], np.float64), Path(path).suffix.lower()
@@ -146,12 +169,11 @@ def write(
         cube = Cube.of(metadata)
         camera, distance = _own_camera(metadata or {})
         ground = _own_ground(metadata or {})
-    chosen = (view or {}).get("poses")
-    if chosen is None:
+    if selection.poses is None:
         poses = list(orbit(_ORBIT_VIEWS, distance))
         cameras, names = [camera] * len(poses), [f"{i:03d}" for i in range(len(poses))]
     else:
-        frames, _ = read_description(chosen)
+        frames, _ = read_description(selection.poses)
         poses = [cube.placed(frame.pose) for frame in frames]
         cameras = [_camera_of(frame, camera) for frame in frames]
         names = [PurePosixPath(frame.name).name for frame in frames]

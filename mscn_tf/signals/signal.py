@@ -1,4 +1,4 @@
-"""What every modality reads files into."""
+"""What every modality reads files into, and what of a file is written again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
+
+from mscn_tf.runtime.files import PathLike
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,43 @@ class Signals:
     notes: Sequence[str] = ()
     lossless: bool = False
     originals: Optional[Sequence[Any]] = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a file was decoded.
+
+    Attributes:
+      shapes: samples along each axis of all signals in the file; empty where nobody knows them.
+      item: the only signal that was decoded; None where all were.
+      scale: output size as a multiple of the original's, or None.
+      size: samples of the output along each axis, innermost first, or None.
+      region: first samples, then numbers of samples, innermost axis first; None is all of them.
+      poses: of scenes, a file that describes the wanted views; None leaves them open.
+    """
+
+    shapes: Sequence[Sequence[int]] = ()
+    item: Optional[int] = None
+    scale: Optional[float] = None
+    size: Optional[Sequence[int]] = None
+    region: Optional[Sequence[int]] = None
+    poses: Optional[PathLike] = None
+
+    @property
+    def items(self) -> range:
+        """Numbers of the signals that were decoded, where the shapes are known."""
+        if self.item is None:
+            return range(len(self.shapes))
+        return range(self.item, self.item + 1)
+
+    @property
+    def wholes(self) -> list[tuple[int, ...]]:
+        """Shapes of the originals of the signals that were decoded, where they are known."""
+        return [tuple(self.shapes[item]) for item in self.items if self.shapes]
+
+    def window(self, whole: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """First sample and number of samples along each axis, of a signal of that shape."""
+        if self.region is None:
+            return (0,) * len(whole), tuple(whole)
+        axes = len(self.region) // 2
+        return tuple(self.region[:axes][::-1]), tuple(self.region[axes:][::-1])

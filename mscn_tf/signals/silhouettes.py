@@ -1,14 +1,14 @@
 """Silhouettes: black and white pictures as signed distance functions.
 
-In memory a silhouette is its signed distance function, float32 [64, 64, 1]: distances to the
-contour, positive inside (white), in units of the picture's longer side, clipped to +-1/4. The
-picture's own size stands in the metadata.
+In memory a silhouette is its signed distance function, float32 [E, E, 1], where E is the edge of
+its codec's tiles, 64 of the shipped one: distances to the contour, positive inside (white), in
+units of the picture's longer side, clipped to +-1/4. The picture's own size stands in the metadata.
 """
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,16 +21,16 @@ from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
 from mscn_tf.signals.grids import overlap
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 
-EDGE = 64
+_EDGE = 64  # of the shipped codec
 TRUNCATION = 0.25  # of the picture's longer side
 _HALF = 128
 _BLACK = 32  # and less; white likewise
 _MUCH_GREY = 0.1  # more than edges smoothed over a pixel take
 
 
-def read(path: PathLike, lossless: bool = False) -> Signals:
+def read(path: PathLike, lossless: bool = False, tile_edge: int = _EDGE) -> Signals:
     """The silhouette of a picture, or those of the pictures in a folder.
 
     What is at least half white counts as inside; so does, where pixels are transparent, what is at
@@ -39,14 +39,15 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     Args:
       path: of a picture or a folder.
       lossless: can't be had.
+      tile_edge: of the codec that will encode them.
 
     Raises:
       MscnError: a picture can't be read, or no loss is wanted.
     """
     if lossless:
         raise MscnError(
-            f"{path}: of silhouettes distances at 64x64 points are kept; without loss pictures are "
-            "coded with --modality=image --lossless"
+            f"{path}: of silhouettes distances at {tile_edge}x{tile_edge} points are kept; without "
+            "loss pictures are coded with --modality=image --lossless"
         )
     found = images.read(path)
     masks = [to_mask(picture) for picture in found.arrays]
@@ -58,12 +59,12 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
         if share > _MUCH_GREY
     ]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
-    arrays = [to_signal(mask) for mask in masks]
+    arrays = [to_signal(mask, tile_edge) for mask in masks]
     return Signals(arrays, found.names, {"size": sizes}, [*found.notes, *notes], originals=masks)
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: a size for each silhouette."""
+    """As `hooks` says: a size for each silhouette."""
     if "size" not in metadata:
         return
     if len(metadata["size"]) != container.items:
@@ -79,10 +80,10 @@ def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[Mapping[str, Any]],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes silhouettes as pictures, or their distances as they are to `.npy`.
 
@@ -91,13 +92,14 @@ def write(
       arrays: float32 [H, W, 1] each.
       names: one for each, or None.
       metadata: as `read` gives it, or None.
-      view: `item`, the only one that was decoded, or None; `scale` times the picture's size is
-        written, once where it is None; `size` and `region` say otherwise what is.
+      selection: which part of the file was decoded. Of whole silhouettes its `scale` times the
+        picture's size is written, once where it is None; of others, or where it has a `size`, what
+        was decoded.
 
     Raises:
       MscnError: a file can't be written, or several silhouettes don't go into one.
     """
-    path = Path(path)
+    path, arrays = Path(path), list(arrays)
     if path.suffix.lower() == ".npy":
         if len({array.shape for array in arrays}) > 1:
             raise MscnError(f"{path}: the silhouettes differ in size; name one with --item")
@@ -106,7 +108,8 @@ def write(
         return f"distances of {len(arrays)} silhouettes"
     with naming(path):
         shapes = [
-            _written_shape(array, metadata, number, view) for number, array in enumerate(arrays)
+            _written_shape(array, metadata, number, selection)
+            for number, array in enumerate(arrays)
         ]
     pictures = map(to_picture, arrays, shapes)  # one after the other: they may be large
     if not path.suffix or path.is_dir():
@@ -124,13 +127,13 @@ def _written_shape(
     array: np.ndarray,
     metadata: Optional[Mapping[str, Any]],
     number: int,
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> tuple[int, int]:
     """Height and width of the picture that distances are written as."""
     height, width = array.shape[:2]
-    if view["size"] is None and view["region"] is None:
-        item = number if view["item"] is None else view["item"]
-        scale = view["scale"] or 1.0
+    if selection.size is None and selection.region is None:
+        item = number if selection.item is None else selection.item
+        scale = selection.scale or 1.0
         width, height = (max(1, round(scale * side)) for side in _original_size(metadata, item))
     if width * height > MAX_PIXELS:
         raise MscnError(
@@ -149,7 +152,7 @@ def measure(
 
     Args:
       original: bool [H, W].
-      decoded: float32 [64, 64, 1].
+      decoded: float32 [E, E, 1].
       metadata: not needed.
     """
     found, outside = compare(original, decoded), ~_inside(decoded, original.shape)
@@ -157,7 +160,7 @@ def measure(
         "% IoU": 100 * found["IoU"],
         "% IoU of the outside": 100 * overlap(~original, outside),
         "pixels of contour error": found["contour error"],
-        "dB PSNR of distances": psnr(to_signal(original), decoded),
+        "dB PSNR of distances": psnr(to_signal(original, len(decoded)), decoded),
     }
 
 
@@ -172,8 +175,8 @@ def share_lost(
 def largest_error(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[Mapping[str, Any]] = None
 ) -> float:
-    """Of the 64x64 distances, in units of the picture's longer side; as ``measure``."""
-    return float(np.abs(to_signal(original).astype(np.float64) - decoded).max())
+    """Of the distances, in units of the picture's longer side; as ``measure``."""
+    return float(np.abs(to_signal(original, len(decoded)).astype(np.float64) - decoded).max())
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
@@ -252,9 +255,9 @@ def distances(mask: np.ndarray) -> np.ndarray:
     return np.clip(signed / max(mask.shape), -TRUNCATION, TRUNCATION)
 
 
-def to_signal(mask: np.ndarray) -> np.ndarray:
-    """float32 [64, 64, 1]: the distances of a silhouette bool [H, W]."""
-    return resample(distances(mask), (EDGE, EDGE)).astype(np.float32)[..., None]
+def to_signal(mask: np.ndarray, edge: int = _EDGE) -> np.ndarray:
+    """float32 [E, E, 1]: the distances of a silhouette bool [H, W] at so many points a side."""
+    return resample(distances(mask), (edge, edge)).astype(np.float32)[..., None]
 
 
 def to_picture(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ import scipy.ndimage
 import skimage.measure
 import trimesh
 
-CELLS = 61  # along each side of the usual grid: four tiles of 16 that share a cell with the next
+_CELLS = 61  # along each side of the usual grid, more or less
 BAND = 4.0  # cells, on either side of the surface
 _MARGIN = 2.5  # cells, between the mesh's box and the border of the grid
 _MOST = 2**21  # cells of the finest grid
@@ -52,13 +52,19 @@ class Sampled:
     thickness: float
 
 
-def sample(mesh: trimesh.Trimesh) -> Sampled:
-    """A mesh on a cube of 61 cells a side, or where that loses much of it, on a finer box.
+def cells_of(edge: int, overlap: int) -> int:
+    """Along each side of the usual grid, which whole tiles fill that overlap."""
+    step = edge - overlap
+    return max(1, round((_CELLS - overlap) / step)) * step + overlap
+
+
+def sample(mesh: trimesh.Trimesh, cells: int = _CELLS) -> Sampled:
+    """A mesh on a cube of so many cells a side, or where that loses much of it, on a finer box.
 
     Each finer one has cells half as long, or as thin parts need, until it holds the mesh or has
     2^21 cells.
     """
-    cell, shape = float(mesh.extents.max() / (CELLS - 2 * _MARGIN)), (CELLS,) * 3
+    cell, shape = float(mesh.extents.max() / (cells - 2 * _MARGIN)), (cells,) * 3
     finest = _finest(mesh.extents, cell)
     while True:
         sampled = _sample(mesh, float(f"{cell:.6g}"), shape)

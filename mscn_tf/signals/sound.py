@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -20,7 +20,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals import folders
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 from mscn_tf.signals.sound_aside import Aside, value_of
 from mscn_tf.signals.sound_files import (
     BLOCK,
@@ -35,6 +35,7 @@ from mscn_tf.signals.sound_files import (
     written_as,
 )
 
+_OF_EACH = ("rate", "subtype", "mean", "runs")  # lists where channels differ
 _SEGMENT = 0.02  # seconds, of the segmental SNR
 _LOWEST, _HIGHEST = -10.0, 35.0  # dB, to which the SNR of a segment is clipped
 _SILENCE = 1e-12  # mean square, 120 dB below full scale: less counts as this
@@ -69,15 +70,15 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     files, left_out = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], "")
     if not files:
         raise MscnError(f"{path}: no sound in this folder; give one with {' '.join(SUFFIXES)}")
-    arrays, names, columns, about = [], [], {}, {}
+    arrays, names, columns, shown, said = [], [], {}, [], []
     for number, (file, sound) in enumerate(_sounds(files)):
         if lossless and sound.narrowed:
             raise MscnError(
                 f"{file}: {sound.subtype} of more digits than the 24 bits that are kept; convert "
                 "it to 24 bits, or give a bound with --max-error"
             )
-        for note in _notes(sound):
-            about.setdefault(note, []).append(file.name if path.is_dir() else str(file))
+        shown.append(file.name if path.is_dir() else str(file))
+        said.append(_notes(sound))
         kept = lossless and not has_steps(sound.subtype)
         for samples in sound.samples:
             aside = Aside.of_samples(samples, sound, kept)
@@ -94,7 +95,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
             metadata[key] = _shortened(columns[key])
     if len(arrays) > len(files):
         metadata["file"] = columns["file"]
-    notes = [f"{folders.some(who, 3)}: {note}" for note, who in about.items()]
+    notes = folders.notes_once(shown, said)
     if left_out:
         notes.append(f"{path}: {left_out}")
     return Signals(arrays, names if path.is_dir() else None, metadata, notes)
@@ -117,7 +118,7 @@ def _notes(sound: Sound) -> list[str]:
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: of each channel the file, its kind, and what was kept aside."""
+    """As `hooks` says: of each channel the file, its kind, and what was kept aside."""
     for item, (length,) in enumerate(container.shapes):
         for key, default in (("rate", 8000), ("subtype", ""), ("file", item)):
             value_of(metadata, key, item, default, container.source)
@@ -126,10 +127,10 @@ def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     metadata: Optional[Mapping[str, Any]],
-    view: Mapping[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes sounds of the originals' kinds of samples: one file, or a folder of WAV files.
 
@@ -141,22 +142,19 @@ def write(
       arrays: float32 [N, 1] each.
       names: one for each, or None.
       metadata: as `read` gives it; mono, 16 bits and 8,000 Hz where it says nothing.
-      view: `item`, the only one that was decoded, or None; `region`, or None; and `shapes`, those
-        of all originals.
+      selection: which of the file's channels were decoded, and which part of them.
 
     Raises:
       MscnError: a file can't be written, or several would have to go into one.
     """
-    path, items = Path(path), range(len(view["shapes"]))
-    if view["item"] is not None:
-        items = range(view["item"], view["item"] + 1)
+    path, items, arrays = Path(path), selection.items, list(arrays)
     files: dict[Any, list[int]] = {}  # its channels, as numbers of arrays
     for number, item in enumerate(items):
         files.setdefault(value_of(metadata, "file", item, item, path), []).append(number)
     written = []
     for channels in files.values():
         item = items[channels[0]]
-        start, extent = view["region"] or (0, view["shapes"][item][0])
+        (start,), (extent,) = selection.window(selection.shapes[item])
         out = [arrays[number] for number in channels]
         if len({len(array) for array in out}) > 1:
             raise MscnError(f"{path}: the file's channels are damaged; get a fresh copy")
@@ -299,6 +297,15 @@ def _compared(
         clean = original[at : at + step, 0].astype(np.float64)
         written = rounded(aside.whole(decoded, at, step), subtype)
         yield clean - mean, written - (clean + aside.mean)
+
+
+def metadata_of(metadata: dict[str, Any], item: int) -> dict[str, Any]:
+    """What the metadata of several channels say of one, as if it had been alone in its file."""
+    return {
+        key: value[item] if key in _OF_EACH and isinstance(value, list) else value
+        for key, value in metadata.items()
+        if key != "file"
+    }
 
 
 def training_signals(pattern: str, speeds: Sequence[Sequence[int]] = ((1, 1),)) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import glob
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from mscn_tf.signals import holes, nifti
 from mscn_tf.signals.grids import load_npy, placed, stacked, write_npy
 from mscn_tf.signals.labels import are_labels
 from mscn_tf.signals.scale import Scale, scales_of
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 
 _FARTHEST = 2.0**53  # whole numbers that float64 holds
 _FINEST = 2.0**-22  # bound of arrays that float32, near 1, still keeps
@@ -98,9 +98,9 @@ def _limits(volume: np.ndarray, path: PathLike) -> tuple[float, float]:
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
-    """As `modalities` says: the header, and of each volume its range and its holes."""
+    """As `hooks` says: the header, and of each volume its range and its holes."""
     nifti.header_of(metadata)
-    scales = scales_of(metadata, {})
+    scales = scales_of(metadata)
     missing = metadata.get("holes") or [None] * len(scales)
     if not len(scales) == len(missing) == container.items:
         raise ValueError("metadata of other volumes")
@@ -113,10 +113,10 @@ def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Sequence[str] | None,
     metadata: dict[str, Any] | None,
-    view: dict[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes volumes in their own range and type as `.nii`, `.nii.gz` or `.npy`.
 
@@ -129,22 +129,24 @@ def write(
     """
     if not str(path).lower().endswith((*nifti.WRITTEN, ".npy")):
         raise MscnError(f"{path}: volumes are written as .nii, .nii.gz or .npy")
+    arrays = list(arrays)
     shapes = [array.shape[:3] for array in arrays]
-    wholes = _wholes(shapes, view)
+    wholes = selection.wholes or shapes
+    windows = [selection.window(whole) for whole in wholes]
     try:
         header = nifti.header_of(metadata)
-        scales = scales_of(metadata, view)
-        missing = placed(metadata, view, "holes") or [None] * len(scales)
+        scales = scales_of(metadata, selection)
+        missing = placed(metadata, selection, "holes") or [None] * len(scales)
         if not len(scales) == len(missing) == len(arrays):
             raise ValueError
         volumes = [scale.values(array[..., 0]) for scale, array in zip(scales, arrays)]
-        for volume, hole, whole in zip(volumes, missing, wholes):
+        for volume, hole, whole, window in zip(volumes, missing, wholes, windows):
             if hole is not None:
                 hole = holes.unpacked(hole, whole)
-                volume[holes.resampled(hole, _region(whole, view), volume.shape)] = np.nan
+                volume[holes.resampled(hole, list(zip(*window)), volume.shape)] = np.nan
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise MscnError(f"cannot write {path}: the file's metadata is damaged") from error
-    wanted = [tuple(extent for _, extent in _region(whole, view)) for whole in wholes]
+    wanted = [extent for _, extent in windows]
     if metadata.get("labels") and shapes != wanted:
         raise MscnError(f"{path}: between labels there is nothing; decode them in their own size")
     if str(path).lower().endswith(".npy"):
@@ -153,26 +155,9 @@ def write(
             volumes = [slope * volume.astype(np.float64) + offset for volume in volumes]
         write_npy(path, volumes)
     else:
-        nifti.write(path, volumes, header, view)
+        nifti.write(path, volumes, header, selection)
     told = size_text(volumes[0].shape)
     return told + (f", {len(volumes)} volumes" if len(volumes) > 1 else "")
-
-
-def _wholes(shapes: Sequence[Sequence[int]], view: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    """Shapes of the originals of decoded volumes; where nobody says them, those of the decoded."""
-    if view.get("shapes") is None:
-        return [tuple(shape) for shape in shapes]
-    item = view.get("item")
-    known = view["shapes"] if item is None else view["shapes"][item : item + 1]
-    return [tuple(shape) for shape in known]
-
-
-def _region(whole: Sequence[int], view: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """First sample and number of samples along each axis that were decoded."""
-    region = view.get("region")
-    if region is None:
-        return [(0, side) for side in whole]
-    return list(zip(region[:3][::-1], region[3:][::-1]))
 
 
 def measure(
@@ -207,7 +192,7 @@ def largest_error(
 ) -> float:
     """Of any value, as the header scales them; with what the original's arrays had lost before."""
     before, after = _compared(original, decoded, metadata)
-    rounding = _slope(metadata) * scales_of(metadata or _PLAIN, {})[0].rounding
+    rounding = _slope(metadata) * scales_of(metadata or _PLAIN)[0].rounding
     return float(np.abs(before - after).max()) + rounding
 
 
@@ -217,7 +202,7 @@ def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
     Raises:
       MscnError: float32 arrays can't keep it.
     """
-    slope, scales = _slope(metadata), scales_of(metadata or _PLAIN, {})
+    slope, scales = _slope(metadata), scales_of(metadata or _PLAIN)
     share = min(scale.share_of(bound / slope) for scale in scales)
     if share < _FINEST:
         least = slope * max(2 * _FINEST * scale.span + 2 * scale.rounding for scale in scales)
@@ -240,7 +225,7 @@ def file_bound(bound: float, metadata: dict[str, Any] | None) -> float:
       MscnError: the metadata are damaged.
     """
     try:
-        scales, slope = scales_of(metadata or _PLAIN, {}), _slope(metadata)
+        scales, slope = scales_of(metadata or _PLAIN), _slope(metadata)
         return slope * max(scale.bound_of(bound) for scale in scales)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise MscnError("the file's metadata is damaged; get a fresh copy") from error
@@ -250,7 +235,7 @@ def _compared(
     original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """float64 values, as the header scales them but for its offset, where they aren't NaN."""
-    scale, slope = scales_of(metadata or _PLAIN, {})[0], _slope(metadata)
+    scale, slope = scales_of(metadata or _PLAIN)[0], _slope(metadata)
     hole = ((metadata or {}).get("holes") or [None])[0]
     known = ... if hole is None else ~holes.unpacked(hole, original.shape[:3])
     before, after = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mscn_tf.signals.grids import (
     write_npy,
 )
 from mscn_tf.signals.metadata import numbers
-from mscn_tf.signals.signal import Signals
+from mscn_tf.signals.signal import Selection, Signals
 
 SUFFIXES = (".binvox", ".npy")
 _PAIRS = ((0, 1), (0, 255))  # what stands for empty and filled
@@ -134,7 +134,7 @@ def binvox_bytes(grid: np.ndarray, place: dict[str, Any]) -> bytes:
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
-    """As `modalities` says: a place in space for each grid."""
+    """As `hooks` says: a place in space for each grid."""
     for name, axes in (("translate", (3,)), ("scale", ())):
         if name in metadata:
             numbers(metadata[name], container.items, *axes)
@@ -142,10 +142,10 @@ def check_metadata(metadata: dict[str, Any], container: Container) -> None:
 
 def write(
     path: PathLike,
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     names: Sequence[str] | None,
     metadata: dict[str, Any] | None,
-    view: dict[str, Any],
+    selection: Selection,
 ) -> str:
     """Writes bool grids ``[D, H, W, 1]`` as `.npy` or `.binvox`, or `.binvox` into a folder.
 
@@ -159,11 +159,11 @@ def write(
         return told
     if path.suffix and not path.is_dir() and path.suffix.lower() != ".binvox":
         raise MscnError(f"{path}: voxels are written as .binvox or .npy, or into a folder")
-    translate, scale = placed(metadata, view, "translate"), placed(metadata, view, "scale")
+    translate, scale = (placed(metadata, selection, name) for name in ("translate", "scale"))
     for number, (file, grid) in enumerate(zip(targets(path, len(grids), names, ".binvox"), grids)):
         place = _UNPLACED
         # A part of a grid has another place, which only the whole grid's size would tell.
-        if translate and scale and view.get("region") is None:
+        if translate and scale and selection.region is None:
             place = {"translate": translate[number], "scale": scale[number]}
         with atomic_write(file) as out:
             out.write(binvox_bytes(grid, place))

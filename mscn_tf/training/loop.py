@@ -23,6 +23,7 @@ from tqdm import tqdm
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
 from mscn_tf.stack.keras_versions import variables_of
+from mscn_tf.training.checkpoints import newest_whole, set_newest
 from mscn_tf.training.distribution import AnyWorker, is_chief, share_from_chief
 
 Row = tuple[str, dict[str, float]]
@@ -61,14 +62,14 @@ class Trainer(ABC):
 
 
 def run(trainer: Trainer, workdir: str | os.PathLike[str]) -> None:
-    """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
+    """Trains until ``config.steps``, going on from the newest whole checkpoint in ``workdir``.
 
     Ctrl-C and SIGTERM write a checkpoint first. A run that was stopped, by kill -9 too, and
     started again gives the same losses as one that never was. Where several workers train
     together, all of them call this; only the chief reads and writes ``workdir``, and prints.
 
     Raises:
-      MscnError: the checkpoint is of another model, or can't be written.
+      MscnError: the checkpoint is of another model, none is whole, or one can't be written.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, at any of the workers, when the checkpoint is on
         disk.
     """
@@ -117,20 +118,23 @@ class _Chief:
 
     def __init__(self, trainer: Trainer, checkpoint: tf.train.Checkpoint, workdir: Path):
         self._trainer, self._workdir = trainer, workdir
-        self._manager = tf.train.CheckpointManager(
-            checkpoint, str(workdir / "checkpoints"), max_to_keep=2, step_counter=trainer.step
-        )
-        if self._manager.latest_checkpoint:
+        folder = workdir / "checkpoints"
+        newest = newest_whole(folder)
+        if newest is None:
+            trainer.start()
+        else:
             try:
-                checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+                checkpoint.restore(newest).assert_consumed()
             except (AssertionError, ValueError) as error:
                 raise MscnError(
                     f"{workdir}: its checkpoint is of another model than this config; "
                     "give a new --workdir"
                 ) from error
+            set_newest(newest)
             logging.info("resumed at step %d", int(trainer.step.numpy()))
-        else:
-            trainer.start()
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(folder), max_to_keep=2, step_counter=trainer.step
+        )
         _record(workdir, trainer.config)
 
     def __enter__(self) -> None:
@@ -201,7 +205,7 @@ def read_record(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     workdir = Path(workdir)
     record = json.loads((workdir / "record.json").read_text())
     log = workdir / "cpu_seconds.csv"  # missing or cut short where the run was killed
-    lines = log.read_text().splitlines() if log.exists() else []
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     found = (re.fullmatch(r"\d+,(\d+\.\d)", line) for line in lines)
     record["cpu_seconds"] = round(sum(float(match[1]) for match in found if match))
     return record

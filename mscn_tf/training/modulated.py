@@ -13,6 +13,7 @@ import tensorflow as tf
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
+from mscn_tf.training.checkpoints import newest_whole
 from mscn_tf.training.loop import Row, Trainer, checkpoint_parts
 from mscn_tf.training.outer_step import Losses, OuterStep
 
@@ -77,7 +78,7 @@ class ModulatedTrainer(Trainer):
         """Takes over network, step sizes and optimizers of the run that this one goes on from."""
         if self.begin is None:
             return
-        path = tf.train.latest_checkpoint(str(self.begin / "checkpoints"))
+        path = newest_whole(self.begin / "checkpoints")
         if path is None:
             raise MscnError(f"{self.begin}: there is no checkpoint to go on from")
         known = tf.train.Checkpoint(**checkpoint_parts(self))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.entropy.occupancy import grow_tree
 from mscn_tf.fitting.basis_codec import BasisCodec, tile_shape
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.values import Values
@@ -79,7 +80,7 @@ class TileTrainer(Trainer):
     def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
         schedule = tf.keras.optimizers.schedules.CosineDecay(
             rate / 100,
-            self.config.steps - self.config.optimizer.warmup,
+            max(self.config.steps - self.config.optimizer.warmup, 1),  # Keras 3 takes no fewer
             alpha=0.01,
             warmup_target=rate,
             warmup_steps=self.config.optimizer.warmup,
@@ -217,5 +218,5 @@ def picture_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
 
 def tile_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
     """A trainer of tiles, of what the config names."""
-    pictures = config.get("modality", "image") == "image"
+    pictures = Modality.named(config.get("modality", "image")).pixels
     return picture_trainer(config) if pictures else signal_trainer(config)

@@ -33,7 +33,7 @@ def train(
     workdir: str | os.PathLike[str],
     strategy: tf.distribute.Strategy | None = None,
 ) -> Trainer:
-    """Trains until ``config.steps``, going on from the newest checkpoint in ``workdir``.
+    """Trains until ``config.steps``, going on from the newest whole checkpoint in ``workdir``.
 
     Args:
       config: see ``mscn_tf/configs``; ``batch`` counts the signals of all replicas together.
@@ -41,8 +41,9 @@ def train(
       strategy: what devices take part, as ``distribution.make_strategy`` gives it; None: one.
 
     Raises:
-      MscnError: the training set is missing, the checkpoint is of another model, there is no
-        such kind of codec, the batch can't be shared out evenly, or another worker is gone.
+      MscnError: the training set is missing, the checkpoint is of another model, or damaged like
+        all others, there is no such kind of codec, the batch can't be shared out evenly, or another
+        worker is gone.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
     """
     maker = trainer_of(config.codec)

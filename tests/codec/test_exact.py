@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime import occupancy
-from mscn_tf.runtime.container import AXES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals.images import psnr
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-MODALITIES = [name for name in AXES if name != "image"]
+MODALITIES = [name for name in Modality.names() if name != "image"]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_lossless_pictures(name, channels):
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_lossless_signals_of_every_modality(modality):
-    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), AXES[modality]
+    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), Modality.named(modality).axes
     shapes = [(9, 10, 11)[:axes]] * 2 if modality == "field" else [(9, 10, 11)[:axes], (3,) * axes]
     signals = [signal_of(codec, shape, seed) for seed, shape in enumerate(shapes)]
     data = codec.encode(signals, lossless=True, metadata={"some": "thing"})
@@ -149,7 +150,7 @@ def test_lossless_signals_of_every_modality(modality):
 
 @pytest.mark.parametrize("modality", ["field", "sound"])
 def test_lossless_takes_numbers_that_the_codec_does_not_know(modality):
-    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), AXES[modality]
+    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), Modality.named(modality).axes
     signal = np.random.default_rng(0).normal(0, 1e30, (*(12,) * axes, 1)).astype(np.float32)
     with pytest.raises(MscnError, match="scale them"):
         codec.encode(signal)
@@ -174,7 +175,7 @@ BOUNDS.update(scene=0.01, voxels=0.0)
 @given(st.integers(0, 2**20), st.sampled_from([None, 1, 6.5]), st.sampled_from([1, 7]))
 def test_a_bound_is_kept_in_every_modality(modality, seed, quality, factor):
     """Of signals with constant ones among them, too."""
-    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), AXES[modality]
+    codec, axes = Codec.load(GOLDEN / f"v1{modality}.mscnb"), Modality.named(modality).axes
     bound, shape = BOUNDS[modality] * factor, (5, 9, 6)[:axes]
     signals = [signal_of(codec, shape, seed + n) for n in range(2)]
     signals.insert(1, np.full_like(signals[0], signals[0].flat[0]))

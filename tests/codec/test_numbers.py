@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
-from mscn_tf.runtime.container import AXES
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals.images import psnr
 from tests import pyramids
 
@@ -159,14 +159,18 @@ def test_types_of_sounds(speech, dtype):
 
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-MODALITIES = [name for name in AXES if name != "image"]
+MODALITIES = [name for name in Modality.names() if name != "image"]
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_odd_signals_of_every_modality_come_back(modality):
     """Small codecs; what a signal is worth is in its shape and its finite values here."""
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest.channels
+    values, axes, channels = (
+        codec.scheme.values,
+        Modality.named(modality).axes,
+        codec.bundle.manifest.channels,
+    )
     random = np.random.default_rng(axes)
     shapes = [(1,) * axes, (1,) * (axes - 1) + (300,), tuple(range(3, 3 + axes))]
     for shape in shapes:
@@ -191,7 +195,11 @@ def test_odd_signals_of_every_modality_come_back(modality):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_nothing_and_not_numbers_are_refused_in_every_modality(modality):
     codec = Codec.load(GOLDEN / f"v1{modality}.mscnb")
-    values, axes, channels = codec.scheme.values, AXES[modality], codec.bundle.manifest.channels
+    values, axes, channels = (
+        codec.scheme.values,
+        Modality.named(modality).axes,
+        codec.bundle.manifest.channels,
+    )
     with pytest.raises(MscnError):
         codec.encode([])
     with pytest.raises(MscnError):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.curves import (
     Curve,
     apart,
@@ -18,7 +19,6 @@ from mscn_tf.evaluation.curves import (
     curve,
     published,
 )
-from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.runtime.errors import MscnError
 from tests.evaluation.test_rows import ROW
 
@@ -115,7 +115,8 @@ def test_range_is_cut():
     assert found.quality == pytest.approx((29, 33))
     assert found.rate == pytest.approx((0.3, 0.7))
     assert abs(found.percent) < abs(compare(CURVE, test).percent) / 2
-    assert compare(CURVE, test, (0.01, 50)) == compare(CURVE, test)
+    # `per_signal` is NaN in both, which Python 3.13 finds to differ.
+    assert repr(compare(CURVE, test, (0.01, 50))) == repr(compare(CURVE, test))
 
 
 def test_nothing_where_curves_do_not_overlap():
@@ -123,17 +124,17 @@ def test_nothing_where_curves_do_not_overlap():
     assert math.isnan(compare(CURVE, above).percent)
     assert math.isnan(compare(CURVE, dataclasses.replace(CURVE, rate=[1], quality=[30])).percent)
     assert math.isnan(compare(CURVE, CURVE, (2, 3)).percent)
-    assert compare(CURVE, above).to_json(MODALITIES["image"])["percent"] is None
+    assert compare(CURVE, above).to_json(PICTURES)["percent"] is None
 
 
 def test_words_where_curves_do_not_overlap():
     above = dataclasses.replace(CURVE, label="B", quality=[38.0, 39.0, 40.0, 41.0])
-    words = apart(above, CURVE, MODALITIES["image"])
+    words = apart(above, CURVE, PICTURES)
     assert "A gets to 37 dB at 1.5 bpp, B starts from 38 dB at 0.1 bpp" in words
-    assert apart(CURVE, above, MODALITIES["image"]) == words
+    assert apart(CURVE, above, PICTURES) == words
     one = dataclasses.replace(CURVE, label="B", rate=[1], quality=[30])
-    assert "B has one point of PSNR" in apart(one, CURVE, MODALITIES["image"])
-    assert "--bd-range" in apart(CURVE, CURVE, MODALITIES["image"])
+    assert "B has one point of PSNR" in apart(one, CURVE, PICTURES)
+    assert "--bd-range" in apart(CURVE, CURVE, PICTURES)
 
 
 def test_settings_that_were_not_measured_for_all_make_no_point():
@@ -166,7 +167,7 @@ def test_points_are_means_over_signals():
     assert found.rate == pytest.approx([0.2, 0.6])
     assert found.quality == pytest.approx([25, 31])
     assert found.payload is None
-    assert found.to_json(MODALITIES["image"]) == {
+    assert found.to_json(PICTURES) == {
         "name": "webp",
         "description": ROW.version,
         "results": {
@@ -176,7 +177,7 @@ def test_points_are_means_over_signals():
             "bytes": pytest.approx([100, 100]),
         },
     }
-    json.dumps(found.to_json(MODALITIES["image"]), allow_nan=False)
+    json.dumps(found.to_json(PICTURES), allow_nan=False)
 
 
 def test_better_of_two_variants_at_each_rate():

@@ -12,9 +12,9 @@ import soundfile
 import trimesh
 from PIL import Image
 
+from mscn_tf.evaluation import assessment
 from mscn_tf.evaluation.baselines import of, resolve
 from mscn_tf.evaluation.baselines.voxels import from_octree, octree
-from mscn_tf.evaluation.modality import MODALITIES
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -80,7 +80,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_baselines_give_signals_back(name, tmp_path):
-    path, kind = tmp_path / WRITERS[name](tmp_path), MODALITIES[name]
+    path, kind = tmp_path / WRITERS[name](tmp_path), assessment.of(name)
     signals = kind.signals(path, modalities.read(path, name))
     assert of(name)
     for baseline in of(name).values():
@@ -117,8 +117,8 @@ def test_command(name, folder):  # noqa: F811
     data = WRITERS[name](folder.path)
     run = ["evaluate", f"--modality={name}", f"--data={data}", "--out=out", "--workers=1"]
     said = folder.mscn(*run, "--qualities=3,8").stdout
-    kind, out = MODALITIES[name], folder.path / "out"
-    codec = modalities.DEFAULT_CODECS[name]
+    kind, out = assessment.of(name), folder.path / "out"
+    codec = kind.modality.default_codec
     assert f"{codec}: " in said
     results = json.loads((out / "results.json").read_text())
     ours = next(one for one in results["curves"] if one["name"] == codec)["results"]
@@ -207,7 +207,7 @@ def test_odd_signals_cost_nothing_else(name, write, folder):  # noqa: F811
     assert all(word in said for word in words)
     results = json.loads((folder.path / "out" / "results.json").read_text())
     assert results["signals"] == count
-    assert results["curves"][0]["results"][MODALITIES[name].quality.name]
+    assert results["curves"][0]["results"][assessment.of(name).quality.name]
 
 
 def test_published_curves_out_of_reach(folder):  # noqa: F811
@@ -237,7 +237,7 @@ def test_draco_takes_fewer_triangles(tmp_path):
     if not draco.is_installed:
         pytest.skip("DracoPy and fast-simplification come with no extra")
     trimesh.creation.icosphere(4, 2.0).export(tmp_path / "ball.obj")
-    path, kind = tmp_path / "ball.obj", MODALITIES["mesh"]
+    path, kind = tmp_path / "ball.obj", assessment.of("mesh")
     (signal,) = kind.signals(path, modalities.read(path, "mesh"))
     decoded = draco.decode(draco.encode(signal, 500), signal, 500)
     assert len(decoded.faces) == 500

@@ -329,7 +329,7 @@ def test_fixed_sizes():
 
 
 def test_pyramids_have_no_float_network():
-    with pytest.raises(MscnError, match="photo is a codec of kind pyramid"):
+    with pytest.raises(MscnError, match="photo: it has no network that could be fitted"):
         Functions(codec_of("photo").bundle)
 
 

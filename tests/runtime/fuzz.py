@@ -29,11 +29,12 @@ import numpy as np
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime import exact, residuals
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
-from mscn_tf.runtime.container import AXES, MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.header import FIELDS, KINDS, count_blocks
 from mscn_tf.runtime.input import varint
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals.images import file_names
 from tests import pyramids
 from tests.runtime import conftest as made_up
@@ -206,7 +207,7 @@ class Subjects:
                 elif spec.kind == "json":
                     column.append(rng.choice(ODD_METADATA) if rng.random() < odd else "{}")
                 elif spec.kind == "shape":
-                    axes = AXES[MODALITIES[values["modality"] % len(MODALITIES)]]
+                    axes = Modality.numbered(values["modality"] % len(Modality.all())).axes
                     column.append(tuple(number(1, 200) for _ in range(axes)))
                 elif spec.per == "block":
                     column.append(number(0, 3))

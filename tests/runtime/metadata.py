@@ -13,9 +13,11 @@ import netCDF4
 import nibabel as nib
 import numpy as np
 
-from mscn_tf.runtime.container import MODALITIES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import modalities
+from mscn_tf.signals.signal import Selection
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 ENDINGS = {"field": ".nc", "sound": ".wav", "volume": ".nii", "silhouette": ".png", "scene": ".png"}
@@ -46,7 +48,7 @@ class Subject:
 
     @property
     def modality(self) -> str:
-        return MODALITIES[self.container.modality]
+        return Modality.numbered(self.container.modality).name
 
     def changed(self, rng: random.Random) -> Container:
         """The same with other metadata."""
@@ -66,8 +68,7 @@ class Subject:
         if sides and math.prod(sides) > LARGEST:
             return
         arrays = self.arrays if item is None else self.arrays[item : item + 1]
-        view = dict.fromkeys(("scale", "size", "region", "poses"))
-        view.update(item=item, shapes=container.shapes)
+        view = Selection(container.shapes, item)
         ending = ENDINGS.get(self.modality, "")
         many = len(arrays) > 1 and self.modality in ("sound", "silhouette")
         path = self.folder / ("many" if many or not ending else f"one{ending}")

@@ -13,8 +13,8 @@ import numpy as np
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
-from mscn_tf.runtime.container import AXES, MODALITIES
 from mscn_tf.runtime.manifest import MAX_BYTES
+from mscn_tf.runtime.modality import Modality
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NAMES = ("v1", "v1field", "v1sound", "v1voxels", "v1pyramid")
@@ -46,7 +46,7 @@ OTHERS += [
     {"a": {}},
     {"low": 1},
 ]
-OTHERS += [*MODALITIES]
+OTHERS += Modality.names()
 # What a small file can hold of what takes many times its size once it is parsed.
 BOMBS = [b"[],", b"{},", b'{"":0},', b"[[]],", b"[", b'{"":', b"0,", b'"",', b"9", b" "]
 
@@ -107,7 +107,7 @@ def use(data: bytes) -> None:
     codec.check()
     manifest, values = codec.bundle.manifest, codec.values
     channels = 3 if manifest.modality == "image" else manifest.channels
-    shape = (*[9] * AXES[manifest.modality], channels)
+    shape = (*[9] * Modality.named(manifest.modality).axes, channels)
     shares = np.arange(np.prod(shape)).reshape(shape) % 7 / 7
     signal = values.low + (values.high - values.low) * shares
     signal = signal > 0.5 if values.dtype == "bool" else signal.astype(values.dtype)

@@ -109,6 +109,7 @@ def test_what_no_codec_can_be(path, value, message):
         ("model.network.nominal_shape", [10]),
         ("model.network.nominal_shape", [1, 20]),
         ("model.network.frequencies", 4096),
+        ("model.network.frequencies", 255),
         ("model.domain", "plane"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscn_tf.runtime import wavelet
+from mscn_tf.runtime import pyramid_scales, wavelet
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.pyramid_scales import PASSES, companion, input_places
@@ -154,6 +154,23 @@ def test_arrays_that_do_not_fit(name, change):
 def test_unknown_quality(prior):
     with pytest.raises(MscnError, match="quality"):
         prior.step(161)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 40), (40, 1), (2, 3), (1, 1)])
+def test_networks_run_for_passes_that_have_coefficients(prior, monkeypatch, height, width):
+    runs, run = [], pyramid_scales._Planes.run
+    monkeypatch.setattr(
+        pyramid_scales._Planes, "run", lambda *given: runs.append(given) or run(*given)
+    )
+    symbols = random_symbols(height, width, 0)
+    payload = prior.encode(symbols, height, width, 80)
+    shapes = wavelet.sizes(height, width, LEVELS)[:LEVELS]
+    counts = [count for shape in shapes for count in wavelet.detail_sizes(*shape)]
+    wanted = CHANNELS * sum(y < h and x < w for h, w in counts for y, x in PASSES)
+    assert len(runs) == wanted < BANDS * len(PASSES) * LEVELS
+    decoded = prior.decode(payload, height, width, 80).symbols
+    for found, known in zip(decoded.details, symbols.details):
+        assert np.array_equal(found, known)
 
 
 def test_companions_come_from_the_first_channel():

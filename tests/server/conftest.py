@@ -100,11 +100,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*flags: str, open_files: int | None = None) -> Iterator[Server]:
+def serving(*flags: str, open_files: int | None = None, mscn: Path = MSCN) -> Iterator[Server]:
     """A server that takes any free port, and may open so many files; it must end well."""
     limit = () if open_files is None else ("prlimit", f"--nofile={open_files}")
     process = subprocess.Popen(
-        [*limit, str(MSCN), "serve", "--port=0", "--workers=1", *flags],
+        [*limit, str(mscn), "serve", "--port=0", "--workers=1", *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

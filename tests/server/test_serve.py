@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import io
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mscn_tf.runtime.file_decoder import FileDecoder
 from tests.apps.conftest import Folder
@@ -43,8 +46,11 @@ def test_decode(server, synthetic):
     assert np.abs(jpeg.array - decode(data).astype(float)).mean() < 12
 
 
+COLOURFUL = picture_of(160, 240)[::10, ::10]
+
+
 def test_encode(server, pyramid):
-    picture = picture_of(16, 24)
+    picture = COLOURFUL
     for query, goal in {
         "": {},
         "?quality=3&effort=1&codec=random": {"quality": 3, "effort": 1},
@@ -54,6 +60,26 @@ def test_encode(server, pyramid):
         reply = server.post(f"/encode{query}", png(picture))
         assert reply.status == 200, reply.body
         assert reply.body == pyramid.encode(picture, **goal)
+
+
+def test_notes_on_what_was_left_out(server):
+    profiled = io.BytesIO()
+    Image.fromarray(COLOURFUL).save(profiled, "PNG", icc_profile=b"nothing")
+    told = server.post("/encode", profiled.getvalue()).headers.get_all("mscn-note")
+    assert told == ["its colour profile is damaged: colours are taken as sRGB"]
+    assert server.post("/encode", png(COLOURFUL)).headers.get_all("mscn-note") is None
+
+
+def test_what_would_lose_too_much(server):
+    """As `mscn encode`: more quality where any will do, else refused."""
+    values = np.random.default_rng(0).normal(128, 4, (24, 24, 3))
+    pale = png(values.astype(np.uint8))
+    refused = server.post("/encode?quality=3", pale)
+    assert refused.status == 422
+    line = r"body: it loses \d+% of its own spread \(.* dB PSNR\); ask for more"
+    assert re.fullmatch(line, refused.detail)
+    (note,) = server.post("/encode", pale).headers.get_all("mscn-note")
+    assert note.startswith("the default quality would lose too much of it; took --quality=")
 
 
 def test_what_a_user_gets_wrong(server, synthetic, pyramid):

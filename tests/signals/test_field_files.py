@@ -19,6 +19,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals import fields, gaps, modalities
 from mscn_tf.signals.coding import Coding
+from mscn_tf.signals.signal import Selection
 from tests.apps.conftest import folder  # noqa: F401
 from tests.signals.test_fields import dataset, smooth
 
@@ -52,7 +53,7 @@ def there_and_back(tmp_path):
             content.to_netcdf(path, encoding=encoding)
         signals = fields.read(path, **options)
         metadata = json.loads(json.dumps(signals.metadata, allow_nan=False))
-        fields.write(tmp_path / "out.nc", signals.arrays, signals.names, metadata)
+        fields.write(tmp_path / "out.nc", signals.arrays, signals.names, metadata, Selection())
         told = {} if decode else {"decode_cf": False, "mask_and_scale": False}
         files = [xr.open_dataset(name, **told) for name in (path, tmp_path / "out.nc")]
         loaded = [file.load() for file in files]
@@ -220,7 +221,7 @@ def bounded(path, bound, out):
     )
     read_back(codec, data, signals).check_bound(bound)
     info = codec.info(data)
-    fields.write(out, list(codec.decode_all(data)), signals.names, info["metadata"])
+    fields.write(out, list(codec.decode_all(data)), signals.names, info["metadata"], Selection())
 
 
 @pytest.mark.parametrize(
@@ -353,29 +354,31 @@ def test_holes_are_filled_round_the_sphere():
 def test_exact_reading_keeps_stored_numbers(there_and_back, tmp_path):
     packing = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 20.0, "_FillValue": -32767}
     content = one(np.where(kelvins() > 285, np.nan, kelvins() - 273.15), "degC")
-    signals, before, after = there_and_back(content, encoding={"v": packing}, exact=True)
+    signals, before, after = there_and_back(content, encoding={"v": packing}, lossless=True)
     assert_alike(before, after)
     assert np.array_equal(signals.arrays[0], np.rint(signals.arrays[0]))
     one(kelvins() - np.float32(273.15), "degC").to_netcdf(tmp_path / "degrees.nc")
-    _, before, after = there_and_back(None, tmp_path / "degrees.nc", exact=True)
+    _, before, after = there_and_back(None, tmp_path / "degrees.nc", lossless=True)
     assert_alike(before, after)
     one(kelvins().astype("f8") / 3, "K").to_netcdf(tmp_path / "wide.nc")
     with pytest.raises(MscnError, match="without loss"):
-        fields.read(tmp_path / "wide.nc", exact=True)
+        fields.read(tmp_path / "wide.nc", lossless=True)
 
 
 def test_lossless_files_are_the_same(tmp_path):
     content = masked()
     content["wind"] = ((content["tas"] - 250) * 1e-6).assign_attrs(units="m s-1")
     content.to_netcdf(tmp_path / "in.nc", encoding={"sst": {"_FillValue": np.float32(-999)}})
-    signals = fields.read(tmp_path / "in.nc", exact=True)
+    signals = fields.read(tmp_path / "in.nc", lossless=True)
     codec = Codec.load("temperature")
     data = codec.encode(
         signals.arrays, lossless=True, names=signals.names, metadata=signals.metadata
     )
     assert read_back(codec, data, signals).largest_error == 0
     metadata = codec.info(data)["metadata"]
-    fields.write(tmp_path / "out.nc", list(codec.decode_all(data)), signals.names, metadata)
+    fields.write(
+        tmp_path / "out.nc", list(codec.decode_all(data)), signals.names, metadata, Selection()
+    )
     for told in ({}, {"decode_cf": False}):
         with (
             xr.open_dataset(tmp_path / "in.nc", **told) as before,
@@ -443,14 +446,14 @@ def test_other_sizes_and_single_fields(tmp_path):
     signals = fields.read(tmp_path / "in.nc")
     item = signals.names.index("sst[2006-02-15]")
     twice = signals.arrays[item].repeat(2, 0).repeat(2, 1)
-    view = {"item": item, "scale": 2.0, "size": None, "region": None}
+    view = Selection(item=item, scale=2.0)
     fields.write(tmp_path / "o.nc", [twice], signals.names[item : item + 1], signals.metadata, view)
     with xr.open_dataset(tmp_path / "o.nc") as after:
         assert set(after.variables) == {"lat", "lon", "sst", "height"}
         np.testing.assert_allclose(after["lon"][:3], [-2.5, 2.5, 7.5])
         known = np.isfinite(content["sst"][1].values).repeat(2, 0).repeat(2, 1)
         np.testing.assert_array_equal(np.isfinite(after["sst"].values), known)
-    view = {"item": item, "scale": None, "size": None, "region": (9, 2, 4, 5)}
+    view = Selection(item=item, region=(9, 2, 4, 5))
     part = signals.arrays[item][2:7, 9:13]
     fields.write(tmp_path / "o.npy", [part], None, signals.metadata, view)
     np.testing.assert_array_equal(np.load(tmp_path / "o.npy")[0], content["sst"][1, 2:7, 9:13])
@@ -485,16 +488,16 @@ def test_files_of_before_decode(tmp_path):
         ],
     }
     arrays = [field[..., None] for field in content["tas"].values]
-    fields.write(tmp_path / "out.nc", arrays, ["a", "b", "c"], told)
+    fields.write(tmp_path / "out.nc", arrays, ["a", "b", "c"], told, Selection())
     with xr.open_dataset(tmp_path / "out.nc", decode_times=False) as after:
         xr.testing.assert_equal(after, content)
         assert after["tas"].attrs == content["tas"].attrs
         np.testing.assert_array_equal(after.attrs["numbers"], [1, 2.5])
-    view = {"item": 1, "region": None}
+    view = Selection(item=1)
     fields.write(tmp_path / "one.nc", arrays[1:2], ["tas[2]"], told, view)
     with xr.open_dataset(tmp_path / "one.nc") as after:
         assert after["tas"].attrs["item"] == "tas[2]"
-    fields.write(tmp_path / "bare.nc", arrays, None, None)
+    fields.write(tmp_path / "bare.nc", arrays, None, None, Selection())
     with xr.open_dataset(tmp_path / "bare.nc") as after:
         assert after["field"].dims == ("item", "latitude", "longitude")
 
@@ -530,7 +533,7 @@ def test_damaged_metadata_give_one_line(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                fields.write(tmp_path / "out.nc", signals.arrays, None, told)
+                fields.write(tmp_path / "out.nc", signals.arrays, None, told, Selection())
             except MscnError:
                 refused += 1
     assert refused > 30

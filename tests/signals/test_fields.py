@@ -13,6 +13,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import global_grid
 from mscn_tf.signals import fields, modalities
+from mscn_tf.signals.signal import Selection
 from mscn_tf.signals.weather import regrid
 from tests.apps.conftest import folder  # noqa: F401
 
@@ -59,7 +60,7 @@ def test_files_come_back_as_they_were(tmp_path, nc, south_first, west, poles):
     signals = fields.read(path)
     assert signals.names == ["tas[2006-01-16]", "tas[2006-02-15]", "tas[2006-03-16]"]
     assert signals.arrays[0].shape == (20 + poles, 36, 1)
-    fields.write(tmp_path / "out.nc", signals.arrays, signals.names, signals.metadata)
+    fields.write(tmp_path / "out.nc", signals.arrays, signals.names, signals.metadata, Selection())
     with xr.open_dataset(path) as before, xr.open_dataset(tmp_path / "out.nc") as after:
         xr.testing.assert_identical(before, after)
 
@@ -73,9 +74,9 @@ def test_through_a_mscn_file(tmp_path, nc):
     decoded = list(codec.decode_all(container))
     for original, field in zip(signals.arrays, decoded):
         assert fields.measure(original, field, signals.metadata)["K RMSE"] < 3
-    assert fields.write(tmp_path / "o.nc", decoded, container.names, container.metadata) == (
-        "3 fields of 36x20"
-    )
+    assert fields.write(
+        tmp_path / "o.nc", decoded, container.names, container.metadata, Selection()
+    ) == ("3 fields of 36x20")
     with xr.open_dataset(tmp_path / "o.nc") as after:
         assert after["tas"].attrs["units"] == "K"
         assert str(after["time"].values[1])[:10] == "2006-02-15"
@@ -84,7 +85,7 @@ def test_through_a_mscn_file(tmp_path, nc):
 def test_commands_there_and_back(folder, nc):  # noqa: F811
     nc(dataset(south_first=False, west=-180.0))
     said = folder.mscn("encode", "--quality=9", "in.nc", "out.mscn").stdout
-    assert "3 signals" in said
+    assert "3 fields" in said
     folder.mscn("decode", "out.mscn", "back.nc")
     with (
         xr.open_dataset(folder.path / "in.nc") as before,
@@ -118,7 +119,7 @@ def test_other_sizes_have_their_own_coordinates(tmp_path, nc):
     signals = fields.read(nc(dataset()))
     codec = Codec.load("temperature")
     data = codec.encode(signals.arrays, 9, names=signals.names, metadata=signals.metadata)
-    view = {"item": 1, "scale": 2.0, "size": None, "region": (3, 2, 12, 8)}
+    view = Selection(item=1, scale=2.0, region=(3, 2, 12, 8))
     field = codec.decode(data, 1, scale=2.0, region=(3, 2, 12, 8))
     fields.write(tmp_path / "o.nc", [field], signals.names[1:2], signals.metadata, view)
     with xr.open_dataset(tmp_path / "o.nc") as after:
@@ -157,11 +158,11 @@ def test_several_variables_and_levels(tmp_path, nc):
     content["land"] = (("lat",), np.zeros(20))
     signals = fields.read(nc(content))
     assert signals.names == ["tas", "ta[0]", "ta[1]"]
-    fields.write(tmp_path / "out.nc", signals.arrays, signals.names, signals.metadata)
+    fields.write(tmp_path / "out.nc", signals.arrays, signals.names, signals.metadata, Selection())
     with xr.open_dataset(tmp_path / "out.nc") as after:
         assert after["ta"].dims == ("plev", "lat", "lon")
         assert after["tas"].attrs["units"] == "K"
-    fields.write(tmp_path / "out.npy", signals.arrays, signals.names, signals.metadata)
+    fields.write(tmp_path / "out.npy", signals.arrays, signals.names, signals.metadata, Selection())
     assert np.load(tmp_path / "out.npy").shape == (3, 20, 36)
 
 
@@ -201,7 +202,7 @@ def test_what_is_no_file(tmp_path):
     with pytest.raises(MscnError, match="not a NetCDF file"):
         fields.read(tmp_path / "text.nc")
     with pytest.raises(MscnError, match=r"end in \.nc or \.npy"):
-        fields.write(tmp_path / "o.png", [np.zeros((4, 8, 1), "f4")], None, None)
+        fields.write(tmp_path / "o.png", [np.zeros((4, 8, 1), "f4")], None, None, Selection())
 
 
 def test_regridding_keeps_smooth_fields_and_goes_round():

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images
+from mscn_tf.signals.signal import Selection
 
 
 @pytest.fixture
@@ -315,7 +316,7 @@ def test_written_folder_can_be_read_by_others(tmp_path, colours):
 
 
 def view(pictures, item=None):
-    return {"item": item, "shapes": [picture.shape[:2] for picture in pictures]}
+    return Selection([picture.shape[:2] for picture in pictures], item)
 
 
 def test_writes_one_picture(tmp_path, colours):

@@ -6,6 +6,7 @@ import trimesh
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import mesh_files, meshes, solids
+from mscn_tf.signals.signal import Selection
 from tests.apps.conftest import folder  # noqa: F401
 
 
@@ -32,7 +33,7 @@ def test_samples_exact_distances_and_gives_the_surface_back(tmp_path, suffix):
     exact = np.clip(exact / cell, -solids.BAND, solids.BAND).reshape(array.shape)
     assert np.abs(array - exact).max() < 0.3  # the mesh is no perfect sphere
     out = tmp_path / f"out{suffix if suffix in mesh_files.WRITTEN else '.ply'}"
-    told = meshes.write(out, [array], None, signals.metadata, {})
+    told = meshes.write(out, [array], None, signals.metadata, Selection())
     assert told.startswith("mesh of")
     back = mesh_files.load(out)
     np.testing.assert_allclose(back.bounds, mesh.bounds, atol=0.2 * cell)
@@ -46,7 +47,7 @@ def test_a_mesh_of_any_size_lies_where_it_was(tmp_path, size, place):
     (tmp_path / "in.obj").write_bytes(mesh.export(file_type="obj", digits=12).encode())
     signals = meshes.read(tmp_path / "in.obj")
     assert signals.notes == []
-    meshes.write(tmp_path / "out.obj", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / "out.obj", signals.arrays, None, signals.metadata, Selection())
     back = mesh_files.load(tmp_path / "out.obj")
     np.testing.assert_allclose(back.bounds, mesh.bounds, atol=0.02 * size)
     assert back.volume == pytest.approx(mesh.volume, rel=0.01)
@@ -92,7 +93,7 @@ def a_face_twice():
 def test_what_is_enclosed_counts_whatever_its_triangles(tmp_path, mesh, volume):
     (tmp_path / "in.ply").write_bytes(content(mesh, "ply"))
     signals = meshes.read(tmp_path / "in.ply")
-    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, Selection())
     assert abs(mesh_files.load(tmp_path / "out.ply").volume) == pytest.approx(volume, rel=0.03)
 
 
@@ -102,7 +103,7 @@ def test_an_open_scan_is_closed_and_it_is_said(tmp_path):
     (tmp_path / "scan.ply").write_bytes(content(mesh, "ply"))
     signals = meshes.read(tmp_path / "scan.ply")
     assert "1 hole was closed" in signals.notes[0]
-    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, Selection())
     assert mesh_files.load(tmp_path / "out.ply").volume == pytest.approx(sphere().volume, rel=0.02)
 
 
@@ -112,7 +113,7 @@ def test_an_open_scan_is_closed_and_it_is_said(tmp_path):
 def test_thin_parts_get_finer_grids(tmp_path, mesh):
     (tmp_path / "thin.ply").write_bytes(content(mesh, "ply"))
     signals = meshes.read(tmp_path / "thin.ply")
-    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / "out.ply", signals.arrays, None, signals.metadata, Selection())
     back = mesh_files.load(tmp_path / "out.ply").volume
     assert back == pytest.approx(mesh.volume, rel=0.15) or signals.notes
 
@@ -146,7 +147,7 @@ def test_a_part_at_another_size_lies_where_it_was(tmp_path):
     signals = meshes.read(tmp_path / "in.ply")
     # The half of larger x, region numbers innermost first: z, y, x.
     part = signals.arrays[0][31:].repeat(2, 2)
-    view = {"region": (0, 0, 31, 61, 61, 30)}
+    view = Selection(region=(0, 0, 31, 61, 61, 30))
     meshes.write(tmp_path / "out.ply", [part], None, signals.metadata, view)
     back, cell = mesh_files.load(tmp_path / "out.ply"), signals.metadata["cell"][0]
     expected = mesh.bounds.copy()
@@ -204,16 +205,16 @@ def test_refuses_files(tmp_path):
 def test_refuses_damaged_metadata(tmp_path, metadata):
     array = np.ones((8, 8, 8, 1), np.float32)
     with pytest.raises(MscnError, match="where its meshes lie"):
-        meshes.write(tmp_path / "a.ply", [array], None, metadata, {})
+        meshes.write(tmp_path / "a.ply", [array], None, metadata, Selection())
 
 
 def test_refuses_to_write_no_surface(tmp_path):
     known = {"cells": 61, "corner": [[0, 0, 0]], "cell": [1]}
     array = np.ones((8, 8, 8, 1), np.float32)
     with pytest.raises(MscnError, match="no surface"):
-        meshes.write(tmp_path / "a.ply", [array], None, known, {})
+        meshes.write(tmp_path / "a.ply", [array], None, known, Selection())
     with pytest.raises(MscnError, match="meshes are written as"):
-        meshes.write(tmp_path / "a.png", [array], None, known, {})
+        meshes.write(tmp_path / "a.png", [array], None, known, Selection())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,7 +237,7 @@ def test_folder_there_and_back(folder):  # noqa: F811
     ball.export(folder.path / "in" / "ball.stl")
     box.export(folder.path / "in" / "box.off")
     said = folder.mscn("encode", "--quality=6", "in", "out.mscn").stdout
-    assert "2 signals" in said
+    assert "2 meshes" in said
     assert "% IoU" in said
     folder.mscn("decode", "out.mscn", "back")
     for name, mesh in (("ball", ball), ("box", box)):

@@ -298,7 +298,7 @@ OTHERS = {
     "b": (b"<?xml version='1.0'?>\n<svg/>", "drawing"),
     "a.dcm": (bytes(128) + b"DICM", "dcm2niix"),
     "a.grib": (b"GRIB\0\0\0\2", "NetCDF"),
-    "a.glb": (b"glTF\2\0\0\0", "export it as .ply"),
+    "a.glb": (b"glTF\2\0\0\0", "--modality=mesh"),
     "a.mgz": (b"\x1f\x8b\x08", "mri_convert"),
     "a.h5": (b"\x89HDF\r\n\x1a\n", "--modality=field"),
     "a.snd": (b"RIFF\0\0\0\0WAVEfmt ", "--modality=sound"),

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, PngImagePlugin, features
 from mscn_tf.runtime.container import MAX_METADATA_BYTES
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images, modalities
+from mscn_tf.signals.signal import Selection
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" y="1"/></x:xmpmeta>'
@@ -59,7 +60,7 @@ def save(path, pixels, exif=exif()):  # noqa: B008
 
 
 def write(path, found, metadata):
-    view = {"item": None, "shapes": [array.shape[:2] for array in found.arrays]}
+    view = Selection(shapes=[array.shape[:2] for array in found.arrays])
     return images.write(path, found.arrays, found.names, metadata, view)
 
 
@@ -125,7 +126,7 @@ def test_each_picture_of_a_folder_has_its_own(tmp_path, colours):
     with Image.open(tmp_path / "out" / "b.png") as back:
         assert not back.getexif()
     # One of them alone.
-    view = {"item": 2, "shapes": [array.shape[:2] for array in found.arrays]}
+    view = Selection(item=2, shapes=[array.shape[:2] for array in found.arrays])
     images.write(tmp_path / "one.png", found.arrays[2:], ["c.jpg"], found.metadata, view)
     with Image.open(tmp_path / "one.png") as back:
         assert back.getexif()[MAKE] == "Another"
@@ -193,7 +194,7 @@ entries = st.fixed_dictionaries(
 def test_metadata_of_strangers_raise_nothing(tmp_path_factory, metadata):
     folder = tmp_path_factory.mktemp("strangers")
     picture = np.zeros((3, 4, 3), np.uint8)
-    view = {"item": None, "shapes": [(3, 4)]}
+    view = Selection(shapes=[(3, 4)])
     for ending in KINDS:
         if isinstance(metadata, dict):
             path = folder / f"a.{ending}"
@@ -218,7 +219,7 @@ def test_metadata_of_strangers_raise_nothing(tmp_path_factory, metadata):
 )
 def test_damaged_entries_are_told(tmp_path, colours, entry):
     metadata = {"pictures": [entry]}
-    view = {"item": None, "shapes": [colours.shape[:2]]}
+    view = Selection(shapes=[colours.shape[:2]])
     told = images.write(tmp_path / "a.png", [colours], None, metadata, view)
     assert told == "28x36 RGB; damaged EXIF or the like was left out"
     np.testing.assert_array_equal(images.read_picture(tmp_path / "a.png"), colours)

@@ -12,6 +12,7 @@ from PIL import Image
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.rendering import orbit, render
 from mscn_tf.signals import scenes
+from mscn_tf.signals.signal import Selection
 from mscn_tf.signals.views import read_views
 from tests.apps.conftest import folder  # noqa: F401
 
@@ -175,7 +176,7 @@ def test_refuses_a_bound_that_makes_no_cube(folder, bound):  # noqa: F811
 def test_damaged_metadata_are_refused_in_a_line(tmp_path, wrong):
     sound = {"bound": 1.5, "focal": 20.0, "picture_size": [20, 20], "distance": 3.0}
     with pytest.raises(MscnError) as caught:
-        scenes.write(tmp_path / "orbit.gif", [ball()], None, {**sound, **wrong})
+        scenes.write(tmp_path / "orbit.gif", [ball()], None, {**sound, **wrong}, Selection())
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -187,15 +188,15 @@ def test_opaque_pictures_come_back_before_their_ground(tmp_path):
     assert scenes.rendered_psnr(ball(), views) > 30  # but for the colours of edges
     (tmp_path / "path.json").write_text(json.dumps(described))
     known = {"bound": BOUND, "focal": FOCAL, "picture_size": [SIZE, SIZE], "ground": [0, 0.5, 1]}
-    scenes.write(tmp_path / "out", [ball()], None, known, {"poses": tmp_path / "path.json"})
+    scenes.write(tmp_path / "out", [ball()], None, known, Selection(poses=tmp_path / "path.json"))
     with Image.open(tmp_path / "out/0.png") as picture:
         assert picture.convert("RGBA").getpixel((0, 0)) == (0, 128, 255, 255)
 
 
 def test_a_part_of_a_grid_is_no_scene(tmp_path):
     with pytest.raises(MscnError, match="12x12x6x4 values is no whole scene"):
-        scenes.write(tmp_path / "a.png", [ball()[:, :, :6]], None, None)
-    scenes.write(tmp_path / "a.npy", [ball()[:, :, :6]], None, None)
+        scenes.write(tmp_path / "a.png", [ball()[:, :, :6]], None, None, Selection())
+    scenes.write(tmp_path / "a.npy", [ball()[:, :, :6]], None, None, Selection())
 
 
 def test_poses_bring_their_cameras(tmp_path):
@@ -204,11 +205,13 @@ def test_poses_bring_their_cameras(tmp_path):
     described["frames"][0].update(w=1920, h=1080, fl_x=1900.0)
     (tmp_path / "path.json").write_text(json.dumps(described))
     known = {"bound": BOUND, "focal": FOCAL, "picture_size": [SIZE, SIZE]}
-    scenes.write(tmp_path / "out", [ball()], None, known, {"poses": tmp_path / "path.json"})
+    scenes.write(tmp_path / "out", [ball()], None, known, Selection(poses=tmp_path / "path.json"))
     with Image.open(tmp_path / "out/0.png") as wide, Image.open(tmp_path / "out/1.png") as own:
         assert (wide.size, own.size) == ((SIZE, 11), (SIZE, SIZE))
     with pytest.raises(MscnError, match="differ in size; decode them to a folder"):
-        scenes.write(tmp_path / "a.gif", [ball()], None, known, {"poses": tmp_path / "path.json"})
+        scenes.write(
+            tmp_path / "a.gif", [ball()], None, known, Selection(poses=tmp_path / "path.json")
+        )
 
 
 def test_what_is_lost_is_a_share_of_what_is_seen():
@@ -225,13 +228,14 @@ def test_what_is_lost_is_a_share_of_what_is_seen():
 def test_views_are_what_a_scene_is_measured_by(tmp_path):
     write(tmp_path)
     _, views, *_ = read_views(tmp_path, BOUND)
-    figures, share = scenes.measure_views(ball(), np.zeros((12, 12, 12, 4)), views)
-    ((name, worse),) = figures.items()
+    fitted, nothing = scenes.Fitted(ball(), views), np.zeros((12, 12, 12, 4))
+    ((name, worse),) = scenes.measure(fitted, nothing, None).items()
     assert re.fullmatch(r"dB PSNR of views not fitted \(\d\d\.\d\d before coding\)", name)
-    assert share > 1
-    better, share = scenes.measure_views(ball(), ball(), views)
+    assert scenes.share_lost(fitted, nothing, None) > 1
+    better = scenes.measure(fitted, ball(), None)
     assert better[name] == scenes.rendered_psnr(ball(), views) > worse
-    assert share < 0.05
+    assert scenes.share_lost(fitted, ball(), None) < 0.05
+    assert scenes.largest_error(fitted, nothing, None) == np.abs(ball()).max()
 
 
 @pytest.mark.parametrize(

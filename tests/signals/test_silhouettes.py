@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +16,7 @@ from PIL import Image
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images, silhouettes
+from mscn_tf.signals.signal import Selection
 from tests.apps.conftest import folder  # noqa: F401
 
 
@@ -169,19 +174,19 @@ def test_grey_pictures_are_thresholded_aloud(tmp_path):
 def test_pictures_without_a_contour(folder, value, shape):  # noqa: F811
     Image.fromarray(np.full(shape, value, np.uint8)).save(folder.path / "in.png")
     signals = silhouettes.read(folder.path / "in.png")
-    view = {"item": None, "scale": None, "size": None, "region": None}
+    view = Selection()
     out = folder.path / "out.png"
     silhouettes.write(out, signals.arrays, None, signals.metadata, view)
     assert np.array_equal(images.read_picture(out)[..., 0], np.full(shape, value))
 
 
 def test_sizes_have_a_limit(tmp_path):
-    view = {"item": None, "scale": None, "size": None, "region": None}
+    view = Selection()
     arguments = (tmp_path / "out.png", [np.zeros((64, 64, 1), np.float32)], None)
     with pytest.raises(MscnError, match="over the limit"):
         silhouettes.write(*arguments, {"size": [[30000, 30000]]}, view)
     with pytest.raises(MscnError, match="over the limit"):
-        silhouettes.write(*arguments, {"size": [[3000, 3000]]}, {**view, "scale": 20.0})
+        silhouettes.write(*arguments, {"size": [[3000, 3000]]}, replace(view, scale=20.0))
     assert not list(tmp_path.iterdir())
 
 
@@ -191,7 +196,7 @@ def test_a_folder_there_and_back(tmp_path, codec):
         Image.fromarray(disc(*shape)).save(tmp_path / "in" / f"{name}.png")
     signals = silhouettes.read(tmp_path / "in")
     data = codec.encode(signals.arrays, names=signals.names, metadata=signals.metadata)
-    view = {"item": None, "scale": None, "size": None, "region": None}
+    view = Selection()
     arguments = (list(codec.decode_all(data)), signals.names, signals.metadata, view)
     silhouettes.write(tmp_path / "out", *arguments)
     assert images.read_picture(tmp_path / "out" / "a.png").shape == (40, 90, 1)
@@ -202,7 +207,7 @@ def test_a_folder_there_and_back(tmp_path, codec):
 
 @pytest.mark.parametrize("metadata", [None, {}, {"size": 3}, {"size": [[0, 5]]}, {"size": [[5]]}])
 def test_damaged_metadata_is_refused(tmp_path, metadata):
-    view = {"item": None, "scale": None, "size": None, "region": None}
+    view = Selection()
     with pytest.raises(MscnError, match="--size"):
         silhouettes.write(tmp_path / "out.png", [np.zeros((4, 4, 1))], None, metadata, view)
 
@@ -213,3 +218,14 @@ def test_refuses_what_is_no_picture(tmp_path):
         silhouettes.read(tmp_path / "text.png")
     with pytest.raises(MscnError, match="no picture matches"):
         silhouettes.training_signals(str(tmp_path / "*.jpg"))
+
+
+def test_a_codec_gets_silhouettes_that_fill_its_tiles(folder):  # noqa: F811
+    Image.fromarray(np.uint8(disc(40, 30) * 255)).save(folder.path / "in.png")
+    codec = f"--codec={Path(__file__).resolve().parents[1] / 'golden' / 'v1silhouette.mscnb'}"
+    folder.notes("encode", "--modality=silhouette", codec, "--force", "in.png", "out.mscn")
+    told = json.loads(folder.mscn("info", "--json", "out.mscn").stdout)
+    assert told["items"][0]["size"] == [16, 16]
+    folder.mscn("decode", codec, "out.mscn", "out.png")
+    with Image.open(folder.path / "out.png") as picture:
+        assert picture.size == (30, 40)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import mesh_files, meshes, solids
+from mscn_tf.signals.signal import Selection
 
 
 def ball(radius=1.0, centre=(0.0, 0.0, 0.0), inverted=False):
@@ -51,7 +52,7 @@ def test_far_and_tiny_meshes_come_back_where_they_were(tmp_path, suffix, size, c
     (tmp_path / "in.obj").write_text("\n".join(lines))
     signals = meshes.read(tmp_path / "in.obj")
     assert signals.notes == []
-    meshes.write(tmp_path / f"out{suffix}", signals.arrays, None, signals.metadata, {})
+    meshes.write(tmp_path / f"out{suffix}", signals.arrays, None, signals.metadata, Selection())
     back = meshes.load(tmp_path / f"out{suffix}")
     np.testing.assert_allclose(back.bounds - centre, mesh.bounds, atol=size / 50)
     about = back.vertices - centre
@@ -201,3 +202,11 @@ def test_any_triangles_are_read_or_refused(seed, size):
     found = solids.signed_distances(mesh, points, size)
     assert np.isfinite(found).all()
     assert (np.abs(found) <= size).all()
+
+
+@pytest.mark.parametrize(
+    ("edge", "overlap", "cells"),
+    [(16, 1, 61), (6, 1, 61), (32, 2, 62), (64, 0, 64)],
+)
+def test_the_usual_grid_is_made_of_whole_tiles(edge, overlap, cells):
+    assert solids.cells_of(edge, overlap) == cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import sound
+from mscn_tf.signals.signal import Selection
 from tests.apps.conftest import folder  # noqa: F401
 
 RATE = 8000
@@ -55,7 +57,7 @@ def test_files_come_back(tmp_path, subtype, step, channels):
     assert [array.shape for array in signals.arrays] == [(900, 1)] * channels
     assert all(array.dtype == np.float32 for array in signals.arrays)
     assert np.abs(np.concatenate(signals.arrays, 1) - original).max() <= step
-    view = {"item": None, "region": None, "shapes": [(900,)] * channels}
+    view = Selection(shapes=[(900,)] * channels)
     sound.write(tmp_path / "out.wav", signals.arrays, None, signals.metadata, view)
     again, rate = soundfile.read(tmp_path / "out.wav", always_2d=True)
     assert rate == 11025
@@ -64,7 +66,7 @@ def test_files_come_back(tmp_path, subtype, step, channels):
 
 
 def test_loud_samples_are_clipped_where_the_format_is(tmp_path):
-    view = {"item": None, "region": None, "shapes": [(4,)]}
+    view = Selection(shapes=[(4,)])
     array = np.array([[1.5], [-1.5], [0.5], [0]], np.float32)
     sound.write(tmp_path / "out.wav", [array], None, {"rate": RATE, "subtype": "PCM_16"}, view)
     assert soundfile.read(tmp_path / "out.wav")[0] == pytest.approx([1, -1, 0.5, 0], abs=1e-4)
@@ -137,7 +139,7 @@ def test_refuses_folders_without_sounds(tmp_path):
     ],
 )
 def test_damaged_metadata_is_refused(tmp_path, bad):
-    view = {"item": None, "region": None, "shapes": [(4,)]}
+    view = Selection(shapes=[(4,)])
     with pytest.raises(MscnError, match="damaged"):
         sound.write(tmp_path / "out.wav", [np.zeros((4, 1))], None, {"rate": RATE, **bad}, view)
 
@@ -226,7 +228,7 @@ def test_a_folder_there_and_back(tmp_path, codec):
     assert signals.names == ["a", "b", "b"]
     data = codec.encode(signals.arrays, quality=8, names=signals.names, metadata=signals.metadata)
     container = Container.from_bytes(data)
-    view = {"item": None, "region": None, "shapes": container.shapes}
+    view = Selection(shapes=container.shapes)
     arrays = list(codec.decode_all(data))
     sound.write(tmp_path / "out", arrays, container.names, container.metadata, view)
     kinds = [
@@ -234,11 +236,11 @@ def test_a_folder_there_and_back(tmp_path, codec):
         for i in (soundfile.info(tmp_path / "out" / name) for name in ("a.wav", "b.wav"))
     ]
     assert kinds == [(8000, 1, 300, "PCM_24"), (16000, 2, 700, "PCM_16")]
-    view["item"] = 2
+    view = replace(view, item=2)
     sound.write(tmp_path / "b1.wav", arrays[2:], container.names[2:], container.metadata, view)
     one = soundfile.info(tmp_path / "b1.wav")
     assert (one.samplerate, one.channels) == (16000, 1)
-    view["item"] = None
+    view = replace(view, item=None)
     with pytest.raises(MscnError, match="2 sounds"):
         sound.write(tmp_path / "all.wav", arrays, container.names, container.metadata, view)
 

@@ -18,6 +18,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import sound
+from mscn_tf.signals.signal import Selection
 from mscn_tf.signals.sound_files import step_of
 from tests.apps.conftest import folder  # noqa: F401
 from tests.signals.test_sound import RATE, voice
@@ -32,7 +33,7 @@ def codec():
 
 def decoded_file(codec, signals, data, path, item=None):
     container = Container.from_bytes(data)
-    view = {"item": item, "region": None, "shapes": container.shapes}
+    view = Selection(item=item, shapes=container.shapes)
     arrays = list(codec.decode_all(data))
     sound.write(path, arrays, container.names, container.metadata, view)
     return soundfile.read(path, always_2d=True)[0]
@@ -95,7 +96,7 @@ def test_pauses_are_silent(tmp_path, codec, subtype, offset):
     np.testing.assert_array_equal(back[still], original[still])
     assert np.ptp(back[900:2000]) > 0.1
     for scale in (0.5, 2):
-        view = {"item": 0, "region": (1800, 1000), "shapes": [(6000,)]}
+        view = Selection(item=0, region=(1800, 1000), shapes=[(6000,)])
         array = codec.decode(data, region=(1800, 1000), scale=scale)
         sound.write(tmp_path / "part.wav", [array], None, signals.metadata, view)
         part, rate = soundfile.read(tmp_path / "part.wav")

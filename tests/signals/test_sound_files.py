@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import soundfile
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import modalities, sound
+from mscn_tf.signals.signal import Selection
 from mscn_tf.signals.sound_files import FORMATS, SUFFIXES, written_as
 from tests.apps.conftest import folder  # noqa: F401
 from tests.signals.test_sound import RATE, voice
@@ -38,7 +40,7 @@ def there_and_back(path, target, **options):
     """Reads a file and writes it without any codec between."""
     signals = sound.read(path, **options)
     shapes = [array.shape[:1] for array in signals.arrays]
-    view = {"item": None, "region": None, "shapes": shapes}
+    view = Selection(shapes=shapes)
     return sound.write(target, signals.arrays, None, signals.metadata, view)
 
 
@@ -88,7 +90,7 @@ def test_perceptual_codecs_are_read(tmp_path, suffix, subtype, capfd):
 def test_decodes_to_other_formats(tmp_path, suffix, subtype):
     """The original's kind of samples where the format can hold it, or the next better one."""
     samples = voice(5000)[:, None].astype(np.float32)
-    view = {"item": None, "region": None, "shapes": [(5000,)]}
+    view = Selection(shapes=[(5000,)])
     metadata = {"rate": RATE, "subtype": subtype}
     said = sound.write(tmp_path / f"out{suffix}", [samples], None, metadata, view)
     info = soundfile.info(tmp_path / f"out{suffix}")
@@ -102,12 +104,12 @@ def test_decodes_to_other_formats(tmp_path, suffix, subtype):
 
 
 def test_what_a_format_cannot_hold_is_refused(tmp_path):
-    view = {"item": None, "region": None, "shapes": [(40,)] * 9}
+    view = Selection(shapes=[(40,)] * 9)
     arrays = [np.full((40, 1), 1.5, np.float32)] * 9
     metadata = {"rate": RATE, "subtype": "FLOAT", "file": [0] * 9}
     with pytest.raises(MscnError, match="9 channels"):
         sound.write(tmp_path / "a.flac", arrays, None, metadata, view)
-    view["shapes"], metadata["file"] = view["shapes"][:1], [0]
+    view, metadata["file"] = replace(view, shapes=view.shapes[:1]), [0]
     with pytest.raises(MscnError, match="beyond full scale"):
         sound.write(tmp_path / "a.flac", arrays[:1], None, metadata, view)
     sound.write(tmp_path / "a.wav", arrays[:1], None, metadata, view)
@@ -191,7 +193,7 @@ def test_folders(tmp_path):
     (note,) = signals.notes
     assert "notes.txt" in note
     assert "sub" in note
-    view = {"item": None, "region": None, "shapes": [(3000,)] * 3}
+    view = Selection(shapes=[(3000,)] * 3)
     sound.write(tmp_path / "out", signals.arrays, signals.names, signals.metadata, view)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-2.wav", "a.wav", "b.wav"]
     (tmp_path / "c.wav").write_bytes(b"")

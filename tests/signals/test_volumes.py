@@ -13,6 +13,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import holes, volumes
 from mscn_tf.signals.modalities import guess, metadata_of
+from mscn_tf.signals.signal import Selection
 from tests.apps.conftest import folder  # noqa: F401
 
 AFFINE = np.array([[-2, 0.1, 0, 9], [0, 3, 0.2, -5], [0, 0, 1.5, 7], [0, 0, 0, 1.0]])
@@ -47,7 +48,7 @@ def test_nifti_there_and_back(tmp_path, name, dtype, slope):
     (array,) = signals.arrays
     assert array.dtype == np.float32
     assert (array.min(), array.max()) == (0, 1)
-    volumes.write(tmp_path / f"b{name}", signals.arrays, None, signals.metadata, {})
+    volumes.write(tmp_path / f"b{name}", signals.arrays, None, signals.metadata, Selection())
     back = nib.load(tmp_path / f"b{name}")
     assert back.get_data_dtype() == image.get_data_dtype()
     np.testing.assert_allclose(back.get_fdata(), image.get_fdata(), rtol=1e-5)
@@ -56,7 +57,7 @@ def test_nifti_there_and_back(tmp_path, name, dtype, slope):
     assert bytes(back.header["descrip"]).startswith(b"a head")
     assert back.header.get_xyzt_units() == ("mm", "sec")
     first = (tmp_path / f"b{name}").read_bytes()
-    volumes.write(tmp_path / f"b{name}", signals.arrays, None, signals.metadata, {})
+    volumes.write(tmp_path / f"b{name}", signals.arrays, None, signals.metadata, Selection())
     assert (tmp_path / f"b{name}").read_bytes() == first
 
 
@@ -64,7 +65,7 @@ def test_scaled_nifti_as_npy(tmp_path):
     values = (200 * wave()).astype(np.int16)
     image = saved(tmp_path / "a.nii", values, 0.5, -3.0)
     signals = volumes.read(tmp_path / "a.nii")
-    volumes.write(tmp_path / "a.npy", signals.arrays, None, signals.metadata, {})
+    volumes.write(tmp_path / "a.npy", signals.arrays, None, signals.metadata, Selection())
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), image.get_fdata(), atol=1e-4)
 
 
@@ -73,9 +74,9 @@ def test_series_over_time(tmp_path):
     saved(tmp_path / "a.nii", values)
     signals = volumes.read(tmp_path / "a.nii")
     assert [array.shape for array in signals.arrays] == [(20, 17, 24, 1)] * 2
-    volumes.write(tmp_path / "b.nii", signals.arrays, None, signals.metadata, {})
+    volumes.write(tmp_path / "b.nii", signals.arrays, None, signals.metadata, Selection())
     np.testing.assert_allclose(nib.load(tmp_path / "b.nii").get_fdata(), values, atol=1e-5)
-    view = {"item": 1}
+    view = Selection(item=1)
     volumes.write(tmp_path / "c.nii", signals.arrays[1:], None, signals.metadata, view)
     np.testing.assert_allclose(nib.load(tmp_path / "c.nii").get_fdata(), values[..., 1], atol=1e-5)
 
@@ -84,7 +85,7 @@ def test_parts_and_sizes_keep_their_place_in_space(tmp_path):
     saved(tmp_path / "a.nii", wave())
     signals = volumes.read(tmp_path / "a.nii")
     part = signals.arrays[0][4:12:2, 5:8, 10:]  # every second along the first axis
-    view = {"region": (10, 5, 4, 14, 3, 8)}
+    view = Selection(region=(10, 5, 4, 14, 3, 8))
     volumes.write(tmp_path / "b.nii", [part], None, signals.metadata, view)
     found = nib.load(tmp_path / "b.nii").affine
     # The new samples' centres lie half a sample on along the first axis.
@@ -95,7 +96,7 @@ def test_parts_and_sizes_keep_their_place_in_space(tmp_path):
 def test_constant(tmp_path, value):
     np.save(tmp_path / "a.npy", np.full((3, 4, 5), value, np.int16))
     signals = volumes.read(tmp_path / "a.npy")
-    volumes.write(tmp_path / "b.npy", signals.arrays, None, signals.metadata, {})
+    volumes.write(tmp_path / "b.npy", signals.arrays, None, signals.metadata, Selection())
     back = np.load(tmp_path / "b.npy")
     assert back.dtype == np.int16
     np.testing.assert_array_equal(back, np.full((3, 4, 5), value))
@@ -172,7 +173,7 @@ def test_refuses_files(tmp_path):
 def test_refuses_damaged_metadata(tmp_path, metadata):
     array = np.ones((8, 8, 8, 1), np.float32)
     with pytest.raises(MscnError, match="metadata is damaged"):
-        volumes.write(tmp_path / "a.nii", [array], None, metadata, {})
+        volumes.write(tmp_path / "a.nii", [array], None, metadata, Selection())
 
 
 def test_slabs(tmp_path):
@@ -185,7 +186,7 @@ def test_slabs(tmp_path):
 
 
 def view_of(signals, **view):
-    return {"shapes": [array.shape[:3] for array in signals.arrays], **view}
+    return Selection([array.shape[:3] for array in signals.arrays], **view)
 
 
 def there_and_back(path, out, view=None):

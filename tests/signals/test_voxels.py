@@ -189,7 +189,7 @@ def test_folder_there_and_back(folder):  # noqa: F811
         place = {"translate": [number, 2.0, -3.5], "scale": 0.5}
         (folder.path / "in" / f"{name}.binvox").write_bytes(voxels.binvox_bytes(grid, place))
     said = folder.mscn("encode", "--quality=8", "in", "out.mscn").stdout
-    assert "2 signals" in said
+    assert "2 shapes" in said
     assert said.endswith(", exact\n")  # for quality 8 costs more than keeping all
     folder.mscn("decode", "out.mscn", "back")
     for number, (name, grid) in enumerate(grids.items()):

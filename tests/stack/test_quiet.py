@@ -11,23 +11,76 @@ import pytest
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.errors import MscnError
+from tests import modulated
+from tests.signals import test_scenes
+from tests.tiny import write_pictures
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "v1.mscnb"
+TESTS = Path(__file__).resolve().parents[1]
+GOLDEN = TESTS / "golden" / "v1.mscnb"
+TINY, GATES = (f"--config={TESTS / name}.py:data" for name in ("tiny", "modulated"))
+SHORT = ("--config.steps=2", "--config.start_tiles=600", "--config.freeze_tiles=64")
+
+
+def mscn(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs a command with what TensorFlow says by default."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [Path(sys.executable).with_name("mscn"), *map(str, arguments)],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(TESTS.parent)},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("form", ["saved_model", "tflite"])
 def test_exports_say_what_they_wrote_and_no_more(tmp_path, form):
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    command = [Path(sys.executable).with_name("mscn"), "export", f"--codec={GOLDEN}"]
-    done = subprocess.run(
-        [*command, f"--format={form}", tmp_path / "out"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
+    done = mscn(tmp_path, "export", f"--codec={GOLDEN}", f"--format={form}", "out")
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("train", TINY, "--config.nosuch=1", "--workdir=run"), "nosuch"),
+        (("train", TINY, "--workdir=run", "--strategy=tpu"), "TPU"),
+        (("experiment", GATES, "--workdir=run"), "data/*.png"),
+        (("export", f"--codec={GOLDEN}", "--format=saved_model", "."), "is there already"),
+        (("encode", "--modality=scene", "data", "out.mscn"), "transforms.json"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_errors_are_one_line(tmp_path, command, says):
+    (tmp_path / "data").mkdir()
+    done = mscn(tmp_path, *command)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert says in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", TINY, *SHORT, "--strategy=mirrored"),
+        ("experiment", GATES, "--config.steps=2"),
+    ],
+    ids=["mirrored", "experiment"],
+)
+def test_training_says_what_it_does_on_stdout(tmp_path, command):
+    write_pictures(tmp_path / "data")
+    modulated.write_pictures(tmp_path / "data")
+    done = mscn(tmp_path, *command, "--workdir=run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@pytest.mark.slow
+def test_scenes_are_fitted_in_silence(tmp_path):
+    test_scenes.write(tmp_path / "ball", views=5)
+    done = mscn(tmp_path, "encode", "--fit-steps=5", "ball", "ball.mscn")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def loud(error: Exception | None) -> None:

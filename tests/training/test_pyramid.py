@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_collections import ConfigDict
 from PIL import Image
 
 from mscn_tf.codec import Codec
-from mscn_tf.configs import photo
 from mscn_tf.export.codec_bundle import write_codec_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals.images import psnr
 from mscn_tf.training.pyramid import PyramidTrainer
+from mscn_tf.training.train import train
+from tests import tiny_pyramid
 from tests.pyramids import write_codec
 from tests.tiny import picture
 
@@ -31,19 +36,16 @@ def eager():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pyramid")
-    for seed in range(3):
-        Image.fromarray(picture(48, 40, seed)).save(folder / f"{seed}.png")
+    for seed, name in enumerate(("train/0", "train/1", "validation/0")):
+        path = folder / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(picture(48, 40, seed)).save(path)
     return folder
 
 
-def config(folder: Path, **changes):
-    found = photo.get_config()
-    found.model.update(levels=3, tile_edge=32)
-    found.model.context.update(hidden=4, last=4)
-    found.model.signs.hidden = 4
-    found.data.update(train=str(folder / "*.png"), validation=str(folder / "0.png"))
-    found.update(name="tiny", steps=2, batch=2, patch=8, freeze_pictures=2, **changes)
-    found.update(validation_pictures=1, evaluate_qualities=(5.0,))
+def config(folder: Path, **changes: Any) -> ConfigDict:
+    found = tiny_pyramid.get_config(str(folder))
+    found.update(changes)
     return found
 
 
@@ -80,6 +82,29 @@ def test_signs_alone_leave_the_rest_as_it_was(folder, bundle):
             assert np.array_equal(array, kept[name]), name
     assert not np.array_equal(found["sign_last"], kept["sign_last"])
     assert np.array_equal(trainer.colour, Bundle.load(bundle).weights()["colour"])
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_it_is_the_same_run(folder, tmp_path, monkeypatch):
+    settings = config(folder, steps=3)
+    whole = train(settings, tmp_path / "whole")
+    update = PyramidTrainer.update
+
+    def stopped(self, step):
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PyramidTrainer, "update", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, tmp_path / "parts")
+    resumed = train(settings, tmp_path / "parts")
+    assert int(resumed.step) == 3
+    pairs = list(zip(whole.context.variables, resumed.context.variables))
+    assert len(pairs) > 5
+    for one, two in pairs:
+        np.testing.assert_array_equal(one, two)
 
 
 def test_magnitudes_of_another_model(folder, tmp_path):

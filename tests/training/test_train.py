@@ -104,6 +104,16 @@ def test_bfloat16_gives_nearly_the_same_losses(tiny):
         TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_run_may_be_shorter_than_its_warm_up(tiny, steps):
+    config = tiny.config
+    config.steps = steps
+    assert config.optimizer.warmup == 2
+    trainer = TileTrainer(config, tiny.trainer.sampler, tiny.trainer.validation)
+    rates = [float(optimizer.learning_rate) for _, optimizer in trainer.groups]
+    assert 0 < min(rates) <= max(rates) < config.optimizer.rate
+
+
 def saved_step(workdir):
     """The step of the newest checkpoint."""
     path = tf.train.latest_checkpoint(str(workdir / "checkpoints"))

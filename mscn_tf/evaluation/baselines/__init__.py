@@ -1,31 +1,23 @@
 """The codecs that users would pick instead, each through the library that most programs use.
 
-Those of a modality stand in the module that is named like its module in `signals`, in a tuple
-`BASELINES`. To add one, put a `Baseline` there: docs/evaluation.md has an example.
+Those of a modality stand in the tuple that `Modality.baselines` names. To add one, put a `Baseline`
+there: docs/evaluation.md has an example.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Callable, Optional
 
+from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.signal import Signal
 from mscn_tf.runtime.errors import MscnError, install
+from mscn_tf.runtime.lazy import imported
+from mscn_tf.runtime.modality import Modality
 
 LINEAR = "linear"  # asked for like a baseline, but fitted to data: see `linear_reference`
-
-_MODULES = {
-    "image": "images",
-    "field": "fields",
-    "sound": "sound",
-    "silhouette": "silhouettes",
-    "mesh": "meshes",
-    "voxels": "voxels",
-    "volume": "volumes",
-}
 
 
 @dataclass(frozen=True)
@@ -72,18 +64,19 @@ def of(modality: str) -> dict[str, Baseline]:
     Raises:
       MscnError: a library that they need is not installed.
     """
-    if modality not in _MODULES:
+    path = Modality.named(modality).baselines
+    if not path:
         return {}
     try:
-        module = importlib.import_module(f"{__name__}.{_MODULES[modality]}")
+        found: tuple[Baseline, ...] = imported(path)
     except ModuleNotFoundError as error:
         missing = (error.name or "").replace("_", "-")
         raise MscnError(f"needs {missing}: {install('evaluate,signals')}") from error
-    return {one.name: one for one in module.BASELINES}
+    return {one.name: one for one in found}
 
 
 def resolve(
-    text: str, linear: bool = False, modality: str = "image"
+    text: str, linear: bool = False, modality: str = PICTURES.name
 ) -> tuple[list[Baseline], bool]:
     """The baselines that a list of names stands for.
 
@@ -98,9 +91,9 @@ def resolve(
     Raises:
       MscnError: a name is unknown, or a library is missing.
     """
-    known = of(modality)
+    known, kind = of(modality), Modality.named(modality)
     families = list(dict.fromkeys(baseline.family for baseline in known.values()))
-    others = [LINEAR] if modality == "image" else []
+    others = [LINEAR] if kind.pixels else []
     names = [name.strip() for name in text.split(",")]
     if names == ["none"]:
         return [], False
@@ -113,7 +106,7 @@ def resolve(
                 f"no baseline named {name!r}; there are {', '.join([*families, *others])}; "
                 "or give all or none"
                 if families
-                else f"no baseline named {name!r}: a {modality} has none; give none"
+                else f"no baseline named {name!r}: a {kind.noun} has none; give none"
             )
     chosen = [b for b in known.values() if b.name in names or b.family in names]
     for baseline in chosen:

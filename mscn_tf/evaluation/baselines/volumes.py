@@ -17,7 +17,7 @@ _START, _END = b"\xff\x4f\xff\x51", b"\xff\xd9"  # of a codestream: SOC and SIZ,
 
 
 def _scale(signal: Signal) -> Scale:
-    return scales_of(signal.metadata, {})[0]
+    return scales_of(signal.metadata)[0]
 
 
 def _pack(signal: Signal) -> bytes:

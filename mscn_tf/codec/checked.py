@@ -1,0 +1,156 @@
+"""Files that are checked before they are kept: what they lose, and whether that is too much."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+
+from mscn_tf.codec.codec import Codec
+from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
+from mscn_tf.runtime.modality import Modality
+from mscn_tf.signals import modalities
+from mscn_tf.signals.signal import Signals
+
+_RAISED = (8, 10)  # qualities that are tried where the default one loses too much
+_MUCH = 0.25  # of a signal's spread: what codecs lose of their own kind of signals is less
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a file is to be.
+
+    Attributes:
+      goal: one of ``quality``, ``bpp``, ``size`` and ``psnr``, as of `Codec.encode`, or nothing.
+      bound: that no value may be off by more than, in the units of the signals' file.
+      lossless: whether every value is to come back as it was.
+      alpha_quality: 1 to 10, or None: transparency without loss.
+      effort: 0 to 9.
+      measure: whether the file is read back where no bound asks for it.
+    """
+
+    goal: Mapping[str, float] = field(default_factory=dict)
+    bound: Optional[float] = None
+    lossless: bool = False
+    alpha_quality: Optional[float] = None
+    effort: int = 2
+    measure: bool = True
+
+    def of(self, codec: Codec, signals: Signals) -> Wanted:
+        """The same, where nothing is said as it suits the signals."""
+        bound, lossless = self.bound, self.lossless or signals.lossless
+        truth = codec.values.dtype == "bool"  # which codecs keep by a code of their own
+        if bound is None and not self.goal and truth and not lossless:
+            bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
+        if signals.lossless and (self.goal or bound is not None):
+            lossless = False  # losses were asked for
+        if bound == 0 and not truth:
+            lossless, bound = True, None
+        return dataclasses.replace(self, bound=bound, lossless=lossless)
+
+    @property
+    def free(self) -> bool:
+        """Whether any quality will do."""
+        return not self.goal and self.bound is None and not self.lossless
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file, and what it is worth.
+
+    Attributes:
+      data: the file.
+      found: what reading it back showed, where that was to be done.
+      notes: what was done otherwise than asked for, and what is lost where nothing was.
+    """
+
+    data: bytes
+    found: Optional[ReadBack]
+    notes: tuple[str, ...] = ()
+
+
+def misfit(codec: Codec, signals: Signals, wanted: Wanted) -> Optional[str]:
+    """Why a codec was made for other signals; None where it does, or keeps a bound."""
+    if wanted.lossless or wanted.bound is not None:
+        return None
+    problem = modalities.misfit(codec.bundle.manifest.modality, signals, codec.values)
+    return problem and f"{problem}, and {codec.bundle.name} was made for others"
+
+
+def encode(
+    codec: Codec,
+    signals: Signals,
+    wanted: Wanted,
+    progress: bool = False,
+) -> Checked:
+    """A file of signals, read back.
+
+    Where any quality will do for a signal, the default one is raised until less than half of the
+    signal's spread is lost; more than a quarter is noted.
+
+    Args:
+      codec: of the signals' modality.
+      signals: as their reader gave them.
+      wanted: as `Wanted.of` gives it.
+      progress: shows bars on standard error.
+
+    Raises:
+      MscnError: as of `Codec.encode`, or a bound can't be kept.
+    """
+    modality = codec.bundle.manifest.modality
+    fitted = bool(Modality.named(modality).fit)  # which has lost something in any case
+    options: dict[str, Any] = {"lossless": wanted.lossless, "alpha_quality": wanted.alpha_quality}
+    if wanted.bound is not None:
+        options["max_error"] = modalities.array_bound(modality, wanted.bound, signals.metadata)
+    tries: list[Mapping[str, Any]] = [wanted.goal]
+    if wanted.free and wanted.measure and len(signals.arrays) == 1:
+        tries += [{"quality": quality} for quality in _RAISED]
+        tries += [] if fitted else [{"lossless": True}]
+    reads_back = wanted.measure or wanted.bound is not None
+    for attempt in tries:
+        asked = {**options, **attempt}
+        data = codec.encode(
+            signals.arrays,
+            names=signals.names,
+            metadata=signals.metadata,
+            effort=wanted.effort,
+            progress=progress,
+            check=not reads_back,
+            **asked,
+        )
+        if not reads_back:
+            return Checked(data, None)
+        promised = 0.0 if asked["lossless"] else asked.get("max_error")
+        found = read_back(codec, data, signals, progress, promised)
+        if wanted.bound is not None:
+            found.check_bound(wanted.bound)
+        if not found.lost:
+            break
+    notes = []
+    if attempt is not wanted.goal:
+        kept = "kept the values as they were read" if "lossless" in attempt else None
+        told = kept or f"took --quality={attempt['quality']}"
+        notes.append(f"the default quality would lose too much of it; {told}")
+    elif wanted.free and not fitted and _MUCH < found.share <= MOST_LOST:
+        notes.append(
+            f"it loses {found.share:.0%} of its own spread ({describe(found.figures)}); a higher "
+            "quality or a bound keeps more"
+        )
+    return Checked(data, found, tuple(notes))
+
+
+def loss(found: Optional[ReadBack], signals: Signals) -> Optional[str]:
+    """What is lost of signals that came back as little more than noise; None if none did."""
+    if found is None or not found.lost:
+        return None
+    if len(signals.arrays) == 1:
+        return f"it loses {found.share:.0%} of its own spread ({describe(found.figures)})"
+    worst = int(np.argmax(found.shares))
+    name = f" ({signals.names[worst]})" if signals.names else ""
+    return (
+        f"{len(found.lost)} of {len(signals.arrays)} signals lose more than half of their own "
+        f"spread; the worst is item {worst}{name}, with {found.shares[worst]:.0%}"
+    )
