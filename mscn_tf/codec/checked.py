@@ -15,7 +15,7 @@ from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
 if TYPE_CHECKING:
-    from mscn_tf.signals.scenes import Views
+    from mscn_tf.signals.views import Views
 
 _RAISED = (8, 10)  # qualities that are tried where the default one loses too much
 _MUCH = 0.25  # of a signal's spread: what codecs lose of their own kind of signals is less
