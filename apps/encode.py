@@ -99,7 +99,7 @@ def main(argv: list[str]) -> None:
         signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or modalities.default_codec(modality.name, signals.arrays))
+        codec = Codec.load(CODEC.value or _default_codec(modality, signals))
         if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
                 f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
@@ -176,6 +176,10 @@ def _options(modality: Modality) -> dict[str, Any]:
         if manifest.modality == modality.name:
             options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
     return {name: options[name] for name in modality.options if name in options}
+
+
+def _default_codec(modality: Modality, signals: Signals) -> str:
+    return modalities.default_codec(modality.name, signals, MAX_ERROR.value is not None)
 
 
 def _wanted(goal: dict[str, float]) -> Wanted:

@@ -74,7 +74,7 @@ class Checked:
 
 def misfit(codec: Codec, signals: Signals, wanted: Wanted) -> Optional[str]:
     """Why a codec was made for other signals; None where it does, or keeps a bound."""
-    if wanted.lossless or wanted.bound is not None:
+    if wanted.lossless or wanted.bound is not None or codec.scheme.any_values:
         return None
     problem = modalities.misfit(codec.bundle.manifest.modality, signals, codec.values)
     return problem and f"{problem}, and {codec.bundle.name} was made for others"

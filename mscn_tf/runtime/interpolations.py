@@ -10,10 +10,11 @@ import numpy as np
 
 from mscn_tf.runtime import sampling
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import AXES, Container
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.interpolation import Interpolation
 from mscn_tf.runtime.manifest import Manifest
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.neighbourhoods import FRACTION, Grid
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
 from mscn_tf.runtime.view import View
@@ -88,7 +89,7 @@ class Interpolations(Scheme):
 
     @classmethod
     def check_manifest(cls, manifest: Manifest) -> None:
-        if AXES[manifest.modality] != 2 or manifest.channels != 1:
+        if Modality.named(manifest.modality).axes != 2 or manifest.channels != 1:
             raise MscnError(f"{manifest.channels} channels of a {manifest.modality}, not fields")
         if manifest.values.dtype != "float32":
             raise MscnError(f"values of {manifest.values.dtype}, not float32")

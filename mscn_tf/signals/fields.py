@@ -181,6 +181,14 @@ def metadata_of(metadata: dict[str, Any], item: int) -> dict[str, Any]:
     return told
 
 
+def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
+    """`field` where a bound is wanted, or where some are no temperatures."""
+    others = signals.metadata is not None and any(
+        not coding.fits for coding in map(Coding.of, signals.metadata["fields"])
+    )
+    return "field" if bounded or others else None
+
+
 def misfit(signals: Signals, values: Values) -> Optional[str]:
     """Why a codec of these values doesn't suit fields: their unit or their range."""
     if signals.metadata is None:

@@ -5,7 +5,6 @@ Metadata are of one signal, as `modalities.metadata_of` gives them, unless said 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -18,8 +17,13 @@ from mscn_tf.signals.protocol import Metadata
 from mscn_tf.signals.signal import Signals
 
 
-def codec_for(arrays: Sequence[np.ndarray]) -> Optional[str]:
-    """The shipped codec that suits signals; None where the modality's own does."""
+def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
+    """The shipped codec that suits signals; None where the modality's own does.
+
+    Args:
+      signals: to be encoded.
+      bounded: whether a bound on their errors is wanted.
+    """
     return None
 
 

@@ -166,9 +166,11 @@ def share_lost(
     return float(error / max(spread, _LEAST_SPREAD))
 
 
-def codec_for(arrays: Sequence[np.ndarray]) -> str:
+def codec_for(signals: Signals, bounded: bool) -> str:
     """The shipped codec that suits pictures: thumbnails have one of their own."""
-    return "thumb32" if all(picture.shape[:2] == (32, 32) for picture in arrays) else "photo"
+    return (
+        "thumb32" if all(picture.shape[:2] == (32, 32) for picture in signals.arrays) else "photo"
+    )
 
 
 def read_stack(path: PathLike) -> np.ndarray:

@@ -194,13 +194,18 @@ def drawn_original(path: PathLike, container: Container, item: int) -> Any:
     return arrays[item]
 
 
-def default_codec(modality: str, arrays: Sequence[np.ndarray]) -> str:
+def default_codec(modality: str, signals: Signals, bounded: bool) -> str:
     """Name of the shipped codec that encodes signals unasked.
+
+    Args:
+      modality: theirs.
+      signals: as their reader gave them.
+      bounded: whether a bound on their errors is wanted.
 
     Raises:
       MscnError: none comes with mscn.
     """
-    own = _hook(modality, "codec_for")(arrays) or Modality.named(modality).default_codec
+    own = _hook(modality, "codec_for")(signals, bounded) or Modality.named(modality).default_codec
     if own is None:
         raise MscnError(f"no codec of {modality} signals comes with mscn; give --codec=FILE")
     return str(own)
