@@ -17,9 +17,10 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.header import AXES
+from mscn_tf.runtime.tiles import Tiles
 from tests.apps.conftest import Folder
 
-TILE_CODECS = [name for name in Bundle.names() if Bundle.load(name).kind == "basis"]
+TILE_CODECS = [name for name in Bundle.names() if Bundle.load(name).scheme is Tiles]
 QUALITY = np.array([1, 5.5, 10], np.float32)
 
 Inputs = dict[str, np.ndarray]
@@ -30,7 +31,7 @@ def inputs_of(bundle: Bundle) -> Inputs:
     random = np.random.default_rng(0)
     names = axis_names(AXES[bundle.manifest.modality])
     grid = {name: np.sort(random.uniform(-1, 1, (3, n)), 1) for name, n in zip(names, (5, 6, 7))}
-    symbols = random.integers(-2, 3, (3, bundle.prior.coefficients))
+    symbols = random.integers(-2, 3, (3, Tiles(bundle).prior.coefficients))
     typed = {name: axis.astype(np.float32) for name, axis in grid.items()}
     return {"symbols": symbols.astype(np.int32), **typed, "quality": QUALITY}
 
@@ -38,7 +39,7 @@ def inputs_of(bundle: Bundle) -> Inputs:
 def runtime_values(bundle: Bundle, inputs: Inputs) -> np.ndarray:
     """float64 ``[3, .., C]``: of the decoder that TensorFlow has no part in."""
     symbols, *grid, quality = inputs.values()
-    code = bundle.prior.dequantise(symbols, np.rint(16 * quality).astype(int))
+    code = Tiles(bundle).prior.dequantise(symbols, np.rint(16 * quality).astype(int))
     return Decoder(bundle)(code, [axis.astype(np.float64) for axis in grid], quality)
 
 
