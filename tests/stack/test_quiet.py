@@ -33,6 +33,12 @@ def mscn(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def lines_of_others(stderr: str) -> list[str]:
+    """What neither the command says nor a training's log."""
+    own = ("mscn encode: ", " loop.py:")
+    return [line for line in stderr.splitlines() if not any(part in line for part in own)]
+
+
 @pytest.mark.parametrize("form", ["saved_model", "tflite"])
 def test_exports_say_what_they_wrote_and_no_more(tmp_path, form):
     done = mscn(tmp_path, "export", f"--codec={GOLDEN}", f"--format={form}", "out")
@@ -68,19 +74,19 @@ def test_errors_are_one_line(tmp_path, command, says):
     ],
     ids=["mirrored", "experiment"],
 )
-def test_training_says_what_it_does_on_stdout(tmp_path, command):
+def test_trainings_are_silent(tmp_path, command):
     write_pictures(tmp_path / "data")
     modulated.write_pictures(tmp_path / "data")
     done = mscn(tmp_path, *command, "--workdir=run")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, lines_of_others(done.stderr)) == (0, [])
     assert done.stdout
 
 
 @pytest.mark.slow
-def test_scenes_are_fitted_in_silence(tmp_path):
+def test_fits_of_scenes_are_silent(tmp_path):
     test_scenes.write(tmp_path / "ball", views=5)
-    done = mscn(tmp_path, "encode", "--fit-steps=5", "ball", "ball.mscn")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = mscn(tmp_path, "encode", "--fit-steps=5", "--resolution=8", "ball", "ball.mscn")
+    assert (done.returncode, lines_of_others(done.stderr)) == (0, [])
 
 
 def loud(error: Exception | None) -> None:
