@@ -114,7 +114,7 @@ class ModulatedSiren(keras.Model):
         """
         hidden = coordinates if self.embedding is None else self.embedding(coordinates)
         for layer, update in zip(self.siren_layers, self.modulation(code)):
-            hidden = layer(hidden, update, training)
+            hidden = layer(hidden, update, training=training)
         if hidden.shape.rank == 2:  # Nothing was a signal's own.
             shape = tf.concat([tf.shape(code_of(code))[:1], tf.shape(hidden)], 0)
             hidden = tf.broadcast_to(hidden, shape)

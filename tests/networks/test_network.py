@@ -45,6 +45,15 @@ def test_round_trips(kind):
     check_layer(network, uniform(7, 2), uniform(4, network.modulation.code_size, scale=0.1))
 
 
+@pytest.mark.parametrize("kind", MODULATIONS)
+def test_values_are_the_same_without_derivatives(kind):
+    network = make(kind)
+    inputs = uniform(7, 2), uniform(4, network.modulation.code_size, scale=0.1)
+    found, expected = network(*inputs, training=False), network(*inputs)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.ptp(expected) > 0
+
+
 @pytest.mark.parametrize(
     "embedding", [SeparableCosines(3), NerfFrequencies(2), RandomFourierFeatures(8, seed=2)]
 )
