@@ -183,7 +183,7 @@ class Subjects:
             if spec.per == "block":
                 try:
                     count = count_blocks(values)
-                except (ArithmeticError, IndexError, KeyError):
+                except (ArithmeticError, IndexError, KeyError, MscnError):
                     count = 1
             column: list[Any] = []
             for _ in range(min(count, 300)):
