@@ -7,6 +7,7 @@ from typing import Any
 
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime import scheme
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.training.loop import Trainer
@@ -35,10 +36,12 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
         their folders.
 
     Raises:
-      MscnError: the file can't be written.
+      MscnError: the file can't be written, or nothing makes bundles of that kind of codec.
     """
     config = trainer.config
     kind = scheme.get(config.codec)
+    if kind.contents is None:
+        raise MscnError(f"a codec of kind {kind.name} can't be written: its scheme has no contents")
     own, members = scheme.imported(kind.contents)(trainer, frozen)
     manifest = {
         "name": config.name,

@@ -89,12 +89,15 @@ class Functions:
 
     def __call__(self, function: str, **arguments: Any) -> np.ndarray:
         """Runs one of the functions on arguments by name; returns its one output."""
-        function = self.functions[function]
-        ordered = [tf.constant(arguments[s.name], s.dtype) for s in function.input_signature]
-        (output,) = function(*ordered).values()
+        called = self.functions[function]
+        ordered = [tf.constant(arguments[s.name], s.dtype) for s in called.input_signature]
+        (output,) = called(*ordered).values()
         return output.numpy()
 
     def _freeze_prior(self, bundle: Bundle) -> None:
+        rate_weight = bundle.manifest.rate_weight
+        if rate_weight is None:
+            raise MscnError(f"bundle {bundle.name}: it can only decode, without a rate_weight")
         arrays, tables = bundle.arrays("prior"), Tiles(bundle).prior.tables
         base, context = arrays["base"].astype(np.int64), arrays["context"].astype(np.int64)
         magnitude = arrays["magnitude"].astype(np.int64)
@@ -105,7 +108,7 @@ class Functions:
         self._magnitude = magnitude.astype("f4")
         self._log_step = arrays["log_step"].astype("f4")
         self._centroid = arrays["centroid"].astype("f4").ravel()
-        zone = 0.5 * bundle.manifest.rate_weight * tables.one_over_zero
+        zone = 0.5 * rate_weight * tables.one_over_zero
         self._dead_zone = np.clip(zone, 0.0, 0.45).astype("f4")
         self._tables = tables.count
 
@@ -226,7 +229,7 @@ class Functions:
         shape = [-1, network.count(network.frequencies), network.channels]
         rows = network.basis.numpy().reshape(shape).swapaxes(1, 2)
         mean = network.mean.numpy().reshape(shape[1:]).T
-        matrix, offset = functions_of(self._manifest.model).solve(rows, mean)
+        matrix, offset = functions_of(self._manifest.model or {}).solve(rows, mean)
         matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
         offset = offset.reshape(mean.shape).T.ravel()
         return lambda signals: tf.matmul(

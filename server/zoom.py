@@ -6,17 +6,19 @@ At `original(shape)` a pixel of the tile is a pixel of the file, beyond it less 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EDGE = 256
 BEYOND = 8  # zooms past the original: a tile of the last one shows one pixel
 
 
-def original(shape: tuple[int, int]) -> int:
+def original(shape: Sequence[int]) -> int:
     """The zoom at which a picture, (height, width), has its own size."""
     return ((max(shape) - 1) // EDGE).bit_length()
 
 
 def part(
-    shape: tuple[int, int], z: int, x: int, y: int
+    shape: Sequence[int], z: int, x: int, y: int
 ) -> tuple[tuple[int, int, int, int], tuple[int, int]] | None:
     """Region (x, y, width, height) of a picture, (height, width), and size of a tile.
 

@@ -35,7 +35,7 @@ def checked_signals(
     if not signals:
         raise MscnError(f"there is no {modality} to encode")
     for signal in signals:
-        shape = getattr(signal, "shape", ())
+        shape: tuple[int, ...] = getattr(signal, "shape", ())
         if len(shape) != axes + 1 or shape[-1] != channels:
             raise MscnError(
                 f"{codec.bundle.name} encodes {modality} signals of {axes} axes and {channels} "
@@ -71,7 +71,7 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
     if not pictures:
         raise MscnError("there is no picture to encode")
     for picture in pictures:
-        shape = getattr(picture, "shape", ())
+        shape: tuple[int, ...] = getattr(picture, "shape", ())
         if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or not 1 <= shape[2] <= 4:
             raise MscnError(
                 "a picture must be a uint8 array [H, W, C] of 1 to 4 channels, not "

@@ -59,7 +59,7 @@ class InterpolationEncoding:
         self._bar.reset(len(self._fields))
         coded = []
         for field in self._fields:
-            coded.append(self._coded(field, thrift * _share(q16) * np.ptp(field)))
+            coded.append(self._coded(field, thrift * _share(q16) * float(np.ptp(field))))
             self._bar.update()
         return self._parts.pack(coded, q16, 1)
 
@@ -77,7 +77,7 @@ class InterpolationEncoding:
     def _estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
         some = self._fields[:: -(-len(self._fields) // _ESTIMATED)]
-        coded = [self._coded(field, _share(q16) * np.ptp(field)) for field in some]
+        coded = [self._coded(field, _share(q16) * float(np.ptp(field))) for field in some]
         size = sum(len(field.payload) for field in coded)
         return self._parts.bits + 8 * size * len(self._fields) / len(some)
 

@@ -60,7 +60,7 @@ class Functions(Protocol):
 class Cosines:
     """Products of a cosine along each axis of a box."""
 
-    areas = None
+    areas: Floats | None = None
 
     def __init__(self, model: Mapping[str, Any]):
         edge, axes = model["edge"], model.get("axes", 2)
@@ -226,7 +226,8 @@ class Network:
 
     def _check_layers(self, channels: int) -> None:
         width, first = len(self._seen), self._features + channels
-        sizes = {"quality_kernel": (1, width), "out_kernel": (width, channels)}
+        sizes: dict[str, tuple[int, ...]] = {"quality_kernel": (1, width)}
+        sizes["out_kernel"] = (width, channels)
         sizes["out_bias"] = (channels,)
         for i in range(self._depth):
             sizes[f"kernel_{i}"] = (width if i else first, width)

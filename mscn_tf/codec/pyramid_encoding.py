@@ -108,7 +108,8 @@ class PyramidEncoding:
         self._scheme, self._rate_weight = scheme, rate_weight
         self._parts, self._bar, self._passes = parts, bar, passes
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
-        self._tiles = sum(len(scheme.places(plane.pixels.shape[:2])) for plane in self._planes)
+        shapes = [plane.pixels.shape[:2] for plane in self._planes]
+        self._tiles = sum(len(scheme.places(shape)) for shape in shapes)
 
     def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
         """Of every tile, as they are wanted."""

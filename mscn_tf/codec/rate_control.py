@@ -76,7 +76,7 @@ def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         lambda q16: float(np.log(max(encoding.estimated_bits(q16), 1.0))),
     )
     best = found.below
-    if best is None:
+    if not best:
         raise MscnError(
             f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
             f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
@@ -84,7 +84,7 @@ def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
         )
     # Between two qualities: the higher one with bits a little dearer.
     thrift, step = 1.0, _DEAREST - 1
-    for _ in range(_TRIES if found.above is not None else 0):
+    for _ in range(_TRIES if found.above else 0):
         if 8 * len(best) >= _CLOSE * bits:
             break
         step /= 2
@@ -108,7 +108,7 @@ def _reaching(codec: FileDecoder, parts: Parts, encoding: Encoding, psnr: float)
         return float(np.mean(found)) if found else np.inf
 
     found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
-    if found.above is None:
+    if not found.above:
         raise MscnError(
             f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
             f"{measured(found.below):.2f} dB; lower it"
@@ -128,8 +128,8 @@ class _Target:
       estimate: of what ``measure`` will be at some sixteenths of quality, but for a constant.
 
     Attributes:
-      below: the best file that falls short of the target, or None if even the lowest doesn't.
-      above: the first file that reaches it, or None if even the highest doesn't.
+      below: the best file that falls short of the target; empty if even the lowest doesn't.
+      above: the first file that reaches it; empty if even the highest doesn't.
       high: its quality in sixteenths.
     """
 
@@ -141,11 +141,11 @@ class _Target:
         estimate: Callable[[int], float],
     ):
         estimate = cache(estimate)
-        self.below = self.above = None
+        self.below = self.above = b""
         low, high, correction = LOWEST - 1, HIGHEST + 1, 0.0
         while high - low > 1:
             wanted = target - correction
-            q16 = _search(lambda q16, wanted=wanted: estimate(q16) >= wanted)
+            q16 = _search(estimate, wanted)
             # Of the pair that decides, the half that isn't known yet.
             q16 = min(max(q16 if q16 < high else high - 1, low + 1), high - 1)
             data = encode_at(q16)
@@ -158,15 +158,15 @@ class _Target:
         self.high = high
 
 
-def _search(reached: Callable[[int], bool]) -> int:
-    """The lowest quality, in sixteenths, at which a monotone condition holds.
+def _search(estimate: Callable[[int], float], wanted: float) -> int:
+    """The lowest quality, in sixteenths, at which an estimate that grows with it is enough.
 
     One more than the highest quality where it never does.
     """
     low, high = LOWEST, HIGHEST + 1
     while low < high:
         middle = (low + high) // 2
-        if reached(middle):
+        if estimate(middle) >= wanted:
             high = middle
         else:
             low = middle + 1

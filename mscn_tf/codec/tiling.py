@@ -24,9 +24,8 @@ def to_tiles(signal: np.ndarray, edge: int, overlap: int = 0) -> np.ndarray:
     counts = grid(shape, edge, overlap)
     fill = [(0, (n - 1) * stride + edge - side) for n, side in zip(counts, shape)]
     filled = np.pad(signal, [*fill, (0, 0)], mode="symmetric")
-    windows = np.lib.stride_tricks.sliding_window_view(
-        filled, (edge,) * len(shape), axis=tuple(range(len(shape)))
-    )[tuple(slice(None, None, stride) for _ in shape)]
+    windows = np.lib.stride_tricks.sliding_window_view(filled, (*[edge] * len(shape), 1))
+    windows = windows[tuple(slice(None, None, stride) for _ in shape)][..., 0]
     windows = np.moveaxis(windows, len(shape), -1)  # channels last again
     return np.ascontiguousarray(windows).reshape(-1, *[edge] * len(shape), signal.shape[-1])
 

@@ -84,7 +84,7 @@ class Container:
     modality: int
     tile_edge: int
     code_channels: int
-    shapes: list[tuple[int, int]]
+    shapes: list[tuple[int, ...]]
     q16: list[int]
     channels: list[int]
     names: list[str] | None

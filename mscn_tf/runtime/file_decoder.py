@@ -112,11 +112,11 @@ class FileDecoder:
         return high - low
 
     def _check(self, container: Container) -> None:
-        manifest, own = self.bundle.manifest, self.bundle.id[:8]
-        if container.bundle_id != own:
+        manifest, bundle_id = self.bundle.manifest, self.bundle.id[:8]
+        if container.bundle_id != bundle_id:
             raise MscnError(
                 f"{container.source}: made with codec {container.bundle_id.hex()}, but "
-                f"{self.bundle.name} is {own.hex()}; give the right bundle with --codec=PATH"
+                f"{self.bundle.name} is {bundle_id.hex()}; give the right bundle with --codec=PATH"
             )
         made = (
             Modality.numbered(container.modality).name,
@@ -130,7 +130,8 @@ class FileDecoder:
             manifest.tile_overlap,
             manifest.channels,
         )
-        channels = range(1, 5) if Modality.named(own[0]).pixels else own[-1:]
+        pixels = Modality.named(manifest.modality).pixels
+        channels = range(1, 5) if pixels else [manifest.channels]
         if made != own or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
@@ -198,7 +199,7 @@ class FileDecoder:
         if len(container.channels) != container.items:
             raise MscnError(f"{len(channels)} channel counts do not fit {container.items} items")
         self._check(container)
-        container.blocks += self.scheme.blocks(container, symbols)
+        container.blocks = self.scheme.blocks(container, symbols)
         return container.to_bytes()
 
     def decode_symbols(self, data: Data, item: int = 0, name: str = "input") -> Any:
@@ -246,15 +247,16 @@ class FileDecoder:
     def _render(self, container: Container, views: Sequence[View], render: Render) -> Signals:
         """What views show: planes of tiles, which ``render`` makes, beside exact ones."""
         coded = [view for view in views if container.coded(view.item)]
+        nothing = np.zeros(0)  # of views whose planes are all exact
         decoded = iter(render(coded) if coded else ())
         return [
-            self._with_exact(container, view, next(decoded) if container.coded(view.item) else None)
+            self._with_exact(
+                container, view, next(decoded) if container.coded(view.item) else nothing
+            )
             for view in views
         ]
 
-    def _with_exact(
-        self, container: Container, view: View, decoded: np.ndarray | None
-    ) -> np.ndarray:
+    def _with_exact(self, container: Container, view: View, decoded: np.ndarray) -> np.ndarray:
         """An array ``[.., C]`` of all planes, of which ``decoded`` has those that have tiles."""
         if not container.exact or not container.exact[view.item]:
             return decoded
@@ -320,7 +322,7 @@ class FileDecoder:
         total = sum(sizes.values())
         samples = sum(map(math.prod, container.shapes))
         shown = container.items if limit is None else min(limit, container.items)
-        names = (container.names or [None] * container.items)[:shown]
+        names: Sequence[str | None] = container.names or [None] * shown
         tiles = np.diff(container.first_tiles[: shown + 1]).tolist()
         return {
             "version": VERSION if container.exact else 1,

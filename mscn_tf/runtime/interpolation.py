@@ -11,7 +11,7 @@ that a second decoder needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +108,7 @@ class Nets:
             parts += [(given[name][number] * unit).T, bias[:, None]]
         filters = given["filters"][number, : len(PASSES[number].neighbours)]
         parts = [np.ascontiguousarray(part, np.float32) for part in parts]
-        return _Net(*parts, np.ascontiguousarray(filters.T, np.float64))
+        return _Net._make([*parts, np.ascontiguousarray(filters.T, np.float64)])
 
     def __call__(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
         """Corrected predictions, float64 [n], and tables, int64 [n], of the places of a pass."""
@@ -194,7 +194,7 @@ class Interpolation:
         grid = self.walk(values.shape, code, periodic)
         return tables.seal(encoder), grid
 
-    def decode(self, payload: bytes, shape: tuple[int, int], periodic: bool = False) -> Grid:
+    def decode(self, payload: bytes, shape: Sequence[int], periodic: bool = False) -> Grid:
         """What `encode` said that its payload decodes to.
 
         Raises:
@@ -207,7 +207,7 @@ class Interpolation:
 
         return self.walk(shape, code, periodic)
 
-    def walk(self, shape: tuple[int, int], code: Code, periodic: bool = False) -> Grid:
+    def walk(self, shape: Sequence[int], code: Code, periodic: bool = False) -> Grid:
         """The grid that follows from the steps that ``code`` gives for each pass."""
         grid = Grid(shape, periodic)
         for visit in grid.visits():

@@ -9,7 +9,7 @@ exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -192,7 +192,7 @@ class Grid:
       steps: int64 [H, W], numbers of steps that were coded, without their signs.
     """
 
-    def __init__(self, shape: tuple[int, int], periodic: bool):
+    def __init__(self, shape: Sequence[int], periodic: bool):
         self.values = np.zeros(shape)
         self.steps = np.zeros(shape, np.int64)
         self._periodic = periodic

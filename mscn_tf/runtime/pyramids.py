@@ -69,12 +69,11 @@ class Pyramids(Scheme):
             for row, column in self.places(shape)
         ]
         # One after the other, so that they need not all be there at a time.
-        found = [
-            None if tile is None or own is None else self.prior.encode(own, *tile)
-            for own, tile in itertools.zip_longest(symbols, tiles)
-        ]
-        if None in found:
-            raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
+        found = []
+        for own, tile in itertools.zip_longest(symbols, tiles):
+            if tile is None or own is None:
+                raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
+            found.append(self.prior.encode(own, *tile))
         return found
 
     def reader(self, container: Container) -> _Reader:
@@ -103,7 +102,7 @@ class Pyramids(Scheme):
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
         return max(rows * columns >> 2 * skip, min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns)
 
-    def tile(self, pyramid: Pyramid, shape: tuple[int, int], row: int, column: int) -> Pyramid:
+    def tile(self, pyramid: Pyramid, shape: Sequence[int], row: int, column: int) -> Pyramid:
         """The part of a picture's coefficients that lies in one of its tiles."""
         height, width = self.tile_shape(shape, row, column)
         *fine, coarse = sizes(height, width, self.prior.levels)
@@ -118,16 +117,15 @@ class Pyramids(Scheme):
         ]
         return Pyramid(part(pyramid.coarse, self.prior.levels, *coarse), details)
 
-    def places(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    def places(self, shape: Sequence[int]) -> list[tuple[int, int]]:
         """Row and column of each tile of a picture, row-major."""
         rows, columns = grid(shape, self.edge)
         return list(itertools.product(range(rows), range(columns)))
 
-    def tile_shape(self, shape: tuple[int, int], row: int, column: int) -> tuple[int, int]:
+    def tile_shape(self, shape: Sequence[int], row: int, column: int) -> tuple[int, int]:
         """(height, width) of a tile of a picture."""
-        return tuple(
-            min(self.edge, side - at * self.edge) for side, at in zip(shape, (row, column))
-        )
+        (height, width), edge = shape, self.edge
+        return min(edge, height - row * edge), min(edge, width - column * edge)
 
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
@@ -265,9 +263,9 @@ class _PlaneTiles:
 
     def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
-        skip, shape = self._skip, self._container.shapes[self._item]
+        skip, (height, width) = self._skip, self._container.shapes[self._item]
         part = [(first >> skip, -(-last >> skip)) for first, last in ((top, bottom), (left, right))]
-        shapes = sizes(*shape, self._pyramids.prior.levels)
+        shapes = sizes(height, width, self._pyramids.prior.levels)
         self._used.clear()
         channels = synthesise_part(self.coefficients, shapes, part, skip)
         self._kept = {place: self._kept[place] for place in self._used}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -19,7 +19,9 @@ def on_white(premultiplied: np.ndarray) -> np.ndarray:
     return premultiplied[..., :3] + 1 - premultiplied[..., 3:]
 
 
-def on_ground(premultiplied: np.ndarray, ground: Optional[Sequence[float]]) -> np.ndarray:
+def on_ground(
+    premultiplied: np.ndarray, ground: Optional[Union[Sequence[float], np.ndarray]]
+) -> np.ndarray:
     """As `on_white`, before a ground of a colour [3]; None: white."""
     if ground is None:
         return on_white(premultiplied)

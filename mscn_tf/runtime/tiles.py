@@ -326,10 +326,10 @@ class _Reader:
                 for one, (_, number, *pieces) in zip(values, part.tolist()):
                     place = tuple(slice(*t.span[piece]) for t, piece in zip(tables, pieces))
                     one = one[tuple(slice(s.stop - s.start) for s in place)]
-                    for axis, (table, piece) in enumerate(zip(tables, pieces)):
+                    for along, (table, piece) in enumerate(zip(tables, pieces)):
                         if table.share is not None:
-                            share = table.share[piece, : one.shape[axis]]
-                            one = one * share.reshape([-1] + [1] * (one.ndim - 1 - axis))
+                            share = table.share[piece, : one.shape[along]]
+                            one = one * share.reshape([-1] + [1] * (one.ndim - 1 - along))
                     store(number, place, one)
 
     def _axes(self, view: View, piece: int) -> list[_Axis]:
@@ -350,8 +350,8 @@ class _Table:
         self.first = list(itertools.accumulate((len(axis.tile) for axis in axes), initial=0))
         self.width = max(axis.coordinates.shape[1] for axis in axes)
         self.coordinates = self._joined([axis.coordinates for axis in axes])
-        shares = [axis.share for axis in axes]
-        self.share = None if shares[0] is None else self._joined(shares)
+        shares = [axis.share for axis in axes if axis.share is not None]
+        self.share = self._joined(shares) if shares else None
         starts = np.concatenate([axis.start for axis in axes])
         stops = np.concatenate([axis.stop for axis in axes])
         self.span = np.stack([starts, stops], axis=1).tolist()

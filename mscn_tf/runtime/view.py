@@ -62,6 +62,8 @@ def view(
     source = container.source
     shape = container.shapes[container.check_item(item)]
     axes = len(shape)
+    start: tuple[int, ...]
+    extent: tuple[int, ...]
     if region is None:
         start, extent = (0,) * axes, shape
     elif len(region) != 2 * axes:

@@ -106,17 +106,13 @@ class InterpolationTrainer(Trainer):
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of `runtime.interpolation.Interpolation`."""
         coder = Interpolation(self._arrays())
-        symbols, index = [], []
+        symbols: list[np.ndarray] = []
+        index: list[np.ndarray] = []
+        lowest, highest = self.config.relative_bounds
         for grid in self.grids:
-            for relative in np.geomspace(*self.config.relative_bounds, 3):
+            for relative in np.geomspace(lowest, highest, 3):
                 values = grid.in_steps(relative * np.ptp(grid.values))
-
-                def code(visit: Visit, predicted: np.ndarray, numbers: np.ndarray, values=values):
-                    symbols.append(steps_to(values, visit, predicted))
-                    index.append(numbers)
-                    return symbols[-1]
-
-                coder.walk(values.shape, code, grid.periodic)
+                _code_along(coder, values, grid.periodic, symbols, index)
         return self._arrays(np.concatenate(symbols), np.concatenate(index))
 
     def evaluate(self) -> list[Row]:
@@ -129,6 +125,23 @@ class InterpolationTrainer(Trainer):
             ]
             rows.append((f"bound {relative:g}", {"bits a value": float(np.mean(bits))}))
         return rows
+
+
+def _code_along(
+    coder: Interpolation,
+    values: np.ndarray,
+    periodic: bool,
+    symbols: list[np.ndarray],
+    index: list[np.ndarray],
+) -> None:
+    """Adds to lists the steps of a field [H, W], and the table of each."""
+
+    def code(visit: Visit, predicted: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        symbols.append(steps_to(values, visit, predicted))
+        index.append(numbers)
+        return symbols[-1]
+
+    coder.walk(values.shape, code, periodic)
 
 
 def _examples(

@@ -44,7 +44,10 @@ class TileTrainer(Trainer):
     """
 
     def __init__(
-        self, config: ml_collections.ConfigDict, sampler: TileSampler, validation: np.ndarray
+        self,
+        config: ml_collections.ConfigDict,
+        sampler: TileSampler | SignalSampler,
+        validation: np.ndarray,
     ):
         super().__init__(config)
         self.sampler, self.validation = sampler, validation
@@ -191,8 +194,8 @@ def signal_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
         signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
         return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
 
-    held_out = sampler(data.validation, False, other_options)
-    held_out = held_out.draw(config.validation_tiles, START_STEP)
+    others = sampler(data.validation, False, other_options)
+    held_out = others.draw(config.validation_tiles, START_STEP)
     return TileTrainer(config, sampler(data.train, data.flips, options), held_out)
 
 
