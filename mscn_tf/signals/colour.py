@@ -11,7 +11,7 @@ from typing import Optional
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-_BLACK_POINT = 0x2000  # littlecms's flag for black point compensation
+_BLACK_POINT = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _SAME = 2  # levels that sRGB's own profiles, of several makers, differ by at most
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _SRGB_GAMMA = 1 / 2.2
@@ -103,6 +103,8 @@ def to_srgb(colours: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
         if mode != "CMYK" and _changes_little(transform, mode):
             return colours, ""
         converted = ImageCms.applyTransform(colours.convert(mode), transform)
+        if converted is None:  # only where it is done in place
+            raise ValueError("nothing converted")
         name = profile.name or _name(source)
     except Exception:  # littlecms, and Pillow around it, raise all kinds of errors
         return colours, "its colour profile is damaged: colours are taken as sRGB"

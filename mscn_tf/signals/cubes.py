@@ -99,8 +99,8 @@ def choose(
         return Cube(bound=size)
     # No camera shall stand inside, where a little fog before it hides the scene.
     size = bound or _rounded(min(shown, float(np.median(distances)) / 2))
-    near = [0.0 if abs(at) < _NEAR * size else _rounded(at) for at in point.tolist()]
-    return Cube(tuple(near), size)
+    x, y, z = (0.0 if abs(at) < _NEAR * size else _rounded(at) for at in point.tolist())
+    return Cube((x, y, z), size)
 
 
 def watched(poses: np.ndarray) -> Optional[np.ndarray]:

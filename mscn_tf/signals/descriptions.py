@@ -8,14 +8,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
-from mscn_tf.signals import images
 from mscn_tf.signals.cameras import Camera
+from mscn_tf.signals.picture_files import SUFFIXES
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # that a picture without one is looked for with
 # `camera_model`s that are pinholes, with Brown's distortion or without.
@@ -52,7 +52,7 @@ class Frame:
         if name.is_absolute() or PureWindowsPath(self.name).drive:  # of the machine it was made on
             places += [folder.joinpath(*name.parts[i:]) for i in range(1, len(name.parts))]
         for place in places:
-            stem = place.with_suffix("") if place.suffix.lower() in images.SUFFIXES else place
+            stem = place.with_suffix("") if place.suffix.lower() in SUFFIXES else place
             others = [
                 Path(f"{path}{ending}")
                 for path in dict.fromkeys((place, stem))
@@ -92,12 +92,14 @@ class Frame:
                 "h, or the picture's EXIF orientation"
             )
         right, below = self._focal("x", across), self._focal("y", down)
-        if right is None and below is None:
+        right, below = below if right is None else right, right if below is None else below
+        if right is None or below is None:
             raise self._error("no focal length; add fl_x in pixels, or camera_angle_x in radians")
         camera = Camera(
-            width=across,
-            height=down,
-            focal=(below if right is None else right, right if below is None else below),
+            # Fractions of pixels do no harm here: `resized` leaves none.
+            width=cast(int, across),
+            height=cast(int, down),
+            focal=(right, below),
             centre=(self._centre("cx", across), self._centre("cy", down)),
             distortion=self._distortion(),
         )

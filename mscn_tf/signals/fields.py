@@ -86,7 +86,8 @@ def _own_axis(stored: np.ndarray, axis: str, grid: Grid) -> dict[str, Any]:
 def _packed_masks(masks: Sequence[Optional[np.ndarray]]) -> dict[str, Any]:
     """Metadata of where fields have no values: each mask once, and which each has; -1: none."""
     numbers: dict[bytes, int] = {}
-    different, mask_of = [], []
+    different: list[np.ndarray] = []
+    mask_of = []
     for mask in masks:
         if mask is None:
             mask_of.append(-1)
@@ -362,7 +363,7 @@ def _load_part(path: str, shape: Sequence[int], part: Sequence[float]) -> np.nda
     else:
         signals = read(path)
         fields = np.stack(signals.arrays)[..., 0]
-        latitude, longitude = (np.array(signals.metadata[name]) for name in NAMES)
+        latitude, longitude = (np.array((signals.metadata or {})[name]) for name in NAMES)
     times = fields.shape[-3]
     first, last = (round(share * times) for share in part)
     fields = fields[..., first:last, :, :].reshape(-1, *fields.shape[-2:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def targets(path: PathLike, count: int, names: Sequence[str] | None, suffix: str
     return [path / file for file in files]
 
 
-def placed(metadata: dict[str, Any] | None, selection: Selection, name: str) -> list[Any] | None:
+def placed(metadata: Mapping[str, Any] | None, selection: Selection, name: str) -> list[Any] | None:
     """What a file's metadata says of the decoded items in one list, or None where it's missing."""
     known = (metadata or {}).get(name)
     item = selection.item

@@ -16,9 +16,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mscn_tf.runtime.container import MAX_METADATA_BYTES
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, replace
+from mscn_tf.runtime.header import MAX_METADATA_BYTES
 from mscn_tf.signals import folders, other_files, picture_metadata
 from mscn_tf.signals.picture_files import (
     KINDS,
@@ -26,7 +26,6 @@ from mscn_tf.signals.picture_files import (
     Picture,
     check_format,
     open_picture,
-    read_picture,  # noqa: F401
     write_picture,
 )
 from mscn_tf.signals.signal import Selection, Signals

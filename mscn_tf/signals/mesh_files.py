@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def parse(data: bytes, kind: str, path: PathLike) -> trimesh.Trimesh:
             found = trimesh.load_scene(
                 io.BytesIO(data),
                 file_type=kind[1:],
-                resolver=trimesh.resolvers.FilePathResolver(path),
+                resolver=trimesh.resolvers.FilePathResolver(os.fspath(path)),
                 process=False,
                 skip_materials=True,
             )
@@ -211,7 +212,7 @@ def export(mesh: trimesh.Trimesh, kind: str, finest: float) -> bytes:
         data = mesh.export(file_type="stl_ascii" if far else "stl")
     else:
         data = mesh.export(file_type=kind[1:], digits=digits)
-    return data.encode() if isinstance(data, str) else data
+    return data if isinstance(data, bytes) else str(data).encode()
 
 
 def _ply(mesh: trimesh.Trimesh, number: str) -> bytes:

@@ -198,12 +198,13 @@ def largest_error(
     original: np.ndarray, decoded: np.ndarray, metadata: dict[str, Any] | None
 ) -> float:
     """Of distances, in the mesh's units."""
-    return float(np.abs(original.astype(np.float64) - decoded).max() * max(metadata["cell"]))
+    cell = max((metadata or {})["cell"])
+    return float(np.abs(original.astype(np.float64) - decoded).max() * cell)
 
 
 def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
     """In cells, for one in the units of all meshes of a file."""
-    return bound / max(metadata["cell"])
+    return bound / max((metadata or {})["cell"])
 
 
 def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.ndarray]:

@@ -23,8 +23,10 @@ MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
 MAX_KEPT_ALL = 2**23  # of them all
 MAX_INFLATED = 2**28  # bytes of them all, inflated
 _AS_NUMBERS = 16  # values are better as JSON's numbers than in base 64
-_MODELS = ("NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET")
-_MODELS += ("NETCDF3_64BIT_DATA", "NETCDF3_64BIT")
+_MODELS = (
+    *("NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC"),
+    *("NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA", "NETCDF3_64BIT"),
+)
 _LARGEST_CHUNK = 2**24  # values
 _STORAGE = ("complevel", "shuffle", "fletcher32")
 _OTHERS = {  # by their first bytes or their ending: what they are, and what makes NetCDF of them
@@ -121,7 +123,7 @@ def describe(
     }
     sizes = {name: len(str(content)) for name, content in contents.items()}
     room, inflated_room, left_out = MAX_KEPT_ALL, MAX_INFLATED // 2, []  # attributes need some
-    for name in sorted(sizes, key=sizes.get):
+    for name in sorted(sizes, key=sizes.__getitem__):
         room -= sizes[name]
         inflated_room -= _size(contents[name])
         if min(room, inflated_room) < 0 or sizes[name] > MAX_KEPT:
@@ -146,13 +148,13 @@ def describe(
 
 
 def _described(variable: netCDF4.Variable, content: dict[str, Any] | None) -> dict[str, Any]:
-    told = {
+    told: dict[str, Any] = {
         "name": variable.name,
         "dtype": "str" if variable.dtype is str else variable.dtype.newbyteorder("=").str,
         "dims": list(variable.dimensions),
         "attrs": _attributes(variable),
     }
-    filters, chunks = variable.filters() or {}, variable.chunking()
+    filters, chunks = dict(variable.filters() or {}), variable.chunking()
     if filters.get("zlib"):
         told["storage"] = {name: filters[name] for name in _STORAGE}
         told["storage"].update(compression="zlib", chunksizes=list(map(int, chunks)))
@@ -274,10 +276,11 @@ def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np
         one["name"]: values[one["name"]] if one["name"] in values else from_json(one["data"])
         for one in described["variables"]
     }
+    model: Any = str(described["model"])  # the library says if it is none of its own
     # The library writes to paths only.
     with atomic_write(path) as file:
         try:
-            with netCDF4.Dataset(file.name, "w", format=str(described["model"])) as dataset:
+            with netCDF4.Dataset(file.name, "w", format=model) as dataset:
                 dataset.set_auto_maskandscale(False)
                 dataset.set_auto_chartostring(False)
                 _set_attributes(dataset, described["attrs"])

@@ -34,7 +34,7 @@ SUFFIXES = _WRITTEN | set(".mpo .heic .heif .hif .jpc .j2c .jpx .jpf .dib".split
 KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}  # by channels
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "JPEG2000", "AVIF")  # of the formats
 # What is added to `Image.save`: no loss where the format can do without, little where it can't.
-_SAVE = {
+_SAVE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import BinaryIO, Optional
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Optional
 
 from PIL import Image
 
@@ -29,8 +30,8 @@ def bits(picture: Image.Image, file: BinaryIO) -> int:
     if picture.format == "AVIF":
         return _bits_of_avif(_content(file))
     if picture.format == "TIFF":
-        return max(picture.tag_v2.get(_BITS_PER_SAMPLE, (1,)))
-    for tile in picture.tile:
+        return max(_tags(picture).get(_BITS_PER_SAMPLE, (1,)))
+    for tile in getattr(picture, "tile", ()):
         given = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         for value in given:
             if isinstance(value, str) and _DEEP.search(value):
@@ -40,28 +41,35 @@ def bits(picture: Image.Image, file: BinaryIO) -> int:
     return 8
 
 
+def _tags(picture: Image.Image) -> Mapping[int, Any]:
+    """A TIFF's; of other pictures none."""
+    return getattr(picture, "tag_v2", {})
+
+
 def is_preview(picture: Image.Image) -> bool:
     """Whether a TIFF is a small picture of another, as those in cameras' raw files are."""
-    tags = picture.tag_v2
+    tags = _tags(picture)
     return _DNG_VERSION in tags or tags.get(_NEW_SUBFILE_TYPE) == 1
 
 
 def is_signed(picture: Image.Image) -> bool:
     """Whether a TIFF's values may lie below zero, which Pillow takes for large ones."""
-    return any(kind not in _UNSIGNED for kind in picture.tag_v2.get(_SAMPLE_FORMAT, ()))
+    return any(kind not in _UNSIGNED for kind in _tags(picture).get(_SAMPLE_FORMAT, ()))
 
 
 def further_channels(picture: Image.Image) -> int:
     """Channels of a TIFF beside colours and alpha, which Pillow leaves out."""
-    return picture.tag_v2.get(_EXTRA_SAMPLES, ()).count(_UNSPECIFIED)
+    return _tags(picture).get(_EXTRA_SAMPLES, ()).count(_UNSPECIFIED)
 
 
 def cicp(picture: Image.Image, file: BinaryIO) -> Optional[tuple[int, int]]:
     """Primaries and transfer function as ITU-T H.273 numbers them, where the file says so."""
     if picture.format == "HEIF":
         found = picture.info.get("nclx_profile") or {}
-        pair = found.get("color_primaries"), found.get("transfer_characteristics")
-        return pair if all(isinstance(number, int) for number in pair) else None
+        primaries, transfer = found.get("color_primaries"), found.get("transfer_characteristics")
+        if isinstance(primaries, int) and isinstance(transfer, int):
+            return primaries, transfer
+        return None
     if picture.format == "AVIF":
         found = re.search(rb"colrnclx(.{4})", _content(file), re.DOTALL)
         return struct.unpack(">HH", found[1]) if found else None

@@ -63,7 +63,7 @@ def of_picture(picture: Image.Image) -> tuple[dict[str, Any], list[str]]:
     if picture.format == "PNG":
         text = {
             key: str(value)
-            for key, value in picture.text.items()
+            for key, value in getattr(picture, "text", {}).items()
             if key != _XMP and not key.startswith("Raw profile type")
         }
         if text:

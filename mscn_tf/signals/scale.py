@@ -91,9 +91,9 @@ def scales_of(metadata: Mapping[str, Any], selection: Selection | None = None) -
         raise ValueError("no such volumes")
     dtype = np.dtype(metadata["dtype"])
     lows, highs = (placed(metadata, selection or Selection(), name) for name in ("low", "high"))
-    limits = [(float(low), float(high)) for low, high in zip(lows, highs)]
-    if len(lows) != len(highs):
+    if lows is None or highs is None or len(lows) != len(highs):
         raise ValueError("limits of other volumes")
+    limits = [(float(low), float(high)) for low, high in zip(lows, highs)]
     largest = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     if not all(largest.min <= low <= high <= largest.max for low, high in limits):
         raise ValueError("limits beyond the type")

@@ -185,10 +185,10 @@ def write(
     count = "one view" if len(poses) == 1 else f"{len(poses)} views"
     size = f"{cameras[0].width}x{cameras[0].height}"
     if suffix == ".gif":
-        frames = (Image.fromarray(_on_white(picture)) for picture in pictures)
-        first = next(frames)
+        orbiting = (Image.fromarray(_on_white(picture)) for picture in pictures)
+        first = next(orbiting)
         with atomic_write(path) as file:
-            first.save(file, "GIF", save_all=True, append_images=frames, duration=80, loop=0)
+            first.save(file, "GIF", save_all=True, append_images=orbiting, duration=80, loop=0)
         return f"{count}, {size}"
     if suffix == ".png":
         with atomic_write(path) as file:
@@ -248,7 +248,7 @@ def _pictures(
     grid: np.ndarray,
     poses: Sequence[np.ndarray],
     cameras: Sequence[Camera],
-    ground: Optional[Sequence[float]],
+    ground: Optional[np.ndarray],
 ) -> Iterator[np.ndarray]:
     """What cameras see, one after the other: together they may be larger than memory."""
     for pose, camera in zip(poses, cameras):
@@ -258,7 +258,7 @@ def _pictures(
 
 
 def _picture(
-    grid: np.ndarray, pose: np.ndarray, camera: Camera, ground: Optional[Sequence[float]]
+    grid: np.ndarray, pose: np.ndarray, camera: Camera, ground: Optional[np.ndarray]
 ) -> np.ndarray:
     """uint8 RGBA ``[H, W, 4]`` of what a camera sees, before the ground, if there is one."""
     pixels = render_rays(grid, *camera.rays(pose)).reshape(camera.height, camera.width, 4)

@@ -21,6 +21,7 @@ from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.signals import images
 from mscn_tf.signals.grids import overlap
+from mscn_tf.signals.picture_files import read_picture, write_picture
 from mscn_tf.signals.signal import Selection, Signals
 
 _EDGE = 64  # of the shipped codec
@@ -55,7 +56,7 @@ def read(path: PathLike, lossless: bool = False, tile_edge: int = _EDGE) -> Sign
     notes = [
         f"{name}: {share:.0%} of its pixels are neither black nor white; those of at least half "
         "white count as inside"
-        for name, share in zip(found.names or [path], shares)
+        for name, share in zip(found.names or [str(path)], shares)
         if share > _MUCH_GREY
     ]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
@@ -118,7 +119,7 @@ def write(
         return f"{len(files)} silhouettes, {files[0]} to {files[-1]}"
     if len(arrays) > 1:
         raise MscnError(f"{path}: {len(arrays)} silhouettes; name a folder, or one with --item=I")
-    images.write_picture(path, next(pictures))
+    write_picture(path, next(pictures))
     height, width = shapes[0]
     return f"{width}x{height} black and white"
 
@@ -218,7 +219,7 @@ def training_signals(pattern: str, turns: int = 1) -> list[np.ndarray]:
         raise MscnError(
             f"{pattern}: no picture matches; set config.data.train and config.data.validation"
         )
-    signals = [to_signal(to_mask(images.read_picture(path))) for path in paths]
+    signals = [to_signal(to_mask(read_picture(path))) for path in paths]
     return signals + [
         scipy.ndimage.rotate(signal, 90 * turn / turns, reshape=False, cval=-TRUNCATION)
         for turn in range(1, turns)
@@ -260,16 +261,16 @@ def to_signal(mask: np.ndarray, edge: int = _EDGE) -> np.ndarray:
     return resample(distances(mask), (edge, edge)).astype(np.float32)[..., None]
 
 
-def to_picture(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def to_picture(signal: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """uint8 [H, W, 1], 0 and 255: the silhouette of distances float32 [h, w, 1]."""
     return np.where(_inside(signal, shape), 255, 0).astype(np.uint8)[..., None]
 
 
-def _inside(signal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _inside(signal: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return resample(signal[..., 0], shape) > 0
 
 
-def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def resample(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """float64 [h, w] of values [H, W] of the same area: their cosines, up to the lower resolution.
 
     Downwards this is the least-squares fit of the network's cosines, upwards their continuation.
@@ -286,7 +287,7 @@ def resample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def _original_size(metadata: Optional[Mapping[str, Any]], item: int) -> Sequence[int]:
     """(width, height), of metadata that may come from a stranger."""
     try:
-        width, height = metadata["size"][item]
+        width, height = (metadata or {})["size"][item]
     except (IndexError, KeyError, TypeError, ValueError):
         width = height = 0
     if not all(type(side) is int and 1 <= side <= MAX_SIDE for side in (width, height)):

@@ -77,8 +77,9 @@ def sample(mesh: trimesh.Trimesh, cells: int = _CELLS) -> Sampled:
         shape = _box(mesh.extents, cell)
 
 
-def _box(extents: np.ndarray, cell: float) -> tuple[int, ...]:
-    return tuple(int(n) for n in np.ceil(extents / cell + 2 * _MARGIN))
+def _box(extents: np.ndarray, cell: float) -> tuple[int, int, int]:
+    x, y, z = (int(n) for n in np.ceil(extents / cell + 2 * _MARGIN))
+    return x, y, z
 
 
 def _finest(extents: np.ndarray, cell: float) -> float:
@@ -220,7 +221,7 @@ def signed_distances(mesh: trimesh.Trimesh, points: np.ndarray, band: float) -> 
 
 
 def surface(
-    values: np.ndarray, corner: Sequence[float], step: Sequence[float]
+    values: np.ndarray, corner: Sequence[float] | np.ndarray, step: Sequence[float] | np.ndarray
 ) -> Optional[trimesh.Trimesh]:
     """The mesh where distances ``[X, Y, Z]`` are zero, by marching cubes; None if they nowhere are.
 

@@ -70,7 +70,8 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     files, left_out = folders.listed(path, SUFFIXES) if path.is_dir() else ([path], "")
     if not files:
         raise MscnError(f"{path}: no sound in this folder; give one with {' '.join(SUFFIXES)}")
-    arrays, names, columns, shown, said = [], [], {}, [], []
+    arrays, names, shown, said = [], [], [], []
+    columns: dict[str, list[Any]] = {}
     for number, (file, sound) in enumerate(_sounds(files)):
         if lossless and sound.narrowed:
             raise MscnError(
@@ -170,10 +171,10 @@ def write(
         if len(written) > 1:
             raise MscnError(f"{path}: {len(written)} sounds; name a folder, or one with --item=I")
         _write(path, *written[0], suffix)
-        channels, _, rate, subtype = written[0]
+        out, _, rate, subtype = written[0]
         own = written_as(subtype, suffix)
         kind = f", {own}" if subtype and own != subtype else ""
-        return f"{len(channels[0])} samples at {rate} Hz, {len(channels)} channels{kind}"
+        return f"{len(out[0])} samples at {rate} Hz, {len(out)} channels{kind}"
     if suffix and not path.is_dir():
         raise MscnError(
             f"{path}: sounds are written as {' '.join(FORMATS)}; let it end so, or name a folder"
@@ -336,5 +337,5 @@ def _shortened(column: list[Any]) -> Any:
     return column[0] if len(set(column)) == 1 else column
 
 
-def _decibels(power: np.ndarray, error: np.ndarray) -> np.ndarray:
+def _decibels(power: np.ndarray | float, error: np.ndarray | float) -> np.ndarray:
     return 10 * np.log10(np.maximum(power, _SILENCE) / np.maximum(error, _SILENCE))

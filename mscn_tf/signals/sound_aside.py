@@ -82,11 +82,12 @@ class Aside:
 
     def seen(self, start: int, extent: int, out: int) -> Aside:
         """The same for so many samples, from a region's start, of so much of the original."""
-        moved = [
-            tuple(math.ceil((edge - start) * out / extent - 0.5) for edge in run[:2]) + run[2:]
-            for run in self.runs
-        ]
-        return replace(self, runs=tuple(moved))
+
+        def moved(edge: int) -> int:
+            return math.ceil((edge - start) * out / extent - 0.5)
+
+        runs = [(moved(first), moved(last), value) for first, last, value in self.runs]
+        return replace(self, runs=tuple(runs))
 
     def whole(self, array: np.ndarray, at: int, most: int = BLOCK) -> np.ndarray:
         """float64 [n]: samples of a decoded channel [N, 1], from one on, with all put back."""
@@ -105,7 +106,10 @@ def _runs(text: str) -> tuple[tuple[int, int, float], ...]:
     """
     runs, last = [], 0
     for part in text.split():
-        start, count, value = _RUN.fullmatch(part).groups("0")
+        found = _RUN.fullmatch(part)
+        if found is None:
+            raise ValueError(f"no such run: {part}")
+        start, count, value = found.groups("0")
         run = int(start), int(start) + int(count), float(value)
         if run[0] < last or not abs(run[2]) <= _FARTHEST:
             raise ValueError("runs")
@@ -116,7 +120,8 @@ def _runs(text: str) -> tuple[tuple[int, int, float], ...]:
 
 def _equal_runs(samples: np.ndarray, least: int) -> list[tuple[int, int]]:
     """Where runs of at least so many equal samples start and stop."""
-    found, start = [], 0
+    found: list[tuple[int, int]] = []
+    start = 0
     for at in range(1, len(samples), BLOCK):
         part = samples[at - 1 : at + BLOCK]
         edges = np.concatenate([[start], at + np.flatnonzero(part[1:] != part[:-1])])

@@ -21,8 +21,9 @@ def scale_key(picture: Image.Image) -> None:
         return
     if isinstance(key, tuple):
         picture.info["transparency"] = tuple(value & 255 for value in key)
-    elif isinstance(key, int) and picture.mode in ("1", "L") and picture.tile:
-        most = 2 ** _GREY_BITS.get(picture.tile[0][3], 8) - 1
+    tiles = getattr(picture, "tile", ())  # of what was opened from a file
+    if isinstance(key, int) and picture.mode in ("1", "L") and tiles:
+        most = 2 ** _GREY_BITS.get(tiles[0][3], 8) - 1
         picture.info["transparency"] = (key & most) * 255 // most
 
 
@@ -56,8 +57,8 @@ def filled(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
         means = filled(means, weights > 0)
     size = (2 * squares[2], 2 * squares[0])
     larger = Image.fromarray(squeezed(means)).resize(size, Image.Resampling.BILINEAR)
-    larger = np.asarray(larger).reshape(size[1], size[0], channels)[:height, :width]
-    return np.where(seen[..., None], pixels, larger)
+    around = np.asarray(larger).reshape(size[1], size[0], channels)[:height, :width]
+    return np.where(seen[..., None], pixels, around)
 
 
 def squeezed(picture: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 import netCDF4
 import numpy as np
@@ -109,19 +109,19 @@ def choose(
             f"{path}: no field called {', '.join(unknown)}; there are "
             f"{', '.join(candidates[:_SHOWN])}{more}"
         )
-    problem = None
+    problems = []
     for dims, names in grids.items():
         names = [n for n in names if n in wanted] if wanted else _worth(dataset, names)
         if not names:
             continue
         if wanted and len(names) < len(set(wanted)):
             raise MscnError(f"{path}: {', '.join(wanted)} are on different grids; give one of them")
-        pair = tuple(axes[name][dim] for name, dim in zip(axes, dims))
+        first, second = (axes[name][dim] for name, dim in zip(axes, dims))
         try:
-            return names, candidates, Grid.of(dataset, pair, path)
+            return names, candidates, Grid.of(dataset, (first, second), path)
         except MscnError as error:
-            problem = problem or error
-    raise problem
+            problems.append(error)
+    raise problems[0]
 
 
 def _is_numeric(variable: netCDF4.Variable) -> bool:
@@ -152,7 +152,7 @@ def _unsigned(variable: netCDF4.Variable, numbers: np.ndarray) -> np.ndarray:
 
 def _missing(variable: netCDF4.Variable, numbers: np.ndarray) -> tuple[np.ndarray, Optional[float]]:
     """bool, like a variable's numbers, of those that stand for none; and the number for those."""
-    marks = [
+    marks: list[Any] = [
         mark
         for name in ("_FillValue", "missing_value")
         for mark in np.atleast_1d(attribute(variable, name, []))
@@ -165,10 +165,10 @@ def _missing(variable: netCDF4.Variable, numbers: np.ndarray) -> tuple[np.ndarra
     missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
     for mark in marks:
         missing |= numbers == mark
-    mark = next((mark.item() for mark in marks if mark == mark), None)
+    number = next((mark.item() for mark in marks if mark == mark), None)
     if missing.any() and numbers.dtype.kind == "f" and np.isnan(numbers[missing]).all():
-        mark = None
-    return missing, mark
+        number = None
+    return missing, number
 
 
 def _filled(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
@@ -205,7 +205,7 @@ def _texts(dataset: netCDF4.Dataset, dim: str) -> list[str]:
     if " since " in unit:
         calendar = str(attribute(coordinate, "calendar", "standard"))
         with contextlib.suppress(ValueError, OverflowError, TypeError):  # none it knows
-            dates = netCDF4.num2date(values, unit, calendar)
+            dates: Any = netCDF4.num2date(values, unit, calendar)  # an array, as of an array
             return [str(date).partition(".")[0].removesuffix(" 00:00:00") for date in dates]
     if values.dtype.kind in "fiu":
         return [f"{value:g}" for value in values]

@@ -13,10 +13,11 @@ from PIL import Image
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.rendering import render_rays
-from mscn_tf.signals import cubes, images
+from mscn_tf.signals import cubes
 from mscn_tf.signals.cameras import Camera
 from mscn_tf.signals.cubes import Cube
 from mscn_tf.signals.descriptions import Frame, read_description, with_pictures
+from mscn_tf.signals.picture_files import read_picture
 
 _FEWEST = 2  # views
 _HELD_OUT = 8  # every so many views, where the folder doesn't say
@@ -143,7 +144,7 @@ def _read_pictures(
     """Premultiplied pictures, their cameras, and a note if they were made smaller."""
     pictures, cameras, large = [], [], None
     for frame, file in frames:
-        rgba = _rgba(images.read_picture(file))
+        rgba = _rgba(read_picture(file))
         height, width = rgba.shape[:2]
         camera = frame.camera(width, height)
         if max(width, height) > _SIDE:

@@ -44,7 +44,8 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
         numbers; or float32 can't hold what must come back exactly.
     """
     if Path(path).suffix.lower() == ".npy":
-        array, metadata = load_npy(path), {}
+        array = load_npy(path)
+        metadata: dict[str, Any] = {}
         volumes = stacked(array, path)
     else:
         array, metadata = nifti.load(path)
@@ -132,6 +133,7 @@ def write(
     arrays = list(arrays)
     shapes = [array.shape[:3] for array in arrays]
     wholes = selection.wholes or shapes
+    metadata = metadata or {}
     windows = [selection.window(whole) for whole in wholes]
     try:
         header = nifti.header_of(metadata)
@@ -264,9 +266,9 @@ def training_signals(pattern: str) -> list[np.ndarray]:
     Raises:
       MscnError: nothing matches, a file can't be read, or the slab is none.
     """
-    found = re.fullmatch(r"(.*?)(?:@(\d+)-(\d+))?", pattern)
-    first, last = (int(found[2] or 0), int(found[3] or 100))
-    paths = sorted(glob.glob(found[1], recursive=True))
+    found = re.search(r"@(\d+)-(\d+)$", pattern)
+    first, last = (int(found[1]), int(found[2])) if found else (0, 100)
+    paths = sorted(glob.glob(pattern[: found.start()] if found else pattern, recursive=True))
     if not paths or not first < last <= 100:
         raise MscnError(f"{pattern}: no volume matches; set config.data.train and validation")
     volumes = [volume for path in paths for volume in read(path).arrays]

@@ -101,7 +101,7 @@ def parse_binvox(data: bytes, path: PathLike) -> tuple[np.ndarray, dict[str, Any
     body = data[at:]
     try:
         width, height, depth = map(int, words["dim"])
-        place = {
+        place: dict[str, Any] = {
             "translate": [float(word) for word in words.get("translate", "000")],
             "scale": float(words.get("scale", "1")[0]),
         }
