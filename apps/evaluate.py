@@ -176,7 +176,7 @@ def main(argv: list[str]) -> None:
         cli.note(f"left out: {'; '.join(evaluation.left_out)}")
     for label, others in comparisons.items():
         for other, found in others.items():
-            if found.apart:
+            if found.rate is None:
                 cli.tell(f"{label} against {other}: {found.apart}")
             else:
                 span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit

@@ -11,7 +11,7 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mscn_tf.apps import cli
 from mscn_tf.codec import Codec
@@ -83,7 +83,7 @@ def _damaged_items(container: Container) -> Iterator[int]:
             yield int(container.first_exact.searchsorted(number, "right")) - 1
 
 
-def _is_whole(blocks: list[bytes], number: int) -> bool:
+def _is_whole(blocks: Sequence[bytes], number: int) -> bool:
     try:
         blocks[number]
     except MscnError:

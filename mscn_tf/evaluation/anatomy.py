@@ -42,12 +42,11 @@ def anatomy(
     drawing = drawing_of(modality)
     decoded = codec.decode(container, item)
     size = size_text(decoded.shape[:-1])
-    if drawing.seen:
-        decoded, original = drawing.seen(decoded, original)
-    if original is not None and original.shape != decoded.shape:
-        raise ValueError(f"the original is {list(original.shape)}, not {list(decoded.shape)}")
+    decoded, expected = drawing.seen(decoded, original)
+    if expected is not None and expected.shape != decoded.shape:
+        raise ValueError(f"the original is {list(expected.shape)}, not {list(decoded.shape)}")
     coded = bool(container.coded(item))
-    panels = 1 + (original is not None) + coded
+    panels = 1 + (expected is not None) + coded
     figure = Figure(figsize=(4.8 * panels, 4.2), layout="constrained")
     signal, *beside = figure.subplots(1, panels, squeeze=False)[0]
     code = beside.pop() if coded else None
@@ -56,9 +55,9 @@ def anatomy(
     what = f"\n{drawing.what}" if drawing.what else ""
     signal.set_title(f"{modality.name}{name}, {size}{exact}{what}")
     drawing.draw(signal, decoded, codec.range, container)
-    for panel in beside:
-        drawing.draw_error(panel, decoded, original, container)
-        drawing.draw_contour(signal, original, "dashed")
+    if expected is not None:
+        drawing.draw_error(beside[0], decoded, expected, container)
+        drawing.draw_contour(signal, expected, "dashed")
     if code is not None:
         _draw_survivors(code, codec.scheme.survivors(container, item))
     return figure

@@ -24,6 +24,13 @@ def middle(values: np.ndarray) -> np.ndarray:
     return values if values.ndim < 4 else values[len(values) // 2]
 
 
+def unchanged(
+    decoded: np.ndarray, original: Optional[np.ndarray]
+) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    """The arrays themselves."""
+    return decoded, original
+
+
 def nowhere(container: Container) -> Extent:
     """No places but the numbers of samples."""
     return None
@@ -50,7 +57,7 @@ class Drawing:
     limits: str = "codec"
     flat: Callable[[np.ndarray], np.ndarray] = middle
     extent: Callable[[Container], Extent] = nowhere
-    seen: Optional[Callable[[np.ndarray, Any], tuple[np.ndarray, Optional[np.ndarray]]]] = None
+    seen: Callable[[np.ndarray, Any], tuple[np.ndarray, Optional[np.ndarray]]] = unchanged
 
     def draw(
         self, axes: Axes, values: np.ndarray, limits: tuple[float, float], container: Container

@@ -242,8 +242,9 @@ class File:
 
     def rows(self, coder: Coder, rows: RowFile) -> Optional[list[Row]]:
         """The rows of its signals, if all of them and the file are there."""
-        found = [rows.get(coder.name, self.version, self.setting, s) for s in self.signals]
-        return found if self.path.exists() and None not in found else None
+        every = (rows.get(coder.name, self.version, self.setting, s) for s in self.signals)
+        found = [row for row in every if row is not None]
+        return found if self.path.exists() and len(found) == len(self.signals) else None
 
 
 def coder_files(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from mscn_tf.evaluation import assessment
 from mscn_tf.evaluation.assessments.images import PICTURES
@@ -61,7 +61,9 @@ def _number(text: str) -> Optional[float]:
     return float(text) if text else None
 
 
-_BEFORE = {  # columns before and after those that depend on the modality
+_BEFORE: dict[
+    str, Callable[[str], Any]
+] = {  # columns before and after those that depend on the modality
     "codec": str,
     "version": str,
     "setting": float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ml_collections
@@ -70,7 +71,7 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     )
 
 
-def _unit_vectors(shape: tuple[int, int]) -> np.ndarray:
+def _unit_vectors(shape: Sequence[int]) -> np.ndarray:
     """``[H, W, 3]`` of a global grid."""
     latitude, longitude = np.meshgrid(*global_grid(shape), indexing="ij")
     round_it = np.cos(latitude) * np.stack([np.cos(longitude), np.sin(longitude)])

@@ -118,7 +118,13 @@ def _after_adam(
         moving = tf.constant(fit.step_sizes["code"].moving().astype(np.float32))
 
         @tf.function
-        def step(code=code, others=others, batch=batch, optimizer=optimizer, moving=moving):
+        def step(
+            code: tf.Variable = code,
+            others: dict[str, tf.Tensor] = others,
+            batch: tf.Tensor = batch,
+            optimizer: tf.keras.optimizers.Optimizer = optimizer,
+            moving: tf.Tensor = moving,
+        ) -> None:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_sum(fit.errors({"code": code, **others}, batch, points))
             optimizer.apply_gradients([(tape.gradient(loss, code) * moving, code)])

@@ -89,8 +89,8 @@ def figure(config: ml_collections.ConfigDict, rows: list[dict[str, Any]]) -> byt
         error = np.std(values, ddof=1) if len(values) > 1 else 0.0
         arms[arm].append((np.mean([row["kept"] for row in group]), np.mean(values), error))
     for (arm, points), marker in zip(arms.items(), "osD^vP*X<>h" * 9):
-        kept, values, errors = zip(*sorted(points))
-        axes.errorbar(kept, values, errors, label=arm, marker=marker, markersize=5, capsize=2)
+        kept, means, errors = zip(*sorted(points))
+        axes.errorbar(kept, means, errors, label=arm, marker=marker, markersize=5, capsize=2)
     axes.set_xscale("log")
     axes.set_xlabel("non-zero values kept a signal")
     axes.set_ylabel(_COLUMNS.get(measure, (measure,))[0])

@@ -51,13 +51,13 @@ def fit_radiance(
     """
     random = np.random.default_rng(seed)
     rays = _rays(views)
-    grid = None
+    grid = np.zeros(0, np.float32)  # nothing yet
     bar = tqdm(total=steps, unit="step", disable=not progress, file=sys.stderr, leave=False)
     with bar:
         for part, size in ((steps // 2, resolution // 2), (steps - steps // 2, resolution)):
-            field = RadianceGrid(size, DENSITY_SCALE, refills=grid is None)
+            field = RadianceGrid(size, DENSITY_SCALE, refills=not grid.size)
             field.build(None)
-            if grid is not None:
+            if grid.size:
                 finer = scipy.ndimage.zoom(
                     grid, (2, 2, 2, 1), order=1, mode="nearest", grid_mode=True
                 )
@@ -110,7 +110,14 @@ def _compiled_step(
         return pixels[:, :3] + (1 - pixels[:, 3:]) * tf.constant(ground, tf.float32)
 
     @tf.function(autograph=False)
-    def step(origin, direction, near, far, colour, seed):
+    def step(
+        origin: tf.Tensor,
+        direction: tf.Tensor,
+        near: tf.Tensor,
+        far: tf.Tensor,
+        colour: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> None:
         def render(depths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             points = origin[:, None] + depths[..., None] * direction[:, None]
             return rendering(*field(points), depths, far)

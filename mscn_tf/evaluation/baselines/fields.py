@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 import h5py
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline
@@ -98,7 +99,7 @@ BASELINES = (
         encode=_encode_jpeg2000,
         decode=_decode_jpeg2000,
         version=lambda: (
-            f"Pillow {Image.__version__} with OpenJPEG {features.version('jpg_2000')}; 16 bits of "
+            f"Pillow {PIL.__version__} with OpenJPEG {features.version('jpg_2000')}; 16 bits of "
             "each field's range, rates, 9/7 wavelet, raw codestream and 8 bytes of range"
         ),
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline, require
@@ -31,7 +32,7 @@ def _pillow(feature: str, library: str) -> Callable[[], str]:
     def version() -> str:
         if not features.check(feature):
             raise MscnError(f"this Pillow is without {library}: {install('evaluate')}")
-        return f"Pillow {Image.__version__} with {library} {features.version(feature)}"
+        return f"Pillow {PIL.__version__} with {library} {features.version(feature)}"
 
     return version
 

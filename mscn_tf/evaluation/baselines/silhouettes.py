@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline
@@ -12,7 +14,7 @@ from mscn_tf.evaluation.signal import Signal
 from mscn_tf.signals import silhouettes
 
 
-def _format(name: str, label: str, used: str, library: str, **options: object) -> Baseline:
+def _format(name: str, label: str, used: str, library: str, **options: Any) -> Baseline:
     def encode(signal: Signal, _: float) -> bytes:
         file = io.BytesIO()
         Image.fromarray(signal.original).save(file, **options)
@@ -23,7 +25,7 @@ def _format(name: str, label: str, used: str, library: str, **options: object) -
             return silhouettes.distances(np.asarray(image))[..., None]
 
     def version() -> str:
-        return f"Pillow {Image.__version__} with {library} {features.version(library)}; {used}"
+        return f"Pillow {PIL.__version__} with {library} {features.version(library)}; {used}"
 
     return Baseline(name, name, label, (0,), encode, decode, version, lossless=True)
 

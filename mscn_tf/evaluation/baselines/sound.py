@@ -32,9 +32,13 @@ def _encode_mp3(signal: Signal, kilobits: float) -> bytes:
     )
 
 
+def _rate(signal: Signal) -> int:
+    return (signal.metadata or {})["rate"]
+
+
 def _written(signal: Signal, kind: str, subtype: str, **options: object) -> bytes:
-    file, rate = io.BytesIO(), signal.metadata["rate"]
-    soundfile.write(file, signal.array, rate, subtype, format=kind, **options)
+    file = io.BytesIO()
+    soundfile.write(file, signal.array, _rate(signal), subtype, format=kind, **options)
     return file.getvalue()
 
 
@@ -67,7 +71,7 @@ def _mp3_payload(data: bytes, signal: Signal, _: float) -> int:
     index, padded = data[2] >> 4, data[2] >> 1 & 1
     first = data[1] >> 3 & 3 == 3  # MPEG-1
     bits = 1000 * (_MPEG1 if first else _MPEG2)[index]
-    return len(data) - ((144 if first else 72) * bits // signal.metadata["rate"] + padded)
+    return len(data) - ((144 if first else 72) * bits // _rate(signal) + padded)
 
 
 def _version() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from mscn_tf.evaluation.baselines import Baseline
@@ -17,7 +18,7 @@ _START, _END = b"\xff\x4f\xff\x51", b"\xff\xd9"  # of a codestream: SOC and SIZ,
 
 
 def _scale(signal: Signal) -> Scale:
-    return scales_of(signal.metadata)[0]
+    return scales_of(signal.metadata or {})[0]
 
 
 def _pack(signal: Signal) -> bytes:
@@ -64,7 +65,7 @@ BASELINES = (
         encode=_encode_jpeg2000,
         decode=_decode_jpeg2000,
         version=lambda: (
-            f"Pillow {Image.__version__} with OpenJPEG {features.version('jpg_2000')}; 8 bits of "
+            f"Pillow {PIL.__version__} with OpenJPEG {features.version('jpg_2000')}; 8 bits of "
             "the volume's range, slices along the first axis, rates, 9/7 wavelet, raw codestreams"
         ),
     ),

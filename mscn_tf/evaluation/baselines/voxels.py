@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mscn_tf.evaluation.baselines import Baseline
@@ -44,7 +46,7 @@ def octree(grid: np.ndarray) -> bytes:
     return nodes.astype(np.uint8).tobytes() + np.packbits(_blocks(cube, 2)[mixed]).tobytes()
 
 
-def from_octree(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
+def from_octree(data: bytes, shape: Sequence[int]) -> np.ndarray:
     """The inverse of ``octree``: bool of the grid's shape."""
     edge = _edge(shape)
     codes = np.frombuffer(data, np.uint8)
@@ -65,7 +67,7 @@ def from_octree(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     return cube.reshape([edge] * 3)[tuple(slice(side) for side in shape)]
 
 
-def _edge(shape: tuple[int, ...]) -> int:
+def _edge(shape: Sequence[int]) -> int:
     return max(2, 1 << (max(shape) - 1).bit_length())
 
 
