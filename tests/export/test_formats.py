@@ -16,7 +16,7 @@ from mscn_tf.export.tflite import tflite_decoder
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.grids import axis_names
-from mscn_tf.runtime.header import AXES
+from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.tiles import Tiles
 from tests.apps.conftest import Folder
 
@@ -29,7 +29,7 @@ Inputs = dict[str, np.ndarray]
 def inputs_of(bundle: Bundle) -> Inputs:
     """Symbols of three tiles, and another number of positions along each axis."""
     random = np.random.default_rng(0)
-    names = axis_names(AXES[bundle.manifest.modality])
+    names = axis_names(Modality.named(bundle.manifest.modality).axes)
     grid = {name: np.sort(random.uniform(-1, 1, (3, n)), 1) for name, n in zip(names, (5, 6, 7))}
     symbols = random.integers(-2, 3, (3, Tiles(bundle).prior.coefficients))
     typed = {name: axis.astype(np.float32) for name, axis in grid.items()}
