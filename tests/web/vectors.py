@@ -21,6 +21,7 @@ from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from tests import interpolations
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -224,6 +225,14 @@ def fields() -> list[dict[str, Any]]:
     lossless = Encoder.load(bundle).encode(values, lossless=True)
     view = {"item": 1, "region": (2, 1, 9, 5)}
     found += [field(lossless, bundle, item=1), field(lossless, bundle, **view, size=(20, 3))]
+    bundle = GOLDEN / "v1interpolation.mscnb"
+    for path in sorted(GOLDEN.glob("v1interpolation_*.mscn")):
+        found.append(field(path.read_bytes(), bundle, item=0))
+    bounded = (GOLDEN / "v1interpolation_bounded.mscn").read_bytes()
+    found.append(field(bounded, bundle, item=1, region=(2, 1, 9, 5), size=(20, 3)))
+    shipped = SHIPPED / f"field{SUFFIX}"
+    waves = interpolations.fields((41, 73), seed=5)
+    found.append(field(Encoder.load(shipped).encode(waves, max_error=0.01), shipped, item=0))
     if "temperature" in Bundle.names():
         planet, bundle = (SAMPLES / "planet.mscn").read_bytes(), SHIPPED / f"temperature{SUFFIX}"
         found.append(field(planet, bundle, item=6))
