@@ -10,6 +10,7 @@ from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import AXES, MAX_SIDE, MODALITIES, overlap_problem
+from mscn_tf.runtime.licences import Licence
 from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.values import Values
 
@@ -58,6 +59,7 @@ class Manifest:
       rate_weight: what bits cost encoders; None where a bundle can only decode.
       model: the arguments of what was trained, or None.
       training: how it was trained, as JSON, or None.
+      licence: under which terms its training data came, or None.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Manifest:
     rate_weight: float | None = None
     model: Mapping[str, Any] | None = None
     training: Any = None
+    licence: Licence | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes, source: str) -> Manifest:
@@ -118,6 +121,7 @@ class Manifest:
             rate_weight=_number(record, "rate_weight", 0, _DEAREST),
             model=_object(record, "model"),
             training=record.get("training"),
+            licence=Licence.of(record["licence"]) if "licence" in record else None,
         )
         manifest._check_tiles()
         if manifest.codec == "basis" and manifest.model is not None:

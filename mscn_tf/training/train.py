@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.fitting.basis_codec import tile_shape
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.licences import Licence
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import TileSampler, load_pictures
 from mscn_tf.signals.modalities import module_of
@@ -80,8 +81,9 @@ def train(
       strategy: what devices take part, as ``distribution.make_strategy`` gives it; None: one.
 
     Raises:
-      MscnError: the training set is missing, the checkpoint is of another model, there is no
-        such kind of codec, the batch can't be shared out evenly, or another worker is gone.
+      MscnError: the training set is missing, the licence is incomplete, the checkpoint is of
+        another model, there is no such kind of codec, the batch can't be shared out evenly, or
+        another worker is gone.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
     """
     if config.codec not in TRAINERS:
@@ -93,6 +95,8 @@ def train(
             f"config.batch={config.batch} can't be shared out among {replicas} replicas; "
             f"make it a multiple of {replicas}"
         )
+    if config.get("licence"):
+        Licence.of(config.licence.to_dict())  # here, not when the bundle is written
     Path(workdir).mkdir(parents=True, exist_ok=True)
     with strategy.scope(), lost_workers_in_one_line(strategy):
         trainer = TRAINERS[config.codec](config)
