@@ -144,8 +144,8 @@ def main() -> None:
     packages.mkdir(parents=True, exist_ok=True)
     for name, file in fetch(packages).items():
         subprocess.run(["dpkg-deb", "--extract", file, packages / name], check=True)
-    with TABLE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    with TABLE.open(newline="") as table:
+        rows = list(csv.DictReader(table))
     random = np.random.default_rng(0)
     for part, count in TILES.items():
         pictures = []
