@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
 from mscn_tf.runtime.errors import MscnError
@@ -99,11 +100,13 @@ def shrink_factor(size: tuple[int, int], lossless: bool) -> int:
 def shrunk(picture: Image.Image, lossless: bool) -> Image.Image:
     """A picture as it is trained on."""
     factor = shrink_factor(picture.size, lossless)
-    size = tuple(side // factor for side in picture.size)
+    size = picture.width // factor, picture.height // factor
     return picture.resize(size, Image.Resampling.LANCZOS) if factor > 1 else picture
 
 
-def tiles(pictures: Sequence[Image.Image], count: int, random: np.random.Generator) -> np.ndarray:
+def tiles(
+    pictures: Sequence[Image.Image], count: int, random: np.random.Generator
+) -> npt.NDArray[np.uint8]:
     """Random squares of pictures, each shrunk to one tile.
 
     Wallpapers are more colourful than most pictures, so colours are taken away by chance; and there

@@ -13,6 +13,8 @@ SHORT = 600
 
 def get_config(steps: str = "") -> ConfigDict:
     """A tenth of all parameters wanted, in real bytes."""
+    if steps and not steps.isdigit():
+        raise ValueError(f"{steps}: must be a number of steps")
     config = pruning_faces.get_config("cpu")
     config.update(
         name=f"gates_faces_{steps or SHORT}",
@@ -35,6 +37,7 @@ def get_config(steps: str = "") -> ConfigDict:
         "first step by the price alone": arm(look_ahead=False),
         "price of the expected number": arm(**as_expected),
         "sampled gates": arm(sampled=True),
+        "gates that may start closed": arm(floor=0.0),
         "none of the four": arm(**one_size, **as_expected, look_ahead=False, sampled=True),
     }
     with config.unlocked():
