@@ -4,6 +4,8 @@
 without the arms that leave something out.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from mscn_tf.configs.experiments import pruning_faces
@@ -25,13 +27,13 @@ def get_config(steps: str = "") -> ConfigDict:
     )
     config.title = f"Faces of 32x32, SIREN 48x3, {config.steps} steps"
 
-    def arm(price_follows: str = "stored", **model: object) -> dict:
+    def arm(price_follows: str = "stored", **model: Any) -> dict[str, Any]:
         change = dict(model=dict(sparsity="gates", **model), price_follows=price_follows)
         return dict(method="gates", change=change)
 
     mask = config.arms["one mask of updates"]
-    one_size = dict(per_step=False)
-    as_expected = dict(price_follows="expected")
+    one_size: dict[str, Any] = dict(per_step=False)
+    as_expected: dict[str, Any] = dict(price_follows="expected")
     without = {
         "one size for all steps": arm(**one_size),
         "first step by the price alone": arm(look_ahead=False),
