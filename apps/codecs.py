@@ -1,6 +1,7 @@
 """usage: mscn codecs
 
-Lists the codecs that come with the package, and what each is for and not for.
+Lists the codecs that come with the package, what each is for and not for, and what it was trained
+on under which terms.
 
 Examples:
   mscn codecs
@@ -9,6 +10,7 @@ Examples:
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from mscn_tf.apps import cli
@@ -17,15 +19,17 @@ from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.errors import printable
 from mscn_tf.runtime.modality import Modality
 
-_ROW = "{:12} {:>10}  {:16}  {:10}  {:8}  {}"
+_ROW = "{:15} {:>10}  {:16}  {:10}  {:8}  {}"
+_WIDTH = 100
 
 # Of each shipped codec: what it is for; what not, by what data from elsewhere have shown.
 PURPOSES = {
     "faces32": ("aligned faces of 32x32 in an archive", "other pictures"),
-    "faces64": ("aligned faces of 64x64, below 300 bytes each", "other pictures, high quality"),
+    "faces64": ("aligned faces of 64x64, below 300 bytes", "other pictures, high quality"),
     "field": ("fields of any variable, within a bound", "the lowest rates"),
-    "mesh": ("closed solids, at any resolution", "thin parts; Draco after decimation wins"),
+    "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
+    "photo-bsds500": ("files of the first photo", "commercial use"),
     "scene": ("small views of one object", "large scenes, fine detail"),
     "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),
     "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),
@@ -37,7 +41,7 @@ PURPOSES = {
 
 
 def main(argv: list[str]) -> None:
-    """The command: one line a codec, and one of what it is for."""
+    """The command: one line a codec, one of what it is for, and its licence."""
     cli.positional(argv)
     print(_ROW.format("name", "bytes", "id", "modality", "tile", "qualities"))
     for name in Bundle.names():
@@ -58,7 +62,19 @@ def main(argv: list[str]) -> None:
         )
     print()
     for name, (suited, unsuited) in PURPOSES.items():
-        print(f"{name:12} for {suited}; not for {unsuited}")
+        print(f"{name:15} for {suited}; not for {unsuited}")
+    print("\ntrained on:")
+    for name in Bundle.names():
+        print("\n".join(_licence_lines(name, Bundle.load(name))))
+
+
+def _licence_lines(name: str, bundle: Bundle) -> list[str]:
+    """What a codec was trained on, under which terms and whose it is."""
+    licence = bundle.licence
+    if licence is None:
+        return [f"{name:15} not said"]
+    text = printable(f"{licence.data}. Terms: {licence.terms}. By {licence.attribution}.")
+    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:15} ", subsequent_indent=" " * 16)
 
 
 def _range(qualities: Sequence[float]) -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Optional
 
 from absl import flags
 
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> None:
     info = FileDecoder.info(read_bytes(source), source, LIMIT.value)
     bundle = Bundle.find(bytes.fromhex(info["codec"]))
     info["codec_name"] = None if bundle is None else bundle.name
+    licence = None if bundle is None else bundle.licence
+    info["licence"] = None if licence is None else asdict(licence)
     if JSON.value:
         print(json.dumps({**info, "metadata": _shortened(info["metadata"])}, indent=1))
     else:
@@ -100,6 +103,17 @@ def _bound_text(info: dict[str, Any]) -> str:
     return f"{bound:g}: no value is off by more"
 
 
+def _licence_lines(licence: Optional[dict[str, str]]) -> list[str]:
+    """On what the codec was trained, and under which terms."""
+    if licence is None:
+        return []
+    return [
+        f"  trained   on {licence['data']}",
+        f"  terms     {licence['terms']}",
+        f"  made by   {licence['attribution']}",
+    ]
+
+
 def _table(source: str, info: dict[str, Any]) -> str:
     size, items, count = info["bytes"], info["items"], info["count"]
     bound, sample = info["error_bound"], Modality.named(info["modality"]).sample
@@ -107,6 +121,7 @@ def _table(source: str, info: dict[str, Any]) -> str:
     lines = [
         source,
         f"  codec     {info['codec']} ({name})",
+        *_licence_lines(info["licence"]),
         f"  signal    {info['modality']}, {count} item{'s' * (count > 1)}, "
         f"{info['tiles']} tiles in {info['blocks']} blocks",
         f"  bytes     {size['total']:,} = {size['header']:,} header + {size['side']:,} "

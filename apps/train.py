@@ -12,11 +12,15 @@ Examples:
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from mscn_tf.apps import cli
 from mscn_tf.runtime.bundle import SUFFIX
+
+if TYPE_CHECKING:
+    import ml_collections
 
 STRATEGY = flags.DEFINE_string(
     "strategy",
@@ -29,7 +33,7 @@ WORKDIR = flags.DEFINE_string("workdir", None, "folder for checkpoints and logs;
 def main(argv: list[str]) -> None:
     """The command: trains until the configuration's last step."""
     cli.positional(argv)
-    config = cli.configuration(WORKDIR.value)
+    config = _of_these_data(cli.configuration(WORKDIR.value))
     with cli.importing_tensorflow():
         from mscn_tf.export.codec_bundle import write_codec_bundle
         from mscn_tf.training.distribution import is_chief, make_strategy
@@ -42,6 +46,16 @@ def main(argv: list[str]) -> None:
     path = os.path.join(WORKDIR.value, config.name + SUFFIX)
     write_codec_bundle(path, trainer, trainer.freeze(), read_record(WORKDIR.value))
     cli.tell(f"{path}: {os.path.getsize(path):,} bytes; use it with --codec={path}")
+
+
+def _of_these_data(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """A configuration without the licence of data that the command line has others for."""
+    from ml_collections import config_flags
+
+    given = config_flags.get_override_values(flags.FLAGS["config"])
+    if "data.train" in given and not any(name.startswith("licence") for name in given):
+        config.licence = None
+    return config
 
 
 def run() -> None:

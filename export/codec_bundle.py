@@ -52,4 +52,6 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
         "training": _public(record),
         **own,
     }
+    if config.get("licence"):
+        manifest["licence"] = config.licence.to_dict()
     return write_bundle(path, manifest, members)

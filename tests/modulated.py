@@ -33,7 +33,8 @@ def get_config(folder: str = "") -> ConfigDict:
         evaluate_every=6,
         checkpoint_every=5,
     )
-    config.model.update(width=8, depth=2, w0=8.0, steps=2, step_size=0.05, gate_step_size=300.0)
+    config.model.update(width=8, depth=2, w0=8.0, steps=2, step_size=0.05, gate_step_size=2.5)
+    config.optimizer.average = 0.8
     config.adam.update(steps=2, signals=4)
     config.data.update(train=f"{folder}/*.png", edge=EDGE, held_out=5, test=4)
     return config
@@ -68,7 +69,7 @@ def signals(train: int = 16, test: int = 4) -> SignalSet:
     values = values.reshape(train + test, -1, 3)
     axes = np.meshgrid(*[centres(EDGE)] * 2, indexing="ij")
     coordinates = np.stack(axes, -1).reshape(-1, 2).astype(np.float32)
-    return SignalSet(values[:train], values[train:], coordinates, (EDGE, EDGE))
+    return SignalSet(values[:train], values[-1:], values[train:], coordinates, (EDGE, EDGE))
 
 
 def write_pictures(folder: Path, count: int = 13) -> None:

@@ -29,6 +29,16 @@ def test_bundles_say_how_they_were_made(name):
     assert (SHIPPED / f"{name}.mscnb").stat().st_size < 12e6
 
 
+@pytest.mark.parametrize("name", ["photo-bsds500"])
+def test_files_of_the_codecs_that_others_have_replaced_decode_as_ever(name):
+    golden = ROOT / "tests" / "golden" / "shipped" / name
+    data = golden.with_suffix(".mscn").read_bytes()
+    codec = Codec.of(data)
+    assert codec.bundle.name == name
+    with Image.open(golden.with_suffix(".png")) as picture:
+        np.testing.assert_array_equal(codec.decode(data), np.asarray(picture))
+
+
 @pytest.mark.skipif(not CIFAR.exists(), reason="needs the CIFAR-10 test pictures in ../shared")
 @pytest.mark.parametrize(("bpp", "psnr"), [(1.0, 28.3), (0.5, 25.0)])
 def test_thumbnails_reach_their_curve(bpp, psnr):

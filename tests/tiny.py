@@ -63,6 +63,7 @@ def get_config(folder: str) -> ConfigDict:
     )
     config.model.prior.update(bands=6, coarsest_step=0.6, finest_step=0.04)
     config.optimizer.update(warmup=2, average=0.5)
+    config.licence.update(data="waves", terms="CC0-1.0", attribution="nobody")
     config.data.update(sheets=False)
     config.data.update(train=f"{folder}/train/*.png", validation=f"{folder}/validation/*.png")
     return config

@@ -128,7 +128,9 @@ export class Codec {
     return this._samples.planes[plane];
   }
 
+  /** Values of a field in its unit. */
   _restored(values) {
+    if (this.scheme.inUnits) return values;
     const { low, high } = this._range;
     return Float32Array.from(values, (value) => low + (high - low) * value);
   }

@@ -1,6 +1,7 @@
 // The kinds of codecs: what decodes the files of each, and what the page says of it.
 
 import { MscnError } from "./errors.js";
+import { InterpolationReader } from "./interpolations.js";
 import { PyramidReader } from "./pyramids.js";
 import { TileReader } from "./tiles.js";
 
@@ -15,13 +16,22 @@ const PYRAMID = {
   keepsBounds: false,
   zoomed: "The wavelets' values before they become pixels, by cubic convolution.",
 };
-const SCHEMES = new Map([["tiles", TILES], ["basis", TILES], ["pyramid", PYRAMID]]);
+const INTERPOLATION = {
+  Reader: InterpolationReader,
+  keepsBounds: true,
+  inUnits: true,
+  zoomed: "The field between its samples, along straight lines.",
+};
+const SCHEMES = new Map([
+  ["tiles", TILES], ["basis", TILES], ["pyramid", PYRAMID], ["interpolation", INTERPOLATION],
+]);
 
 /**
  * What a bundle's kind of codec is.
  * @param {Bundle} bundle
- * @returns {{Reader: Function, keepsBounds: boolean, zoomed: string}} What decodes items; whether
- *   files can have an error bound; the caption of a zoom.
+ * @returns {{Reader: Function, keepsBounds: boolean, inUnits?: boolean, zoomed: string}} What decodes
+ *   items; whether files can have an error bound; whether values are in the field's own unit, else
+ *   0 to 1; the caption of a zoom.
  * @throws {MscnError} This page knows no such kind.
  */
 export function schemeOf(bundle) {

@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -43,6 +45,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("faces32"),  # of the data
             data=dict(
                 # 2,699 faces; the last 301 are held out.
                 train="../shared/data/celeba/00[01]*.jpg,../shared/data/celeba/002[0-6]*.jpg",

@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 HELD_OUT = (
     "hgt,orog_mod3_rectilinear_grid_2D,pre.8912.mon,rectilinear_grid_3D,vas_rectilinear_grid_2D"
 )
@@ -33,5 +35,6 @@ def get_config() -> ConfigDict:
             log_every=200,
             evaluate_every=4000,
             checkpoint_every=1000,
+            licence=terms_of("field"),  # of the data
         )
     )

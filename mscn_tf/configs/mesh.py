@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -51,6 +53,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("mesh"),  # of the data
             data=dict(
                 train=",".join([f"{meshes}/*.o*", *(f"!{meshes}/{name}" for name in held_out)]),
                 validation=",".join(f"{meshes}/{name}" for name in held_out),

@@ -1,6 +1,8 @@
-"""`photo`: pictures of any size, as wavelet pyramids; trained on BSDS500."""
+"""`photo`: pictures of any size, as wavelet pyramids; trained on freely licensed photographs."""
 
 from ml_collections import ConfigDict
+
+from mscn_tf.runtime.licences import terms_of
 
 
 def get_config() -> ConfigDict:
@@ -10,10 +12,10 @@ def get_config() -> ConfigDict:
             name="photo",
             codec="pyramid",
             seed=0,
-            steps=12000,
+            steps=2000,
             batch=12,  # patches of one level each
             patch=32,  # coefficients along each side, even
-            freeze_pictures=24,  # that the final frequency tables are counted on
+            freeze_pictures=7,  # that the final frequency tables are counted on
             xla=False,
             magnitudes="",  # a bundle that all but the signs is taken from; or all is trained
             model=dict(
@@ -26,12 +28,13 @@ def get_config() -> ConfigDict:
                 signs=dict(hidden=32),
             ),
             optimizer=dict(rate=6e-3, clip=1.0, beta_2=0.99),
+            licence=terms_of("photo"),  # of the data
             data=dict(
-                train="../shared/data/bsds500/t*/*.jpg",
-                validation="../shared/data/bsds500/val/*.jpg",
+                train="data/free/train/*.png",  # what benchmarks/free_pictures.py makes
+                validation="data/free/validation/*.png",
                 scales=(1.0, 0.6),
             ),
-            validation_pictures=4,
+            validation_pictures=2,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0),
             log_every=100,
             evaluate_every=4000,

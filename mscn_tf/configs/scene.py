@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from mscn_tf.configs import thumb32
+from mscn_tf.runtime.licences import terms_of
 
 
 def get_config() -> ConfigDict:
@@ -10,6 +11,7 @@ def get_config() -> ConfigDict:
     config = thumb32.get_config()
     config.update(
         name="scene",
+        licence=terms_of("scene"),
         steps=200,
         batch=48,
         start_tiles=20000,

@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -46,6 +48,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("silhouette64"),  # of the data
             data=dict(
                 # 60 classes of 20 shapes; ten are held out, sea_snake to watch.
                 train="../shared/data/mpeg7/partB/[A-Z]*.png,../shared/data/mpeg7/partB/[a-r]*.png",

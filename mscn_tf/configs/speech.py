@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -47,6 +49,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("speech"),  # of the data
             data=dict(
                 # Recordings 10 to 49 of each digit by one speaker; 0 to 9 are held out, and so
                 # is the other speaker.

@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -46,6 +48,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("temperature"),  # of the data
             data=dict(
                 train="../shared/data/climate/[cgh]*.npz,../shared/data/climate/echam*.npz",
                 validation="../shared/data/climate/[cgh]*.npz,../shared/data/climate/echam*.npz",

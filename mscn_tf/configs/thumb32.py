@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -43,6 +45,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("thumb32"),  # of the data
             data=dict(
                 train="../shared/data/cifar10/data_batch_[123].png",
                 validation="../shared/data/cifar10/data_batch_4.png",

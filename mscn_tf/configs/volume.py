@@ -2,6 +2,8 @@
 
 from ml_collections import ConfigDict
 
+from mscn_tf.runtime.licences import terms_of
+
 
 def get_config() -> ConfigDict:
     """The shipped bundle's training."""
@@ -48,6 +50,7 @@ def get_config() -> ConfigDict:
                 beta_2=0.99,
                 average=0.0,
             ),
+            licence=terms_of("volume"),  # of the data
             data=dict(
                 # The slabs leave a gap of a tile between them.
                 train="../shared/data/medical/*.nii.gz@0-50",

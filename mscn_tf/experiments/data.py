@@ -15,6 +15,8 @@ from mscn_tf.runtime.values import Values
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.signals.modalities import module_of
 
+VALIDATION = 32  # signals at most
+
 
 @dataclass(frozen=True)
 class SignalSet:
@@ -22,12 +24,14 @@ class SignalSet:
 
     Attributes:
       train: float32 ``[S, N, C]`` in [0, 1].
-      test: float32 ``[T, N, C]``, none of them in ``train``.
+      validation: float32 ``[V, N, C]``, V at most 32, which choose between weights.
+      test: float32 ``[T, N, C]``; none of them is in another set.
       coordinates: float32 ``[N, d]``.
       shape: of a signal, without channels; N is its product.
     """
 
     train: np.ndarray
+    validation: np.ndarray
     test: np.ndarray
     coordinates: np.ndarray
     shape: tuple[int, ...]
@@ -43,18 +47,24 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     if Modality.named(config.modality).pixels:
         pictures = np.stack(load_pictures(data.train, data.edge, squares=(data.edge,))) / 255.0
         train, held_out = np.split(pictures, [-data.held_out])
-        test = held_out[-data.test :]
+        spare, test = held_out[: -data.test], held_out[-data.test :]
     else:
         module, values = module_of(config.modality), Values(**config["values"])
         options = dict(data.get("options", {}))
-        others = {**options, **data.get("validation_options", {})}
-        train, test = (
+        for_others = {**options, **data.get("validation_options", {})}
+        train, others = (
             np.stack([values.normalise(s) for s in module.training_signals(pattern, **chosen)])
-            for pattern, chosen in ((data.train, options), (data.validation, others))
+            for pattern, chosen in ((data.train, options), (data.validation, for_others))
         )
-        test = test[:: max(1, len(test) // data.test)][: data.test]
+        tested = np.zeros(len(others), bool)
+        tested[:: max(1, len(others) // data.test)][: data.test] = True
+        spare, test = others[~tested], others[tested]
     if len(train) < config.batch or not len(test):
         raise MscnError(f"config.data names {len(train)} signals for training, {len(test)} to test")
+    if not len(spare):
+        raise MscnError(f"config.data.test={data.test}: none are left to choose weights by")
+    # From all over them: classes and years follow one another.
+    validation = spare[:: max(1, len(spare) // VALIDATION)][:VALIDATION]
     shape = train.shape[1:-1]
     if Modality.named(config.modality).sphere:
         coordinates = _unit_vectors(shape)
@@ -65,6 +75,7 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     flat = (len(coordinates), train.shape[-1])
     return SignalSet(
         train.reshape(-1, *flat).astype(np.float32),
+        validation.reshape(-1, *flat).astype(np.float32),
         test.reshape(-1, *flat).astype(np.float32),
         coordinates.astype(np.float32),
         shape,

@@ -69,9 +69,9 @@ def _do(one: Run, signals: SignalSet, workdir: Path, reference: int) -> None:
     trainer = _train(one, signals, workdir)
     began = time.process_time()
     if "codec" in one.config:
-        row = measure_codec(trainer.fit, signals, one.config.codec)
+        row = measure_codec(trainer.freeze(), signals, one.config.codec)
     else:
-        row = measure(trainer.fit, signals, one.config)
+        row = measure(trainer.freeze(), signals, one.config)
     folder = _folder(workdir, one)
     own = read_record(folder)["cpu_seconds"]
     before = read_record(_folder(workdir, one.begin))["cpu_seconds"] if one.begin else 0
@@ -89,7 +89,7 @@ def _train(one: Run, signals: SignalSet, workdir: Path) -> ModulatedTrainer:
     folder = _folder(workdir, one)
     _check_same(folder, one.config)
     trainer = ModulatedTrainer(
-        one.config, signals.train, signals.coordinates, signals.test[:32], begin
+        one.config, signals.train, signals.coordinates, signals.validation, begin
     )
     run(trainer, folder)
     return trainer

@@ -14,6 +14,7 @@ from mscn_tf.experiments.views import view_psnr
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.networks.modulations import WeightModulation
 from mscn_tf.runtime.modality import Modality
+from mscn_tf.sparsity.hard_concrete import LIMIT
 from mscn_tf.sparsity.pruning import parameters
 
 _POINTS = 2**15  # values of the network's at once: what bounds the memory
@@ -33,8 +34,9 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
       keeps, and ``kept_sd`` over signals; ``psnr`` after the inner loop, and what else the modality
       is judged by; ``psnr_STEPS`` after so many inner steps, for ``config.other_steps``;
       ``kept_frozen`` and ``psnr_frozen`` with gates that stay as meta-training left them, where
-      they adapt; ``psnr_adam`` after ``config.adam.steps`` of Adam on the code, gates held, where
-      that isn't 0;
+      they adapt, but for those up to ``config.frozen_threshold``, which are closed: a start that
+      is a little above 0 only lets signals open a gate; ``psnr_adam`` after
+      ``config.adam.steps`` of Adam on the code, gates held, where that isn't 0;
       ``stored``, bytes a signal and PSNR at each of ``config.quantiser_steps``.
     """
     fitted = fit_signals(fit, signals.test, signals.coordinates)
@@ -48,7 +50,10 @@ def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.Config
         **_judged(values, signals, config.modality),
     }
     if "log_alpha" in fit.step_sizes:
-        frozen = fit_signals(fit, signals.test, signals.coordinates, frozen_gates=True)
+        frozen = [
+            _closed_up_to(config.frozen_threshold, fit, adapted)
+            for adapted in fit_signals(fit, signals.test, signals.coordinates, frozen_gates=True)
+        ]
         row["kept_frozen"] = float(fit.kept(frozen[0])[0])
         row["psnr_frozen"] = psnr(_values(fit, frozen, signals.coordinates), signals.test)
     for steps in config.other_steps:
@@ -79,6 +84,14 @@ def fit_signals(
     size = _together(coordinates)
     batches = range(0, len(signals), size)
     return [run(tf.constant(signals[at : at + size])) for at in batches]
+
+
+def _closed_up_to(
+    threshold: float, fit: ModulatedFit, adapted: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """With gates that are no larger closed."""
+    is_open = fit.modulation.gate_values(adapted) > threshold
+    return {**adapted, "log_alpha": tf.where(is_open, adapted["log_alpha"], -LIMIT)}
 
 
 def _values(fit: ModulatedFit, fitted: list[dict], coordinates: np.ndarray) -> np.ndarray:
@@ -115,7 +128,7 @@ def _after_adam(
         optimizer.build([code])
         others = {name: value for name, value in adapted.items() if name != "code"}
         # What shared gates keep from moving must not move here either.
-        moving = tf.constant(fit.step_sizes["code"].moving().astype(np.float32))
+        moving = tf.cast(fit.step_sizes["code"].moving(), tf.float32)
 
         @tf.function
         def step(
@@ -145,7 +158,7 @@ def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarra
     if fit.config.sparsity == "none":
         return adapted["code"].numpy()
     if fit.config.sparsity == "gradient":
-        return adapted["code"].numpy() * fit.step_sizes["code"].moving()
+        return adapted["code"].numpy() * fit.step_sizes["code"].moving().numpy()
     if fit.config.target == "delta":
         return fit.modulation.gated_code(adapted).numpy()
     updates, batch = fit.modulation(adapted), len(adapted["code"])

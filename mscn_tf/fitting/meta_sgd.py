@@ -18,6 +18,7 @@ def inner_loop(
     first_order: bool = False,
     recompute: bool = False,
     first_gradients: Mapping[str, tf.Tensor] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> Adapted:
     """Runs ``steps`` steps of MetaSGD (Li et al. 2017), each signal of the batch on its own.
 
@@ -40,6 +41,7 @@ def inner_loop(
         that gradients are wanted for but variables: other tensors count as constants.
       first_gradients: those of the first step, by name, for who has them at less cost, as
         `shared_start.gradients_at_zero` does.
+      limits: the largest absolute value that a step may bring an adapted tensor to, by name.
 
     Returns:
       The adapted tensors, differentiable in ``initial``, ``step_sizes`` and all that ``loss``
@@ -72,4 +74,6 @@ def inner_loop(
             rows = step_sizes[name]
             size = rows[min(step, rows.shape[0] - 1)]
             adapted[name] -= size * (tf.stop_gradient(gradient) if first_order else gradient)
+            if limits and name in limits:
+                adapted[name] = tf.clip_by_value(adapted[name], -limits[name], limits[name])
     return adapted

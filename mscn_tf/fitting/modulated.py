@@ -19,6 +19,7 @@ from mscn_tf.networks.modulations import (
 )
 from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation
+from mscn_tf.sparsity.hard_concrete import LIMIT
 from mscn_tf.sparsity.pruning import MaskedModulation
 from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 
@@ -32,8 +33,14 @@ class ModulatedFit:
     Args:
       config: ``width``, ``depth``, ``w0``, ``axes``, ``channels`` of the network; ``modulation``,
         one of `MODULATIONS`, with its ``latent_size``; ``sparsity``, one of `SPARSITIES`, with its
-        ``granularity``, ``target``, ``per_signal`` and ``initial_open``; ``steps``,
-        ``first_order``, ``meta_sgd``, ``step_size`` and ``gate_step_size`` of the inner loop.
+        ``granularity``, ``target``, ``per_signal``, ``initial_open``, ``temperature``, ``stretch``
+        and ``floor`` (`HardConcrete`'s, the last for gates of each signal alone); ``steps`` and
+        ``first_order`` of the inner loop; ``meta_sgd``, a step size for each element; ``per_step``,
+        for each step; ``step_size_factor``, `StepSizes`'s; ``look_ahead``, whether the error moves
+        gates in the first step (`GatedModulation.ahead`); and where step sizes start:
+        ``step_size`` of the code, and ``gate_step_size`` of log alpha, in units of one over the
+        number of gated elements, which the price of each is divided by: a price p moves a gate
+        that is open with probability 1/2 by ``gate_step_size * p / 4`` in a step.
       seed: of the initial weights.
 
     Attributes:
@@ -50,6 +57,8 @@ class ModulatedFit:
         if config.sparsity not in SPARSITIES:
             raise ValueError(f"sparsity must be one of {', '.join(SPARSITIES)}: {config.sparsity}")
         modulation = _modulation(config, seed)
+        gamma, zeta = config.stretch
+        stretch = {"beta": config.temperature, "gamma": gamma, "zeta": zeta}
         if config.sparsity == "gates":
             modulation = GatedModulation(
                 modulation,
@@ -57,6 +66,8 @@ class ModulatedFit:
                 config.target,
                 config.initial_open,
                 config.per_signal,
+                **stretch,
+                floor=config.floor if config.per_signal else 0.0,
             )
         elif config.sparsity == "mask":
             modulation = MaskedModulation(modulation, config.target)
@@ -64,18 +75,24 @@ class ModulatedFit:
             config.width, config.depth, config.channels, modulation, w0=config.w0, seed=seed
         )
         self.network.build(tf.TensorShape([None, config.axes]))
+        of_both = {
+            "steps": max(1, config.steps) if config.per_step else 1,
+            "per_element": config.meta_sgd,
+            "factor": config.step_size_factor,
+        }
         self.step_sizes = {
             "code": StepSizes(
                 modulation.code_size,
                 config.step_size,
-                per_element=config.meta_sgd,
                 gated=config.sparsity == "gradient",
                 initial_open=config.initial_open,
+                **stretch,
+                **of_both,
             )
         }
         if config.sparsity == "gates" and config.per_signal:
             self.step_sizes["log_alpha"] = StepSizes(
-                modulation.gate_count, config.gate_step_size, per_element=config.meta_sgd
+                modulation.gate_count, config.gate_step_size, **of_both
             )
         self.price = tf.Variable(0.0, trainable=False, name="price")
 
@@ -106,7 +123,7 @@ class ModulatedFit:
         """Number of elements that deterministic gates leave, ``[B]``: what is to be stored."""
         if self.config.sparsity in ("gates", "mask"):
             return self.modulation.actual_l0(adapted)
-        moving = tf.cast(self.step_sizes["code"].moving().sum(), tf.float32)
+        moving = tf.reduce_sum(tf.cast(self.step_sizes["code"].moving(), tf.float32))
         return tf.fill(tf.shape(adapted["code"])[:1], moving)
 
     @property
@@ -119,9 +136,18 @@ class ModulatedFit:
         """All that a checkpoint holds."""
         return variables_of([self.network, self.step_sizes, self.price])
 
-    def noise(self, batch: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One sample of everything that is random, for `fit`, a function of ``seed``."""
-        noise = self.modulation.noise(batch, seed)
+    def noise(
+        self, batch: int, seed: tf.Tensor, first: int | tf.Tensor = 0
+    ) -> dict[str, tf.Tensor]:
+        """One sample of everything that is random, for `fit`.
+
+        Args:
+          batch: how many signals.
+          seed: int ``[2]``; what all signals share is a function of it alone.
+          first: the number of the first signal, where this is a slice of a larger batch: other
+            slices have other noise.
+        """
+        noise = self.modulation.noise(batch, tf.random.experimental.stateless_fold_in(seed, first))
         sizes = self.step_sizes["code"].noise(seed + 1)
         return noise if sizes is None else {**noise, "step_noise": sizes}
 
@@ -149,7 +175,8 @@ class ModulatedFit:
         step_noise = noise.pop("step_noise", None)
         sizes = {"code": self.step_sizes["code"](step_noise)}
         if "log_alpha" in self.step_sizes:
-            sizes["log_alpha"] = (1.0 - frozen_gates) * self.step_sizes["log_alpha"](None)
+            scale = (1.0 - frozen_gates) * self.gated_size
+            sizes["log_alpha"] = scale * self.step_sizes["log_alpha"](None)
 
         def loss(adapted: Adapted) -> tf.Tensor:
             errors = self.errors({**adapted, **noise}, signals, coordinates)
@@ -163,7 +190,10 @@ class ModulatedFit:
             sizes,
             self.config.steps if steps is None else steps,
             self.config.first_order,
-            first_gradients=self._first_gradients(signals, coordinates, initial, noise),
+            first_gradients=self._first_gradients(
+                signals, coordinates, initial, noise, sizes["code"][0]
+            ),
+            limits={"log_alpha": LIMIT},
         )
         return {**adapted, **noise}
 
@@ -173,8 +203,12 @@ class ModulatedFit:
         coordinates: tf.Tensor,
         initial: Adapted,
         noise: Mapping[str, tf.Tensor],
+        size: tf.Tensor,
     ) -> Adapted | None:
-        """Those of the loss of `fit`, where codes only add, so that all signals start alike."""
+        """Those of the loss of `fit`, where codes only add, so that all signals start alike.
+
+        The error's in the gates, 0 there, looks ahead where the configuration says so.
+        """
         if self.config.sparsity in ("gates", "mask") and self.config.target != "delta":
             return None
         first = gradients_at_zero(
@@ -189,6 +223,10 @@ class ModulatedFit:
                 tape.watch(initial)
                 price = tf.reduce_sum(self.price * self.density(initial))
             first["log_alpha"] += tape.gradient(price, initial["log_alpha"])
+            if self.config.look_ahead:
+                first["log_alpha"] += self.modulation.ahead(
+                    {**initial, **noise}, first["code"], size
+                )
         return first
 
 

@@ -48,7 +48,7 @@ class Modulation(Layer):
         def loss(adapted):                             # [B], for the inner loop
             values = network(coordinates, {**adapted, **noise})
             error = tf.reduce_mean((values - signals) ** 2, axis=[1, 2])
-            return error + penalty(network.modulation.expected_l0(adapted))
+            return error + price * network.modulation.expected_l0(adapted)
 
         noise = network.modulation.noise(batch, seed)
         adapted = inner_loop(loss, network.modulation.initial(batch), step_sizes, steps=3)

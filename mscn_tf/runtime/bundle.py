@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from mscn_tf.runtime import manifest as manifests
 from mscn_tf.runtime import scheme as schemes
 from mscn_tf.runtime.errors import MscnError, naming
 from mscn_tf.runtime.files import PathLike, read_bytes
+from mscn_tf.runtime.licences import Licence, shipped_licences
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.scheme import Scheme
 
@@ -87,16 +88,23 @@ class Bundle:
       manifest: what it says of itself.
       members: contents by name: `manifest.json`, `prior/*.npy`, `weights/*.npy`, and what else
         its kind has.
+      shipped: the name under which it comes with the package, of those that were read by it.
     """
 
     id: bytes
     manifest: Manifest
     members: Mapping[str, bytes]
+    shipped: str | None = None
 
     @property
     def name(self) -> str:
-        """The name in the manifest."""
-        return self.manifest.name
+        """The name in the manifest; or, where another has taken its place, the one it ships as."""
+        return self.shipped or self.manifest.name
+
+    @property
+    def licence(self) -> Licence | None:
+        """The manifest's; older ones have none, so the package keeps that of those it ships."""
+        return self.manifest.licence or shipped_licences().get(self.shipped or "")
 
     @property
     def scheme(self) -> type[Scheme]:
@@ -123,7 +131,8 @@ class Bundle:
         text = os.fspath(name_or_path)
         if text in cls.names():
             path = SHIPPED / (text + SUFFIX)
-        elif text.endswith(SUFFIX) or os.path.dirname(text) or os.path.exists(text):
+            return replace(cls.from_bytes(read_bytes(path), str(path)), shipped=text)
+        if text.endswith(SUFFIX) or os.path.dirname(text) or os.path.exists(text):
             path = Path(text)
         else:
             known = ", ".join(cls.names()) or "none"

@@ -11,6 +11,7 @@ from typing import Any
 from mscn_tf.runtime import scheme as schemes
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import MAX_SIDE, overlap_problem
+from mscn_tf.runtime.licences import Licence
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.values import Values
@@ -44,6 +45,7 @@ class Manifest:
       rate_weight: what bits cost encoders; None where a bundle can only decode.
       model: the arguments of what was trained, or None.
       training: how it was trained, as JSON, or None.
+      licence: under which terms its training data came, or None.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Manifest:
     rate_weight: float | None = None
     model: Mapping[str, Any] | None = None
     training: Any = None
+    licence: Licence | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes, source: str) -> Manifest:
@@ -104,6 +107,7 @@ class Manifest:
             rate_weight=_number(record, "rate_weight", 0, _DEAREST),
             model=json_object(record, "model"),
             training=record.get("training"),
+            licence=Licence.of(record["licence"]) if "licence" in record else None,
         )
         manifest._check_tiles()
         if manifest.codec in schemes.registered():  # others can't be used, but named

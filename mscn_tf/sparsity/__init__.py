@@ -1,4 +1,4 @@
-"""Hard-concrete gates, their L0 penalties, and gated modulations."""
+"""Hard-concrete gates, and gated and masked modulations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from mscn_tf.runtime import lazy
 if TYPE_CHECKING:
     from mscn_tf.sparsity.gated import GatedModulation as GatedModulation
     from mscn_tf.sparsity.hard_concrete import HardConcrete as HardConcrete
-    from mscn_tf.sparsity.penalty import L0Penalty as L0Penalty
-    from mscn_tf.sparsity.penalty import SparsityConstraint as SparsityConstraint
     from mscn_tf.sparsity.pruning import MaskedModulation as MaskedModulation
 
 __getattr__, __dir__, __all__ = lazy.exports(
@@ -18,7 +16,6 @@ __getattr__, __dir__, __all__ = lazy.exports(
     {
         "gated": ["GatedModulation"],
         "hard_concrete": ["HardConcrete"],
-        "penalty": ["L0Penalty", "SparsityConstraint"],
         "pruning": ["MaskedModulation"],
     },
 )

@@ -21,11 +21,13 @@ from mscn_tf.networks.modulations import (
     split_weights,
 )
 from mscn_tf.networks.siren import LayerUpdate
-from mscn_tf.sparsity.hard_concrete import HardConcrete
+from mscn_tf.sparsity.hard_concrete import BETA, GAMMA, ZETA, HardConcrete
 from mscn_tf.stack.keras_versions import build_once
 
 GRANULARITIES = ("unstructured", "modulation", "group", "activation")
 TARGETS = ("delta", "all")
+
+_LEAST_GATE = 0.1  # what looking ahead divides by, at least
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -71,6 +73,10 @@ class GatedModulation(Modulation):
       target: one of `TARGETS`.
       initial_open: probability with which a sampled gate isn't 0 at the start.
       per_signal: adapt the gates to each signal.
+      beta: as in `HardConcrete`.
+      gamma: as in `HardConcrete`.
+      zeta: as in `HardConcrete`.
+      floor: as in `HardConcrete`.
 
     Raises:
       ValueError: for an unknown granularity or target, or a granularity that the modulation's code
@@ -84,6 +90,10 @@ class GatedModulation(Modulation):
         target: str = "delta",
         initial_open: float = 0.9,
         per_signal: bool = True,
+        beta: float = BETA,
+        gamma: float = GAMMA,
+        zeta: float = ZETA,
+        floor: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(modulation.sizes, **kwargs)
@@ -101,7 +111,9 @@ class GatedModulation(Modulation):
         # Gate of each gated element: of the code, or of the network's parameters.
         self.groups = self._gated_layout().code_groups(granularity)
         self.group_sizes = np.bincount(self.groups)
-        self.gates = HardConcrete(len(self.group_sizes), initial_open, dtype=self.dtype)
+        self.gates = HardConcrete(
+            len(self.group_sizes), initial_open, beta, gamma, zeta, floor, dtype=self.dtype
+        )
 
     @property
     def code_size(self) -> int:
@@ -156,6 +168,34 @@ class GatedModulation(Modulation):
             gates = tf.gather(gates, self.groups, axis=1)
         return gates * code_of(inputs)
 
+    def ahead(
+        self, inputs: Mapping[str, tf.Tensor], gradient: tf.Tensor, size: tf.Tensor
+    ) -> tf.Tensor:
+        """The error's gradient in ``log_alpha`` at a code of 0, as the step to come will have it.
+
+        There the error doesn't depend on the gates. But its step moves the code to -size * g, which
+        gates z multiply, and by the first order of the error the gradient in z is then
+        -size * g^2 / z, g being the gradient in the code, which has the factor z already.
+
+        Args:
+          inputs: what is adapted, at a code of 0, and noise if there is any.
+          gradient: of the error in the code, ``[B, M]``.
+          size: step sizes of the code, broadcastable with it.
+
+        Returns:
+          ``[B, G]``.
+        """
+        log_alpha = inputs["log_alpha"]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(log_alpha)
+            gates = self.gate_values({**inputs, "log_alpha": log_alpha})
+            # A gradient in the gate of each element; those of one gate add up.
+            of_elements = tf.gather(gates, self.groups, axis=1)
+        least = tf.maximum(of_elements, _LEAST_GATE)
+        return tape.gradient(
+            of_elements, log_alpha, output_gradients=-size * tf.square(gradient) / least
+        )
+
     def expected_l0(self, inputs: Adapted) -> tf.Tensor:
         """Expected number of gated elements that aren't zero, ``[B]``."""
         return self.gates.expected_l0(self._log_alpha(inputs), self.group_sizes)
@@ -174,6 +214,7 @@ class GatedModulation(Modulation):
             "target": self.target,
             "initial_open": self.initial_open,
             "per_signal": self.per_signal,
+            **{name: getattr(self.gates, name) for name in ("beta", "gamma", "zeta", "floor")},
         }
 
     @classmethod

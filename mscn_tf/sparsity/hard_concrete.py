@@ -21,6 +21,10 @@ BETA = 2 / 3  # temperature
 GAMMA = -0.1  # lower end of the stretched interval
 ZETA = 1.1  # upper end
 
+#: Largest absolute value of log alpha: beyond it gates and their probabilities hardly change, and
+#: what drifted there would take long to come back.
+LIMIT = 6.0
+
 # Keeps log(u) and log(1 - u) finite in float32; changes probabilities by at most this much.
 _NOISE_MARGIN = 1e-6
 
@@ -76,6 +80,11 @@ def location(
     return math.log(probability / (1 - probability)) + beta * math.log(-gamma / zeta)
 
 
+def location_of_gate(gate: float, gamma: float = GAMMA, zeta: float = ZETA) -> float:
+    """The log alpha at which the `deterministic` gate is ``gate``, in [0, 1]."""
+    return math.log((gate - gamma) / (zeta - gate))
+
+
 def expected_l0(
     log_alpha: tf.Tensor,
     sizes: tf.Tensor | None = None,
@@ -116,12 +125,16 @@ def actual_l0(
 class HardConcrete(Layer):
     """``count`` gates and their meta-learned starting point phi0, the weight ``log_alpha`` ``[G]``.
 
+    An optimizer's step leaves phi0 within +- `LIMIT`.
+
     Args:
       count: G, the number of gates.
       initial_open: probability, in (0, 1), with which a gate is not 0 at the start.
       beta: temperature.
       gamma: lower end of the stretched interval, below 0.
       zeta: upper end of it, above 1.
+      floor: least deterministic gate that phi0 may come to, in [0, 1); 0 for no such bound. A
+        deterministic gate that starts at 0 has no gradient, so no signal would ever open it again.
 
     Raises:
       ValueError: for a constant out of its range.
@@ -134,6 +147,7 @@ class HardConcrete(Layer):
         beta: float = BETA,
         gamma: float = GAMMA,
         zeta: float = ZETA,
+        floor: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -142,15 +156,22 @@ class HardConcrete(Layer):
                 "gates need count >= 1, 0 < initial_open < 1, beta > 0, gamma < 0 and zeta > 1, "
                 f"not {count}, {initial_open}, {beta}, {gamma}, {zeta}"
             )
+        if not 0 <= floor < 1:
+            raise ValueError(f"floor must be at least 0 and less than 1, not {floor}")
         self.count = count
         self.initial_open = initial_open
         self.beta = beta
         self.gamma = gamma
         self.zeta = zeta
+        self.floor = floor
+        least = location_of_gate(floor, gamma, zeta) if floor else -LIMIT
         # Made here, since the inner loop starts from it before the layer is first called.
         start = location(initial_open, beta, gamma, zeta)
         self.log_alpha = self.add_weight(
-            name="log_alpha", shape=[count], initializer=keras.initializers.Constant(start)
+            name="log_alpha",
+            shape=[count],
+            initializer=keras.initializers.Constant(start),
+            constraint=lambda log_alpha: tf.clip_by_value(log_alpha, least, LIMIT),
         )
 
     def initial(self, batch: int) -> tf.Tensor:
@@ -176,7 +197,7 @@ class HardConcrete(Layer):
         return actual_l0(log_alpha, sizes, self.gamma, self.zeta)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("count", "initial_open", "beta", "gamma", "zeta")
+        names = ("count", "initial_open", "beta", "gamma", "zeta", "floor")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

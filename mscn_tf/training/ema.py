@@ -36,12 +36,16 @@ class ExponentialMovingAverage:
         for shadow, variable in zip(self.shadows, self._followed):
             shadow.assign_sub((1.0 - self.decay) * (shadow - variable))
 
+    def restore(self) -> None:
+        """Sets the weights to their averages."""
+        for shadow, variable in zip(self.shadows, self._followed):
+            variable.assign(shadow)
+
     @contextlib.contextmanager
     def swapped_in(self) -> Iterator[None]:
         """Within the context the weights hold their averages."""
         kept = [tf.identity(v) for v in self._followed]
-        for shadow, variable in zip(self.shadows, self._followed):
-            variable.assign(shadow)
+        self.restore()
         try:
             yield
         finally:

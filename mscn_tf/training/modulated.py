@@ -13,19 +13,31 @@ import tensorflow as tf
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
+from mscn_tf.training.best import Best
 from mscn_tf.training.checkpoints import newest_whole
+from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.loop import Row, Trainer, checkpoint_parts
 from mscn_tf.training.outer_step import Losses, OuterStep
+
+PRICE_FOLLOWS = ("stored", "expected")
+_TOLERANCE = 1.05  # of the wanted density
+_PRICES = 1e3  # factor that a price stays within: one that nothing answers would grow for ever
 
 
 class ModulatedTrainer(Trainer):
     """State and step of one training run.
 
-    The loss of a signal is its error after the inner loop, with sampled gates, plus the price of
-    their density. The wanted density falls from 1 to ``density`` between two shares of the run
-    (``anneal``), and the price follows it: its logarithm rises by ``price_rate`` times the log of
-    what the density is over what is wanted. (A price that rises by the difference, as
-    `SparsityConstraint`'s, overshoots where the wanted density is a hundredth.)
+    The loss of a signal is its error after the inner loop plus the price of the expected density of
+    its gates, which are deterministic unless ``model.sampled``. The wanted density falls from 1 to
+    ``density`` between two shares of the run (``anneal``), and the price follows it: its logarithm
+    rises by ``price_rate`` times the log of what the density is over what is wanted. (A price that
+    rises by the difference overshoots where the wanted density is a hundredth.) ``price_follows``
+    says which density: of the "stored" values, or the "expected" one of sampled gates.
+
+    Outer rates fall with the square root of the steps from ``optimizer.constant`` steps on, so that
+    a longer run begins as a shorter one does, and to a twentieth by a cosine over the run. What
+    `freeze` gives are averaged weights, those of the evaluation with the highest PSNR among the
+    ones that had reached the wanted density.
 
     With ``sparsity="mask"`` the mask is set before the steps that ``pruning.rounds`` names, by
     ``pruning.score``: "magnitude" of theta0, "random", or "update", the mean size of the updates
@@ -35,7 +47,8 @@ class ModulatedTrainer(Trainer):
       config: see ``mscn_tf/configs/experiments``.
       signals: training signals ``[S, N, C]`` in [0, 1].
       coordinates: ``[N, d]``.
-      held_out: signals to watch ``[S', N, C]``.
+      held_out: signals ``[S', N, C]`` that choose between evaluations, neither to learn from nor
+        to measure on.
       begin: workdir of a run that this one goes on from, at the step that it reached.
     """
 
@@ -48,6 +61,9 @@ class ModulatedTrainer(Trainer):
         begin: Path | None = None,
     ):
         super().__init__(config)
+        if config.price_follows not in PRICE_FOLLOWS:
+            known = ", ".join(PRICE_FOLLOWS)
+            raise MscnError(f"config.price_follows={config.price_follows}: must be one of {known}")
         self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
         self.begin = begin
         self.fit = ModulatedFit(config.model, config.seed)
@@ -57,22 +73,28 @@ class ModulatedTrainer(Trainer):
         apart = {id(v) for v in gates + sizes}
         network = [v for v in self.fit.trainable_variables if id(v) not in apart]
         rates = config.optimizer
-        fall = tf.keras.optimizers.schedules.CosineDecay
         groups = [
-            (network, fall(rates.rate, rates.schedule_steps, alpha=0.05)),
-            (sizes, fall(rates.step_size_rate, rates.schedule_steps, alpha=0.05)),
-            (gates, rates.gate_rate),
+            (group, tf.keras.optimizers.Adam(_Falling(rate, rates.constant, rates.schedule_steps)))
+            for group, rate in (
+                (network, rates.rate),
+                (sizes, rates.step_size_rate),
+                (gates, rates.gate_rate),
+            )
+            if group
         ]
-        groups = [(group, tf.keras.optimizers.Adam(rate)) for group, rate in groups if group]
         for variables, optimizer in groups:
             optimizer.build(variables)
         self.optimizers = [optimizer for _, optimizer in groups]
         self._take_step = OuterStep(
-            self._losses, groups, rates.clip, self._count, config.xla, config.precision
+            self._losses, groups, rates.clip, self._finish, config.xla, config.precision
         )
+        learned = self.fit.trainable_variables
+        self.average = ExponentialMovingAverage(learned, rates.average)
+        self.best = Best(self.fit.variables)
 
     def checkpointed(self) -> dict[str, Any]:
-        return {"fit": self.fit, "optimizers": self.optimizers}
+        parts = ("fit", "optimizers", "average", "best")
+        return {name: getattr(self, name) for name in parts}
 
     def start(self) -> None:
         """Takes over network, step sizes and optimizers of the run that this one goes on from."""
@@ -83,6 +105,8 @@ class ModulatedTrainer(Trainer):
             raise MscnError(f"{self.begin}: there is no checkpoint to go on from")
         known = tf.train.Checkpoint(**checkpoint_parts(self))
         known.restore(path).expect_partial()
+        if self.config.pruning.rounds:
+            self.best.forget()
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
         for at, density in self.config.pruning.rounds:
@@ -97,8 +121,10 @@ class ModulatedTrainer(Trainer):
         # One copy a signal, for replicas to take their slices.
         coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
         seeds = np.tile(np.array([self.config.seed, 2 * step], np.int32), (len(signals), 1))
-        metrics = self._take_step([signals, coordinates, seeds])
-        self._follow(step, float(metrics["density"]))
+        numbers = np.arange(len(signals), dtype=np.int32)
+        metrics = self._take_step([signals, coordinates, seeds, numbers])
+        follows = {"stored": "kept", "expected": "density"}[self.config.price_follows]
+        self._follow(step, float(metrics[follows]))
         return metrics
 
     def wanted_density(self, step: int) -> float:
@@ -109,20 +135,28 @@ class ModulatedTrainer(Trainer):
 
     def _follow(self, step: int, density: float) -> None:
         """Moves the price by how far the density is from what is wanted."""
-        excess = math.log(density / self.wanted_density(step))
+        excess = math.log(max(density, 1e-9) / self.wanted_density(step))
         change = self.config.price_rate * max(-2.0, min(2.0, excess))
-        self.fit.price.assign(self.fit.price * math.exp(change))
+        price, first = float(self.fit.price) * math.exp(change), self.config.first_price
+        self.fit.price.assign(max(first / _PRICES, min(first * _PRICES, price)))
 
-    def _losses(self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor) -> Losses:
-        noise = self.fit.noise(signals.shape[0], seeds[0])
+    def _losses(
+        self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor, numbers: tf.Tensor
+    ) -> Losses:
+        noise = {}
+        if self.config.model.sampled:
+            noise = self.fit.noise(signals.shape[0], seeds[0], numbers[0])
         coordinates = coordinates[0]  # all signals have the same
         adapted = self.fit.fit(signals, coordinates, noise)
         errors = self.fit.errors(adapted, signals, coordinates)
         density = self.fit.density(adapted)
-        return errors + self.fit.price * density, {"error": errors, "density": density}
+        kept = self.fit.kept(adapted) / self.fit.gated_size
+        metrics = {"error": errors, "density": density, "kept": kept}
+        return errors + self.fit.price * density, metrics
 
-    def _count(self) -> None:
+    def _finish(self) -> None:
         self.step.assign_add(1)
+        self.average.update()
 
     def _prune(self, density: float) -> None:
         """Closes the mask down to a share of all elements."""
@@ -141,13 +175,36 @@ class ModulatedTrainer(Trainer):
 
     def evaluate(self) -> list[Row]:
         signals, coordinates = tf.constant(self.held_out), tf.constant(self.coordinates)
-        adapted = self.fit.fit(signals, coordinates)
-        errors = self.fit.errors(adapted, signals, coordinates).numpy()
-        kept = float(np.mean(self.fit.kept(adapted))) / self.fit.gated_size
-        psnr = float(np.mean(-10 * np.log10(errors)))
+        with self.average.swapped_in():
+            adapted = self.fit.fit(signals, coordinates)
+            errors = self.fit.errors(adapted, signals, coordinates).numpy()
+            kept = float(np.mean(self.fit.kept(adapted))) / self.fit.gated_size
+            psnr = float(np.mean(-10 * np.log10(errors)))
+            if self._settled() and kept <= _TOLERANCE * self.config.density:
+                self.best.offer(psnr)
         row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price)}
         return [("held out", row)]
 
+    def _settled(self) -> bool:
+        """Whether the step that was taken aimed at the density that the last one aims at."""
+        last = int(self.step) - 1
+        pruned = all(at <= last for at, _ in self.config.pruning.rounds)
+        return pruned and self.wanted_density(last) <= self.config.density
+
     def freeze(self) -> ModulatedFit:
         """What experiments measure; there is no bundle of these networks."""
+        if not self.best.restore():
+            self.average.restore()
         return self.fit
+
+
+class _Falling(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is constant, then falls as 1 / sqrt(step), and all the while by a cosine."""
+
+    def __init__(self, rate: float, constant: int, steps: int):
+        self.rate, self.constant = rate, constant
+        self.cosine = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05)
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        steps = tf.maximum(tf.cast(step, tf.float32), self.constant)
+        return self.cosine(step) * tf.sqrt(self.constant / steps)

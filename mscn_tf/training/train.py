@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.runtime import scheme
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.licences import Licence
 from mscn_tf.training.distribution import lost_workers_in_one_line
 from mscn_tf.training.loop import Trainer, run
 
@@ -41,9 +42,9 @@ def train(
       strategy: what devices take part, as ``distribution.make_strategy`` gives it; None: one.
 
     Raises:
-      MscnError: the training set is missing, the checkpoint is of another model, or damaged like
-        all others, there is no such kind of codec, the batch can't be shared out evenly, or another
-        worker is gone.
+      MscnError: the training set is missing, the licence is incomplete, the checkpoint is of
+        another model, or damaged like all others, there is no such kind of codec, the batch can't
+        be shared out evenly, or another worker is gone.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint is on disk.
     """
     maker = trainer_of(config.codec)
@@ -54,6 +55,8 @@ def train(
             f"config.batch={config.batch} can't be shared out among {replicas} replicas; "
             f"make it a multiple of {replicas}"
         )
+    if config.get("licence"):
+        Licence.of(config.licence.to_dict())  # here, not when the bundle is written
     Path(workdir).mkdir(parents=True, exist_ok=True)
     with strategy.scope(), lost_workers_in_one_line(strategy):
         trainer = maker(config)

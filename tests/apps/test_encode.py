@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -162,5 +163,25 @@ def test_folder_with_grey_and_odd_sizes(folder, picture):
 
 def test_codecs(folder):
     text = folder.mscn("codecs").stdout
-    assert "thumb32" in text
-    assert "photo" in text
+    listed, purposes, trained = text.split("\n\n")
+    for name in ("thumb32", "photo", "photo-bsds500"):
+        for part in (listed, purposes, trained):
+            assert any(line.startswith(f"{name} ") for line in part.splitlines())
+    told = " ".join(trained.split())
+    assert "Terms: CC-BY-SA-4.0. By Z. Jackson and others" in told
+    assert "Terms: non-commercial research only, as CelebA's authors ask." in told
+    assert "not said" not in told
+
+
+@pytest.mark.parametrize(
+    ("codec", "terms"), [("photo", "CC0-1.0, CC-BY-4.0"), ("photo-bsds500", "non-commercial")]
+)
+def test_info_tells_on_what_a_files_codec_was_trained(folder, png, codec, terms):
+    folder.mscn("encode", f"--codec={codec}", "--quality=3", png, "out.mscn")
+    info = json.loads(folder.mscn("info", "--json", "out.mscn").stdout)
+    assert info["codec_name"] == codec
+    assert info["licence"]["terms"].startswith(terms)
+    told = folder.mscn("info", "out.mscn").stdout
+    assert f"({codec})" in told
+    for text in info["licence"].values():
+        assert text in told

@@ -34,7 +34,7 @@ def signals():
     phases = np.arange(5)[:, None, None]
     waves = 0.5 + 0.4 * np.sin(3 * points[None, :, :1] - 2 * points[None, :, 1:] + phases)
     waves, points = waves.astype(np.float32), points.astype(np.float32)
-    return SignalSet(waves[:3], waves[3:], points, (12, 12))
+    return SignalSet(waves[:3], waves[2:3], waves[3:], points, (12, 12))
 
 
 @pytest.fixture

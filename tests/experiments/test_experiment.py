@@ -188,11 +188,13 @@ def test_signals_for_training_and_for_tests(pictures):
     found, wanted = load(config), signals(8, 5)
     assert found.train.shape == (8, 64, 3)
     np.testing.assert_allclose(found.train, wanted.train, atol=1e-6)
+    np.testing.assert_allclose(found.validation, wanted.test[:1], atol=1e-6)
     np.testing.assert_allclose(found.test, wanted.test[1:], atol=1e-6)
     np.testing.assert_array_equal(found.coordinates, wanted.coordinates)
     assert found.shape == (8, 8)
-    config.data.test = 100  # no more than were held out
-    assert len(load(config).test) == 5
+    config.data.test = 5
+    with pytest.raises(MscnError, match=r"config.data.test=5: none are left to choose weights by"):
+        load(config)
 
 
 def test_too_few_signals(pictures):

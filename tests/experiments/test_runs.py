@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from mscn_tf.configs.experiments import ablations_faces, kinds_faces, modulations, pruning_faces
+from mscn_tf.configs.experiments import (
+    ablations_faces,
+    gates_faces,
+    kinds_faces,
+    modulations,
+    pruning_faces,
+)
 from mscn_tf.experiments.runs import code_size, narrowed, parameter_count, runs_of
 from mscn_tf.fitting.modulated import ModulatedFit
 from mscn_tf.runtime.errors import MscnError
@@ -142,6 +148,7 @@ SHIPPED = {
     "pruning_faces": pruning_faces.get_config,
     "ablations_faces": ablations_faces.get_config,
     "kinds_faces": kinds_faces.get_config,
+    "gates_faces": lambda size: gates_faces.get_config("" if size == "cpu" else "6000"),
     **{
         f"modulations {what}": lambda size, what=what: modulations.get_config(
             what if size == "cpu" else f"{what}-{size}"
@@ -163,6 +170,15 @@ def test_shipped_experiments(name, size):
     for one in arms.values() if size == "cpu" else ():
         fit = ModulatedFit(one.config.model, one.seed)
         assert fit.network.modulation.code_size == code_size(one.config.model)
+
+
+def test_a_longer_training_is_that_of_the_arms_that_are_compared():
+    short, long = gates_faces.get_config(), gates_faces.get_config("20000")
+    assert (short.steps, long.steps) == (600, 20_000)
+    assert set(long.arms) < set(short.arms)
+    assert {"MSCN", "one mask of updates"} < set(long.arms)
+    with pytest.raises(ValueError, match="many: must be a number of steps"):
+        gates_faces.get_config("many")
 
 
 def test_sizes_that_there_are_not():

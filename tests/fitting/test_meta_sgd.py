@@ -61,6 +61,26 @@ def test_meta_sgd_formula(steps, rows, shared, seed):
     np.testing.assert_allclose(adapted["v"], v, rtol=1e-10, atol=1e-12)
 
 
+def test_steps_stop_at_limits():
+    """Of one tensor alone, after every step."""
+    loss, gradients = quadratic()
+    u, v, size = normal(B, M), normal(B, 2), 0.3
+    adapted = inner_loop(
+        loss,
+        {"u": tf.constant(u), "v": tf.constant(v)},
+        {name: tf.constant([[size]], tf.float64) for name in "uv"},
+        3,
+        limits={"u": 0.8},
+    )
+    for _ in range(3):
+        du, dv = gradients(u, v)
+        u, v = np.clip(u - size * du, -0.8, 0.8), v - size * dv
+    np.testing.assert_allclose(adapted["u"], u, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(adapted["v"], v, rtol=1e-10, atol=1e-12)
+    assert np.any(np.abs(u) == 0.8)
+    assert np.any(np.abs(v) > 0.8)
+
+
 def make_network(kind="latent", granularity="unstructured", target=None):
     modulation = {
         "latent": lambda: LatentModulation(SIZES, M, seed=1, dtype="float64"),

@@ -19,6 +19,7 @@ from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.pruning import MaskedModulation
 
 N, C = 25, 3
+LIMITS = {"log_alpha": 6.0}
 EMBEDDING = NerfFrequencies(2, dtype="float64")
 SIZES = network_sizes(8, 2, C, embedding=EMBEDDING)
 COORDINATES = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2), -1).reshape(N, 2)
@@ -66,6 +67,53 @@ def test_it_is_the_gradient(kind, batch):
     assert np.abs(wanted["code"]).max() > 1e-4
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["gates", "gates on shifts"])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_second_order_gradient_through_a_look_ahead(kind, sampled):
+    """In phi0, theta0 and the step sizes, against finite differences."""
+    network, error, _, noise = make(kind, 4)
+    noise, modulation = noise if sampled else {}, network.modulation
+    random = np.random.default_rng(0)
+    modulation.gates.log_alpha.assign(random.choice([-9.0, -1.0, 0.5], modulation.gate_count))
+    sizes = {
+        "code": tf.Variable(random.uniform(0.2, 0.5, [2, modulation.code_size])),
+        "log_alpha": tf.Variable(random.uniform(200, 500, [2, modulation.gate_count])),
+    }
+
+    def outer(look: bool) -> tf.Tensor:
+        def loss(adapted):
+            values = network(COORDINATES, {**adapted, **noise})
+            return error(values) + 1e-3 * modulation.expected_l0(adapted)
+
+        initial = modulation.initial(4)
+        first = gradients_at_zero(network, tf.constant(COORDINATES), error, initial, noise)
+        with tf.GradientTape() as tape:
+            tape.watch(initial)
+            price = tf.reduce_sum(1e-3 * modulation.expected_l0(initial))
+        first["log_alpha"] += 1e-2 * tape.gradient(price, initial["log_alpha"])
+        if look:
+            ahead = modulation.ahead({**initial, **noise}, first["code"], sizes["code"][0])
+            first["log_alpha"] += ahead
+        adapted = inner_loop(loss, initial, sizes, 2, first_gradients=first, limits=LIMITS)
+        return tf.reduce_mean(loss(adapted))
+
+    assert abs(outer(True) - outer(False)) > 1e-7
+    variables = [modulation.gates.log_alpha, network.siren_layers[1].kernel, *sizes.values()]
+    with tf.GradientTape() as tape:
+        total = outer(True)
+    for variable, gradient in zip(variables, tape.gradient(total, variables)):
+        value = variable.numpy()
+        direction = random.normal(size=value.shape) * np.abs(value).mean()
+        ends = []
+        for sign in (1, -1):
+            variable.assign(value + sign * 1e-6 * direction)
+            ends.append(outer(True))
+        variable.assign(value)
+        difference = float(ends[0] - ends[1]) / 2e-6
+        assert abs(difference) > 1e-7
+        np.testing.assert_allclose(np.sum(gradient * direction), difference, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", MODULATIONS)

@@ -48,6 +48,7 @@ def get_config(modality: str = "image") -> ConfigDict:
         log_every=10,
         evaluate_every=30,
         checkpoint_every=30,
+        licence=None,
     )
     config.model.network.update(
         dict(edge=16, code_size=96, features=4, feature_frequencies=8, feature_code_size=32),

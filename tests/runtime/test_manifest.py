@@ -10,6 +10,7 @@ import pytest
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.licences import Licence
 from mscn_tf.runtime.manifest import MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, Manifest
 from mscn_tf.runtime.values import Values
 from tests.runtime import odd_manifests
@@ -24,13 +25,16 @@ def parsed(record) -> Manifest:
 
 
 def test_what_is_stored_is_read_and_all_of_it_kept():
-    manifest = parsed({**GOOD, "licence": {"name": "CC0"}})
+    terms = {"data": "a", "terms": "CC0-1.0", "attribution": "c"}
+    manifest = parsed({**GOOD, "licence": terms, "other": {"name": "x"}})
     for entry in fields(Manifest):
-        if entry.name not in ("record", "values", "qualities"):
+        if entry.name not in ("record", "values", "qualities", "licence"):
             assert getattr(manifest, entry.name) == GOOD[entry.name], entry.name
     assert manifest.values == Values(-1.0, 1.0, "float32")
     assert manifest.qualities == tuple(range(1, 11))
-    assert manifest.record["licence"] == {"name": "CC0"}
+    assert manifest.licence == Licence("a", "CC0-1.0", "c")
+    assert manifest.record["licence"] == terms
+    assert manifest.record["other"] == {"name": "x"}
 
 
 def test_what_is_missing_has_its_default():
@@ -38,6 +42,7 @@ def test_what_is_missing_has_its_default():
     manifest = parsed(least)
     assert (manifest.codec, manifest.tile_overlap, manifest.code_size) == ("tiles", 0, None)
     assert (manifest.model, manifest.rate_weight, manifest.training) == (None, None, None)
+    assert manifest.licence is None
     assert (manifest.values, manifest.qualities) == (Values(), ())
 
 
@@ -57,6 +62,7 @@ def changed(path: str, value, good=GOOD) -> dict:
         ("name", "\x1b[31mred", r"name is '\\x1b\[31mred', not a short printable text"),
         ("name", "a\u202eb", r"name is 'a\\u202eb'"),
         ("name", "", "name is ''"),
+        ("licence", {"data": "a"}, "licence has not just the entries attribution, data, terms"),
         ("name", "x" * 101, "name is 'x{39}[.]{3}"),
         ("codec", 3, "codec is 3"),
         ("modality", "smell", "modality is 'smell', not one of image, "),

@@ -77,7 +77,9 @@ def adapted(modulation, log_alpha=None, seed=0):
 
 def test_every_round_trip():
     for base, granularity, target in CASES:
-        modulation = GatedModulation(BASES[base](SIZES), granularity, target, 0.7, dtype="float64")
+        modulation = GatedModulation(
+            BASES[base](SIZES), granularity, target, 0.7, True, 0.5, -0.2, 1.3, 0.1, dtype="float64"
+        )
         inputs = adapted(modulation)
         check_layer(modulation, {**inputs, **modulation.noise(B, [1, 2])})
 
@@ -276,6 +278,55 @@ def test_meta_gradient_equals_finite_differences(granularity, target):
         difference = (ends[0] - ends[1]) / (2 * h)
         assert abs(difference) > 1e-4
         np.testing.assert_allclose(tf.reduce_sum(gradient * direction), difference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("base", ["weights", "shift"])
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("granularity", ["unstructured", "group"])
+def test_ahead_is_the_gradient_that_the_step_to_come_makes(base, granularity, sampled):
+    """Against finite differences in each gate, at the code of a small step."""
+    modulation = make(base, granularity, "delta", WIDTH_SIZES)
+    network = make_network(modulation)
+    x, signals, size = normal(7, 2), normal(B, 7, 3), 1e-4
+    starts = np.random.default_rng(0).choice([-9.0, -0.8, 0.3, 1.5, 9.0], modulation.gate_count)
+    modulation.gates.log_alpha.assign(starts)
+    inputs = modulation.initial(B)
+    # Such noise as leaves no gate below a tenth, where looking ahead is cautious.
+    noise = {"noise": tf.fill([B, modulation.gate_count], tf.constant(0.6, tf.float64))}
+    noise = noise if sampled else {}
+
+    def error(adapted):
+        return tf.reduce_mean((network(x, {**adapted, **noise}) - signals) ** 2, [1, 2])
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        total = tf.reduce_sum(error(inputs))
+    gradients = tape.gradient(total, inputs)
+    assert not np.any(gradients["log_alpha"])  # of itself the error says nothing
+    found = modulation.ahead({**inputs, **noise}, gradients["code"], size).numpy()
+    code, h = -size * gradients["code"], 1e-3
+    differences = []
+    for direction in h * np.eye(modulation.gate_count):
+        ends = [
+            error({"code": code, "log_alpha": inputs["log_alpha"] + sign * direction})
+            for sign in (1, -1)
+        ]
+        differences.append((ends[0] - ends[1]) / (2 * h))
+    wanted = np.stack(differences, axis=1)
+    assert np.abs(wanted[0] - wanted[1]).max() > 0.1 * np.abs(wanted).max()  # each signal's own
+    np.testing.assert_allclose(found, wanted, rtol=0.01, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_looking_ahead_is_cautious_where_a_gate_is_nearly_closed():
+    modulation = make("shift", "modulation", "delta")
+    z = np.array([0.02, 0.05, 0.2, 0.5] + [0.0] * 5)
+    log_alpha = np.where(z > 0, np.log((z + 0.1) / (1.1 - z)), -9)
+    gradient, size = normal(1, 9), 0.3
+    inputs = {"code": 0 * gradient, "log_alpha": tf.constant(log_alpha[None])}
+    found = modulation.ahead(inputs, gradient, size)
+    slope = (z + 0.1) * (1.1 - z) / 1.2 * (z > 0)
+    wanted = -size * gradient**2 / np.maximum(z, 0.1) * slope
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 @settings(deadline=None, max_examples=15)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -139,7 +140,7 @@ def test_noise_is_a_function_of_its_seed():
 
 
 def test_round_trips():
-    layer = HardConcrete(5, initial_open=0.3, beta=0.5, gamma=-0.2, zeta=1.3)
+    layer = HardConcrete(5, initial_open=0.3, beta=0.5, gamma=-0.2, zeta=1.3, floor=0.1)
     log_alpha = np.random.default_rng(0).normal(size=[4, 5]).astype("f4")
     check_layer(layer, log_alpha)
 
@@ -159,6 +160,31 @@ def test_layer_uses_its_own_constants():
     np.testing.assert_allclose(layer(log_alpha, noise), [[s * 1.5 - 0.2]])
     np.testing.assert_allclose(layer(log_alpha), [[sigmoid(0.4) * 1.5 - 0.2]])
     np.testing.assert_allclose(layer.expected_l0(log_alpha), [sigmoid(0.4 - 0.5 * np.log(2 / 13))])
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.05])
+def test_a_start_that_training_drives_out_stays_within_bounds(floor):
+    """At a floor every gate is still a little open, and can be moved."""
+    layer = HardConcrete(2, floor=floor, gamma=-0.2, zeta=1.3)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([layer.log_alpha])
+    for _ in range(2):
+        optimizer.apply_gradients([(tf.constant([500.0, -500.0]), layer.log_alpha)])
+    least, most = layer.log_alpha.numpy()
+    assert most == hard_concrete.LIMIT
+    gates = layer(layer.initial(1))[0].numpy()
+    assert gates[1] == 1
+    if floor:
+        np.testing.assert_allclose(gates[0], floor, rtol=1e-5)
+    else:
+        assert least == -hard_concrete.LIMIT
+        assert gates[0] == 0
+
+
+@pytest.mark.parametrize("floor", [-0.1, 1.0])
+def test_wrong_floors_are_refused(floor):
+    with pytest.raises(ValueError, match="floor must be at least 0 and less than 1"):
+        HardConcrete(3, floor=floor)
 
 
 @pytest.mark.parametrize(

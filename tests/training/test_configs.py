@@ -120,7 +120,7 @@ SHRINK = {"tiles": shrink_tiles, "pyramid": shrink_pyramid}
 
 
 # Its graph, of 36 small networks, takes most of a minute to trace.
-TRACED_SLOWLY = {"photo": pytest.mark.slow}
+TRACED_SLOWLY = {"photo": pytest.mark.slow, "photo_bsds500": pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ TRACED_SLOWLY = {"photo": pytest.mark.slow}
 )
 def test_codec(name, tmp_path):
     config = config_of(f"mscn_tf.configs.{name}")
-    assert config.name == name
+    assert config.name == name.replace("_", "-")
     use_data(config, tmp_path)
     SHRINK[config.codec](config)
     trainer = trainer_of(config.codec)(config)

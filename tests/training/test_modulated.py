@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import parameters
@@ -19,7 +20,7 @@ DATA = signals()
 
 
 def trainer_of(one, begin=None):
-    return ModulatedTrainer(one.config, DATA.train, DATA.coordinates, DATA.test, begin)
+    return ModulatedTrainer(one.config, DATA.train, DATA.coordinates, DATA.validation, begin)
 
 
 def trained(one, workdir, begin=None):
@@ -60,7 +61,7 @@ def interrupted(one, workdir, monkeypatch, at, begin=None):
 def gates():
     """A run of gates, long enough for their price to do its work."""
     config = get_config()
-    config.update(steps=80, anneal=(0.0, 0.5), first_price=0.3, price_rate=0.2)
+    config.update(steps=80, anneal=(0.0, 0.5), first_price=0.3, price_rate=0.2, evaluate_every=5)
     (one,) = runs(config, "MSCN, delta")
     return one
 
@@ -73,15 +74,99 @@ def of_gates(gates, tmp_path_factory):
 
 def test_errors_fall_and_the_density_follows_what_is_wanted(of_gates):
     trainer, told = of_gates
-    errors, density = (np.array(list(told[f"train/{k}"].values())) for k in ("error", "density"))
+    errors, density, kept = (
+        np.array(list(told[f"train/{k}"].values())) for k in ("error", "density", "kept")
+    )
     assert np.mean(errors[20:30]) < 0.6 * errors[0]
     assert density[0] > 0.85
-    assert 0.14 < np.mean(density[-10:]) < 0.28  # 0.2 is wanted
-    kept = told["held out/kept"]
-    assert kept[80] < 0.5
+    assert 0.14 < np.mean(kept[-10:]) < 0.28  # 0.2 is wanted
+    assert told["held out/kept"][80] < 0.5
     assert len(set(told["held out/price"].values())) > 1
     # The gates learned where to start: not all in the same place any more.
     assert np.std(trainer.fit.modulation.gates.log_alpha) > 0.05
+
+
+def test_what_is_kept_in_the_end_is_the_best_of_the_sparse_averages(of_gates):
+    """No raw weights, none from before the wanted density, none that a later evaluation beats."""
+    trainer, told = of_gates
+    dense = 1.05 * trainer.config.density
+    sparse = [
+        psnr
+        for (step, psnr), kept in zip(told["held out/psnr"].items(), told["held out/kept"].values())
+        if step >= 40 and kept <= dense
+    ]
+    assert sparse
+    before = [v.numpy() for v in trainer.fit.variables]
+    try:
+        fit = trainer.freeze()
+        adapted = fit.fit(DATA.validation, DATA.coordinates)
+        errors = fit.errors(adapted, DATA.validation, DATA.coordinates)
+        np.testing.assert_allclose(np.mean(-10 * np.log10(errors)), max(sparse), rtol=1e-5)
+        assert np.any(before[0] != fit.variables[0].numpy())
+    finally:
+        for variable, value in zip(trainer.fit.variables, before):
+            variable.assign(value)
+
+
+def test_where_no_evaluation_was_sparse_enough_the_last_average_is_kept():
+    (one,) = runs(get_config(), "MSCN, delta")
+    trainer = trainer_of(one)
+    for step in range(3):
+        trainer.update(step)
+    trainer.evaluate()
+    averages = [shadow.numpy() for shadow in trainer.average.shadows]
+    found = trainer.freeze().trainable_variables
+    for variable, average in zip(found, averages):
+        np.testing.assert_array_equal(variable, average)
+
+
+def test_outer_rates_fall_alike_in_short_and_long_runs():
+    """By the square root of the steps beyond a constant number, and by a cosine over the run."""
+    config = get_config()
+    config.optimizer.constant = 100
+    for steps in (200, 20_000):
+        config.steps = steps
+        (one,) = runs(config, "dense")
+        rate = trainer_of(one).optimizers[0].learning_rate
+        rate = rate if callable(rate) else trainer_of(one).optimizers[0]._learning_rate
+        found = [float(rate(tf.constant(step))) for step in (0, 100, steps)]
+        first = config.optimizer.rate
+        cosine = 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * 100 / steps))
+        wanted = [first, first * cosine, first * 0.05 * np.sqrt(100 / steps)]
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("follows", ["stored", "expected"])
+def test_the_price_follows_the_count_that_it_is_told_to(follows):
+    config = get_config()
+    config.update(price_follows=follows, price_rate=0.1)
+    (one,) = runs(config, "MSCN, delta")
+    trainer = trainer_of(one)
+    before = float(trainer.fit.price)
+    metrics = trainer.update(0)
+    counted = float(metrics["kept" if follows == "stored" else "density"])
+    other = float(metrics["density" if follows == "stored" else "kept"])
+    assert abs(counted - other) > 0.01
+    wanted = before * (counted / trainer.wanted_density(0)) ** 0.1
+    np.testing.assert_allclose(float(trainer.fit.price), wanted, rtol=1e-5)
+
+
+def test_a_price_that_nothing_answers_stays_within_a_factor():
+    (one,) = runs(get_config(), "MSCN, delta")
+    one.config.price_rate = 5.0
+    trainer, first = trainer_of(one), one.config.first_price
+    for density, bound in ((1.0, 1e3 * first), (0.0, 1e-3 * first)):
+        for _ in range(12):
+            trainer._follow(100, density)
+        np.testing.assert_allclose(float(trainer.fit.price), bound, rtol=1e-5)
+
+
+def test_an_unknown_count():
+    config = get_config()
+    config.price_follows = "moon"
+    (one,) = runs(config, "MSCN, delta")
+    with pytest.raises(MscnError, match="price_follows=moon: must be one of stored, expected"):
+        trainer_of(one)
 
 
 def test_what_density_is_wanted(gates):
@@ -217,13 +302,30 @@ def test_points_of_each_step(tmp_path):
 def test_gradient_gates_follow_the_wanted_density(tmp_path):
     config = get_config()
     config.update(steps=80, anneal=(0.0, 0.5), first_price=0.3, price_rate=0.2)
-    config.arms["MSCN, delta"].change.model.sparsity = "gradient"
+    config.arms["MSCN, delta"].change.model.update(sparsity="gradient")
+    config.model.sampled = True
+    config.price_follows = "expected"
+    config.optimizer.gate_rate = 0.1
     (one,) = runs(config, "MSCN, delta")
     trainer = trained(one, tmp_path)
     density = list(scalars(tmp_path)["train/density"].values())
     assert density[0] > 0.85
     assert 0.1 < np.mean(density[-10:]) < 0.4
-    moving = trainer.fit.step_sizes["code"].moving()
+    moving = trainer.fit.step_sizes["code"].moving().numpy()
     code = trainer.fit.fit(DATA.test, DATA.coordinates)["code"].numpy()
     assert 0 < moving.sum() < len(moving)
     assert not np.any(code[:, ~moving])
+
+
+def test_replicas_draw_gates_of_their_own():
+    """Slices of one batch, in one step, that hold the same signals."""
+    config = get_config()
+    config.arms["MSCN, delta"].change.model.sampled = True
+    (one,) = runs(config, "MSCN, delta")
+    trainer = trainer_of(one)
+    coordinates = np.broadcast_to(DATA.coordinates, (2, *DATA.coordinates.shape))
+    errors = [
+        trainer._losses(DATA.train[:2], coordinates, tf.constant([[0, 4]] * 2), numbers)[0]
+        for numbers in (tf.constant([0, 1]), tf.constant([2, 3]))
+    ]
+    assert np.all(errors[0] != errors[1])

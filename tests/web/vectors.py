@@ -224,6 +224,15 @@ def fields() -> list[dict[str, Any]]:
     lossless = Encoder.load(bundle).encode(values, lossless=True)
     view = {"item": 1, "region": (2, 1, 9, 5)}
     found += [field(lossless, bundle, item=1), field(lossless, bundle, **view, size=(20, 3))]
+    bundle = GOLDEN / "v1interpolation.mscnb"
+    for path in sorted(GOLDEN.glob("v1interpolation_*.mscn")):
+        found.append(field(path.read_bytes(), bundle, item=0))
+    bounded = (GOLDEN / "v1interpolation_bounded.mscn").read_bytes()
+    found.append(field(bounded, bundle, item=1, region=(2, 1, 9, 5), size=(20, 3)))
+    shipped = SHIPPED / f"field{SUFFIX}"
+    rows, columns = np.mgrid[:41, :73]
+    waves = (260 + 9 * np.sin(rows / 7) * np.cos(columns / 5)).astype(np.float32)[..., None]
+    found.append(field(Encoder.load(shipped).encode(waves, max_error=0.01), shipped, item=0))
     if "temperature" in Bundle.names():
         planet, bundle = (SAMPLES / "planet.mscn").read_bytes(), SHIPPED / f"temperature{SUFFIX}"
         found.append(field(planet, bundle, item=6))

@@ -15,13 +15,17 @@ def get_config(size: str = "cpu") -> ConfigDict:
     )
     config.title = config.title.replace("all weights adapted", "gates at a tenth")
 
-    def arm(**model: Any) -> dict[str, Any]:
-        return dict(method="gates", change=dict(model=dict(sparsity="gates", **model)))
+    def arm(price_follows: str = "stored", **model: Any) -> dict[str, Any]:
+        change = dict(model=dict(sparsity="gates", **model), price_follows=price_follows)
+        return dict(method="gates", change=change)
+
+    # Shared gates that were deterministic in training could close but not open again.
+    shared: dict[str, Any] = dict(per_signal=False, sampled=True, price_follows="expected")
 
     with config.unlocked():
         config.arms = {
             "MSCN": arm(),
-            "one mask for all signals": arm(per_signal=False),
+            "one mask for all signals": arm(**shared),
             "one step size": arm(meta_sgd=False),
             "first order": arm(first_order=True),
             "1 inner step": arm(steps=1),

@@ -64,7 +64,7 @@ def get_config(what: str = "faces") -> ConfigDict:
     config = pruning_faces.get_config(size or "cpu")
     config.update(name=f"modulations_{signals}", kept=(0.4, 0.1, 0.04), points=512)
     config.title = f"{signals.capitalize()}, modulations of a SIREN"
-    config.model.update(width=64, depth=5, modulation="shift", gate_step_size=1e3)
+    config.model.update(width=64, depth=5, modulation="shift", gate_step_size=3.0)
     config.optimizer.rate = 1e-3
     config.adam.steps = 0
     with config.unlocked():

@@ -23,6 +23,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
             anneal=(0.0, 0.6),  # shares of the run between which the wanted density falls
             first_price=0.01,  # of the density, in squared errors
             price_rate=0.015,
+            price_follows="stored",
             xla=False,
             precision="float32",
             model=dict(
@@ -38,18 +39,32 @@ def get_config(size: str = "cpu") -> ConfigDict:
                 target="delta",
                 per_signal=True,
                 initial_open=0.9,
+                temperature=2 / 3,
+                stretch=(-0.1, 1.1),
+                floor=0.02,
+                sampled=False,  # gates, in training
+                look_ahead=True,
                 steps=3,  # inner ones
+                per_step=True,
                 first_order=False,
                 meta_sgd=True,
                 step_size=0.01,
-                gate_step_size=3e5,
+                gate_step_size=60.0,
+                step_size_factor=30.0,
             ),
             optimizer=dict(
-                rate=3e-3, step_size_rate=0.02, gate_rate=0.03, clip=0.1, schedule_steps=0
+                rate=3e-3,
+                step_size_rate=0.02,
+                gate_rate=0.03,
+                clip=0.1,
+                constant=600,  # steps after which rates fall by the square root of the steps
+                average=0.99,
+                schedule_steps=0,
             ),
             data=dict(
                 train="../shared/data/celeba/**/*.jpg", edge=32, held_out=200, test=64, options={}
             ),
+            frozen_threshold=0.2,  # gates that signals don't adapt are closed up to there
             adam=dict(steps=100, rate=1e-3, signals=32),
             other_steps=(),
             quantiser_steps=(),
@@ -61,7 +76,12 @@ def get_config(size: str = "cpu") -> ConfigDict:
                     # Gates on theta0 itself feel far steeper gradients than gates on an update.
                     change=dict(
                         model=dict(
-                            sparsity="gates", target="all", gate_step_size=1.0, initial_open=0.99
+                            sparsity="gates",
+                            target="all",
+                            gate_step_size=2e-4,
+                            initial_open=0.99,
+                            floor=0.0,
+                            sampled=True,
                         ),
                         optimizer=dict(gate_rate=0.05),
                     ),
@@ -94,7 +114,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
                 "scratch": dict(method="scratch"),
             },
             log_every=200,
-            evaluate_every=600,
+            evaluate_every=200,
             checkpoint_every=200,
         )
     )

@@ -1,0 +1,59 @@
+"""Gates of each signal against one mask, and what each change to them brings, on faces.
+
+``gates_faces.py`` trains for 600 steps, ``gates_faces.py:STEPS`` for as many as it says, and then
+without the arms that leave something out.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from mscn_tf.configs.experiments import pruning_faces
+
+SHORT = 600
+
+
+def get_config(steps: str = "") -> ConfigDict:
+    """A tenth of all parameters wanted, in real bytes."""
+    if steps and not steps.isdigit():
+        raise ValueError(f"{steps}: must be a number of steps")
+    config = pruning_faces.get_config("cpu")
+    config.update(
+        name=f"gates_faces_{steps or SHORT}",
+        kept=(0.1,),
+        steps=int(steps or SHORT),
+        other_steps=(5, 10),
+        quantiser_steps=(0.3, 1.0, 1.5),
+    )
+    config.title = f"Faces of 32x32, SIREN 48x3, {config.steps} steps"
+
+    def arm(price_follows: str = "stored", **model: Any) -> dict[str, Any]:
+        change = dict(model=dict(sparsity="gates", **model), price_follows=price_follows)
+        return dict(method="gates", change=change)
+
+    mask = config.arms["one mask of updates"]
+    one_size: dict[str, Any] = dict(per_step=False)
+    as_expected: dict[str, Any] = dict(price_follows="expected")
+    without = {
+        "one size for all steps": arm(**one_size),
+        "first step by the price alone": arm(look_ahead=False),
+        "price of the expected number": arm(**as_expected),
+        "sampled gates": arm(sampled=True),
+        "gates that may start closed": arm(floor=0.0),
+        "none of the four": arm(**one_size, **as_expected, look_ahead=False, sampled=True),
+    }
+    with config.unlocked():
+        config.arms = {
+            "MSCN": arm(),
+            "one mask of updates": mask,
+            **(without if config.steps == SHORT else {}),
+            "functa, all shifts": dict(method="dense", change=dict(model=dict(modulation="shift"))),
+            **{
+                f"COIN++, {count} latents": dict(
+                    method="dense",
+                    change=dict(model=dict(modulation="latent", latent_size=count)),
+                )
+                for count in (64, 128)
+            },
+        }
+    return config
