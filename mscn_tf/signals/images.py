@@ -28,6 +28,7 @@ from mscn_tf.signals.picture_files import (
     open_picture,
     write_picture,
 )
+from mscn_tf.signals.picture_files import read_picture as read_picture
 from mscn_tf.signals.signal import Selection, Signals
 from mscn_tf.signals.transparency import squeezed
 
