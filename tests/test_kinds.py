@@ -30,6 +30,11 @@ OWN = {
         runtime.wavelet codec.pyramid_encoding fitting.pyramid
         entropy.pyramid_context entropy.sign_context training.pyramid export.pyramid_bundle
     """.split(),
+    "interpolation": """
+        runtime.interpolations runtime.interpolation runtime.neighbourhoods
+        codec.interpolation_encoding entropy.interpolation_context signals.field_sets
+        training.interpolation export.interpolation_bundle
+    """.split(),
 }
 MODULES = {f"mscn_tf.{name}" for names in OWN.values() for name in names}
 # The float functions of any kind are written by these, which `mscn export` imports.
