@@ -81,4 +81,4 @@ def test_licences_are_told_of_what_is_locked():
     table = (ROOT / "docs" / "licences.md").read_text()
     told = re.findall(r"^\| \**([\w.-]+)\** \| [^|]+ \| [^|]*\|$", table, re.MULTILINE)
     locked = {canonicalize_name(one.name) for one, _ in entries("requirements.lock")}
-    assert {*told} - {"package"} == locked
+    assert {*told} - {"package", "codec"} == locked

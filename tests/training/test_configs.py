@@ -116,7 +116,16 @@ def shrink_pyramid(config: ConfigDict) -> None:
     config.model.signs.hidden = 4
 
 
-SHRINK = {"tiles": shrink_tiles, "pyramid": shrink_pyramid}
+def shrink_interpolation(config: ConfigDict) -> None:
+    config.update(batch=16)
+    config.model.update(hidden=4, last=3, filters=2)
+
+
+SHRINK = {
+    "tiles": shrink_tiles,
+    "pyramid": shrink_pyramid,
+    "interpolation": shrink_interpolation,
+}
 
 
 # Its graph, of 36 small networks, takes most of a minute to trace.

@@ -6,7 +6,7 @@ import numpy as np
 
 from mscn_tf.configs.voxels32 import get_config
 from mscn_tf.runtime.occupancy import Occupancy
-from mscn_tf.training.train import signal_trainer
+from mscn_tf.training.tiles import signal_trainer
 
 
 def boxes(count, seed):

@@ -1,7 +1,7 @@
 """Gates of each signal against one mask, and what each change to them brings, on faces.
 
-``gates_faces.py`` trains for 600 steps, ``gates_faces.py:STEPS`` for as many as it says, and then
-without the arms that leave something out.
+``gates_faces.py`` trains for 600 steps, ``gates_faces.py:STEPS`` for as many as it says
+(``gates_faces.py:paper`` for 20,000), and then without the arms that leave something out.
 """
 
 from typing import Any
@@ -11,17 +11,19 @@ from ml_collections import ConfigDict
 from mscn_tf.configs.experiments import pruning_faces
 
 SHORT = 600
+SIZES = {"cpu": SHORT, "paper": 20000}
 
 
-def get_config(steps: str = "") -> ConfigDict:
+def get_config(size: str = "cpu") -> ConfigDict:
     """A tenth of all parameters wanted, in real bytes."""
-    if steps and not steps.isdigit():
-        raise ValueError(f"{steps}: must be a number of steps")
+    if size not in SIZES and not size.isdigit():
+        raise ValueError(f"{size}: must be a number of steps, cpu or paper")
+    steps = SIZES[size] if size in SIZES else int(size)
     config = pruning_faces.get_config("cpu")
     config.update(
-        name=f"gates_faces_{steps or SHORT}",
+        name=f"gates_faces_{steps}",
         kept=(0.1,),
-        steps=int(steps or SHORT),
+        steps=steps,
         other_steps=(5, 10),
         quantiser_steps=(0.3, 1.0, 1.5),
     )
