@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from mscn_tf.codec.network import functions_of
+from mscn_tf.export.axes_of_tiles import axis_of_tiles, positions
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
@@ -187,7 +188,7 @@ class Functions:
             starts, extents = known[:axes][::-1], known[axes:][::-1]
             if self._sphere:  # degrees fall from the north on
                 extents[0] = -extents[0]
-            at = [_positions(*axis) for axis in zip(starts, extents, sides)]
+            at = [positions(*axis) for axis in zip(starts, extents, sides)]
             values = (self._on_sphere if self._sphere else self._on_tiles)(symbols, at, quality)
             return {name: self._restored(values)}
 
@@ -290,7 +291,7 @@ class Functions:
         """Values ``[B, .., C]`` at positions along each axis, ``[n]`` float64 in samples."""
         batch, tiles = tf.shape(symbols)[0], tf.unstack(tf.shape(symbols))[1:-1]
         edge, overlap = self._manifest.tile_edge, self._manifest.tile_overlap
-        axes = [_axis_of_tiles(u, count, edge, overlap) for u, count in zip(at, tiles)]
+        axes = [axis_of_tiles(u, count, edge, overlap) for u, count in zip(at, tiles)]
         for number, axis in enumerate(axes, start=1):
             symbols = tf.gather(symbols, axis.tiles, axis=number)
         shown = tf.unstack(tf.shape(symbols))[1:-1]
@@ -333,61 +334,6 @@ class Functions:
         if kind.dtype == "float32":
             return values
         return tf.cast(tf.round(tf.clip_by_value(values, kind.low, kind.high)), kind.dtype)
-
-
-class _AxisOfTiles(NamedTuple):
-    """Positions along an axis of tiles.
-
-    Attributes:
-      tiles: int32 ``[T]``, the tiles that are needed.
-      coordinates: float32 ``[T, P]``, of each the P points from the first position it covers.
-      parts: for each tile that may cover a position, int32 ``[n]``, place among the T * P points,
-        and float32 ``[n]``, what it counts; None: all.
-    """
-
-    tiles: tf.Tensor
-    coordinates: tf.Tensor
-    parts: list[tuple[tf.Tensor, tf.Tensor | None]]
-
-
-def _axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> _AxisOfTiles:
-    """As `mscn_tf.runtime.tiles` cuts an axis, in a fixed number of operations.
-
-    Args:
-      u: float64 ``[n]``, rising positions.
-      count: int32 ``[]``, tiles along the axis.
-    """
-    stride = edge - overlap
-    covering = -(-edge // stride)  # tiles that may share a position
-    own = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
-    first = tf.maximum(own[0] - (covering - 1), 0)
-    tiles = tf.range(first, own[-1] + 1)
-    origin = tf.cast(tiles * stride, tf.float64)
-    begins = tf.reduce_sum(tf.cast(u[None] < origin[:, None], tf.int32), 1)
-    ends = tf.reduce_sum(tf.cast(u[None] < origin[:, None] + edge, tf.int32), 1)
-    points = tf.reduce_max(ends - begins)
-    at = tf.minimum(begins[:, None] + tf.range(points), tf.size(u) - 1)
-    coordinates = 2.0 * (tf.gather(u, at) - origin[:, None]) / edge - 1.0
-    parts = []
-    for back in range(covering):
-        tile = tf.maximum(own - back, first)
-        within = u - tf.cast(tile * stride, tf.float64)
-        place = tf.range(tf.size(u)) - tf.gather(begins, tile - first)
-        place = (tile - first) * points + tf.clip_by_value(place, 0, points - 1)
-        share = None
-        if overlap:  # from one tile to the next in a straight line
-            rise = tf.clip_by_value(within / overlap, 0.0, 1.0)
-            fall = 1.0 - tf.clip_by_value((within - stride) / overlap, 0.0, 1.0)
-            share = tf.where(tile > 0, rise, 1.0) * tf.where(tile < count - 1, fall, 1.0)
-            share = tf.cast(tf.where(own - back >= first, share, 0.0), tf.float32)
-        parts.append((place, share))
-    return _AxisOfTiles(tiles, tf.cast(coordinates, tf.float32), parts)
-
-
-def _positions(start: tf.Tensor, extent: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """float64 ``[count]``: centres of equal parts of ``[start, start + extent)``."""
-    middles = tf.cast(tf.range(count), tf.float64) + 0.5
-    return start + middles * (extent / tf.cast(count, tf.float64))
 
 
 def _cosine(angle: tf.Tensor) -> tf.Tensor:

@@ -148,7 +148,7 @@ SHIPPED = {
     "pruning_faces": pruning_faces.get_config,
     "ablations_faces": ablations_faces.get_config,
     "kinds_faces": kinds_faces.get_config,
-    "gates_faces": lambda size: gates_faces.get_config("" if size == "cpu" else "6000"),
+    "gates_faces": gates_faces.get_config,
     **{
         f"modulations {what}": lambda size, what=what: modulations.get_config(
             what if size == "cpu" else f"{what}-{size}"
