@@ -23,7 +23,8 @@ OWN = {
         codec.tile_encoding codec.encoder codec.network
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start
-        export.tile_bundle export.functions export.axes_of_tiles export.saved_model export.onnx export.tflite
+        export.tile_bundle export.functions export.axes_of_tiles
+        export.saved_model export.onnx export.tflite
     """.split(),
     "pyramid": """
         runtime.pyramids runtime.pyramid_prior runtime.pyramid_scales runtime.pyramid_signs
