@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,6 +13,8 @@ from tqdm import tqdm
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import goes_round
+from mscn_tf.runtime.interpolation import in_steps
 from mscn_tf.runtime.interpolations import Field, Interpolations
 from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE
 from mscn_tf.runtime.quality import HIGHEST, LOWEST
@@ -19,7 +22,6 @@ from mscn_tf.runtime.quality import HIGHEST, LOWEST
 # Bounds of the lowest and the highest quality, as shares of a field's own range.
 _COARSEST, _FINEST = 3e-2, 1e-5
 _ESTIMATED = 3  # fields that estimates look at
-_TURN = 360.0
 
 
 class InterpolationEncoder:
@@ -36,7 +38,9 @@ class InterpolationEncoder:
         self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
     ) -> InterpolationEncoding:
         """As `codec.encoding.Encoder` has it; there is nothing to choose anew."""
-        return InterpolationEncoding(self._scheme, parts, _goes_round(metadata), bar)
+        longitudes = (metadata or {}).get("longitude")  # without coordinates it is the sphere
+        periodic = longitudes is None or goes_round(longitudes)
+        return InterpolationEncoding(self._scheme, parts, periodic, bar)
 
 
 class InterpolationEncoding:
@@ -56,23 +60,23 @@ class InterpolationEncoding:
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
-        self._bar.reset(len(self._fields))
-        coded = []
-        for field in self._fields:
-            coded.append(self._coded(field, thrift * _share(q16) * float(np.ptp(field))))
-            self._bar.update()
-        return self._parts.pack(coded, q16, 1)
+        share = thrift * _share(q16)
+        return self._packed([share * float(np.ptp(field)) for field in self._fields], q16)
 
     def file_within(self, bound: float) -> bytes:
         """The file in which no value is off by more than a bound."""
-        self._bar.reset(len(self._fields))
-        coded = []
-        for field in self._fields:
-            coded.append(self._coded(field, bound))
-            self._bar.update()
-        container = Container.from_bytes(self._parts.pack(coded, HIGHEST, 1))
+        container = Container.from_bytes(self._packed([bound] * len(self._fields), HIGHEST))
         nothing = [b""] * container.items
         return replace(container, error_bound=float(bound), residuals=nothing).to_bytes()
+
+    def _packed(self, bounds: Sequence[float], q16: int) -> bytes:
+        """The file of all fields, each within a bound of its own."""
+        self._bar.reset(len(self._fields))
+        coded = []
+        for field, bound in zip(self._fields, bounds):
+            coded.append(self._coded(field, bound))
+            self._bar.update()
+        return self._parts.pack(coded, q16, 1)
 
     def _estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
@@ -95,24 +99,10 @@ class InterpolationEncoding:
                 f"max_error={bound:g} is too small for float32 values of up to "
                 f"{np.abs(field).max():g}; raise it, or take --lossless"
             )
-        first = np.float32(field[0, 0])
-        values = np.rint((field - float(first)) * (2.0**FRACTION / float(step)))
-        payload, _ = self._scheme.coder.encode(values, self._periodic)
-        return Field(first, step, self._periodic, payload)
+        payload, _ = self._scheme.coder.encode(in_steps(field, float(step)), self._periodic)
+        return Field(np.float32(field[0, 0]), step, self._periodic, payload)
 
 
 def _share(q16: int) -> float:
     """The bound at a quality in sixteenths, as a share of a field's range."""
     return float(_COARSEST * (_FINEST / _COARSEST) ** ((q16 - LOWEST) / (HIGHEST - LOWEST)))
-
-
-def _goes_round(metadata: dict[str, Any] | None) -> bool:
-    """Whether a file's longitudes go round the Earth, the last one a step before the first."""
-    longitudes = (metadata or {}).get("longitude")
-    if longitudes is None:
-        return True  # a field without coordinates covers the sphere
-    apart = np.diff(longitudes)
-    if len(apart) == 0:
-        return False
-    left = _TURN - abs(longitudes[-1] - longitudes[0])
-    return bool(abs(left - np.abs(apart).mean()) < 0.5 * np.abs(apart).mean())

@@ -8,7 +8,13 @@ import numpy as np
 
 from mscn_tf.runtime.tables import FREQUENCY_BITS
 
+_LARGEST_SUPPORT = 2000
 _PSEUDO_COUNT = 200.0  # symbols that the learned distribution counts for beside measured ones
+
+
+def supports(log_scales: np.ndarray) -> np.ndarray:
+    """Largest symbol of each table, far enough out that an escape is rare: int64 ``[T]``."""
+    return np.minimum(np.ceil(12 * np.exp(log_scales)) + 1, _LARGEST_SUPPORT).astype(np.int64)
 
 
 def whole_frequencies(probabilities: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.entropy.frequencies import pooled_frequencies
+from mscn_tf.entropy.frequencies import pooled_frequencies, supports
 from mscn_tf.stack.compression import lower_bound, upper_bound
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
@@ -15,7 +15,7 @@ LOG_SCALE_FIRST = -3.0
 LOG_SCALE_SPACING = 0.1
 SCALES = 101
 MIXTURE = (1.0, 0.0, 0.5)  # where training starts
-_LARGEST_SUPPORT = 2000
+_LOG_SCALES = LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES)
 
 
 def bits(mixture: tf.Tensor, symbols: tf.Tensor, log_scales: tf.Tensor) -> tf.Tensor:
@@ -44,12 +44,6 @@ def _mass(size: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
     return tf.where(size < 0.5, 1 - tf.exp(-0.5 * rate), other)
 
 
-def supports() -> np.ndarray:
-    """Largest symbol of each table, far enough out that an escape is rare: int64 ``[SCALES]``."""
-    scales = np.exp(LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES))
-    return np.minimum(np.ceil(12 * scales) + 1, _LARGEST_SUPPORT).astype(np.int64)
-
-
 def measured_tables(
     mixture: tf.Tensor, symbols: np.ndarray, index: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -60,14 +54,14 @@ def measured_tables(
       symbols: whole numbers ``[n]``.
       index: their tables.
     """
-    learned = []
-    for number, support in enumerate(supports()):
-        values = tf.range(-support, support + 1, dtype=tf.float32)
-        scale = tf.fill(tf.shape(values), LOG_SCALE_FIRST + LOG_SCALE_SPACING * number)
+    learned, support = [], supports(_LOG_SCALES)
+    for largest, log_scale in zip(support, _LOG_SCALES):
+        values = tf.range(-largest, largest + 1, dtype=tf.float32)
+        scale = tf.fill(tf.shape(values), tf.constant(log_scale, tf.float32))
         inside = np.exp2(-bits(mixture, values, scale).numpy().astype(np.float64))
         learned.append(np.append(inside, max(1.0 - inside.sum(), 1e-9)))
     return {
-        "support": supports().astype(np.int32),
-        "frequencies": pooled_frequencies(learned, supports(), symbols, index).astype(np.uint32),
+        "support": support.astype(np.int32),
+        "frequencies": pooled_frequencies(learned, support, symbols, index).astype(np.uint32),
         "centroid": np.zeros([SCALES, 2]),
     }

@@ -31,6 +31,15 @@ def global_grid(shape: Sequence[int]) -> list[np.ndarray]:
     return [-centres(height) * np.pi / 2, (np.arange(width) + 0.5) * 2 * np.pi / width]
 
 
+def goes_round(longitudes: Sequence[float]) -> bool:
+    """Whether longitudes, in degrees, go round the Earth: the last one a step before the first."""
+    apart = np.abs(np.diff(longitudes))
+    if len(apart) == 0:
+        return False
+    left = 360.0 - abs(longitudes[-1] - longitudes[0])
+    return bool(abs(left - apart.mean()) < 0.5 * apart.mean())
+
+
 def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """float64 [H, W]: shares of the sphere, adding up to 1, that are nearest to each point.
 

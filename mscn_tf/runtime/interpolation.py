@@ -222,6 +222,16 @@ class Interpolation:
         return grid
 
 
+def in_steps(values: np.ndarray, step: float) -> np.ndarray:
+    """float64 [H, W], as `Interpolation.encode` takes it: whole numbers of 2^-FRACTION steps.
+
+    Args:
+      values: float64 [H, W]; the first one becomes 0.
+      step: in their unit.
+    """
+    return np.rint((values - values[0, 0]) * (2.0**FRACTION / step))
+
+
 def steps_to(values: np.ndarray, visit: Visit, predicted: np.ndarray) -> np.ndarray:
     """int64 [n]: whole steps from predictions to the values [H, W] of the places of a pass."""
     wanted = values[visit.rows, visit.columns].ravel()

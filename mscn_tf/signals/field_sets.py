@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.neighbourhoods import FRACTION
+from mscn_tf.runtime.grids import goes_round
+from mscn_tf.runtime.interpolation import in_steps
 
 _MOST = 12  # fields that are taken of one variable, evenly among all
 _SMALLEST_SIDE = 16
@@ -28,8 +29,7 @@ class Grid(NamedTuple):
 
     def in_steps(self, bound: float) -> np.ndarray:
         """float64 [H, W], whole numbers of 2^-FRACTION steps, each twice the bound."""
-        scaled = (self.values - self.values[0, 0]) * (2.0**FRACTION / (2 * bound))
-        return np.rint(scaled)
+        return in_steps(self.values, 2 * bound)
 
 
 def load_grids(pattern: str) -> list[Grid]:
@@ -58,11 +58,10 @@ def load_grids(pattern: str) -> list[Grid]:
 def _of_file(path: str) -> Iterator[Grid]:
     for array, longitudes in (_of_npz if path.endswith(".npz") else _of_netcdf)(path):
         fields = array.reshape(-1, *array.shape[-2:])
-        span = np.ptp(longitudes) * len(longitudes) / max(len(longitudes) - 1, 1)
         for at in np.unique(np.linspace(0, len(fields) - 1, _MOST).astype(int)):
             values = np.asarray(np.ma.filled(fields[at].astype(np.float64), np.nan))
             if np.isfinite(values).all() and np.ptp(values) > 0:
-                yield Grid(values, abs(span - 360) < 1)
+                yield Grid(values, goes_round(longitudes))
 
 
 def _of_npz(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

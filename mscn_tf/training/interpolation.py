@@ -14,7 +14,7 @@ from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_n
 from mscn_tf.runtime.interpolation import Interpolation, steps_to
 from mscn_tf.runtime.neighbourhoods import FRACTION, NEIGHBOURS, PASSES, Visit
 from mscn_tf.signals.field_sets import Grid, load_grids
-from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
+from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 
@@ -36,9 +36,11 @@ class InterpolationTrainer(Trainer):
         super().__init__(config)
         self.grids = load_grids(config.data.train)
         self.held_out = load_grids(config.data.validation)
-        self.context = InterpolationContext(**config.model, seed=config.seed)
+        self.context, self._coded_with = (
+            InterpolationContext(**config.model, seed=config.seed) for _ in range(2)
+        )
         self.context.build()
-        self._coded_with = [tf.Variable(v, trainable=False) for v in variables_of(self.context)]
+        self._coded_with.build()
         schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
         self.optimizer = tf.keras.optimizers.Adam(schedule)
         variables = trainable_variables_of([self.context])
@@ -63,8 +65,7 @@ class InterpolationTrainer(Trainer):
     def update(self, step: int) -> dict[str, tf.Tensor]:
         since = step - step % self.config.refresh
         if step == since:
-            for kept, now in zip(self._coded_with, variables_of(self.context)):
-                kept.assign(now)
+            self._coded_with.set_weights(self.context.get_weights())
         if self._made_at != since:
             self._examples, self._made_at = self._make_examples(since), since
         random = np.random.default_rng([self.config.seed, 1, step])
@@ -81,13 +82,7 @@ class InterpolationTrainer(Trainer):
 
     def _make_examples(self, step: int) -> list[tuple[np.ndarray, ...]]:
         """For each pass what `InterpolationContext.bits` takes of its places."""
-        own = variables_of(self.context)
-        now = [variable.numpy() for variable in own]
-        for variable, then in zip(own, self._coded_with):
-            variable.assign(then)
-        coder = Interpolation(self._arrays())
-        for variable, value in zip(own, now):
-            variable.assign(value)
+        coder = Interpolation(_arrays(self._coded_with))
         random = np.random.default_rng([self.config.seed, 0, step])
         low, high = np.log(self.config.relative_bounds)
         found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
@@ -97,15 +92,9 @@ class InterpolationTrainer(Trainer):
                 found[number] += examples
         return [tuple(map(np.concatenate, zip(*examples))) for examples in found]
 
-    def _arrays(
-        self, symbols: np.ndarray = _NO_SYMBOLS, index: np.ndarray = _NO_SYMBOLS
-    ) -> dict[str, np.ndarray]:
-        tables = laplace.measured_tables(self.context.mixture, symbols, index)
-        return {**freeze_networks(self.context), **tables}
-
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of `runtime.interpolation.Interpolation`."""
-        coder = Interpolation(self._arrays())
+        coder = Interpolation(_arrays(self.context))
         symbols: list[np.ndarray] = []
         index: list[np.ndarray] = []
         lowest, highest = self.config.relative_bounds
@@ -113,10 +102,10 @@ class InterpolationTrainer(Trainer):
             for relative in np.geomspace(lowest, highest, 3):
                 values = grid.in_steps(relative * np.ptp(grid.values))
                 _code_along(coder, values, grid.periodic, symbols, index)
-        return self._arrays(np.concatenate(symbols), np.concatenate(index))
+        return _arrays(self.context, np.concatenate(symbols), np.concatenate(index))
 
     def evaluate(self) -> list[Row]:
-        coder, rows = Interpolation(self._arrays()), []
+        coder, rows = Interpolation(_arrays(self.context)), []
         for relative in self.config.evaluate_bounds:
             bits = [
                 8 * len(coder.encode(values, periodic=grid.periodic)[0]) / values.size
@@ -125,6 +114,16 @@ class InterpolationTrainer(Trainer):
             ]
             rows.append((f"bound {relative:g}", {"bits a value": float(np.mean(bits))}))
         return rows
+
+
+def _arrays(
+    context: InterpolationContext,
+    symbols: np.ndarray = _NO_SYMBOLS,
+    index: np.ndarray = _NO_SYMBOLS,
+) -> dict[str, np.ndarray]:
+    """Those of `runtime.interpolation.Interpolation`, tables counted on symbols ``[n]``."""
+    tables = laplace.measured_tables(context.mixture, symbols, index)
+    return {**freeze_networks(context), **tables}
 
 
 def _code_along(
