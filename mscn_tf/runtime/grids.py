@@ -31,7 +31,7 @@ def global_grid(shape: Sequence[int]) -> list[np.ndarray]:
     return [-centres(height) * np.pi / 2, (np.arange(width) + 0.5) * 2 * np.pi / width]
 
 
-def goes_round(longitudes: Sequence[float]) -> bool:
+def goes_round(longitudes: Sequence[float] | np.ndarray) -> bool:
     """Whether longitudes, in degrees, go round the Earth: the last one a step before the first."""
     apart = np.abs(np.diff(longitudes))
     if len(apart) == 0:
