@@ -42,10 +42,9 @@ from mscn_tf.runtime.grids import axis_names, centres, global_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
 from mscn_tf.runtime.quality import LEVELS
-from mscn_tf.runtime.tiles import Tiles
+from mscn_tf.runtime.tiles import SIDES, Tiles
 from mscn_tf.stack.keras_versions import holder_of
 
-_SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
 _EXACT = 2**24  # whole numbers below are exact in float32
 
 
@@ -178,7 +177,7 @@ class Functions:
 
     def _decode_grid(self) -> tf.types.experimental.GenericFunction:
         axes = len(self._axes)
-        sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
+        sides = [tf.TensorSpec([], tf.int32, SIDES[axis]) for axis in self._axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
         name = "picture" if Modality.named(self._manifest.modality).pixels else "signal"
 

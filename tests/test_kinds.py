@@ -19,7 +19,7 @@ CLASSES = {kind.__name__ for kind in KINDS.values()}
 # The modules of each kind, and what is decided in one of them.
 OWN = {
     "tiles": """
-        runtime.tiles runtime.tile_model runtime.prior runtime.decoder
+        runtime.tiles runtime.tile_axes runtime.tile_model runtime.prior runtime.decoder
         codec.tile_encoding codec.encoder codec.network
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start

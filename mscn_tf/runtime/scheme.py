@@ -146,6 +146,27 @@ class Scheme(ABC):
         """
         raise NotImplementedError(f"{self.name} keeps no bounds")
 
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        """What the exported float function takes that decodes an item.
+
+        Args:
+          container: of the file.
+          item: that has a plane at least that isn't exact.
+          whole: of ``decode_grid``, not of ``decode``.
+
+        Raises:
+          MscnError: there is no such function.
+        """
+        raise MscnError(f"bundle {self.bundle.name}: codecs of kind {self.name} have no graph")
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        """A whole signal ``[.., C]`` of what ``decode`` gave, as `Reader.render` would make it.
+
+        Raises:
+          MscnError: the values are none of it.
+        """
+        raise MscnError(f"bundle {self.bundle.name}: codecs of kind {self.name} have no graph")
+
     def samples(self, container: Container, view: View) -> int:
         """Samples of tiles that are made on the way to a view: what a decoding costs."""
         return math.prod(touched(container, view))
