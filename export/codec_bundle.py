@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.export.onnx import decoder_graph
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.training.basis import BasisTrainer
 from mscn_tf.training.evaluate import Frozen
 from mscn_tf.training.loop import Trainer
@@ -133,7 +133,7 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
         "name": config.name,
         "codec": config.codec,
         "modality": config.get("modality", "image"),
-        "qualities": list(range(1, LEVELS + 1)),
+        "qualities": list(range(1, QUALITIES + 1)),
         "model": config.model.to_dict(),
         "training": _public(record),
         **own,

@@ -32,17 +32,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.codec.network import functions_of
+from mscn_tf.codec.network import Network, functions_of
+from mscn_tf.export.namespace import xp
+from mscn_tf.export.quantiser import Quantiser
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
-from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION, LEVELS
 from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
-_EXACT = 2**24  # whole numbers below are exact in float32
 
 
 class Functions:
@@ -77,7 +77,7 @@ class Functions:
         self._sphere = isinstance(codec.network, SphereNetwork)
         self._values = bundle.manifest.values
         self._axes = axis_names(len(self.network.tile_shape))
-        self._freeze_prior(bundle)
+        self._quantiser = Quantiser(bundle)
         if size is not None and len(size) != len(self._axes):
             raise MscnError(
                 f"a size of {len(size)} axes, but {bundle.name} has {len(self._axes)}; "
@@ -95,63 +95,6 @@ class Functions:
         ordered = [tf.constant(arguments[s.name], s.dtype) for s in function.input_signature]
         (output,) = function(*ordered).values()
         return output.numpy()
-
-    def _freeze_prior(self, bundle: Bundle) -> None:
-        arrays, tables = bundle.arrays("prior"), bundle.prior.tables
-        base, context = arrays["base"].astype(np.int64), arrays["context"].astype(np.int64)
-        magnitude = arrays["magnitude"].astype(np.int64)
-        reach = np.abs(context).sum(1).max() * np.abs(magnitude).max() + np.abs(base).max()
-        if max(reach, 16 * np.abs(np.diff(base, axis=0)).max()) >= _EXACT:
-            raise MscnError(f"bundle {bundle.name}: its scale indices are not exact in float32")
-        self._base, self._context = base.astype("f4"), np.ascontiguousarray(context.T, "f4")
-        self._magnitude = magnitude.astype("f4")
-        self._log_step = arrays["log_step"].astype("f4")
-        self._centroid = arrays["centroid"].astype("f4").ravel()
-        zone = 0.5 * bundle.manifest.rate_weight * tables.one_over_zero
-        self._dead_zone = np.clip(zone, 0.0, 0.45).astype("f4")
-        self._tables = tables.count
-
-    # What symbols mean (docs/format.md).
-
-    def _levels(self, quality: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The levels around each quality, int32 ``[B]``, and sixteenths between, ``[B, 1]``."""
-        q16 = tf.clip_by_value(tf.round(16.0 * quality), 16.0, 16.0 * LEVELS)
-        whole = tf.floor(q16 / 16.0)
-        lower = tf.cast(whole, tf.int32) - 1
-        return lower, tf.minimum(lower + 1, LEVELS - 1), (q16 - 16.0 * whole)[:, None]
-
-    def _steps_of(self, quality: tf.Tensor) -> tf.Tensor:
-        """The quantiser's steps ``[B, M]``."""
-        lower, upper, part = self._levels(quality)
-        low, high = tf.gather(self._log_step, lower), tf.gather(self._log_step, upper)
-        return tf.exp(low + (high - low) * part / 16.0)
-
-    def _scale_index(self, size: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """int32 ``[B, M]``, from symbols' sizes, which are whole numbers ``[B, M]``."""
-        lower, upper, part = self._levels(quality)
-        low, high = tf.gather(self._base, lower), tf.gather(self._base, upper)
-        base = low + tf.floor((high - low) * part / 16.0)
-        place = tf.cast(tf.minimum(size, len(self._magnitude) - 1.0), tf.int32)
-        seen = tf.matmul(tf.gather(self._magnitude, place), self._context)
-        index = tf.floor((base + seen + 2.0 ** (FRACTION - 1)) * 2.0**-FRACTION)
-        return tf.cast(tf.clip_by_value(index, 0.0, self._tables - 1.0), tf.int32)
-
-    def _dequantised(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """Codes ``[B, M]``."""
-        values = tf.cast(symbols, tf.float32)
-        size = tf.abs(values)
-        index = 2 * self._scale_index(size, quality)
-        index += tf.cast(tf.clip_by_value(size - 1.0, 0.0, 1.0), tf.int32)
-        kept = size - tf.gather(self._centroid, index)
-        return self._steps_of(quality) * tf.sign(values) * kept
-
-    def _quantised(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """int32 ``[B, M]``: what `Prior.quantise` gives in one pass."""
-        scaled = code / self._steps_of(quality)
-        size = tf.abs(scaled)
-        index = self._scale_index(tf.floor(size + (0.5 - DEAD_ZONE)), quality)
-        size = tf.floor(size + 0.5 - tf.gather(self._dead_zone, index))
-        return tf.cast(tf.sign(scaled) * size, tf.int32)
 
     # The functions.
 
@@ -194,13 +137,24 @@ class Functions:
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
         shape = [None, *self.network.tile_shape, self.network.channels]
+        model, size, points = self._manifest.model, self.network.code_size, math.prod(shape[1:-1])
+        solver = None
+        if self._sphere:  # on one grid least squares are a constant matrix, found ahead of graphs
+            weights = {name: np.asarray(w) for name, w in self.network.named_weights().items()}
+            solver = Network(model["network"], weights, functions_of(model), size).solver
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-            code = 2.0 * self.step_sizes[0] * self._analysed(signals)
+            # A tape's operations for a batch of any size, such as BroadcastGradientArgs, aren't in
+            # ONNX; so the gradient is the one that is spelled out.
+            weights = self.network.named_weights()
+            network = Network(model["network"], weights, functions_of(model, xp=xp), size, solver)
+            tiles = tf.reshape(signals, [-1, points, self.network.channels])
+            tiles = tf.transpose(tiles, [2, 0, 1])
+            code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
             for step in range(1, self._steps):
-                size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
-                code -= size * self._gradient(signals, code, quality)
-            return {"symbols": self._quantised(code, quality)}
+                sizes = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
+                code -= sizes * network.gradient(tiles, quality, code)
+            return {"symbols": self._quantiser.quantise(code, quality)}
 
         return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
@@ -215,61 +169,7 @@ class Functions:
     def _synthesised(
         self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor
     ) -> tf.Tensor:
-        return self.network(self._dequantised(symbols, quality), *grid, quality)
-
-    def _analysed(self, signals: tf.Tensor) -> tf.Tensor:
-        network = self.network
-        if not self._sphere:
-            return network.analyse(signals)
-        # On one grid least squares are a constant matrix. (ONNX has no Cholesky factors.)
-        shape = [-1, network.count(network.frequencies), network.channels]
-        rows = _array(network.basis).reshape(shape).swapaxes(1, 2)
-        mean = _array(network.mean).reshape(shape[1:]).T
-        matrix, offset = functions_of(self._manifest.model).solve(rows, mean)
-        matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
-        offset = offset.reshape(mean.shape).T.ravel()
-        return tf.matmul(network.project(signals) - offset, matrix, transpose_b=True)
-
-    def _gradient(self, signals: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """``[B, M]``: that of each signal's squared error, spelled out.
-
-        A tape's operations for a batch of any size, such as BroadcastGradientArgs, aren't in ONNX.
-        """
-        network, weights = self.network, self.network.named_weights()
-        grid = [tf.constant(axis, tf.float32) for axis in network.nominal_grid]
-        embedded, own = network.embed(grid), network.feature_code_size
-        shape, channels = network.tile_shape, network.channels
-        points = math.prod(shape)
-        kernels = [weights[f"kernel_{i}"] for i in range(network.depth)]
-        coefficients = tf.matmul(code, weights["basis"]) + weights["mean"]
-        linear = network.expand(coefficients, embedded, network.frequencies)
-        coefficients = tf.matmul(code[:, :own], weights["feature_basis"])
-        further = network.expand(coefficients, embedded, network.feature_frequencies)
-        hidden = tf.concat([further, 4.0 * (linear - 0.5)], -1)
-        hidden = tf.matmul(tf.reshape(hidden, [-1, hidden.shape[-1]]), kernels[0])
-        seen = network.see_coordinates(weights, grid, embedded)
-        told = tf.matmul((quality[:, None] - 5.5) / 4.5, weights["quality_kernel"])
-        hidden = tf.reshape(hidden, [-1, points, network.width]) + told[:, None]
-        hidden += tf.reshape(seen, [1, points, network.width])
-        hidden = tf.reshape(hidden, [-1, network.width]) + weights["bias_0"]
-        slopes = [_cosine(hidden)]
-        for i, kernel in enumerate(kernels[1:], start=1):
-            hidden = tf.matmul(tf.sin(hidden), kernel) + weights[f"bias_{i}"]
-            slopes.append(_cosine(hidden))
-        residual = tf.matmul(tf.sin(hidden), weights["out_kernel"]) + weights["out_bias"]
-        error = tf.reshape(linear - signals, [-1, channels]) + residual
-        error *= 2.0
-        back = tf.matmul(error, weights["out_kernel"], transpose_b=True)
-        for kernel, slope in zip(reversed(kernels), reversed(slopes)):
-            back = tf.matmul(back * slope, kernel, transpose_b=True)
-        error += 4.0 * back[:, network.features :]
-        # On the sphere ``project`` weighs points by area, as the error does.
-        error = network.project(tf.reshape(error, [-1, *shape, channels]))
-        gradient = tf.matmul(error, weights["basis"], transpose_b=True)
-        back = tf.reshape(back[:, : network.features], [-1, *shape, network.features])
-        back = network.project(back, network.feature_frequencies)
-        further = tf.matmul(back, weights["feature_basis"], transpose_b=True)
-        return gradient + tf.pad(further, [[0, 0], [0, network.code_size - own]])
+        return self.network(self._quantiser.dequantise(symbols, quality), *grid, quality)
 
     def _on_sphere(
         self, symbols: tf.Tensor, at: Sequence[tf.Tensor], quality: tf.Tensor
@@ -353,9 +253,9 @@ def _axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> _
     """
     stride = edge - overlap
     covering = -(-edge // stride)  # tiles that may share a position
-    own = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
-    first = tf.maximum(own[0] - (covering - 1), 0)
-    tiles = tf.range(first, own[-1] + 1)
+    nearest = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
+    first = tf.maximum(nearest[0] - (covering - 1), 0)
+    tiles = tf.range(first, nearest[-1] + 1)
     origin = tf.cast(tiles * stride, tf.float64)
     begins = tf.reduce_sum(tf.cast(u[None] < origin[:, None], tf.int32), 1)
     ends = tf.reduce_sum(tf.cast(u[None] < origin[:, None] + edge, tf.int32), 1)
@@ -364,7 +264,7 @@ def _axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> _
     coordinates = 2.0 * (tf.gather(u, at) - origin[:, None]) / edge - 1.0
     parts = []
     for back in range(covering):
-        tile = tf.maximum(own - back, first)
+        tile = tf.maximum(nearest - back, first)
         within = u - tf.cast(tile * stride, tf.float64)
         place = tf.range(tf.size(u)) - tf.gather(begins, tile - first)
         place = (tile - first) * points + tf.clip_by_value(place, 0, points - 1)
@@ -373,7 +273,7 @@ def _axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> _
             rise = tf.clip_by_value(within / overlap, 0.0, 1.0)
             fall = 1.0 - tf.clip_by_value((within - stride) / overlap, 0.0, 1.0)
             share = tf.where(tile > 0, rise, 1.0) * tf.where(tile < count - 1, fall, 1.0)
-            share = tf.cast(tf.where(own - back >= first, share, 0.0), tf.float32)
+            share = tf.cast(tf.where(nearest - back >= first, share, 0.0), tf.float32)
         parts.append((place, share))
     return _AxisOfTiles(tiles, tf.cast(coordinates, tf.float32), parts)
 
@@ -382,15 +282,6 @@ def _positions(start: tf.Tensor, extent: tf.Tensor, count: tf.Tensor) -> tf.Tens
     """float64 ``[count]``: centres of equal parts of ``[start, start + extent)``."""
     middles = tf.cast(tf.range(count), tf.float64) + 0.5
     return start + middles * (extent / tf.cast(count, tf.float64))
-
-
-def _array(variable: tf.Variable) -> np.ndarray:
-    with tf.init_scope():  # also where a graph is made
-        return variable.numpy()
-
-
-def _cosine(angle: tf.Tensor) -> tf.Tensor:
-    return tf.sin(angle + math.pi / 2)  # as the network has it
 
 
 def _repeats(batch: tf.Tensor, shown: Sequence[tf.Tensor], number: int) -> list[tf.Tensor | int]:

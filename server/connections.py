@@ -153,7 +153,7 @@ class Server(uvicorn.Server):
 
 
 def _no_lost_child(record: logging.LogRecord) -> bool:
-    """Not of workers that have been killed: `Popen.kill` may reap one before asyncio's watcher does."""
+    """Not of killed workers: `Popen.kill` may reap one before asyncio's watcher does."""
     return "Unknown child process" not in record.getMessage()
 
 

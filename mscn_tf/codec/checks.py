@@ -11,8 +11,8 @@ from mscn_tf.runtime import residuals
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import AXES, MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quantiser import QUALITIES
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
@@ -90,8 +90,8 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
 
 def check_goal(name: str, value: float) -> None:
     """Raises MscnError where a quality, rate, PSNR or size is beyond what a file can have."""
-    if name == "quality" and not 1 <= value <= LEVELS:
-        raise MscnError(f"quality={value:g}: must be 1 to {LEVELS}")
+    if name == "quality" and not 1 <= value <= QUALITIES:
+        raise MscnError(f"quality={value:g}: must be 1 to {QUALITIES}")
     if not 0 < value < np.inf:
         raise MscnError(f"{name}={value:g}: must be more than 0")
 
@@ -113,8 +113,8 @@ def check_bound(codec: Codec, bound: float, goals: Collection[str]) -> None:
 
 def check_alpha(codec: Codec, quality: float, bound: float | None) -> None:
     """Raises MscnError where alpha can't be made coarser, or not as much."""
-    if not 1 <= quality <= LEVELS:
-        raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
+    if not 1 <= quality <= QUALITIES:
+        raise MscnError(f"alpha_quality={quality:g}: must be 1 to {QUALITIES}")
     if codec.bundle.manifest.modality != "image":
         raise MscnError("alpha_quality is for pictures")
     if bound is not None:

@@ -12,7 +12,7 @@ from mscn_tf.codec.tiling import planes
 from mscn_tf.runtime import exact
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.runtime.wavelet import Pyramid
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
@@ -152,7 +152,7 @@ class StoredEncoding:
 
     def file(self, q16: int, thrift: float = 1.0) -> bytes:
         """The file; its quality, which nothing depends on, is the highest."""
-        return self._parts.pack((), 16 * LEVELS)
+        return self._parts.pack((), 16 * QUALITIES)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes."""

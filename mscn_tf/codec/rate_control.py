@@ -12,11 +12,11 @@ import numpy as np
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.codec import Codec
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.signals import images
 
 DEFAULT_QUALITY = 5.0
-LOWEST, HIGHEST = 16, 16 * LEVELS  # qualities in sixteenths
+LOWEST, HIGHEST = 16, 16 * QUALITIES  # qualities in sixteenths
 _CLOSE = 0.99  # of a wanted rate is close enough
 _DEAREST = 1.25  # times what bits cost: about what the next lower quality saves
 _TRIES = 5
@@ -65,7 +65,7 @@ def smallest_file(encode_at: Callable[[int], bytes]) -> bytes:
       encode_at: sixteenths of quality to a file.
     """
     encode_at = cache(encode_at)
-    q16 = 16 * LEVELS // 2
+    q16 = 16 * QUALITIES // 2
     for stride in (32, 16):
         while True:
             near = [q for q in (q16 - stride, q16, q16 + stride) if LOWEST <= q <= HIGHEST]
@@ -122,7 +122,7 @@ def _reaching(codec: Codec, parts: Parts, encoding: Encoding, psnr: float) -> by
     found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
     if found.above is None:
         raise MscnError(
-            f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
+            f"psnr={psnr:g} is out of reach: quality {QUALITIES} gives "
             f"{measured(found.below):.2f} dB; lower it"
         )
     return found.above

@@ -11,7 +11,7 @@ from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
 from mscn_tf.codec.tiling import as_floats, strips, to_tiles
 from mscn_tf.runtime.codec import Codec
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quantiser import QUALITIES
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
@@ -85,7 +85,7 @@ class TileEncoding:
     def _sample_codes(self) -> np.ndarray:
         # Codes hardly depend on the quality that they are fitted for: one fit does for all
         # estimates, that for the highest, which leaves out no elements.
-        qualities = np.full(len(self._sample), 16 * LEVELS)
+        qualities = np.full(len(self._sample), 16 * QUALITIES)
         return self._encoder.codes(self._sample, qualities, self._steps)
 
     def estimated_bits(self, q16: int) -> float:

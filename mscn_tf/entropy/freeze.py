@@ -12,7 +12,8 @@ from mscn_tf.entropy.scale_prior import (
     SCALES,
     ScalePrior,
 )
-from mscn_tf.runtime.prior import FRACTION, Prior
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import FRACTION
 from mscn_tf.runtime.tables import FREQUENCY_BITS
 
 _MAGNITUDE_UNIT = 16  # fixed-point steps of log2(1 + |s|)
@@ -106,9 +107,9 @@ def pooled_frequencies(
     ordered = symbols[order]
     tables = []
     for t, (support, expected) in enumerate(zip(supports, learned)):
-        found = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
+        coded = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
         # Symmetric: a sign carries no information, so both halves share their counts.
-        magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
+        magnitudes = np.bincount(np.minimum(np.abs(coded), support + 1), minlength=support + 2)
         counts = np.concatenate(
             [
                 magnitudes[support:0:-1] / 2,

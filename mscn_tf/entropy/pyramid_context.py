@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from mscn_tf.entropy.freeze import pooled_frequencies
 from mscn_tf.runtime import pyramid_scales as frozen
-from mscn_tf.runtime.pyramid_prior import FRACTION
 from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
+from mscn_tf.runtime.quantiser import FRACTION
 from mscn_tf.stack.compression import lower_bound, upper_bound
 from mscn_tf.stack.keras_versions import Layer
 
@@ -20,7 +20,6 @@ from mscn_tf.stack.keras_versions import Layer
 LOG_SCALE_FIRST = -3.0
 LOG_SCALE_SPACING = 0.1
 SCALES = 101
-QUALITIES = 10
 _LARGEST_SUPPORT = 2000
 _ACTIVATION_BITS = 8  # fractional bits of hidden units, frozen
 _EXACT = 2**24 - 2**20  # what sums may reach, so that rounding may still be added
@@ -57,7 +56,7 @@ class PyramidContext(Layer):
 
     @property
     def bands(self) -> int:
-        """B."""
+        """The number of detail bands of a level."""
         return 3 * self.channels
 
     def build(self, input_shape: Any = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import AXES, MAX_SIDE, MODALITIES, overlap_problem
-from mscn_tf.runtime.prior import LEVELS
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.runtime.values import Values
 
 FORMAT, VERSION = "mscn-bundle", 1
@@ -262,9 +262,9 @@ def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
 
 def _qualities(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list) or not all(
-        _is_number(quality) and 1 <= quality <= LEVELS for quality in value
+        _is_number(quality) and 1 <= quality <= QUALITIES for quality in value
     ):
-        raise MscnError(f"qualities are {_shown(value)}, not numbers from 1 to {LEVELS}")
+        raise MscnError(f"qualities are {_shown(value)}, not numbers from 1 to {QUALITIES}")
     return tuple(value)
 
 

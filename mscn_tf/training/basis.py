@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.entropy.occupancy import grow_tree
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.signals.datasets import TileSampler
 from mscn_tf.stack.keras_versions import plain
-from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.prefetch import Prefetch
 
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
@@ -45,7 +45,7 @@ class BasisTrainer(Trainer):
         super().__init__(config)
         self.sampler, self.validation = sampler, validation
         self.codec = BasisCodec(config.model)
-        self.reference_cost = tf.Variable(tf.ones([LEVELS]), trainable=False, name="reference")
+        self.reference_cost = tf.Variable(tf.ones([QUALITIES]), trainable=False, name="reference")
         network = self.codec.network
         transform = [plain(w) for w in (network.mean, network.basis, network.feature_basis)]
         step_sizes = [self.codec.step_sizes]
@@ -62,7 +62,7 @@ class BasisTrainer(Trainer):
         self.average = ExponentialMovingAverage(
             self.codec.trainable_variables, config.optimizer.average
         )
-        self._batches = Ahead(self.batch)
+        self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self.losses,
             self.groups,
@@ -89,7 +89,7 @@ class BasisTrainer(Trainer):
         start_from_principal_components(self.codec, tiles, self.config.seed)
         tiles = tf.constant(tiles[: self.config.get("reference_tiles", 256)])
         costs = []
-        for level in range(LEVELS):
+        for level in range(QUALITIES):
             quality = tf.fill([len(tiles)], level + 1.0)
             fit = self.codec.fit(tiles, quality, [self.config.seed, 0])
             cost = fit.coded.bits + fit.squared_error / self._trade_off(quality)
@@ -102,7 +102,7 @@ class BasisTrainer(Trainer):
         size = self.config.batch
         random = np.random.default_rng([self.config.seed, step, 1])
         # Stratified: each batch spans all qualities.
-        quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
+        quality = 1 + (QUALITIES - 1) * (random.permutation(size) + random.random(size)) / size
         return self.sampler.draw(size, step), quality.astype(np.float32)
 
     def checkpointed(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class BasisTrainer(Trainer):
     def _trade_off(self, quality: tf.Tensor) -> tf.Tensor:
         """lambda ``[B]``: squared error that one bit must save."""
         prior = self.codec.prior
-        share = (quality - 1) / (LEVELS - 1)
+        share = (quality - 1) / (QUALITIES - 1)
         ratio = np.log(prior.finest_step / prior.coarsest_step)
         step = prior.coarsest_step * tf.exp(share * ratio)
         return prior.rate_weight * tf.square(step)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from mscn_tf.entropy.freeze import freeze, frozen_arrays
 from mscn_tf.fitting.basis_codec import BasisCodec
-from mscn_tf.runtime.prior import LEVELS, Prior
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import QUALITIES
 
 BATCH = 64
 
@@ -49,7 +50,7 @@ class CodecMeasure:
     def freeze(self, tiles: np.ndarray, seed: int) -> Frozen:
         """The entropy model with tables measured on ``tiles`` at random qualities."""
         prior = self.codec.prior
-        q16 = np.random.default_rng(seed).integers(16, 16 * LEVELS + 1, len(tiles))
+        q16 = np.random.default_rng(seed).integers(16, 16 * QUALITIES + 1, len(tiles))
         codes = self.codes(tiles, q16)
         symbols = Prior(frozen_arrays(prior)).quantise(codes, q16, prior.rate_weight)
         return Frozen(freeze(prior, symbols, q16), codes.std(0) + 1e-6)

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.codec import Codec
-from mscn_tf.entropy.scale_prior import LEVELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import QUALITIES
 from mscn_tf.signals import datasets
 from mscn_tf.signals.images import psnr
 from mscn_tf.training import train as training
@@ -59,8 +59,8 @@ def cost(trainer, tiles, quality):
     with trainer.average.swapped_in():
         fit = trainer.codec.fit(tiles, tf.fill([len(tiles)], quality), [0, 0])
     prior = trainer.codec.prior
-    nominal = np.geomspace(prior.coarsest_step, prior.finest_step, LEVELS)
-    step = np.exp(np.interp(quality, np.arange(1, LEVELS + 1), np.log(nominal)))
+    nominal = np.geomspace(prior.coarsest_step, prior.finest_step, QUALITIES)
+    step = np.exp(np.interp(quality, np.arange(1, QUALITIES + 1), np.log(nominal)))
     return float(np.mean(fit.coded.bits + fit.squared_error / (prior.rate_weight * step**2)))
 
 
