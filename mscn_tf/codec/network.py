@@ -49,7 +49,9 @@ class Functions(Protocol):
         """``[width, P]``: what coordinates add to the first hidden layer."""
 
     def solve(self, rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
-        """What turns inner products with the functions into codes by least squares; in NumPy.
+        """What turns inner products with the functions into codes by least squares.
+
+        On the sphere in NumPy alone.
 
         Args:
           rows: ``[M, C, F]``, the basis.
@@ -111,7 +113,8 @@ class Cosines:
         return xp.reshape(total, [total.shape[0], -1])
 
     def solve(self, rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
-        return rows.reshape(len(rows), -1), mean.ravel()  # of rows that are orthonormal
+        # The rows are orthonormal.
+        return self.xp.reshape(rows, [rows.shape[0], -1]), self.xp.reshape(mean, [-1])
 
 
 class Harmonics:
@@ -238,8 +241,8 @@ class Network:
         self._check_functions(channels)
         self._check_layers(channels)
         if solver is None:
-            mean = self._mean.reshape(channels, -1)
-            solver = functions.solve(self._basis.reshape(size, channels, -1), mean)
+            rows = xp.reshape(self._basis, [size, channels, -1])
+            solver = functions.solve(rows, xp.reshape(self._mean, [channels, -1]))
         self.solver = solver
 
     def _by_channel(self, rows: Floats, channels: int) -> Floats:

@@ -61,6 +61,7 @@ def test_saved_model(folder):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["saved_model", "onnx", "tflite"])
 def test_codec_on_the_sphere(folder, form):
     size = ("--fixed-size=20x10",) if form == "tflite" else ()
