@@ -112,7 +112,7 @@ class Encoder:
 
     def _run(self, step: Step, tiles: np.ndarray, q16: np.ndarray, *codes: np.ndarray) -> Floats:
         """Runs a step on tiles in batches; gives and takes codes ``[N, M]``."""
-        found = np.zeros([len(tiles), self._prior.coefficients], np.float32)
+        fitted = np.zeros([len(tiles), self._prior.coefficients], np.float32)
         batch = min(BATCH, max(1, _BATCH_POINTS // math.prod(tiles.shape[1:-1])))
         size = self._leading(int(q16.max()))
         network = self._network(size)
@@ -121,8 +121,9 @@ class Encoder:
             values = as_floats(tiles[part]).astype(np.float32, copy=False)
             values = values.reshape(len(values), -1, values.shape[-1]).transpose(2, 0, 1)
             given = [code[part, :size].astype(np.float32) for code in codes]
-            found[part, :size] = step(network, np.ascontiguousarray(values), q16[part] / 16, *given)
-        return found
+            values = np.ascontiguousarray(values)
+            fitted[part, :size] = step(network, values, q16[part] / 16, *given)
+        return fitted
 
     def choose(
         self,

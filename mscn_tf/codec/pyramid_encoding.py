@@ -12,6 +12,7 @@ from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
@@ -138,7 +139,7 @@ class PyramidEncoding:
         step = self._scheme.prior.step(q16)
         found = []
         for plane in self._planes:
-            error = plane.sample - step * np.floor(plane.sample / step + 0.5 - _DEAD_ZONE)
+            error = plane.sample - step * round_dead_zone(np, plane.sample / step, _DEAD_ZONE)
             values = 3 * plane.pixels[..., 0].size
             found.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
         return float(np.mean(found))

@@ -28,11 +28,10 @@ from mscn_tf.runtime.pyramid_scales import (
     of_pass,
 )
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
-from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.quality import LEVELS, check_sixteenths
+from mscn_tf.runtime.quantiser import around, between, scale_index, whole_between
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
-
-FRACTION = 14  # fractional bits of the coarse part's scale index
 
 Place = tuple[slice, slice]  # rows and columns of a pass
 # Evidence on the signs of those coefficients of a pass whose rows and columns are given.
@@ -78,7 +77,7 @@ class PyramidPrior:
         self.tables = Tables(arrays)
         self._scales = Scales(arrays, self.tables.count)
         self.levels, self.channels = self._scales.levels, self._scales.bands // 3
-        self._coarse = checked_array(arrays, "coarse", 2)
+        self._coarse = checked_array(arrays, "coarse", 2).astype(np.float64)
         self._log_step = checked_array(arrays, "log_step", 1, "f")
         if self._coarse.shape != (LEVELS, self.channels) or len(self._log_step) != LEVELS:
             raise MscnError("prior: ten steps, and scales of the coarse part for them, are needed")
@@ -89,11 +88,11 @@ class PyramidPrior:
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
-        return float(np.exp(_interpolated(self._log_step, q16) / 16))
+        return float(np.exp(between(*_rows(self._log_step, q16))))
 
     def _coarse_index(self, q16: int) -> np.ndarray:
-        fixed = _interpolated(self._coarse, q16) // 16
-        return np.clip((fixed + 2 ** (FRACTION - 1)) >> FRACTION, 0, self.tables.count - 1)
+        fixed = whole_between(np, *_rows(self._coarse, q16))
+        return scale_index(np, fixed, self.tables.count).astype(np.int64)
 
     def _walk(self, height: int, width: int, q16: int, visit: Visit, skip: int = 0) -> None:
         """Goes over all details in coding order.
@@ -311,12 +310,11 @@ def _nonzero(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.divmod(np.flatnonzero(symbols), symbols.shape[1])
 
 
-def _interpolated(table: np.ndarray, q16: int) -> np.ndarray:
-    """16 times `table` [10, ...] between its quality levels."""
-    if not LOWEST <= q16 <= HIGHEST:
-        raise MscnError(f"quality {q16 / 16:g} is not 1 to {LEVELS}")
-    low, share = q16 // 16 - 1, q16 % 16
-    return table[low] * (16 - share) + table[min(low + 1, LEVELS - 1)] * share
+def _rows(table: np.ndarray, q16: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows of `table` [10, ...] below and above a quality, and the sixteenths between them."""
+    check_sixteenths(q16)
+    lower, upper, part = around(np, q16)
+    return table[lower], table[upper], part
 
 
 def _differences(coarse: np.ndarray) -> np.ndarray:
