@@ -130,7 +130,7 @@ class Encoder:
         tiles: np.ndarray,
         codes: np.ndarray,
         q16: np.ndarray,
-        thrift: float = 1.0,
+        bit_price: float = 1.0,
         passes: int = 1,
     ) -> np.ndarray:
         """Symbols of fitted codes, corrected by what a decoder makes of them.
@@ -144,19 +144,19 @@ class Encoder:
           tiles: as of ``codes``.
           codes: float ``[N, M]``, fitted to them.
           q16: integers ``[N]``.
-          thrift: makes bits dearer.
+          bit_price: what a bit counts; 1 is as trained.
           passes: how often symbols are chosen.
 
         Returns:
           int32 ``[N, M]``.
         """
-        symbols = self.quantise(codes, q16, thrift)
+        symbols = self.quantise(codes, q16, bit_price)
         for _ in range(passes - 1):
             known = self._prior.dequantise(symbols, q16)
             codes = codes + _CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
-            symbols = self.quantise(codes, q16, thrift)
+            symbols = self.quantise(codes, q16, bit_price)
         return symbols
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
-        return self._prior.quantise(codes, q16, thrift * self._rate_weight)
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes; ``bit_price`` is what a bit counts, 1 as trained."""
+        return self._prior.quantise(codes, q16, bit_price * self._rate_weight)

@@ -17,8 +17,8 @@ class OnlyDecodesError(MscnError):
 class Encoding(Protocol):
     """Signals on their way into a file, at any quality in sixteenths."""
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file; ``thrift`` makes bits dearer."""
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file; ``bit_price`` is what a bit counts, 1 as trained."""
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

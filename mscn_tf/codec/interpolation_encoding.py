@@ -58,9 +58,9 @@ class InterpolationEncoding:
         self._fields = [plane[..., 0].astype(np.float64) for plane in parts.coded]
         self.estimated_bits = cache(self._estimated_bits)
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
-        share = thrift * _share(q16)
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
+        share = bit_price * _share(q16)
         return self._packed([share * float(np.ptp(field)) for field in self._fields], q16)
 
     def file_within(self, bound: float) -> bytes:

@@ -154,7 +154,7 @@ class StoredEncoding:
     def __init__(self, parts: Parts):
         self._parts = parts
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file; its quality, which nothing depends on, is the highest."""
         return self._parts.pack((), HIGHEST)
 

@@ -120,10 +120,10 @@ class PyramidEncoding:
                 yield quantise(prior, part, *size, q16, rate_weight, self._passes)
                 self._bar.update()
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         self._bar.reset(self._tiles)
-        return self._parts.pack(self._symbols(q16, thrift * self._rate_weight), q16)
+        return self._parts.pack(self._symbols(q16, bit_price * self._rate_weight), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

@@ -83,14 +83,14 @@ def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
             f"{advice}"
         )
     # Between two qualities: the higher one with bits a little dearer.
-    thrift, step = 1.0, _DEAREST - 1
+    bit_price, step = 1.0, _DEAREST - 1
     for _ in range(_TRIES if found.above else 0):
         if 8 * len(best) >= _CLOSE * bits:
             break
         step /= 2
-        data = encoding.file(found.high, thrift + step)
+        data = encoding.file(found.high, bit_price + step)
         if 8 * len(data) > bits * (1 + _ROUNDING):
-            thrift += step
+            bit_price += step
         elif len(data) > len(best):
             best = data
     return best

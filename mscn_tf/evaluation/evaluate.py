@@ -40,7 +40,7 @@ from mscn_tf.evaluation.measure import (
 )
 from mscn_tf.evaluation.rows import Family, RowFile
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.evaluation.strips import Strip, chosen, strips
+from mscn_tf.evaluation.side_by_side import PictureRow, chosen, picture_rows
 from mscn_tf.runtime.container import size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
@@ -178,7 +178,7 @@ class Evaluation:
             figure=figure,
             curves=drawn,
             lossless=lossless,
-            strips=self._strips(signals, lossy),
+            picture_rows=self._picture_rows(signals, lossy),
             notes=self._notes(uncoded),
             versions=self._versions(),
             command=self.command,
@@ -220,11 +220,11 @@ class Evaluation:
                 means[measure.name] = mean
         return means
 
-    def _strips(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[Strip]:
+    def _picture_rows(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[PictureRow]:
         if not self.assessment.modality.pixels:
             return []
         with workers(self.workers) as pool:
-            return strips(chosen(signals), lossy, self._files, pool)
+            return picture_rows(chosen(signals), lossy, self._files, pool)
 
     def _families(self) -> list[Family]:
         """All that was measured: ours, then references, then baselines."""

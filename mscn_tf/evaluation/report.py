@@ -16,7 +16,7 @@ from PIL import Image
 from mscn_tf.evaluation.assessment import Assessment
 from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.curves import Comparison, Curve
-from mscn_tf.evaluation.strips import Cell, Strip
+from mscn_tf.evaluation.side_by_side import Cell, PictureRow
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Report:
       figure: PNG.
       curves: all that are drawn, ours first.
       lossless: rates of lossless codecs by label.
-      strips: pictures side by side.
+      picture_rows: pictures side by side.
       notes: sentences that qualify the results.
       versions: of libraries, by name.
       command: that made the page.
@@ -47,7 +47,7 @@ class Report:
     figure: bytes
     curves: Sequence[Curve]
     lossless: dict[str, float]
-    strips: Sequence[Strip]
+    picture_rows: Sequence[PictureRow]
     notes: Sequence[str]
     versions: dict[str, str]
     command: str
@@ -66,7 +66,7 @@ def render(report: Report) -> str:
         ),
         _section("Without loss", _lossless(report)),
         _section("At equal quality", _equal(report)),
-        _section("Side by side at about equal bytes", _strips(report.strips)),
+        _section("Side by side at about equal bytes", _picture_rows(report.picture_rows)),
         _section(
             "Points",
             "".join(
@@ -209,14 +209,14 @@ def _points(one: Curve, is_open: bool, assessment: Assessment) -> str:
     )
 
 
-def _strips(strips: Sequence[Strip]) -> str:
-    if not strips:
+def _picture_rows(picture_rows: Sequence[PictureRow]) -> str:
+    if not picture_rows:
         return ""
     rows = "".join(
-        f'<h3>{escape(strip.signal)}</h3><div class="strip">'
-        + "".join(map(_cell, strip.cells))
+        f'<h3>{escape(row.signal)}</h3><div class="strip">'
+        + "".join(map(_cell, row.cells))
         + "</div>"
-        for strip in strips
+        for row in picture_rows
     )
     return (
         "<p>A codec whose smallest file is larger is shown with that file. Of large pictures "

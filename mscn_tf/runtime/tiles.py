@@ -26,7 +26,7 @@ from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
 # bounds the memory. On the sphere every point has some hundred functions of its own.
 _BOX_POINTS, _SPHERE_POINTS = 2**16, 2**12
-_STRIP_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
+_CHUNK_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def _sphere_axis(known: np.ndarray, start: int, extent: int, out: int, piece: in
     return _Axis(np.zeros(len(begin), np.int64), begin, end, coordinates[at])
 
 
-def _strips(view: View) -> list[View]:
+def _chunks(view: View) -> list[View]:
     """Parts of a view one after the other, where it has one axis and the original size."""
     if len(view.shape) > 1 or view.shape != view.extent:
         return [view]
     (start,), (extent,) = view.start, view.extent
-    sides = [min(_STRIP_SAMPLES, extent - at) for at in range(0, extent, _STRIP_SAMPLES)]
-    starts = range(start, start + extent, _STRIP_SAMPLES)
+    sides = [min(_CHUNK_SAMPLES, extent - at) for at in range(0, extent, _CHUNK_SAMPLES)]
+    starts = range(start, start + extent, _CHUNK_SAMPLES)
     return [replace(view, start=(s,), extent=(n,), shape=(n,)) for s, n in zip(starts, sides)]
 
 
@@ -247,16 +247,16 @@ class _Reader:
         return [self._corrected(*pair) for pair in zip(views, self._numbers(views))]
 
     def _numbers(self, views: Sequence[View]) -> list[np.ndarray]:
-        """For each view ``[.., C]``, in the codec's type; those of long sounds in strips."""
-        if all(math.prod(view.shape) <= _STRIP_SAMPLES for view in views):
+        """For each view ``[.., C]``, in the codec's type; those of long sounds in chunks."""
+        if all(math.prod(view.shape) <= _CHUNK_SAMPLES for view in views):
             return self._restored(views)
         channels, dtype = self._container.code_channels, self._tiles.values.dtype
         outputs = [np.empty((*v.shape, channels), dtype) for v in views]
         for view, output in zip(views, outputs):
             at = 0
-            for strip in _strips(view):
-                output[at : at + strip.shape[0]] = self._restored([strip])[0]
-                at += strip.shape[0]
+            for chunk in _chunks(view):
+                output[at : at + chunk.shape[0]] = self._restored([chunk])[0]
+                at += chunk.shape[0]
         return outputs
 
     def _restored(self, views: Sequence[View]) -> list[np.ndarray]:

@@ -27,7 +27,7 @@ _LARGE, _SMALL = 4, 8  # pictures shown
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a strip.
+    """One picture of a row.
 
     Attributes:
       label: of the codec, or "original".
@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Strip:
+class PictureRow:
     """A signal from all codecs, the original first."""
 
     signal: str
@@ -56,13 +56,13 @@ def chosen(signals: Sequence[Signal]) -> list[Signal]:
     return [signals[i] for i in np.linspace(0, len(signals) - 1, count).round().astype(int)]
 
 
-def strips(
+def picture_rows(
     signals: Sequence[Signal],
     families: Sequence[Family],
     coders: Sequence[tuple[Coder, Sequence[File]]],
     pool: ProcessPoolExecutor,
-) -> list[Strip]:
-    """Strips of some signals, each with about as many bytes as the first codec spends on it.
+) -> list[PictureRow]:
+    """Rows of some signals, each with about as many bytes as the first codec spends on it.
 
     Args:
       signals: to show.
@@ -104,7 +104,7 @@ def strips(
             continue
         psnr = images.psnr(signal.array, picture)
         shown[signal.name].append(Cell(label, _crop(picture), size, psnr))
-    return [Strip(name, cells) for name, cells in shown.items()]
+    return [PictureRow(name, cells) for name, cells in shown.items()]
 
 
 def _neighbours(rows: Sequence[Row], size: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from mscn_tf.runtime.scheme import Survivors
 from mscn_tf.signals.views import Views
 
 
-def anatomy(
+def item_figure(
     codec: FileDecoder,
     container: Container,
     item: int = 0,
