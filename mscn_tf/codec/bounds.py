@@ -87,11 +87,11 @@ def within(
 
 def _residuals(codec: FileDecoder, parts: Parts, container: Container, bound: float) -> list[bytes]:
     """What brings each item within a bound; nothing for those that are exact."""
-    found = []
+    payloads = []
     for item, (signal, decoded) in enumerate(zip(parts.signals, codec.decode_all(container))):
         original, known = (parts.coded_of(item, values) for values in (signal, decoded))
-        found.append(codec.scheme.residual(original, known, bound) if original.size else b"")
-    return found
+        payloads.append(codec.scheme.residual(original, known, bound) if original.size else b"")
+    return payloads
 
 
 def _of_truth(
@@ -108,15 +108,15 @@ def _of_truth(
 
 def _occupied(codec: FileDecoder, parts: Parts) -> list[bytes]:
     """Truth values of each item, but for those that become exact because they're smaller so."""
-    coder, found = codec.scheme.occupancy, []
+    coder, payloads = codec.scheme.occupancy, []
     for item, signal in enumerate(parts.signals):
         stored = parts.payloads.get((item, 0)) or exact.encode(signal)
         coded = coder.encode(signal) if coder and occupancy.fits(signal.shape) else None
         if coded is None or len(stored) <= len(coded):
             parts.payloads[item, 0] = stored
             coded = b""
-        found.append(coded)
-    return found
+        payloads.append(coded)
+    return payloads
 
 
 def check_kept(signal: np.ndarray, decoded: np.ndarray, bound: float) -> None:

@@ -158,5 +158,5 @@ class Encoder:
         return symbols
 
     def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes; ``bit_price`` is what a bit counts, 1 as trained."""
+        """int32 ``[N, M]``: symbols of codes; ``bit_price`` is what a bit counts, 1 as trained."""
         return self._prior.quantise(codes, q16, bit_price * self._rate_weight)

@@ -120,12 +120,12 @@ class Parts:
         blocks, payloads = dict(enumerate(container.blocks)), dict(self.payloads)
         apart = container.tiles_per_block == 1
         for group in ([place] for place in places) if apart else [places]:
-            own = container.tiles_of(*group[0]) if apart else range(len(blocks))
-            cost = sum(len(blocks[number]) + _ASIDE for number in own)
+            numbers = container.tiles_of(*group[0]) if apart else range(len(blocks))
+            cost = sum(len(blocks[number]) + _ASIDE for number in numbers)
             cost += sum(map(len, container.residuals))
-            found = self._cheaper(group, cost)
-            payloads.update(found)
-            for number in own if found else ():
+            cheaper = self._cheaper(group, cost)
+            payloads.update(cheaper)
+            for number in numbers if cheaper else ():
                 del blocks[number]
         bits, exact_blocks = self._exact(payloads)
         residuals = container.residuals if blocks else [b""] * len(container.residuals)
@@ -144,8 +144,9 @@ class Parts:
         estimate = sum(exact.estimate(self._planes[place]) for place in some)
         if estimate * len(places) / len(some) > _PROMISING * cost:
             return {}
-        found = {place: exact.encode(self._planes[place]) for place in places}
-        return found if sum(len(payload) + _ASIDE for payload in found.values()) < cost else {}
+        payloads = {place: exact.encode(self._planes[place]) for place in places}
+        size = sum(len(payload) + _ASIDE for payload in payloads.values())
+        return payloads if size < cost else {}
 
 
 class StoredEncoding:

@@ -137,9 +137,9 @@ class PyramidEncoding:
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
         step = self._scheme.prior.step(q16)
-        found = []
+        psnrs = []
         for plane in self._planes:
             error = plane.sample - step * round_dead_zone(np, plane.sample / step, _DEAD_ZONE)
             values = 3 * plane.pixels[..., 0].size
-            found.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
-        return float(np.mean(found))
+            psnrs.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
+        return float(np.mean(psnrs))

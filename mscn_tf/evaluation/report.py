@@ -125,12 +125,12 @@ def _comparisons(report: Report) -> str:
         rows = [
             [
                 anchor,
-                _percent(found.percent),
-                _percent(found.per_signal),
-                _span(found.quality, "{:.4g} to {:.4g} " + kind.quality.unit),
-                _span(found.rate, "{:.3g} to {:.3g} " + kind.rate.unit),
+                _percent(comparison.percent),
+                _percent(comparison.per_signal),
+                _span(comparison.quality, "{:.4g} to {:.4g} " + kind.quality.unit),
+                _span(comparison.rate, "{:.3g} to {:.3g} " + kind.rate.unit),
             ]
-            for anchor, found in comparisons.items()
+            for anchor, comparison in comparisons.items()
         ]
         head = ["against", "BD-rate", f"each {kind.noun}, mean", "over", "where the other spends"]
         parts.append(_table(head, rows))
@@ -147,17 +147,17 @@ def _comparisons(report: Report) -> str:
 def _equal(report: Report) -> str:
     """At each point of ours what others take for the same quality."""
     kind, parts = report.assessment, []
-    for own in report.curves[: len(report.comparisons)]:
-        others = [one for one in report.curves if one is not own]
+    for ours in report.curves[: len(report.comparisons)]:
+        others = [one for one in report.curves if one is not ours]
         rows = []
-        for quality, rate in zip(own.quality, own.rate):
-            found = [one.rate_at(quality) for one in others]
+        for quality, rate in zip(ours.quality, ours.rate):
+            rates = [one.rate_at(quality) for one in others]
             rows.append(
                 [kind.quality.text(quality), f"{rate:.4g}"]
-                + [_NONE if math.isnan(r) else f"{r:.4g} ({r / rate:.3g} x)" for r in found]
+                + [_NONE if math.isnan(r) else f"{r:.4g} ({r / rate:.3g} x)" for r in rates]
             )
         if others and rows:
-            head = [kind.quality.label, own.label, *(one.label for one in others)]
+            head = [kind.quality.label, ours.label, *(one.label for one in others)]
             parts.append(_table(head, rows))
     if not parts:
         return ""
@@ -179,9 +179,10 @@ def _span(values: tuple[float, float] | None, form: str) -> str:
 
 
 def _lossless(report: Report) -> str:
-    found = sorted(report.lossless.items(), key=lambda pair: pair[1])
+    by_size = sorted(report.lossless.items(), key=lambda pair: pair[1])
     unit = report.assessment.rate.label
-    return _table(["", unit], [[label, f"{rate:,.4g}"] for label, rate in found]) if found else ""
+    rows = [[label, f"{rate:,.4g}"] for label, rate in by_size]
+    return _table(["", unit], rows) if rows else ""
 
 
 def _points(one: Curve, is_open: bool, assessment: Assessment) -> str:

@@ -75,7 +75,7 @@ def picture_rows(
         return []
     first = families[0].rows
     setting = _middle(first)
-    found: list[tuple[Signal, str, Callable[[], tuple[float, np.ndarray]]]] = []
+    jobs: list[tuple[Signal, str, Callable[[], tuple[float, np.ndarray]]]] = []
     decoded: dict[Path, list[np.ndarray]] = {}
     for signal in signals:
         at = {r.signal: r.bytes for r in first if r.setting == setting}
@@ -83,21 +83,22 @@ def picture_rows(
             continue
         size = at[signal.name]
         for family in families:
-            own = [row for row in family.rows if row.signal == signal.name]
-            if not own:
+            rows = [row for row in family.rows if row.signal == signal.name]
+            if not rows:
                 continue
             get: Callable[[], tuple[float, np.ndarray]]
             row = min(
-                own, key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0))
+                rows,
+                key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0)),
             )
             if row.codec in baselines.of(PICTURES.name):
-                few, many = _neighbours([r for r in own if r.codec == row.codec], size)
+                few, many = _neighbours([r for r in rows if r.codec == row.codec], size)
                 get = pool.submit(at_size, PICTURES.name, row.codec, few, many, size, signal).result
             else:
                 get = partial(_kept, coders, row, decoded)
-            found.append((signal, family.label, get))
+            jobs.append((signal, family.label, get))
     shown = {one.name: [Cell("original", _crop(one.array))] for one in signals}
-    for signal, label, get in found:
+    for signal, label, get in jobs:
         try:
             size, picture = get()
         except Exception:  # whatever a codec raises between settings that it took

@@ -122,14 +122,14 @@ class PyramidPrior:
     def indices(self, symbols: Pyramid, height: int, width: int, q16: int) -> list[np.ndarray]:
         """Scale indices of all details, as in `Coded`, of symbols that are known."""
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
         def visit(level: int, band: int, place: Place, index: np.ndarray, _: object) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             return flat[level][band][place]
 
         self._walk(height, width, q16, visit)
-        return [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
+        return [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
 
     def prospects(
         self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
@@ -147,13 +147,13 @@ class PyramidPrior:
         flat, asked = (
             [d.reshape(-1, *d.shape[2:]) for d in pyramid.details] for pyramid in (symbols, wanted)
         )
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
         costs = [np.zeros((*d.shape, SIZES), np.float32) for d in flat]
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
         ) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             signs = asked[level][band][place]
             places = _nonzero(signs)
             if self.signs and evidence and len(places[0]):
@@ -163,7 +163,7 @@ class PyramidPrior:
 
         self._walk(height, width, q16, visit)
         return (
-            [f.reshape(d.shape) for f, d in zip(found, symbols.details)],
+            [f.reshape(d.shape) for f, d in zip(indices, symbols.details)],
             [c.reshape(*d.shape, SIZES) for c, d in zip(costs, symbols.details)],
         )
 
@@ -182,13 +182,13 @@ class PyramidPrior:
         if self.signs is None:
             raise MscnError("prior: it has no model of signs to measure")
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
         sums, negative = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
         ) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             known = flat[level][band][place]
             places = _nonzero(known)
             if evidence and len(places[0]):
@@ -199,7 +199,7 @@ class PyramidPrior:
         self._walk(height, width, q16, visit)
         total = np.concatenate(sums)
         right = np.concatenate(negative) == (total < 0)
-        indices = [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
+        indices = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
         return indices, self.signs.table(total), right
 
     def bits(self, coded: Coded, height: int, width: int, q16: int) -> float:

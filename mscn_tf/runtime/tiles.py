@@ -300,12 +300,12 @@ class _Reader:
         tables = [_Table(axis) for axis in zip(*axes)]
         # A job is a tile, a view, and one piece of each axis: [jobs, 2 + axes].
         jobs = []
-        for number, (view, own) in enumerate(zip(views, axes)):
-            counts = [len(axis.tile) for axis in own]
+        for number, (view, cuts) in enumerate(zip(views, axes)):
+            counts = [len(axis.tile) for axis in cuts]
             pieces = np.indices(counts).reshape(len(counts), -1)
             tile = np.zeros(pieces.shape[1], np.int64)
             across = grid(container.shapes[view.item], container.tile_edge, container.tile_overlap)
-            for axis, count, piece in zip(own, across, pieces):
+            for axis, count, piece in zip(cuts, across, pieces):
                 tile = tile * count + axis.tile[piece]
             tile += container.tiles_of(view.item, view.plane).start
             offset = [[table.first[number]] for table in tables]

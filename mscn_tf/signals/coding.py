@@ -120,8 +120,8 @@ class Coding:
             scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
             kelvins = (scale, LOWEST - scale * low)
         fitted = replace(self, scale=kelvins[0], offset=kelvins[1])
-        found = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
-        return replace(fitted, rounding=float(found.max(initial=0.0)))
+        errors = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
+        return replace(fitted, rounding=float(errors.max(initial=0.0)))
 
     def values(self, stored: np.ndarray) -> np.ndarray:
         """float64 in ``units``."""

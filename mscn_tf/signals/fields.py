@@ -54,7 +54,7 @@ def read(
         return Signals(_read_stack(path))
     with netcdf.opened(path) as dataset:
         chosen, candidates, grid = choose(dataset, path, variables)
-        found = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
+        loaded = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
         dropped = set(candidates) - set(chosen) if variables else set()
         structure, left_out = netcdf.describe(dataset, {*chosen, *grid.axes}, dropped)
         for one in structure["variables"]:
@@ -62,14 +62,14 @@ def read(
                 one.update(_own_axis(netcdf.stored(dataset[one["name"]]), one["name"], grid))
     metadata = {
         **grid.to_json(),
-        "fields": [variable.coding.to_json() for variable in found],
-        **_packed_masks([mask for variable in found for mask in variable.masks]),
+        "fields": [variable.coding.to_json() for variable in loaded],
+        **_packed_masks([mask for variable in loaded for mask in variable.masks]),
         "netcdf": structure,
     }
     note = f"{path}: left out, being large or of another type: {', '.join(left_out)}"
     return Signals(
-        [field for variable in found for field in variable.fields],
-        [label for variable in found for label in variable.labels],
+        [field for variable in loaded for field in variable.fields],
+        [label for variable in loaded for label in variable.labels],
         metadata,
         (note,) if left_out else (),
     )
@@ -270,14 +270,14 @@ def measure(
     before, _, _, coding = _known(original, decoded, metadata)
     if not before.size:
         return {}
-    found = errors(original, decoded, metadata)
+    measured = errors(original, decoded, metadata)
     unit = "" if coding.units == "1" else f"{coding.units or 'K'} "
     figures = {
-        f"{unit}RMSE": found["rmse"] / abs(coding.scale),
-        f"{unit}RMSE by area": found["rmse_by_area"] / abs(coding.scale),
+        f"{unit}RMSE": measured["rmse"] / abs(coding.scale),
+        f"{unit}RMSE by area": measured["rmse_by_area"] / abs(coding.scale),
         f"{unit}standard deviation of its own": float(before.std()),
     }
-    return {**figures, "dB PSNR": found["psnr"]} if found["rmse"] else figures
+    return {**figures, "dB PSNR": measured["psnr"]} if measured["rmse"] else figures
 
 
 def share_lost(
@@ -350,13 +350,13 @@ def _load_part(path: str, shape: Sequence[int], part: Sequence[float]) -> np.nda
         try:
             with np.load(path) as arrays:
                 names = [name for name in arrays if name not in ("lat", "lon", "time", "hours")]
-                found = {n: arrays[n] for n in names if arrays[n].dtype.kind == "f"}
+                variables = {n: arrays[n] for n in names if arrays[n].dtype.kind == "f"}
                 latitude, longitude = (arrays[name].astype(np.float64) for name in ("lat", "lon"))
         except (OSError, ValueError, KeyError) as error:
             raise MscnError(f"{path}: no arrays lat and lon ({error}); leave it out") from error
-        if len(found) != 1:
-            raise MscnError(f"{path}: holds {len(found)} arrays of fields, not one; leave it out")
-        ((name, fields),) = found.items()
+        if len(variables) != 1:
+            raise MscnError(f"{path}: holds {len(variables)} arrays of fields, not one; leave it out")
+        ((name, fields),) = variables.items()
         if name.endswith("_celsius"):
             fields = fields + 273.15
         check_grid(latitude, longitude, path)

@@ -114,20 +114,20 @@ class PyramidTrainer(Trainer):
 
     def _examples(self) -> list[list[np.ndarray]]:
         """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
-        found = []
+        examples = []
         for picture in self.pictures:
             for scale in self.config.data.scales:
                 size = [max(2, round(side * scale)) for side in picture.shape[1::-1]]
                 image = Image.fromarray(picture)
                 image = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
                 pyramid = analyse(to_channels(np.asarray(image), self.colour), self.levels)
-                found.append(
+                examples.append(
                     [
                         np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
                         for d in pyramid.details
                     ]
                 )
-        return found
+        return examples
 
     def step_of(self, quality: float) -> float:
         """Quantiser step at a quality."""

@@ -62,7 +62,9 @@ def report():
         figure=plot.draw("title", [ours], [nasty]),
         curves=[ours, nasty],
         lossless={"PNG": 12.345},
-        picture_rows=[PictureRow("a <1>.png", [Cell("original", shown), Cell("JPEG", shown, 1234, 33.333)])],
+        picture_rows=[
+            PictureRow("a <1>.png", [Cell("original", shown), Cell("JPEG", shown, 1234, 33.333)])
+        ],
         notes=["1 < 2"],
         versions={"Python": "3"},
         command="mscn evaluate --data='a b'",
