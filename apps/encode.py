@@ -21,6 +21,7 @@ Examples:
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> None:
         signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or _default_codec(modality, signals))
+        codec = Codec(_bundle(CODEC.value or _default_codec(modality, signals)))
         if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
                 f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
@@ -172,10 +173,15 @@ def _options(modality: Modality) -> dict[str, Any]:
     }
     chosen = CODEC.value or modality.default_codec
     if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
-        manifest = Bundle.load(chosen).manifest
+        manifest = _bundle(chosen).manifest
         if manifest.modality == modality.name:
             options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
     return {name: options[name] for name in modality.options if name in options}
+
+
+@cache  # `_options` and `main` ask for the same one
+def _bundle(name: str) -> Bundle:
+    return Bundle.load(name)
 
 
 def _default_codec(modality: Modality, signals: Signals) -> str:

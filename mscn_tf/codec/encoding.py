@@ -28,10 +28,10 @@ class Encoding(Protocol):
 
 
 class BoundedEncoding(Encoding, Protocol):
-    """What keeps a bound by itself, where `Scheme.bounded_steps` says so."""
+    """What kinds give of which `Scheme.keeps_bounds` says so."""
 
-    def file_within(self, bound: float) -> bytes:
-        """A file of which no value is off by more.
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file in which no value is off by more: the smallest one, or that of a quality.
 
         Raises:
           MscnError: the bound is too small for the signals' type.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +108,17 @@ class Parts:
             bits[item] |= 1 << plane
         return bits, [payloads[place] for place in sorted(payloads)]
 
+    def coded_pairs(self, data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each item of a file what lies in planes with tiles: as it was, and decoded."""
+        for item, pair in enumerate(zip(self.signals, self._codec.decode_all(data))):
+            yield self.coded_of(item, pair[0]), self.coded_of(item, pair[1])
+
+    def bounded(self, data: bytes, bound: float, residuals: list[bytes] | None = None) -> bytes:
+        """A file with the promise of a bound, and what brings each item within it, if needed."""
+        residuals = residuals or [b""] * len(self.signals)
+        container = Container.from_bytes(data)
+        return replace(container, error_bound=float(bound), residuals=residuals).to_bytes()
+
     def cheapest(self, data: bytes) -> bytes:
         """A file of these signals, its planes exact where that takes fewer bytes than tiles.
 
@@ -158,6 +169,10 @@ class StoredEncoding:
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file; its quality, which nothing depends on, is the highest."""
         return self._parts.pack((), HIGHEST)
+
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file, in which nothing is off."""
+        return self._parts.bounded(self.file(HIGHEST), bound)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes."""

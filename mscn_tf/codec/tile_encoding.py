@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
+from mscn_tf.codec.rate_control import smallest_file
 from mscn_tf.codec.tiling import as_floats, chunks, to_tiles
+from mscn_tf.runtime import residuals
 from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
@@ -109,6 +111,19 @@ class TileEncoding:
             symbols[at : at + len(part)] = chosen
             self._bar.update(len(part))
         return self._parts.pack(symbols, q16, TILES_PER_BLOCK)
+
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file, with residuals that bring every value within a bound."""
+
+        def corrected(q16: int) -> bytes:
+            data = self.file(q16)
+            payloads = [
+                residuals.encode(self._scheme.prior.tables, *pair, bound) if pair[0].size else b""
+                for pair in self._parts.coded_pairs(data)
+            ]
+            return self._parts.bounded(data, bound, payloads)
+
+        return smallest_file(corrected) if q16 is None else corrected(q16)
 
     @cached_property
     def _sample_codes(self) -> np.ndarray:

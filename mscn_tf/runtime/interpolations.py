@@ -77,7 +77,6 @@ class Interpolations(Scheme):
 
     name = "interpolation"
     keeps_bounds = True
-    bounded_steps = True
     any_values = True
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"

@@ -177,9 +177,6 @@ class Tiles(Scheme):
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
 
-    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
-        return residuals.encode(self.prior.tables, original, decoded, bound)
-
     def survivors(self, container: Container, item: int) -> Survivors:
         """By element where an item is one tile; else by tile, of three axes summed over the first.
 

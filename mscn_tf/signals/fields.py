@@ -16,11 +16,12 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.grids import cell_areas, global_grid
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import field_files, gaps, netcdf
-from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
+from mscn_tf.signals import field_files, gaps, hooks, netcdf
+from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
 from mscn_tf.signals.signal import Selection, Signals
+from mscn_tf.signals.units import CELSIUS_ZERO, HIGHEST, LOWEST
 from mscn_tf.signals.variables import Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
@@ -42,9 +43,8 @@ def read(
       lossless: whether they will be coded without loss: stored numbers are not converted.
 
     Returns:
-      float32 ``[H, W, 1]`` each: kelvins of temperatures in any unit, and other variables in the
-      range of the Earth's temperatures (`Coding`); holes are filled. Metadata that ``write`` makes
-      the file from; of ``.npy`` None.
+      float32 ``[H, W, 1]`` each, as they are coded (`Coding`); holes are filled. Metadata that
+      ``write`` makes the file from; of ``.npy`` None.
 
     Raises:
       MscnError: not a NetCDF file, no such variable, no variable on latitudes and longitudes, a
@@ -193,12 +193,7 @@ def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
 def misfit(signals: Signals, values: Values) -> Optional[str]:
     """Why a codec of these values doesn't suit fields: their unit or their range."""
     if signals.metadata is None:
-        low = min(float(array.min()) for array in signals.arrays)
-        high = max(float(array.max()) for array in signals.arrays)
-        room = values.high - values.low
-        if values.low - room <= low and high <= values.high + room:
-            return None
-        return f"values from {low:g} to {high:g} are no temperatures in kelvins"
+        return hooks.misfit(signals, values)
     codings = [Coding.of(one) for one in signals.metadata["fields"]]
     others = [coding for coding in codings if not (coding.fits or coding.raw)]
     if not others:
@@ -238,10 +233,9 @@ def _known(
 def errors(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """Of known points: ``rmse`` and ``rmse_by_area`` in kelvins, and ``psnr``.
+    """Of known points: ``rmse`` and ``rmse_by_area`` as they are coded (`Coding`), and ``psnr``.
 
     The peak of the PSNR is the range of temperatures ``HIGHEST - LOWEST``, plain as in COIN++.
-    Variables that are no temperatures have kelvins as they are coded, over that range.
 
     Args:
       original: ``[H, W, 1]``, as of ``read``.
@@ -271,7 +265,7 @@ def measure(
     if not before.size:
         return {}
     measured = errors(original, decoded, metadata)
-    unit = "" if coding.units == "1" else f"{coding.units or 'K'} "
+    unit = f"{coding.unit} " if coding.unit else ""
     figures = {
         f"{unit}RMSE": measured["rmse"] / abs(coding.scale),
         f"{unit}RMSE by area": measured["rmse_by_area"] / abs(coding.scale),
@@ -355,10 +349,11 @@ def _load_part(path: str, shape: Sequence[int], part: Sequence[float]) -> np.nda
         except (OSError, ValueError, KeyError) as error:
             raise MscnError(f"{path}: no arrays lat and lon ({error}); leave it out") from error
         if len(variables) != 1:
-            raise MscnError(f"{path}: holds {len(variables)} arrays of fields, not one; leave it out")
+            count = len(variables)
+            raise MscnError(f"{path}: holds {count} arrays of fields, not one; leave it out")
         ((name, fields),) = variables.items()
         if name.endswith("_celsius"):
-            fields = fields + 273.15
+            fields = fields + CELSIUS_ZERO
         check_grid(latitude, longitude, path)
     else:
         signals = read(path)

@@ -7,8 +7,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
-from mscn_tf.codec.encoder import Encoder
-from mscn_tf.runtime.bundle import SHIPPED, Bundle
+from mscn_tf.runtime.bundle import SHIPPED
 from tests.apps.test_main import modules_after
 
 GOLDEN = str(Path(__file__).resolve().parents[1] / "golden" / "v1.mscnb")
@@ -59,29 +58,6 @@ def test_saved_model(folder):
     assert "is there already" in folder.refuses(
         "export", f"--codec={GOLDEN}", "--format=saved_model", "out"
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["saved_model", "onnx", "tflite"])
-def test_codec_on_the_sphere(folder, form):
-    size = ("--fixed-size=20x10",) if form == "tflite" else ()
-    folder.mscn("export", "--codec=temperature", f"--format={form}", *size, "out")
-    quality = np.array([5.0], "f4")
-    if form == "tflite":
-        interpreter = tf.lite.Interpreter(str(folder.path / "out"))
-        assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 10, 20, 1]
-        return
-    signals = np.random.default_rng(0).uniform(0.3, 0.7, (1, 46, 90, 1)).astype("f4")
-    if form == "saved_model":
-        encode = tf.saved_model.load(str(folder.path / "out")).signatures["encode"]
-        symbols = encode(signals=tf.constant(signals), quality=tf.constant(quality))["symbols"]
-    else:
-        session = onnxruntime.InferenceSession(str(folder.path / "out" / "encode.onnx"))
-        (symbols,) = session.run(None, {"signals": signals, "quality": quality})
-    encoder, q16 = Encoder(Bundle.load("temperature")), np.array([80])
-    expected = encoder.quantise(encoder.codes(signals, q16), q16)
-    assert np.any(expected)
-    assert np.mean(np.asarray(symbols) != expected) < 0.01
 
 
 @pytest.mark.slow
