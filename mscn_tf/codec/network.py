@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mscn_tf.runtime.grids import axis_names, cell_areas, centres, global_grid
 from mscn_tf.runtime.harmonics import RIDGE, gram, harmonic_table, legendre_table
+from mscn_tf.runtime.quality import centred
 
 Floats = npt.NDArray[np.float32]  # or tensors, where the array namespace is TensorFlow's
 
@@ -296,7 +297,7 @@ class Network:
         coefficients = xp.matmul(code[:, :leading], self._feature_basis)
         further = self._expand(coefficients, self._features, self._feature_frequencies)
         hidden = xp.concatenate([further, 4 * (linear - np.float32(0.5))], 0)
-        known = xp.asarray((quality - 5.5) / 4.5, np.float32)
+        known = xp.asarray(centred(quality), np.float32)
         told = xp.transpose(weights["quality_kernel"]) * known
         slopes = []
         for i, kernel in enumerate(kernels):

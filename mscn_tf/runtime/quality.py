@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,3 +18,8 @@ def check_sixteenths(q16: npt.ArrayLike) -> None:
     beyond = np.asarray(q16)[(np.asarray(q16) < LOWEST) | (np.asarray(q16) > HIGHEST)]
     if beyond.size:
         raise MscnError(f"quality {beyond[0] / 16:g} is not 1 to {LEVELS}")
+
+
+def centred(quality: Any) -> Any:
+    """Qualities, an array or a tensor, as networks are told them: -1 to 1."""
+    return (quality - (1 + LEVELS) / 2) / ((LEVELS - 1) / 2)
