@@ -64,7 +64,7 @@ def of_tensorflow(folder: Path) -> Decode:
 
 
 def of_saved_model(folder: Path) -> Decode:
-    """As TensorFlow Serving loads it."""
+    """Decodes with the SavedModel as TensorFlow Serving loads it."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder / "saved_model"))
@@ -165,7 +165,7 @@ def size_of(*paths: Path) -> int:
 
 
 def installed(names: set[str]) -> int:
-    """Bytes of installed distributions."""
+    """Bytes that installed distributions take."""
     files = [file for name in names for file in metadata.files(name) or []]
     return sum(Path(file.locate()).stat().st_size for file in files if file.locate().is_file())
 

@@ -23,7 +23,7 @@ OWN = {
         codec.tile_encoding codec.encoder codec.network
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start
-        export.tile_bundle export.functions export.axes_of_tiles
+        export.tile_bundle export.functions export.axes_of_tiles export.quantiser export.namespace
         export.saved_model export.onnx export.tflite
     """.split(),
     "pyramid": """

@@ -64,7 +64,7 @@ class FileDecoder:
         """
         container = _parse(data, name, lazy=True)
         if codec is not None:
-            found = cls.load(codec)
+            decoder = cls.load(codec)
         else:
             bundle = Bundle.find(container.bundle_id)
             if bundle is None:
@@ -73,9 +73,9 @@ class FileDecoder:
                     f"{container.source}: made with codec {container.bundle_id.hex()}, which is "
                     f"not among those installed ({known}); give its bundle with --codec=PATH"
                 )
-            found = cls(bundle)
-        found._check(container)
-        return found
+            decoder = cls(bundle)
+        decoder._check(container)
+        return decoder
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -124,7 +124,7 @@ class FileDecoder:
             container.tile_overlap,
             container.code_channels,
         )
-        own = (
+        layout = (
             manifest.modality,
             manifest.tile_edge,
             manifest.tile_overlap,
@@ -132,7 +132,7 @@ class FileDecoder:
         )
         pixels = Modality.named(manifest.modality).pixels
         channels = range(1, 5) if pixels else [manifest.channels]
-        if made != own or not set(channels).issuperset(container.channels):
+        if made != layout or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
                 "modality, tiles or channels; get a fresh copy"

@@ -28,16 +28,16 @@ from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 # bounds the memory. On the sphere every point has some hundred functions of its own.
 _BOX_POINTS, _SPHERE_POINTS = 2**16, 2**12
 SIDES = {"slices": "depth", "rows": "height", "cols": "width"}  # of graphs, by axis
-_STRIP_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
+_CHUNK_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
 
 
-def _strips(view: View) -> list[View]:
+def _chunks(view: View) -> list[View]:
     """Parts of a view one after the other, where it has one axis and the original size."""
     if len(view.shape) > 1 or view.shape != view.extent:
         return [view]
     (start,), (extent,) = view.start, view.extent
-    sides = [min(_STRIP_SAMPLES, extent - at) for at in range(0, extent, _STRIP_SAMPLES)]
-    starts = range(start, start + extent, _STRIP_SAMPLES)
+    sides = [min(_CHUNK_SAMPLES, extent - at) for at in range(0, extent, _CHUNK_SAMPLES)]
+    starts = range(start, start + extent, _CHUNK_SAMPLES)
     return [replace(view, start=(s,), extent=(n,), shape=(n,)) for s, n in zip(starts, sides)]
 
 
@@ -117,9 +117,6 @@ class Tiles(Scheme):
 
     def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
         return self.reader(container).joined(view, values)
-
-    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
-        return residuals.encode(self.prior.tables, original, decoded, bound)
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By element where an item is one tile; else by tile, of three axes summed over the first.
@@ -251,16 +248,16 @@ class _Reader:
         return [self._corrected(*pair) for pair in zip(views, self._numbers(views))]
 
     def _numbers(self, views: Sequence[View]) -> list[np.ndarray]:
-        """For each view ``[.., C]``, in the codec's type; those of long sounds in strips."""
-        if all(math.prod(view.shape) <= _STRIP_SAMPLES for view in views):
+        """For each view ``[.., C]``, in the codec's type; those of long sounds in chunks."""
+        if all(math.prod(view.shape) <= _CHUNK_SAMPLES for view in views):
             return self._restored(views)
         channels, dtype = self._container.code_channels, self._tiles.values.dtype
         outputs = [np.empty((*v.shape, channels), dtype) for v in views]
         for view, output in zip(views, outputs):
             at = 0
-            for strip in _strips(view):
-                output[at : at + strip.shape[0]] = self._restored([strip])[0]
-                at += strip.shape[0]
+            for chunk in _chunks(view):
+                output[at : at + chunk.shape[0]] = self._restored([chunk])[0]
+                at += chunk.shape[0]
         return outputs
 
     def _restored(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -304,12 +301,12 @@ class _Reader:
         tables = [_Table(axis) for axis in zip(*axes)]
         # A job is a tile, a view, and one piece of each axis: [jobs, 2 + axes].
         jobs = []
-        for number, (view, own) in enumerate(zip(views, axes)):
-            counts = [len(axis.tile) for axis in own]
+        for number, (view, cuts) in enumerate(zip(views, axes)):
+            counts = [len(axis.tile) for axis in cuts]
             pieces = np.indices(counts).reshape(len(counts), -1)
             tile = np.zeros(pieces.shape[1], np.int64)
             across = grid(container.shapes[view.item], container.tile_edge, container.tile_overlap)
-            for axis, count, piece in zip(own, across, pieces):
+            for axis, count, piece in zip(cuts, across, pieces):
                 tile = tile * count + axis.tile[piece]
             tile += container.tiles_of(view.item, view.plane).start
             offset = [[table.first[number]] for table in tables]

@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mscn_tf.codec import Codec
+from mscn_tf.codec import Codec, network
 from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.export.functions import Functions, example
+from mscn_tf.export.namespace import xp
 from mscn_tf.export.onnx import OPSET, function_graph
 from mscn_tf.export.saved_model import WARM_UP, write_saved_model
 from mscn_tf.export.tflite import tflite_decoder
@@ -198,16 +199,19 @@ def test_fields_on_the_sphere(run):
 
 
 def test_the_gradient_is_the_tapes():
-    functions = functions_of(GOLDEN)
-    codec = BasisCodec.restored(codec_of(GOLDEN).bundle)
+    bundle = codec_of(GOLDEN).bundle
+    codec, model = BasisCodec.restored(bundle), bundle.manifest.model
+    weights, on_grid = codec.network.named_weights(), network.functions_of(model, xp=xp)
+    spelled_out = network.Network(model["network"], weights, on_grid, 96)
     random = np.random.default_rng(0)
     signals = tf.constant(random.uniform(0, 1, (5, 16, 16, 3)), tf.float32)
     code, quality = tf.constant(random.normal(size=(5, 96)), tf.float32), tf.fill([5], 4.0)
+    tiles = tf.transpose(tf.reshape(signals, [5, 256, 3]), [2, 0, 1])
     with tf.GradientTape() as tape:
         tape.watch(code)
         error = codec.squared_error(signals, code, quality)
     np.testing.assert_allclose(
-        functions._gradient(signals, code, quality),
+        spelled_out.gradient(tiles, quality, code),
         tape.gradient(error, code),
         rtol=0,
         atol=1e-3,
