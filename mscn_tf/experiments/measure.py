@@ -118,7 +118,7 @@ def _after_adam(
     fit: ModulatedFit, fitted: list[dict], signals: SignalSet, adam: ml_collections.ConfigDict
 ) -> float:
     """PSNR after further steps on the codes alone."""
-    points, found = tf.constant(signals.coordinates), []
+    points, batches = tf.constant(signals.coordinates), []
     size = _together(signals.coordinates)
     taken = min(len(fitted), max(1, adam.signals // size))
     for number, adapted in enumerate(fitted[:taken]):
@@ -144,8 +144,8 @@ def _after_adam(
 
         for _ in range(adam.steps):
             step()
-        found.append(fit.network(points, {"code": code, **others}).numpy())
-    values = np.concatenate(found)
+        batches.append(fit.network(points, {"code": code, **others}).numpy())
+    values = np.concatenate(batches)
     return psnr(values, signals.test[: len(values)])
 
 
@@ -162,7 +162,7 @@ def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarra
     if fit.config.target == "delta":
         return fit.modulation.gated_code(adapted).numpy()
     updates, batch = fit.modulation(adapted), len(adapted["code"])
-    own, before = [], None
+    parts, before = [], None
     for layer, update in zip(fit.network.siren_layers, updates):
         kernel, bias = (
             _gated(shared, change, gate)
@@ -179,8 +179,8 @@ def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarra
             kernel, bias = used[:, None, :] * kernel, used * bias
         for part in (kernel, bias):
             shape = [batch, *part.shape[1:]]
-            own.append(tf.reshape(tf.broadcast_to(part, shape), [batch, -1]))
-    return tf.concat(own, axis=1).numpy()
+            parts.append(tf.reshape(tf.broadcast_to(part, shape), [batch, -1]))
+    return tf.concat(parts, axis=1).numpy()
 
 
 def _gated(shared: tf.Tensor, change: tf.Tensor | None, gate: tf.Tensor | None) -> tf.Tensor:
@@ -252,7 +252,7 @@ def _stored(
 ) -> list[dict[str, float]]:
     """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
     learned = fit_signals(fit, signals.train[:128], signals.coordinates)
-    learned, own = (
+    learned, stored = (
         np.concatenate([stored_values(fit, adapted) for adapted in part])
         for part in (learned, fitted)
     )
@@ -260,7 +260,7 @@ def _stored(
     rows = []
     for step in steps:
         coder = ElementCoder(learned, step * rms)
-        files = [coder.encode(values) for values in own]
+        files = [coder.encode(values) for values in stored]
         decoded = np.stack([coder.decode(data) for data in files])
         values = decoded_signals(fit, decoded, signals.coordinates)
         rows.append(_point({"step": step}, files, values, signals))

@@ -67,10 +67,10 @@ def inner_loop(
     of_step = tf.recompute_grad(gradients) if recompute else gradients
     for step in range(steps):
         if step == 0 and first_gradients is not None:
-            found = [first_gradients[name] for name in names]
+            slopes = [first_gradients[name] for name in names]
         else:
-            found = of_step(*adapted.values())
-        for name, gradient in zip(names, found):
+            slopes = of_step(*adapted.values())
+        for name, gradient in zip(names, slopes):
             rows = step_sizes[name]
             size = rows[min(step, rows.shape[0] - 1)]
             adapted[name] -= size * (tf.stop_gradient(gradient) if first_order else gradient)

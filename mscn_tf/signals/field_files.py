@@ -92,11 +92,11 @@ def numbers_of(
         return list(stack)
     codings = owners(told)
     _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
-    found = []
+    fields = []
     for field, item, mask in zip(stack, items, masks_of(told, items)):
         seen = None if mask is None else mask[np.ix_(rows, columns)]
-        found.append(codings[item].marked(field, seen))
-    return found
+        fields.append(codings[item].marked(field, seen))
+    return fields
 
 
 def values_of(stack: np.ndarray, told: Mapping[str, Any], selection: Selection) -> np.ndarray:

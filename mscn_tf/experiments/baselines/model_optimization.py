@@ -100,8 +100,8 @@ def fitted_weights(
         )
         _fit(one, coordinates, target, options.cluster_steps, options.rate / 10, [])
         one = tfmot.clustering.keras.strip_clustering(one)
-    found = [layer for layer in one.layers if isinstance(layer, SirenLayer)]
-    return [part.numpy() for layer in found for part in (layer.kernel, layer.bias)]
+    siren_layers = [layer for layer in one.layers if isinstance(layer, SirenLayer)]
+    return [part.numpy() for layer in siren_layers for part in (layer.kernel, layer.bias)]
 
 
 def _fit(
@@ -153,9 +153,9 @@ def decode(data: bytes, sizes: tuple[int, ...], clustered: bool) -> np.ndarray:
 
     def take(count: int, kind: str) -> np.ndarray:
         nonlocal at
-        found = np.frombuffer(data, kind, count, at)
-        at += found.nbytes
-        return found
+        numbers = np.frombuffer(data, kind, count, at)
+        at += numbers.nbytes
+        return numbers
 
     for inputs, outputs in zip(sizes, sizes[1:]):
         number, length = _HEAD.unpack(take(_HEAD.size, "u1").tobytes())

@@ -67,8 +67,8 @@ def adaptive_rounding(
         return error + options.rounding_price * tf.reduce_mean(undecided, axis=1)
 
     logits = np.log(share / (1 - share)).astype(np.float32)
-    found = adam(loss, tf.constant(logits), options.rounding_steps, options.rounding_rate)
-    return floor + np.rint(up(found).numpy())
+    rounded = adam(loss, tf.constant(logits), options.rounding_steps, options.rounding_rate)
+    return floor + np.rint(up(rounded).numpy())
 
 
 def retrained(
@@ -121,7 +121,7 @@ def measure(
         symbols = adaptive_rounding(fit, updates[options.learned :], own_steps, signals, options)
         symbols = retrained(fit, symbols, own_steps, signals, bits, options)
         kept.append(np.count_nonzero(symbols, axis=1))
-        files = [head.tobytes() + coder.encode(own) for head, own in zip(heads, symbols)]
+        files = [head.tobytes() + coder.encode(row) for head, row in zip(heads, symbols)]
         decoded = np.stack([_decode(data, coder, tensors) for data in files])
         values = decoded_signals(fit, decoded, signals.coordinates)
         points.append(({"bits": bits}, files, values))
