@@ -132,12 +132,12 @@ class Functions:
         return _function(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
-        shape = [None, *self.network.tile_shape, self.network.channels]
+        points, channels = math.prod(self.network.tile_shape), self.network.channels
         encoder = self._encoder()
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
             network = encoder(self.network.named_weights())
-            tiles = tf.reshape(signals, [-1, math.prod(shape[1:-1]), shape[-1]])
+            tiles = tf.reshape(signals, [-1, points, channels])
             tiles = tf.transpose(tiles, [2, 0, 1])
             code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
             for step in range(1, self._steps):
@@ -145,6 +145,7 @@ class Functions:
                 code -= sizes * network.gradient(tiles, quality, code)
             return {"symbols": self._quantiser.quantise(code, quality)}
 
+        shape = [None, *self.network.tile_shape, channels]
         return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
     def _symbols(self, rank: int) -> tf.TensorSpec:

@@ -116,7 +116,7 @@ def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
     """
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
-    axes = axis_names(len(functions.network.tile_shape))
+    axes = list(axis_names(len(functions.network.tile_shape)))
     shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
     cut = [f"tiles_{axis}" for axis in axes] if name == "decode_grid" else []
     named = {"symbols": cut, **{axis: [axis] for axis in axes}}
