@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.runtime import quantiser
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quality import centred, check_sixteenths
 
 RANDOM = np.random.default_rng(0)
 BASE = RANDOM.integers(-(2**19), 2**19, (2, 500))
@@ -40,3 +42,20 @@ def test_dead_zones_are_worth_their_bits(xp):
 
 def test_floats_between_qualities():
     assert quantiser.between(2.0, 4.0, 4) == 2.5
+
+
+@pytest.mark.parametrize("xp", [np, tf])
+def test_rows_around_qualities(xp):
+    q16 = np.array([16, 17, 31, 32, 159, 160], np.int32)
+    rows = [np.asarray(part).tolist() for part in quantiser.around(xp, q16)]
+    assert rows == [[0, 0, 0, 1, 8, 9], [1, 1, 1, 2, 9, 9], [0, 1, 15, 0, 15, 0]]
+
+
+@pytest.mark.parametrize("q16", [15, 161, [16, 8]])
+def test_other_qualities_are_refused(q16):
+    with pytest.raises(MscnError, match=r"^quality [\d.]+ is not 1 to 10$"):
+        check_sixteenths(q16)
+
+
+def test_networks_are_told_qualities_about_the_middle():
+    assert centred(np.array([1.0, 5.5, 10.0])).tolist() == [-1, 0, 1]
