@@ -138,7 +138,8 @@ class Functions:
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
             network = encoder(self.network.named_weights())
-            tiles = tf.reshape(signals, [-1, math.prod(shape[1:-1]), shape[-1]])
+            points = math.prod(self.network.tile_shape)
+            tiles = tf.reshape(signals, [-1, points, self.network.channels])
             tiles = tf.transpose(tiles, [2, 0, 1])
             code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
             for step in range(1, self._steps):
