@@ -8,8 +8,8 @@ from mscn_tf.runtime import lazy
 
 if TYPE_CHECKING:
     from mscn_tf.fitting.basis_codec import BasisCodec as BasisCodec
+    from mscn_tf.fitting.meta_learner import MetaLearner as MetaLearner
     from mscn_tf.fitting.meta_sgd import inner_loop as inner_loop
-    from mscn_tf.fitting.modulated import ModulatedFit as ModulatedFit
     from mscn_tf.fitting.radiance import fit_radiance as fit_radiance
     from mscn_tf.fitting.shared_start import gradients_at_zero as gradients_at_zero
     from mscn_tf.fitting.step_sizes import StepSizes as StepSizes
@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy.exports(
     {
         "basis_codec": ["BasisCodec"],
         "meta_sgd": ["inner_loop"],
-        "modulated": ["ModulatedFit"],
+        "meta_learner": ["MetaLearner"],
         "radiance": ["fit_radiance"],
         "shared_start": ["gradients_at_zero"],
         "step_sizes": ["StepSizes"],

@@ -10,9 +10,10 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
+from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 from mscn_tf.training.best import Best
 from mscn_tf.training.checkpoints import newest_whole
 from mscn_tf.training.ema import ExponentialMovingAverage
@@ -66,12 +67,12 @@ class ModulatedTrainer(Trainer):
             raise MscnError(f"config.price_follows={config.price_follows}: must be one of {known}")
         self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
         self.begin = begin
-        self.fit = ModulatedFit(config.model, config.seed)
-        self.fit.price.assign(config.first_price)
-        gates = [v for v in self.fit.trainable_variables if "log_alpha" in v.name]
-        sizes = [v for v in self.fit.trainable_variables if "log_size" in v.name]
+        self.fit = MetaLearner(**config.model, first_price=config.first_price, seed=config.seed)
+        learned = trainable_variables_of([self.fit])
+        gates = [v for v in learned if "log_alpha" in v.name]
+        sizes = [v for v in learned if "log_size" in v.name]
         apart = {id(v) for v in gates + sizes}
-        network = [v for v in self.fit.trainable_variables if id(v) not in apart]
+        network = [v for v in learned if id(v) not in apart]
         rates = config.optimizer
         groups = [
             (group, tf.keras.optimizers.Adam(_Falling(rate, rates.constant, rates.schedule_steps)))
@@ -88,9 +89,8 @@ class ModulatedTrainer(Trainer):
         self._take_step = OuterStep(
             self._losses, groups, rates.clip, self._finish, config.xla, config.precision
         )
-        learned = self.fit.trainable_variables
         self.average = ExponentialMovingAverage(learned, rates.average)
-        self.best = Best(self.fit.variables)
+        self.best = Best(variables_of(self.fit))
 
     def checkpointed(self) -> dict[str, Any]:
         parts = ("fit", "optimizers", "average", "best")
@@ -147,7 +147,7 @@ class ModulatedTrainer(Trainer):
         if self.config.model.sampled:
             noise = self.fit.noise(signals.shape[0], seeds[0], numbers[0])
         coordinates = coordinates[0]  # all signals have the same
-        adapted = self.fit.fit(signals, coordinates, noise)
+        adapted = self.fit.adapt(signals, coordinates, noise)
         errors = self.fit.errors(adapted, signals, coordinates)
         density = self.fit.density(adapted)
         kept = self.fit.kept(adapted) / self.fit.gated_size
@@ -167,7 +167,7 @@ class ModulatedTrainer(Trainer):
             scores = np.abs(parameters(self.fit.network))
         else:
             updates = [
-                self.fit.fit(tf.constant(batch), tf.constant(self.coordinates))["code"]
+                self.fit.adapt(tf.constant(batch), tf.constant(self.coordinates))["code"]
                 for batch in np.array_split(self.signals[:64], 4)
             ]
             scores = np.abs(np.concatenate(updates)).mean(axis=0)
@@ -176,7 +176,7 @@ class ModulatedTrainer(Trainer):
     def evaluate(self) -> list[Row]:
         signals, coordinates = tf.constant(self.held_out), tf.constant(self.coordinates)
         with self.average.swapped_in():
-            adapted = self.fit.fit(signals, coordinates)
+            adapted = self.fit.adapt(signals, coordinates)
             errors = self.fit.errors(adapted, signals, coordinates).numpy()
             kept = float(np.mean(self.fit.kept(adapted))) / self.fit.gated_size
             psnr = float(np.mean(-10 * np.log10(errors)))
@@ -191,7 +191,7 @@ class ModulatedTrainer(Trainer):
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
         return pruned and self.wanted_density(last) <= self.config.density
 
-    def freeze(self) -> ModulatedFit:
+    def freeze(self) -> MetaLearner:
         """What experiments measure; there is no bundle of these networks."""
         if not self.best.restore():
             self.average.restore()
