@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ import keras
 import tensorflow as tf
 
 from mscn_tf.fitting.meta_sgd import Adapted, inner_loop
+from mscn_tf.fitting.outer_loop import OuterLoop
+from mscn_tf.fitting.samples import samples
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (
@@ -28,7 +31,7 @@ SPARSITIES = ("none", "gates", "gradient", "mask")
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
-class MetaLearner(keras.Model):
+class MetaLearner(OuterLoop):
     """Network, gates, step sizes and price of a non-zero: all that is shared by all signals.
 
     Args:
@@ -105,20 +108,16 @@ class MetaLearner(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ):
-        options = {
-            name: value
-            for name, value in locals().items()
-            if name not in ("self", "kwargs", "__class__")
-        }
+        given = locals()  # what `get_config` is to name, while there is nothing else
         super().__init__(**kwargs)
-        self._options = options
+        self._options = {name: given[name] for name in _OPTIONS}
         if sparsity not in SPARSITIES:
             raise ValueError(f"sparsity must be one of {', '.join(SPARSITIES)}: {sparsity}")
         self.channels, self.axes = channels, axes
         self.sparsity, self.target = sparsity, target
         self.sampled, self.look_ahead = sampled, look_ahead
         self.steps, self.first_order = steps, first_order
-        self.seed = seed
+        self.first_price, self.seed = first_price, seed
         sizes = network_sizes(width, depth, channels, axes)
         plain = _modulation(modulation, sizes, latent_size, seed + 1, self.dtype)
         gamma, zeta = stretch
@@ -168,6 +167,12 @@ class MetaLearner(keras.Model):
             initializer=keras.initializers.Constant(first_price),
             trainable=False,
         )
+        self.build(None)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is left to make."""
+        # Not Model.build, which would call the model.
+        keras.layers.Layer.build(self, input_shape)
 
     @property
     def modulation(self) -> Modulation:
@@ -179,10 +184,39 @@ class MetaLearner(keras.Model):
         """Number of elements that gates, or a mask, may leave out."""
         return self.modulation.gated_size
 
+    @property
+    def learned_apart(self) -> dict[str, list[Any]]:
+        """The weights that may have an optimizer of their own: "step_sizes" and "gates"."""
+        holders = (self.modulation, self.step_sizes["code"])
+        gates = [one.gates for one in holders if getattr(one, "gates", None) is not None]
+        return {
+            "step_sizes": [sizes.log_size for sizes in self.step_sizes.values()],
+            "gates": [one.log_alpha for one in gates],
+        }
+
+    def call(
+        self,
+        signals: tf.Tensor,
+        coordinates: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """What codes give back of signals that they were fitted to; arguments as in `adapt`.
+
+        Returns:
+          Of the signals' shape, nominally in [0, 1], unclipped.
+        """
+        values, points = samples(signals, coordinates, self.axes, self.channels)
+        adapted = self.adapt(values, points)
+        return tf.reshape(self.network(points, adapted, training=training), tf.shape(signals))
+
     def errors(
-        self, adapted: Mapping[str, tf.Tensor], signals: tf.Tensor, coordinates: tf.Tensor
+        self,
+        adapted: Mapping[str, tf.Tensor],
+        signals: tf.Tensor,
+        coordinates: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Mean squared error of each signal, ``[B]``; arguments as in `adapt`."""
+        signals, coordinates = samples(signals, coordinates, self.axes, self.channels)
         return _mean_squares(self.network(coordinates, adapted) - signals)
 
     def density(self, adapted: Adapted) -> tf.Tensor:
@@ -200,7 +234,7 @@ class MetaLearner(keras.Model):
         return tf.fill(tf.shape(adapted["code"])[:1], moving)
 
     def noise(
-        self, batch: int, seed: tf.Tensor, first: int | tf.Tensor = 0
+        self, batch: int | tf.Tensor, seed: tf.Tensor, first: int | tf.Tensor = 0
     ) -> dict[str, tf.Tensor]:
         """One sample of everything that is random, for `adapt`.
 
@@ -217,7 +251,7 @@ class MetaLearner(keras.Model):
     def adapt(
         self,
         signals: tf.Tensor,
-        coordinates: tf.Tensor,
+        coordinates: tf.Tensor | None = None,
         noise: Mapping[str, tf.Tensor] | None = None,
         steps: int | None = None,
         frozen_gates: bool = False,
@@ -225,15 +259,19 @@ class MetaLearner(keras.Model):
         """The inner loop (Schwarz & Teh 2022, eq. 8) on error + price * density.
 
         Args:
-          signals: ``[B, N, C]`` in [0, 1].
-          coordinates: ``[N, d]``.
+          signals: ``[B, N, C]`` in [0, 1]; on a grid, ``[B, N1, .., Nd, C]``, without coordinates.
+          coordinates: ``[N, d]``, the same for all signals.
           noise: of sampled gates, from `noise`; without it gates are deterministic.
           steps: default the model's.
           frozen_gates: whether gates stay as meta-training left them, and only the code adapts.
 
         Returns:
           What was adapted, and the gates' noise, as `network` and `errors` take it.
+
+        Raises:
+          ValueError: signals or coordinates have other shapes.
         """
+        signals, coordinates = samples(signals, coordinates, self.axes, self.channels)
         noise = dict(noise or {})
         step_noise = noise.pop("step_noise", None)
         sizes = {"code": self.step_sizes["code"](step_noise)}
@@ -246,7 +284,7 @@ class MetaLearner(keras.Model):
             return errors + self.price * self.density(adapted) if sparse else errors
 
         sparse = "log_alpha" in sizes
-        initial = self.modulation.initial(signals.shape[0])
+        initial = self.modulation.initial(signals.shape[0] or tf.shape(signals)[0])
         adapted = inner_loop(
             loss,
             initial,
@@ -291,6 +329,16 @@ class MetaLearner(keras.Model):
                     {**initial, **noise}, first["code"], size
                 )
         return first
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, **self._options}
+
+
+_OPTIONS = [
+    name
+    for name, parameter in inspect.signature(MetaLearner.__init__).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+]
 
 
 def _mean_squares(errors: tf.Tensor) -> tf.Tensor:

@@ -148,18 +148,8 @@ def test_the_price_follows_the_count_that_it_is_told_to(follows):
     counted = float(metrics["kept" if follows == "stored" else "density"])
     other = float(metrics["density" if follows == "stored" else "kept"])
     assert abs(counted - other) > 0.01
-    wanted = before * (counted / trainer.wanted_density(0)) ** 0.1
+    wanted = before * (counted / float(trainer.rule.wanted(1))) ** 0.1
     np.testing.assert_allclose(float(trainer.fit.price), wanted, rtol=1e-5)
-
-
-def test_a_price_that_nothing_answers_stays_within_a_factor():
-    (one,) = runs(get_config(), "MSCN, delta")
-    one.config.price_rate = 5.0
-    trainer, first = trainer_of(one), one.config.first_price
-    for density, bound in ((1.0, 1e3 * first), (0.0, 1e-3 * first)):
-        for _ in range(12):
-            trainer._follow(100, density)
-        np.testing.assert_allclose(float(trainer.fit.price), bound, rtol=1e-5)
 
 
 def test_an_unknown_count():
@@ -170,11 +160,10 @@ def test_an_unknown_count():
         trainer_of(one)
 
 
-def test_what_density_is_wanted(gates):
+def test_the_wanted_density_falls_between_shares_of_the_run(gates):
     trainer = trainer_of(gates)
-    wanted = np.array([trainer.wanted_density(step) for step in range(80)])
-    np.testing.assert_allclose(wanted[:40], 0.2 ** ((np.arange(40) + 1) / 40))
-    np.testing.assert_allclose(wanted[40:], 0.2)
+    wanted = [float(trainer.rule.wanted(steps)) for steps in (0, 20, 40, 80)]
+    np.testing.assert_allclose(wanted, [1.0, 0.2**0.5, 0.2, 0.2], rtol=1e-6)
 
 
 def test_stopped_and_resumed_it_is_the_same_run(tmp_path, monkeypatch):
