@@ -201,10 +201,7 @@ def decoded_values(fit: MetaLearner, stored: np.ndarray, coordinates: np.ndarray
         updates = fit.modulation.modulation(code)
     else:
         updates = fit.modulation(code)
-    hidden = tf.constant(coordinates)
-    for layer, update in zip(fit.network.siren_layers, updates):
-        hidden = layer(hidden, update)
-    return (hidden + fit.network.offset).numpy()
+    return fit.network.with_updates(tf.constant(coordinates), updates).numpy()
 
 
 def decoded_signals(fit: MetaLearner, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from mscn_tf.runtime import lazy
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from mscn_tf.fitting.meta_learner import MetaLearner as MetaLearner
     from mscn_tf.fitting.meta_sgd import inner_loop as inner_loop
     from mscn_tf.fitting.radiance import fit_radiance as fit_radiance
+    from mscn_tf.fitting.samples import grid_coordinates as grid_coordinates
     from mscn_tf.fitting.shared_start import gradients_at_zero as gradients_at_zero
     from mscn_tf.fitting.step_sizes import StepSizes as StepSizes
 
@@ -21,7 +23,11 @@ __getattr__, __dir__, __all__ = lazy.exports(
         "meta_sgd": ["inner_loop"],
         "meta_learner": ["MetaLearner"],
         "radiance": ["fit_radiance"],
+        "samples": ["grid_coordinates"],
         "shared_start": ["gradients_at_zero"],
         "step_sizes": ["StepSizes"],
     },
 )
+
+if "keras" in sys.modules:  # whose reader of files finds only classes that have been imported
+    import mscn_tf.fitting.meta_learner  # noqa: F401

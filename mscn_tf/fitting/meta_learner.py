@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ import tensorflow as tf
 from mscn_tf.fitting.meta_sgd import Adapted, inner_loop
 from mscn_tf.fitting.outer_loop import OuterLoop
 from mscn_tf.fitting.samples import samples
+from mscn_tf.fitting.saved_model import save_inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.fitting.step_sizes import StepSizes
 from mscn_tf.networks.modulations import (
@@ -297,6 +299,27 @@ class MetaLearner(OuterLoop):
             limits={"log_alpha": LIMIT},
         )
         return {**adapted, **noise}
+
+    def codes(self, signals: tf.Tensor, coordinates: tf.Tensor | None = None) -> tf.Tensor:
+        """What is to be stored of signals, ``[B, M]``: zero where a gate is closed.
+
+        Raises:
+          ValueError: as `adapt`; and with gates of target "all", which are the network's own: there
+            ``log_alpha`` belongs to what is stored.
+        """
+        adapted = self.adapt(signals, coordinates)
+        gated = self.sparsity in ("gates", "mask")
+        return self.modulation.gated_code(adapted) if gated else adapted["code"]
+
+    def decode(self, codes: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
+        """Values ``[B, N, C]`` of what `codes` gave, at any coordinates ``[N, d]``."""
+        of_gates = isinstance(self.modulation, GatedModulation)
+        plain = self.modulation.modulation if of_gates else self.modulation
+        return self.network.with_updates(coordinates, plain(codes))
+
+    def export(self, filepath: Union[str, os.PathLike[str]]) -> None:
+        """Writes a SavedModel of the inner loop, see `save_inner_loop`."""
+        save_inner_loop(self, filepath)
 
     def _first_gradients(
         self,
