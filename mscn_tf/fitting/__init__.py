@@ -29,5 +29,6 @@ __getattr__, __dir__, __all__ = lazy.exports(
     },
 )
 
-if "keras" in sys.modules:  # whose reader of files finds only classes that have been imported
+# Where Keras is there already: its reader of files finds only classes that have been imported.
+if sys.modules.get("keras") and sys.modules.get("tensorflow"):
     import mscn_tf.fitting.meta_learner  # noqa: F401

@@ -96,5 +96,6 @@ def _check(
             tf.broadcast_static_shape(shape[1:], value.shape).assert_is_compatible_with(value.shape)
         except ValueError:
             raise ValueError(
-                f"step sizes of {name!r} must be [S, ...], rows that suit {value.shape}, not {shape}"
+                f"step sizes of {name!r} must be [S, ...], each row broadcastable to "
+                f"{value.shape}, not {shape}"
             ) from None
