@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mscn_tf.fitting.basis_codec import BasisCodec as BasisCodec
     from mscn_tf.fitting.meta_learner import MetaLearner as MetaLearner
     from mscn_tf.fitting.meta_sgd import inner_loop as inner_loop
+    from mscn_tf.fitting.outer_loop import OuterLoop as OuterLoop
     from mscn_tf.fitting.radiance import fit_radiance as fit_radiance
     from mscn_tf.fitting.samples import grid_coordinates as grid_coordinates
     from mscn_tf.fitting.shared_start import gradients_at_zero as gradients_at_zero
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy.exports(
         "basis_codec": ["BasisCodec"],
         "meta_sgd": ["inner_loop"],
         "meta_learner": ["MetaLearner"],
+        "outer_loop": ["OuterLoop"],
         "radiance": ["fit_radiance"],
         "samples": ["grid_coordinates"],
         "shared_start": ["gradients_at_zero"],

@@ -124,6 +124,7 @@ class MetaLearner(OuterLoop):
         plain = _modulation(modulation, sizes, latent_size, seed + 1, self.dtype)
         gamma, zeta = stretch
         gates = {"beta": temperature, "gamma": gamma, "zeta": zeta}
+        code: Modulation = plain
         if sparsity == "gates":
             code = GatedModulation(
                 plain,
@@ -137,13 +138,11 @@ class MetaLearner(OuterLoop):
             )
         elif sparsity == "mask":
             code = MaskedModulation(plain, target, dtype=self.dtype)
-        else:
-            code = plain
         self.network = ModulatedSiren(
             width, depth, channels, code, w0=w0, seed=seed, dtype=self.dtype, name="network"
         )
         self.network.build(tf.TensorShape([None, axes]))
-        of_both = {
+        of_both: dict[str, Any] = {
             "steps": max(1, steps) if per_step else 1,
             "per_element": meta_sgd,
             "factor": step_size_factor,
@@ -221,14 +220,14 @@ class MetaLearner(OuterLoop):
         signals, coordinates = samples(signals, coordinates, self.axes, self.channels)
         return _mean_squares(self.network(coordinates, adapted) - signals)
 
-    def density(self, adapted: Adapted) -> tf.Tensor:
+    def density(self, adapted: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Expected share of non-zeros among the elements under gates, ``[B]``."""
         if self.sparsity == "gradient":
             shared = self.step_sizes["code"].expected_l0()
             return tf.fill(tf.shape(adapted["code"])[:1], shared / self.gated_size)
         return self.modulation.expected_l0(adapted) / self.gated_size
 
-    def kept(self, adapted: Adapted) -> tf.Tensor:
+    def kept(self, adapted: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Number of elements that deterministic gates leave, ``[B]``: what is to be stored."""
         if self.sparsity in ("gates", "mask"):
             return self.modulation.actual_l0(adapted)

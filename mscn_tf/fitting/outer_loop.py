@@ -28,6 +28,7 @@ class OuterLoop(keras.Model):
     """
 
     price: Any  # the weight
+    first_price: float
     sampled: bool
     seed: int
 
@@ -166,7 +167,7 @@ class OuterLoop(keras.Model):
         """One outer step, through the inner ones."""
         signals, coordinates = _unpacked(data)
         step = tf.cast(plain(self.optimizer.iterations), tf.int32)
-        noise = {}
+        noise: dict[str, tf.Tensor] = {}
         if self.sampled:
             noise = self.noise(tf.shape(signals)[0], tf.stack([self.seed, 2 * step]))
         weights = [plain(weight) for group, _ in self._outer.groups for weight in group]

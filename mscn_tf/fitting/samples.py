@@ -37,9 +37,9 @@ def samples(
             )
         return signals, tf.cast(coordinates, signals.dtype)
     if not _fits(signals, [None, *[None] * axes, channels]):
-        edges = ", ".join(f"N{axis + 1}" for axis in range(axes))
+        named = ", ".join(f"N{axis + 1}" for axis in range(axes))
         raise ValueError(
-            f"signals without coordinates must be on a grid, [B, {edges}, {channels}], "
+            f"signals without coordinates must be on a grid, [B, {named}, {channels}], "
             f"not {signals.shape}"
         )
     dynamic = tf.shape(signals)

@@ -246,3 +246,56 @@ def test_options_of_the_inner_loop():
 def test_choices_that_there_are_not(change, message):
     with pytest.raises(ValueError, match=message):
         MetaLearner(**model(**change), seed=1)
+
+
+@pytest.mark.parametrize("kind", ["gates", "gates on units", "gates on shifts"])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_second_order_gradient_of_the_whole_model(kind, sampled):
+    """Through phi0, theta0, both step sizes, price and look-ahead, against finite differences."""
+    fit = make(kind, step_size=0.3, gate_step_size=100.0, dtype="float64")
+    random = np.random.default_rng(0)
+    phi = plain(fit.modulation.gates.log_alpha)
+    phi.assign(random.choice([-9.0, -1.0, 0.5], fit.modulation.gate_count))
+    points, values = tf.cast(X, tf.float64), tf.cast(SIGNALS, tf.float64)
+    noise = fit.noise(3, tf.constant([4, 5])) if sampled else {}
+
+    def outer() -> tf.Tensor:
+        adapted = fit.adapt(values, points, noise)
+        return tf.reduce_mean(fit.errors(adapted, values, points) + 0.01 * fit.density(adapted))
+
+    fit.price.assign(0.01)
+    learned = [phi, plain(fit.network.siren_layers[1].kernel)]
+    learned += [plain(sizes.log_size) for sizes in fit.step_sizes.values()]
+    with tf.GradientTape() as tape:
+        total = outer()
+    for variable, gradient in zip(learned, tape.gradient(total, learned)):
+        value = variable.numpy()
+        direction = random.normal(size=value.shape)
+        ends = []
+        for sign in (1, -1):
+            variable.assign(value + sign * 1e-6 * direction)
+            ends.append(float(outer()))
+        variable.assign(value)
+        difference = (ends[0] - ends[1]) / 2e-6
+        assert abs(difference) > 1e-7
+        np.testing.assert_allclose(np.sum(gradient * direction), difference, rtol=1e-3)
+
+
+def test_what_is_adapted_has_names_and_shapes():
+    fit = make("gates")
+    code, log_alpha = tf.zeros([2, 123]), tf.zeros([2, 123])
+    for adapted, message in (
+        (
+            dict(codes=code),
+            r"is named 'code', with gates also 'log_alpha' and 'noise', not 'codes'",
+        ),
+        (dict(code=code, logalpha=log_alpha), r"not 'code', 'logalpha'"),
+        (dict(code=code[:, 1:]), r"codes of GatedModulation are \[B, 123\], not \(2, 122\)"),
+        (dict(code=code[0]), r"codes of GatedModulation are \[B, 123\], not \(123,\)"),
+        (dict(code=code, log_alpha=log_alpha[:, 1:]), r"log_alpha of gates is \[B, 123\], not"),
+        (dict(code=code, noise=log_alpha[:, 1:]), r"noise of gates is \[B, 123\], not \(2, 122\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit.network(X, adapted)
+    with pytest.raises(ValueError, match=r"coordinates are \[N, 2\] or \[B, N, 2\], not \(64, 3\)"):
+        fit.decode(code, tf.zeros([64, 3]))
