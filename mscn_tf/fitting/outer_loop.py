@@ -98,8 +98,8 @@ class OuterLoop(keras.Model):
           **kwargs: others of `keras.Model.compile`, but ``loss`` and ``metrics``: they're given.
 
         Raises:
-          ValueError: an argument is out of its range, or an optimizer averages its weights
-            (``use_ema``), but isn't the only one.
+          ValueError: an argument is out of its range; a density is wanted where there are no gates;
+            or an optimizer averages its weights (``use_ema``), but isn't the only one.
         """
         if price_follows not in PRICE_FOLLOWS:
             raise ValueError(
@@ -110,6 +110,8 @@ class OuterLoop(keras.Model):
                 "training needs 0 < density <= 1, and steps 0 <= first <= last to anneal between, "
                 f"not {density} and {tuple(anneal)}"
             )
+        if density < 1 and not self.learned_apart["gates"]:
+            raise ValueError(f"a density of {density} needs gates, which this model has none of")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.step_size_optimizer = _optimizer(step_size_optimizer)
         self.gate_optimizer = _optimizer(gate_optimizer)

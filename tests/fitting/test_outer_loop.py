@@ -278,6 +278,14 @@ def test_how_it_cannot_be_trained(change, message):
         learner().compile(**change)
 
 
+@pytest.mark.parametrize("sparsity", ["none", "mask"])
+def test_a_density_needs_gates(sparsity):
+    model = learner(sparsity=sparsity)
+    model.compile()
+    with pytest.raises(ValueError, match=r"density of 0\.1 needs gates"):
+        model.compile(density=0.1)
+
+
 def test_one_optimizer_may_average_weights():
     model = learner()
     model.compile(keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.5), run_eagerly=True)
