@@ -10,13 +10,13 @@ import numpy as np
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals, fit_signals
 from mscn_tf.experiments.stored import UniformCoder
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 
 _LEARNED = 256  # training signals that the histogram is of
 
 
 def measure(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """Bytes and PSNR at each of ``options.bits``.
 

@@ -23,7 +23,7 @@ from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals
 from mscn_tf.experiments.per_signal import adam, fit_updates
 from mscn_tf.experiments.stored import ElementCoder
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 
 # AdaRound's rectified sigmoid and the exponents between which its regulariser sharpens.
 _LOW, _HIGH = -0.1, 1.1
@@ -44,7 +44,7 @@ def quantiser_steps(updates: np.ndarray, tensors: np.ndarray, bits: int) -> np.n
 
 
 def adaptive_rounding(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     updates: np.ndarray,
     steps: np.ndarray,
     signals: SignalSet,
@@ -72,7 +72,7 @@ def adaptive_rounding(
 
 
 def retrained(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     symbols: np.ndarray,
     steps: np.ndarray,
     signals: SignalSet,
@@ -97,7 +97,7 @@ def retrained(
 
 
 def measure(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """Bytes and PSNR at each of ``options.bits``; ``kept`` is of the first of them.
 
