@@ -80,7 +80,7 @@ def _without_padding(values: np.ndarray) -> np.ndarray:
 
 
 def _planes(labels: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
-    """Those of labels ``[N, H, W]`` that differ and aren't all 0, and which each item has; or -1."""
+    """Different planes of labels ``[N, H, W]``, none all 0, and each item's index of one or -1."""
     numbers: dict[bytes, int] = {}
     planes: list[np.ndarray] = []
     owners = []

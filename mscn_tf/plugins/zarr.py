@@ -16,7 +16,6 @@ from zarr.core.buffer import Buffer, NDBuffer
 
 from mscn_tf.plugins import chunks
 from mscn_tf.plugins.goals import Goal, check_dtype
-from mscn_tf.runtime.errors import MscnError
 
 
 @dataclass(frozen=True, init=False)
