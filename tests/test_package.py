@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 
-import pytest
-
-from tests.installed import PIP, ROOT, build_wheel
+from tests.installed import ROOT
 
 
 def run(program: str) -> str:
@@ -47,16 +44,6 @@ def test_tiles_encode_without_tensorflow():
 def test_unknown_attribute():
     program = "import mscn_tf\ntry: mscn_tf.Decoder\nexcept AttributeError as e: print(e)"
     assert "no attribute 'Decoder'" in run(program)
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> dict[str, str]:
-    """The environment of programs that see the installed wheel and no source."""
-    folder = tmp_path_factory.mktemp("wheel")
-    place = folder / "installed"
-    install = [sys.executable, *PIP, "install", "--no-deps", "--target", str(place)]
-    subprocess.run([*install, str(build_wheel(folder))], check=True)
-    return {**os.environ, "PYTHONPATH": str(place), "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
 
 
 def test_the_wheel_encodes_and_decodes(installed, tmp_path):
