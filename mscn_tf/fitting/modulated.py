@@ -21,7 +21,7 @@ from mscn_tf.networks.network import ModulatedSiren
 from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.hard_concrete import LIMIT
 from mscn_tf.sparsity.pruning import MaskedModulation
-from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
+from mscn_tf.stack.keras_versions import constrain, trainable_variables_of, variables_of
 
 MODULATIONS = ("weights", "shift", "latent")
 SPARSITIES = ("none", "gates", "gradient", "mask")
@@ -135,6 +135,10 @@ class ModulatedFit:
     def variables(self) -> list[tf.Variable]:
         """All that a checkpoint holds."""
         return variables_of([self.network, self.step_sizes, self.price])
+
+    def constrain(self) -> None:
+        """To be called after each step of an optimizer: gates and step sizes have bounds."""
+        constrain([self.network, *self.step_sizes.values()])
 
     def noise(
         self, batch: int, seed: tf.Tensor, first: int | tf.Tensor = 0

@@ -156,6 +156,7 @@ class ModulatedTrainer(Trainer):
 
     def _finish(self) -> None:
         self.step.assign_add(1)
+        self.fit.constrain()
         self.average.update()
 
     def _prune(self, density: float) -> None:
