@@ -137,7 +137,7 @@ class ModulatedTrainer(Trainer):
         """Moves the price by how far the density is from what is wanted."""
         excess = math.log(max(density, 1e-9) / self.wanted_density(step))
         change = self.config.price_rate * max(-2.0, min(2.0, excess))
-        price, first = float(self.fit.price) * math.exp(change), self.config.first_price
+        price, first = float(self.fit.price.numpy()) * math.exp(change), self.config.first_price
         self.fit.price.assign(max(first / _PRICES, min(first * _PRICES, price)))
 
     def _losses(
@@ -183,12 +183,12 @@ class ModulatedTrainer(Trainer):
             psnr = float(np.mean(-10 * np.log10(errors)))
             if self._settled() and kept <= _TOLERANCE * self.config.density:
                 self.best.offer(psnr)
-        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price)}
+        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price.numpy())}
         return [("held out", row)]
 
     def _settled(self) -> bool:
         """Whether the step that was taken aimed at the density that the last one aims at."""
-        last = int(self.step) - 1
+        last = int(self.step.numpy()) - 1
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
         return pruned and self.wanted_density(last) <= self.config.density
 
