@@ -14,7 +14,7 @@ from mscn_tf.fitting.outer_loop import PRICE_FOLLOWS
 from mscn_tf.fitting.price import PriceRule
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
-from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
+from mscn_tf.stack.keras_versions import constrain, trainable_variables_of, variables_of
 from mscn_tf.training.best import Best
 from mscn_tf.training.checkpoints import newest_whole
 from mscn_tf.training.ema import ExponentialMovingAverage
@@ -144,6 +144,7 @@ class ModulatedTrainer(Trainer):
 
     def _finish(self) -> None:
         self.step.assign_add(1)
+        constrain([self.fit])
         self.average.update()
 
     def _prune(self, density: float) -> None:
@@ -170,12 +171,12 @@ class ModulatedTrainer(Trainer):
             psnr = float(np.mean(-10 * np.log10(errors)))
             if self._settled() and kept <= _TOLERANCE * self.config.density:
                 self.best.offer(psnr)
-        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price)}
+        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price.numpy())}
         return [("held out", row)]
 
     def _settled(self) -> bool:
         """Whether the step that was taken aimed at the density that the last one aims at."""
-        last = int(self.step) - 1
+        last = int(self.step.numpy()) - 1
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
         return pruned and self.rule.settled(last + 1)
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.sparsity.hard_concrete import LIMIT, location_of_gate
 from mscn_tf.sparsity.pruning import parameters
 from mscn_tf.stack.keras_versions import variables_of
 from mscn_tf.training.loop import run
@@ -135,6 +136,36 @@ def test_outer_rates_fall_alike_in_short_and_long_runs():
         cosine = 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * 100 / steps))
         wanted = [first, first * cosine, first * 0.05 * np.sqrt(100 / steps)]
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+# What each rate of the configuration moves.
+MOVED = {
+    "rate": lambda fit: [layer.kernel for layer in fit.network.siren_layers],
+    "step_size_rate": lambda fit: [sizes.log_size for sizes in fit.step_sizes.values()],
+    "gate_rate": lambda fit: [fit.modulation.gates.log_alpha],
+}
+
+
+@pytest.mark.parametrize("large", ["step_size_rate", "gate_rate"])
+def test_each_rate_moves_its_own_variables_and_they_stay_within_bounds(large):
+    config = get_config()
+    config.optimizer.update({rate: 50.0 * (rate == large) for rate in MOVED})
+    (one,) = runs(config, "MSCN, delta")
+    trainer = trainer_of(one)
+    before = {rate: [v.numpy() for v in of(trainer.fit)] for rate, of in MOVED.items()}
+    trainer.update(0)
+    for rate, of in MOVED.items():
+        for variable, value in zip(of(trainer.fit), before[rate]):
+            assert np.any(variable.numpy() != value) == (rate == large)
+    if large == "gate_rate":
+        gates = trainer.fit.modulation.gates
+        ends = location_of_gate(gates.floor, gates.gamma, gates.zeta), LIMIT
+        log_alpha = gates.log_alpha.numpy()
+        np.testing.assert_allclose([log_alpha.min(), log_alpha.max()], ends, rtol=1e-5)
+    else:
+        for sizes in trainer.fit.step_sizes.values():
+            furthest = np.abs(sizes.log_size.numpy() - np.log(sizes.initial)).max()
+            np.testing.assert_allclose(furthest, np.log(sizes.factor), rtol=1e-4)
 
 
 @pytest.mark.parametrize("follows", ["stored", "expected"])
