@@ -35,6 +35,7 @@ PURPOSES = {
     "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),
     "temperature": ("months of global temperature", "other variables, bounds"),
     "thumb32": ("archives of pictures of 32x32", "larger pictures"),
+    "thumb32-cifar10": ("pictures like CIFAR-10's; files of the first thumb32", "commercial use"),
     "volume": ("heads in T1, at low rates", "high quality; labels are coded without loss"),
     "voxels32": ("solid shapes of 32x32x32, without loss", "noise, large grids"),
 }

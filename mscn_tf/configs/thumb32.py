@@ -1,4 +1,4 @@
-"""`thumb32`: 32x32 RGB pictures; trained on CIFAR-10."""
+"""`thumb32`: 32x32 RGB pictures; trained on tiles of freely licensed photographs."""
 
 from ml_collections import ConfigDict
 
@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
             name="thumb32",
             codec="tiles",
             seed=0,
-            steps=5000,
+            steps=6500,
             batch=64,
             start_tiles=30000,  # that the closed-form start is computed from
             freeze_tiles=8192,  # that the final frequency tables are counted on
@@ -47,8 +47,8 @@ def get_config() -> ConfigDict:
             ),
             licence=terms_of("thumb32"),  # of the data
             data=dict(
-                train="../shared/data/cifar10/data_batch_[123].png",
-                validation="../shared/data/cifar10/data_batch_4.png",
+                train="data/free/tiles_train.png",  # what benchmarks/free_pictures.py makes
+                validation="data/free/tiles_validation.png",
                 sheets=True,  # pictures of which every row of pixels is a tile
                 flips=True,
                 scales=(1,),

@@ -164,7 +164,7 @@ def test_folder_with_grey_and_odd_sizes(folder, picture):
 def test_codecs(folder):
     text = folder.mscn("codecs").stdout
     listed, purposes, trained = text.split("\n\n")
-    for name in ("thumb32", "photo", "photo-bsds500"):
+    for name in ("thumb32", "thumb32-cifar10", "photo", "photo-bsds500"):
         for part in (listed, purposes, trained):
             assert any(line.startswith(f"{name} ") for line in part.splitlines())
     told = " ".join(trained.split())

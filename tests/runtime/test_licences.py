@@ -25,7 +25,7 @@ IDS = {
     "silhouette64": "fe3948d08ecb8871",
     "speech": "90254c32f7bb23d1",
     "temperature": "bd06fa8341c3a6dd",
-    "thumb32": "b044e7eb4cd61565",
+    "thumb32-cifar10": "b044e7eb4cd61565",
     "volume": "83d364fb2cc0801a",
     "voxels32": "512cc4728b39bab5",
 }
@@ -45,12 +45,13 @@ def test_each_shipped_bundle_has_a_licence_and_each_licence_a_bundle():
         assert Bundle.load(name).licence == shipped_licences()[name]
 
 
-def test_the_default_codec_of_pictures_may_be_used_by_anybody():
-    manifest = Bundle.load("photo").manifest
-    assert manifest.name == "photo"
+@pytest.mark.parametrize("name", ["photo", "thumb32"])
+def test_the_default_codecs_of_pictures_may_be_used_by_anybody(name):
+    manifest = Bundle.load(name).manifest
+    assert manifest.name == name
     assert manifest.licence is not None
     assert re.sub(FREE, "", manifest.licence.terms.replace("CC0-1.0", "CC0")) == ""
-    assert manifest.record["licence"] == asdict(shipped_licences()["photo"])
+    assert manifest.record["licence"] == asdict(shipped_licences()[name])
 
 
 def test_a_bundle_of_the_same_name_elsewhere_has_not_its_licence(tmp_path):
