@@ -43,12 +43,18 @@ def _gated(sizes: tuple[int, ...]) -> GatedModulation:
     return GatedModulation(ShiftModulation(sizes))
 
 
+def _meta_learner() -> MetaLearner:
+    model = MetaLearner(width=6, depth=2, w0=8.0, steps=2, seed=0)
+    model.compile(gate_optimizer="sgd")
+    return model
+
+
 MODELS = {
     "basis": lambda: Holder(BasisNetwork(edge=6, coordinate_frequencies=3, **SIZES)),
     "sphere": lambda: Holder(SphereNetwork([4, 6], 5, **SIZES)),
     "gated": lambda: _siren(_gated),
     "latent": lambda: _siren(LatentModulation, 5, embedding=RandomFourierFeatures(8, seed=2)),
-    "meta-learner": lambda: MetaLearner(width=6, depth=2, w0=8.0, steps=2, seed=0),
+    "meta-learner": _meta_learner,
     "prior": lambda: Holder(ScalePrior(6, bands=3)),
 }
 
@@ -88,7 +94,8 @@ def read(folder: Path) -> None:
     picture = codec.decode((folder / "picture.mscn").read_bytes())
     np.testing.assert_array_equal(picture, expected.pop("picture"))
     for name in MODELS:
-        model = keras.models.load_model(folder / f"{name}.keras")
+        # Optimizers are named alike, but say other things of themselves.
+        model = keras.models.load_model(folder / f"{name}.keras", compile=False)
         for i, output in enumerate(flat(model(*inputs(name, model)))):
             known = expected.pop(f"{name}.{i}")
             np.testing.assert_allclose(output, known, rtol=1e-5, atol=1e-6, err_msg=name)
