@@ -119,8 +119,8 @@ class _Fields(BackendArray):
         part = tuple(np.shape(side[one]) for side, one in zip(sides, at))
         found = np.empty((items.size, *part[0], *part[1]), self.dtype)
         for place, item in enumerate(items.ravel()):
-            stored = _outer(self._file.stored(int(item)), at)
-            found[place] = field_files.as_dtype(stored, self.dtype)
+            stored = field_files.as_dtype(self._file.stored(int(item)), self.dtype)
+            found[place] = _outer(stored, at)
         kept = [
             axis
             for axis, one in zip(self._order, ordered)
