@@ -42,7 +42,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	  $(call VENV,$$chosen,.venv); \
 	fi; \
 	echo "installing TensorFlow and the rest into .venv"; \
-	$(call INSTALL,$(BIN)) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
+	$(call INSTALL,$(BIN)) -c constraints.txt -e '.[train,evaluate,signals,serve,zarr,xarray,test]'; \
 	touch $@
 
 demo: $(READY)
@@ -76,7 +76,7 @@ test-new: $(READY)
 	if [ ! -e $(NEWEST)/ready ] || [ setup.cfg -nt $(NEWEST)/ready ] || [ constraints.txt -nt $(NEWEST)/ready ]; then \
 	  echo "making $(NEWEST) with $$chosen"; rm -rf $(NEWEST); \
 	  $(call VENV,$$chosen,$(NEWEST)); \
-	  $(call INSTALL,$(NEWEST)/bin) -c constraints.txt -e '.[train,evaluate,signals,serve,test]'; \
+	  $(call INSTALL,$(NEWEST)/bin) -c constraints.txt -e '.[train,evaluate,signals,serve,zarr,xarray,test]'; \
 	  touch $(NEWEST)/ready; \
 	fi; \
 	$(NEWEST)/bin/python -m pytest -n 2 $(addprefix tests/,$(OF_TENSORFLOW))
@@ -88,7 +88,7 @@ test-slow: $(READY)
 
 # One lock serves both stacks, by markers. What constraints.txt leaves free stays as it was.
 LOCK := build/lock
-LOCKED := train evaluate signals serve test
+LOCKED := train evaluate signals serve zarr xarray test
 
 $(LOCK)/ready: $(READY)
 	@$(BIN)/python -m venv $(LOCK) && $(LOCK)/bin/python -m pip install -q 'uv>=0.9'

@@ -94,6 +94,9 @@ class MscnImageFile(ImageFile.ImageFile):
         if not self._decoded:
             self.im = _image(self._decoder.decode(self._container, self._frame)).im
             self._decoded = True
+        if getattr(self, "_exclusive_fp", False) and self.fp:  # opened here, and read to its end
+            self.fp.close()
+            self.fp = None
         return Image.Image.load(self)
 
 

@@ -118,8 +118,9 @@ class _Fields(BackendArray):
         sides = [np.arange(self.shape[axis]) for axis in self._order[-2:]]
         part = tuple(np.shape(side[one]) for side, one in zip(sides, at))
         found = np.empty((items.size, *part[0], *part[1]), self.dtype)
-        for place, item in zip(found, items.ravel()):
-            place[...] = field_files.as_dtype(_outer(self._file.stored(int(item)), at), self.dtype)
+        for place, item in enumerate(items.ravel()):
+            stored = field_files.as_dtype(self._file.stored(int(item)), self.dtype)
+            found[place] = _outer(stored, at)
         kept = [
             axis
             for axis, one in zip(self._order, ordered)

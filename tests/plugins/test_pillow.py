@@ -68,8 +68,9 @@ def test_exif_and_the_like_are_kept_where_they_are_given(run):
 exif = Image.Exif()
 exif[315] = "somebody"
 picture.save("x.mscn", exif=exif, dpi=(72, 144), comment="a word", xmp=b"<x/>")
-info = Image.open("x.mscn").info
-assert Image.open("x.mscn").getexif()[315] == "somebody"
+with Image.open("x.mscn") as opened:
+    info = opened.info
+    assert opened.getexif()[315] == "somebody"
 assert (info["dpi"], info["comment"], info["xmp"]) == ((72, 144), b"a word", b"<x/>")
 exif[274] = 6
 try:
