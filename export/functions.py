@@ -35,7 +35,6 @@ import tensorflow as tf
 from mscn_tf.codec.network import functions_of
 from mscn_tf.export.axes_of_tiles import axis_of_tiles, positions
 from mscn_tf.fitting.basis_codec import BasisCodec
-from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
@@ -68,13 +67,10 @@ class Functions:
     """
 
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
-        codec = BasisCodec.restored(bundle)
-        self.network, self.step_sizes = codec.network, codec.step_sizes
-        self.holder = holder_of(self.network, self.step_sizes)
-        self._steps = codec.steps
         self._manifest = bundle.manifest
-        self._sphere = isinstance(codec.network, SphereNetwork)
+        self._sphere = Modality.named(bundle.manifest.modality).sphere
         self._values = bundle.manifest.values
+        self._load(bundle)
         self._axes = axis_names(len(self.network.tile_shape))
         self._freeze_prior(bundle)
         if size is not None and len(size) != len(self._axes):
@@ -87,6 +83,12 @@ class Functions:
         else:
             names = ("decode", "decode_grid", "encode")
             self.functions = {name: getattr(self, f"_{name}")() for name in names}
+
+    def _load(self, bundle: Bundle) -> None:
+        codec = BasisCodec.restored(bundle)
+        self.network, self.step_sizes = codec.network, codec.step_sizes
+        self.holder = holder_of(self.network, self.step_sizes)
+        self._steps = codec.steps
 
     def __call__(self, function: str, **arguments: Any) -> np.ndarray:
         """Runs one of the functions on arguments by name; returns its one output."""
@@ -196,14 +198,10 @@ class Functions:
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
         shape = [None, *self.network.tile_shape, self.network.channels]
-        analysed = self._analysed_on_sphere() if self._sphere else self.network.analyse
+        codes = self._codes()
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-            code = 2.0 * self.step_sizes[0] * analysed(signals)
-            for step in range(1, self._steps):
-                size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
-                code -= size * self._gradient(signals, code, quality)
-            return {"symbols": self._quantised(code, quality)}
+            return {"symbols": self._quantised(codes(signals, quality), quality)}
 
         return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
@@ -214,6 +212,19 @@ class Functions:
         return tf.TensorSpec([None], tf.float32, "quality")
 
     # Their parts.
+
+    def _codes(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """The inner loop: codes ``[B, M]`` of signals and qualities."""
+        analysed = self._analysed_on_sphere() if self._sphere else self.network.analyse
+
+        def codes(signals: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+            code = 2.0 * self.step_sizes[0] * analysed(signals)
+            for step in range(1, self._steps):
+                size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
+                code -= size * self._gradient(signals, code, quality)
+            return code
+
+        return codes
 
     def _synthesised(
         self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor

@@ -114,18 +114,24 @@ class ModulatedTrainer(Trainer):
                 self._prune(density)
         random = np.random.default_rng([self.config.seed, step])
         chosen = random.choice(len(self.signals), self.config.batch, replace=False)
-        signals, coordinates = self.signals[chosen], self.coordinates
-        if 0 < self.config.points < len(coordinates):
-            points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
-            signals, coordinates = signals[:, points], coordinates[points]
-        # One copy a signal, for replicas to take their slices.
-        coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
+        signals, coordinates = self.subset(self.signals[chosen], random)
         seeds = np.tile(np.array([self.config.seed, 2 * step], np.int32), (len(signals), 1))
         numbers = np.arange(len(signals), dtype=np.int32)
         metrics = self._take_step([signals, coordinates, seeds, numbers])
         follows = {"stored": "kept", "expected": "density"}[self.config.price_follows]
         self._follow(step, float(metrics[follows]))
         return metrics
+
+    def subset(
+        self, signals: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Signals at as many points as a step takes, and a copy of those for each signal."""
+        coordinates = self.coordinates
+        if 0 < self.config.points < len(coordinates):
+            points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
+            signals, coordinates = signals[:, points], coordinates[points]
+        # One copy a signal, for replicas to take their slices.
+        return signals, np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
 
     def wanted_density(self, step: int) -> float:
         """The density that a step's price aims at."""
