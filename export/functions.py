@@ -58,7 +58,7 @@ class Functions:
 
     Attributes:
       network: the float network.
-      step_sizes: of the inner loop.
+      large: those of its weights that take nearly all room.
       functions: by name; their ``input_signature`` names their arguments.
       holder: of the weights that they use, as writers and converters want it.
 
@@ -87,6 +87,7 @@ class Functions:
     def _load(self, bundle: Bundle) -> None:
         codec = BasisCodec.restored(bundle)
         self.network, self.step_sizes = codec.network, codec.step_sizes
+        self.large = (codec.network.basis, codec.network.feature_basis)
         self.holder = holder_of(self.network, self.step_sizes)
         self._steps = codec.steps
 

@@ -52,7 +52,7 @@ class GriddedNetwork:
         grid: Sequence[tf.Tensor],
         quality: tf.Tensor,
     ) -> tf.Tensor:
-        """Values ``[B, .., C]`` of files' codes ``[B, M]`` on grids, for each axis ``[B, n]``."""
+        """Values ``[B, .., C]`` of files' codes ``[B, M]`` on grids, of each axis ``[B or 1, n]``."""
         del quality
         weights = {name: weights[name] for name in self._weights}
         network = Network(tnp, self._model, {**weights, "places": self.places})
@@ -60,7 +60,9 @@ class GriddedNetwork:
         shape = tf.shape(points)
         flat = tf.reshape(points, [shape[0], -1, points.shape[-1]])
         values = network.values(network.placed(code), flat)
-        return tf.reshape(values, tf.concat([shape[:-1], [self.channels]], 0))
+        return tf.reshape(
+            values, tf.concat([tf.shape(values)[:1], shape[1:-1], values.shape[2:]], 0)
+        )
 
     def __call__(self, code: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
         *grid, quality = rest
@@ -83,7 +85,7 @@ class ModulatedFunctions(Functions):
         grid = global_grid(model["shape"]) if sphere else list(map(centres, model["shape"]))
         points = points_of(np, [axis[None] for axis in grid], sphere).astype(np.float32)
         self._points = points.reshape(-1, points.shape[-1])
-        self.holder = tf.Module()
+        self.holder, self.large = tf.Module(), ()
 
     def _codes(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         def codes(signals: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:

@@ -21,6 +21,7 @@ def get_config(folder: str, **model: Any) -> ConfigDict:
         entropy_steps=4,
         steps=12,
         signals=48,
+        coded=40,
         batch=4,
         validation_tiles=8,
         evaluate_qualities=(3.0, 8.0),
@@ -31,7 +32,7 @@ def get_config(folder: str, **model: Any) -> ConfigDict:
     config.model.update(shape=(8, 8), width=8, depth=2, w0=8.0, steps=2, code_size=64)
     config.model.update(step_size=0.05, gate_step_size=2.5)
     config.model.update(model)
-    config.model.prior.update(bands=6)
+    config.model.prior.update(bands=6, coarsest_step=0.3, finest_step=0.01)
     config.entropy.batch = 8
     config.licence.update(data="waves", terms="CC0-1.0", attribution="nobody")
     config.data.update(squares=())

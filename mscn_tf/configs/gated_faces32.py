@@ -24,10 +24,11 @@ def get_config(form: str = "gated") -> ConfigDict:
             name=f"{form}-faces32",
             codec="modulated",
             seed=0,
-            meta_steps=6000,  # that meta-learn the network
-            entropy_steps=600,  # that learn the entropy model of its codes
-            steps=7800,  # with those that train both together
+            meta_steps=4000,  # that meta-learn the network
+            entropy_steps=400,  # that learn the entropy model of its codes
+            steps=5000,  # with those that train both together
             signals=5400,  # that are learned from
+            coded=2700,  # of them, those whose codes the entropy model learns from
             batch=8,
             points=0,  # coordinates drawn a step; 0: all
             density=0.1,  # wanted share of open gates
@@ -90,8 +91,8 @@ def get_config(form: str = "gated") -> ConfigDict:
             validation_tiles=128,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0, 10.0),
             log_every=100,
-            evaluate_every=300,
-            checkpoint_every=300,
+            evaluate_every=200,
+            checkpoint_every=200,
         )
     )
     config.model.update(FORMS[form])

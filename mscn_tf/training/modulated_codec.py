@@ -113,7 +113,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
             signals, coordinates = self.subset(self.signals[chosen], random)
             return self._joint_step([signals, coordinates, quality])
         if self._codes is None:
-            self._codes = self.codes(self.signals)
+            self._codes = self.codes(self.signals[: self.config.coded])
         return self._entropy_step([self._codes[chosen % len(self._codes)], quality])
 
     # The second stage.
@@ -136,7 +136,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         self.places.assign(places)
         steps = np.log(self.prior.nominal_steps)[:, None] + np.log(unit[places])
         self.prior.log_step.assign(steps)
-        self._codes = self.codes(self.signals)
+        self._codes = self.codes(self.signals[: self.config.coded])
         start_prior(self.prior, self._codes / unit[places])
 
     def codes(self, signals: np.ndarray) -> np.ndarray:
@@ -218,7 +218,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
             super().freeze()
             self._choose_places()
         self.prior.context.assign(tf.round(self.prior.context / _CONTEXT_STEP) * _CONTEXT_STEP)
-        codes = self.codes(self.signals)
+        codes = self.codes(self.signals[: self.config.coded])
         q16 = np.random.default_rng(self.config.seed).integers(LOWEST, HIGHEST + 1, len(codes))
         rate_weight = self.prior.rate_weight
         symbols = Prior(frozen_arrays(self.prior)).quantise(codes, q16, rate_weight)
