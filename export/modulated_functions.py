@@ -52,7 +52,7 @@ class GriddedNetwork:
         grid: Sequence[tf.Tensor],
         quality: tf.Tensor,
     ) -> tf.Tensor:
-        """Values ``[B, .., C]`` of files' codes ``[B, M]`` on grids, of each axis ``[B or 1, n]``."""
+        """Values ``[B, .., C]`` of files' codes ``[B, M]`` on grids, or on one: ``[B, n]`` an axis."""
         del quality
         weights = {name: weights[name] for name in self._weights}
         network = Network(tnp, self._model, {**weights, "places": self.places})
@@ -60,9 +60,7 @@ class GriddedNetwork:
         shape = tf.shape(points)
         flat = tf.reshape(points, [shape[0], -1, points.shape[-1]])
         values = network.values(network.placed(code), flat)
-        return tf.reshape(
-            values, tf.concat([tf.shape(values)[:1], shape[1:-1], values.shape[2:]], 0)
-        )
+        return tf.reshape(values, [tf.shape(values)[0], *tf.unstack(shape)[1:-1], self.channels])
 
     def __call__(self, code: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
         *grid, quality = rest
