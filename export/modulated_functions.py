@@ -52,7 +52,7 @@ class GriddedNetwork:
         grid: Sequence[tf.Tensor],
         quality: tf.Tensor,
     ) -> tf.Tensor:
-        """Values ``[B, .., C]`` of files' codes ``[B, M]`` on grids, or on one: ``[B, n]`` an axis."""
+        """``[B, .., C]`` of files' codes ``[B, M]`` on grids, or on one: ``[B, n]`` an axis."""
         del quality
         weights = {name: weights[name] for name in self._weights}
         network = Network(tnp, self._model, {**weights, "places": self.places})

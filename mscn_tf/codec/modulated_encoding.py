@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from mscn_tf.codec.encoding import OnlyDecodesError
@@ -20,6 +21,11 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.modulated import Modulated
 
 _BATCH_POINTS = 2**16  # of all tiles that are fitted at once
+_REFINEMENTS = 4  # gradient steps a pass
+_FIRST_SHARE = np.float32(0.05)  # of Polyak's step, before curvature is known
+_TINY = np.float32(1e-30)
+
+Floats = npt.NDArray[np.float32]
 
 
 class ModulatedEncoder:
@@ -90,10 +96,15 @@ class ModulatedEncoder:
         found = np.empty([len(tiles), self._prior.coefficients], np.float32)
         batch = max(1, _BATCH_POINTS // math.prod(tiles.shape[1:-1]))
         for at in range(0, len(tiles), batch):
-            values = as_floats(tiles[at : at + batch]).astype(np.float32, copy=False)
-            values = values.reshape(len(values), -1, values.shape[-1])
+            values = self._flat(tiles[at : at + batch])
             found[at : at + batch] = self._fit(values, self._points)[:, self._places]
         return found
+
+    @staticmethod
+    def _flat(tiles: np.ndarray) -> Floats:
+        """float32 ``[N, points, C]``."""
+        values = as_floats(tiles).astype(np.float32, copy=False)
+        return values.reshape(len(values), -1, values.shape[-1])
 
     def choose(
         self,
@@ -103,8 +114,51 @@ class ModulatedEncoder:
         thrift: float = 1.0,
         passes: int = 1,
     ) -> np.ndarray:
-        """int32 ``[N, M]``: symbols of fitted codes; see `codec.encoder.Encoder.choose`."""
+        """int32 ``[N, M]``: symbols of fitted codes; see `codec.encoder.Encoder.choose`.
+
+        With further passes what isn't zero is fitted on, to make up for what is.
+        """
+        symbols = self.quantise(codes, q16, thrift)
+        steps = _REFINEMENTS * (passes - 1)
+        if not steps:
+            return symbols
+        codes = np.where(symbols, codes, 0).astype(np.float32)
+        units = self._prior.steps(q16).astype(np.float32) * (symbols != 0)
+        batch = max(1, _BATCH_POINTS // math.prod(tiles.shape[1:-1]))
+        for at in range(0, len(tiles), batch):
+            part = slice(at, at + batch)
+            codes[part] = self._refined(self._flat(tiles[part]), codes[part], units[part], steps)
         return self.quantise(codes, q16, thrift)
+
+    def _refined(self, signals: Floats, codes: Floats, units: Floats, steps: int) -> Floats:
+        """Codes after gradient descent with the step sizes of Barzilai and Borwein (1988).
+
+        Of all codes that it passes, those with the least error.
+        """
+        best, least = codes, np.full(len(codes), np.inf, np.float32)
+        last: tuple[Floats, Floats] | None = None
+        for _ in range(steps + 1):
+            errors = np.empty_like(least)
+
+            def errors_of(values: Floats, errors: Floats = errors) -> Floats:
+                difference = values - signals
+                errors[:] = np.sum(difference**2, axis=(1, 2))
+                return 2 * difference
+
+            placed = self._network.placed(codes)
+            gradient = self._network.gradient(placed, self._points, errors_of)[:, self._places]
+            gradient *= units
+            better = errors < least
+            best, least = np.where(better[:, None], codes, best), np.minimum(errors, least)
+            most = errors / np.maximum(np.sum(gradient**2, axis=1), _TINY)  # Polyak's step
+            size = _FIRST_SHARE * most
+            if last is not None:
+                moved = np.divide(codes - last[0], units, where=units > 0, out=np.zeros_like(codes))
+                bend = np.sum(moved * (gradient - last[1]), axis=1)
+                size = np.minimum(np.sum(moved**2, axis=1) / np.maximum(bend, _TINY), most)
+            last = codes, gradient
+            codes = codes - size[:, None] * units * gradient
+        return best
 
     def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
         """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""

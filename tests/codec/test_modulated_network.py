@@ -71,8 +71,8 @@ def test_codes_are_those_of_the_layers(form):
     found = InnerLoop(np, Network(np, model, weights), model, arrays)(signals, data.coordinates)
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(found, expected, atol=2e-4 * np.abs(expected).max())
-    graph = tf.function(InnerLoop(tnp, Network(tnp, model, weights), model, arrays))
-    again = graph(tf.constant(signals), tf.constant(data.coordinates))
+    loop = InnerLoop(tnp, Network(tnp, model, weights), model, arrays)
+    again = loop(tf.constant(signals), tf.constant(data.coordinates))
     np.testing.assert_allclose(again, found, atol=2e-4 * np.abs(expected).max())
     values = Network(np, model, weights).values(found, data.coordinates)
     layers = fit.network(tf.constant(data.coordinates), adapted)

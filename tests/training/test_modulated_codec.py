@@ -69,6 +69,14 @@ def test_files_hold_sparse_codes(codec, trained):
     np.testing.assert_array_equal(again, codec.decode(data))
 
 
+def test_effort_makes_up_for_what_is_left_out(codec):
+    def error(effort):
+        data = codec.encode(PICTURE, quality=8, effort=effort)
+        return np.mean((codec.decode(data).astype(float) - PICTURE) ** 2)
+
+    assert error(5) < 0.9 * error(1)
+
+
 def test_a_stopped_run_goes_on_as_if_it_never_was(folder, trained):
     """In the second stage, and in the third."""
     for steps in (8, 11, 12):
