@@ -19,7 +19,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.sparsity.hard_concrete import LIMIT
-from mscn_tf.stack.keras_versions import build_once
+from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
 from mscn_tf.training.closed_form_start import start_prior
 from mscn_tf.training.loop import Row
 from mscn_tf.training.modulated import ModulatedTrainer
@@ -70,12 +70,10 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         self.places = tf.Variable(tf.range(model.code_size), trainable=False, name="places")
         self._codes: np.ndarray | None = None
         entropy, joint = config.entropy, config.joint
+        modelled, adam = trainable_variables_of([self.prior]), tf.keras.optimizers.Adam
         groups = [
-            [(self.prior.trainable_variables, tf.keras.optimizers.Adam(entropy.rate))],
-            [
-                (self.prior.trainable_variables, tf.keras.optimizers.Adam(joint.rate)),
-                (self.fit.trainable_variables, tf.keras.optimizers.Adam(joint.rate)),
-            ],
+            [(modelled, adam(entropy.rate))],
+            [(modelled, adam(joint.rate)), (self.fit.trainable_variables, adam(joint.rate))],
         ]
         for variables, optimizer in (pair for group in groups for pair in group):
             optimizer.build(variables)
