@@ -26,8 +26,8 @@ encode       ``signals`` float32 [B, .., C], tiles of the        ``symbols`` int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -46,6 +46,34 @@ from mscn_tf.stack.keras_versions import holder_of
 
 _SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
 _EXACT = 2**24  # whole numbers below are exact in float32
+
+
+class GridNetwork(Protocol):
+    """A network that maps codes ``[B, M]`` to values ``[B, .., C]`` on grids.
+
+    Attributes:
+      code_size: M.
+      channels: C.
+    """
+
+    code_size: int
+    channels: int
+
+    @property
+    def tile_shape(self) -> tuple[int, ...]:
+        """Samples along each axis of what it was trained on."""
+
+    def named_weights(self) -> Mapping[str, Any]:
+        """Its weights by the names that a bundle knows them by."""
+
+    def synthesise(
+        self,
+        weights: Mapping[str, tf.Tensor],
+        code: tf.Tensor,
+        grid: Sequence[tf.Tensor],
+        quality: tf.Tensor,
+    ) -> tf.Tensor:
+        """Values with the weights given; all arguments share one dtype."""
 
 
 class Functions:
@@ -86,8 +114,9 @@ class Functions:
 
     def _load(self, bundle: Bundle) -> None:
         codec = BasisCodec.restored(bundle)
-        self.network, self.step_sizes = codec.network, codec.step_sizes
-        self.large = (codec.network.basis, codec.network.feature_basis)
+        self.network: Any = codec.network
+        self.step_sizes = codec.step_sizes
+        self.large: Sequence[tf.Variable] = (codec.network.basis, codec.network.feature_basis)
         self.holder = holder_of(self.network, self.step_sizes)
         self._steps = codec.steps
 

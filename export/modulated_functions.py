@@ -37,9 +37,14 @@ class GriddedNetwork:
         self._model, self._sphere = model, sphere
         self._weights = {name: w for name, w in weights.items() if name != "places"}
         self.places = weights["places"]
-        self.code_size, self.tile_shape = code_size, tuple(tile_shape)
+        self.code_size, self._tile_shape = code_size, tuple(tile_shape)
         last = max(name for name in weights if name.startswith("bias_"))
         self.channels = weights[last].shape[0]
+
+    @property
+    def tile_shape(self) -> tuple[int, ...]:
+        """Samples along each axis of what it was trained on."""
+        return self._tile_shape
 
     def named_weights(self) -> dict[str, np.ndarray]:
         """By the names that `synthesise` takes them by."""
