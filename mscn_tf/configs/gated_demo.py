@@ -15,9 +15,9 @@ def get_config() -> ConfigDict:
         steps=2000,
         signals=2000,
         coded=1000,
-        licence=None,
         validation_tiles=64,
     )
     config.model.update(shape=(16, 16), width=24, depth=2, code_size=256)
     config.data.update(train="demo/kodim.png", validation="demo/kodim.png", squares=())
+    config.licence = None
     return config

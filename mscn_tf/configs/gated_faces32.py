@@ -24,11 +24,11 @@ def get_config(form: str = "gated") -> ConfigDict:
             name=f"{form}-faces32",
             codec="modulated",
             seed=0,
-            meta_steps=4000,  # that meta-learn the network
-            entropy_steps=400,  # that learn the entropy model of its codes
-            steps=5000,  # with those that train both together
-            signals=5400,  # that are learned from
-            coded=2700,  # of them, those whose codes the entropy model learns from
+            meta_steps=2000,  # that meta-learn the network
+            entropy_steps=300,  # that learn the entropy model of its codes
+            steps=2500,  # with those that train both together
+            signals=4000,  # that are learned from
+            coded=1000,  # of them, those whose codes the entropy model learns from
             batch=8,
             points=0,  # coordinates drawn a step; 0: all
             density=0.1,  # wanted share of open gates
@@ -88,11 +88,11 @@ def get_config(form: str = "gated") -> ConfigDict:
                 flips=True,
                 scales=(1,),
             ),
-            validation_tiles=128,
+            validation_tiles=64,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0, 10.0),
-            log_every=100,
-            evaluate_every=200,
-            checkpoint_every=200,
+            log_every=50,
+            evaluate_every=500,
+            checkpoint_every=100,
         )
     )
     config.model.update(FORMS[form])

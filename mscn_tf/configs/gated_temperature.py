@@ -10,11 +10,11 @@ def get_config() -> ConfigDict:
     config, known = gated_faces32.get_config(), temperature.get_config()
     config.update(
         name="gated-temperature",
-        meta_steps=2000,
-        entropy_steps=400,
-        steps=2800,
-        signals=2000,
-        coded=800,
+        meta_steps=1200,
+        entropy_steps=200,
+        steps=1600,
+        signals=800,
+        coded=300,
         points=512,
         density=0.25,
         first_price=1e-5,  # errors are a thirtieth of those of faces
@@ -25,5 +25,6 @@ def get_config() -> ConfigDict:
     config.model.prior.update(coarsest_step=1.4, finest_step=0.1)
     config.optimizer.rate = 1e-3
     with config.unlocked():
-        config.update({name: known[name] for name in ("modality", "values", "licence", "data")})
+        for name in ("modality", "values", "licence", "data"):
+            config[name] = known[name]
     return config
