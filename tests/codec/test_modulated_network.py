@@ -90,3 +90,13 @@ def test_what_files_do_not_hold_stays_zero():
     placed = network.placed(code)
     np.testing.assert_array_equal(placed[0, places], code[0])
     assert np.count_nonzero(placed) == 3
+
+
+def test_points_of_grids():
+    box = points_of(np, [np.array([[0.1, 0.2]]), np.array([[1.0, 2.0, 3.0]])], False)
+    assert box.shape == (1, 2, 3, 2)
+    np.testing.assert_array_equal(box[0, 1, 2], [0.2, 3.0])
+    latitude, longitude = np.array([[np.pi / 2, 0.0]]), np.array([[0.0, np.pi / 2, 1.0]])
+    sphere = points_of(np, [latitude, longitude], True)
+    np.testing.assert_allclose(np.linalg.norm(sphere, axis=-1), 1.0)
+    np.testing.assert_allclose(sphere[0, :, 1], [[0, 0, 1], [0, 1, 0]], atol=1e-15)
