@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,7 @@ mscn() {
 """
 
 
+@pytest.mark.slow  # TensorFlow is imported by four of them, for a function each that others test
 def test_every_command_works(tmp_path):
     page = (ROOT / "docs" / "gated.md").read_text()
     commands = re.search(r"```\n(mscn train --config=gated_demo.*?)```", page, re.DOTALL)[1]

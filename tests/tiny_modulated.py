@@ -1,4 +1,4 @@
-"""A modulated codec small enough to be trained in a test: a SIREN of 8x2 on tiles of 8x8.
+"""A modulated codec small enough to be trained in a test: a SIREN of 8x1 on tiles of 8x8.
 
 This file is also a configuration for `mscn train`: ``--config=tests/tiny_modulated.py:FOLDER``.
 """
@@ -29,7 +29,7 @@ def get_config(folder: str, **model: Any) -> ConfigDict:
         evaluate_every=6,
         checkpoint_every=5,
     )
-    config.model.update(shape=(8, 8), width=8, depth=2, w0=8.0, steps=2, code_size=64)
+    config.model.update(shape=(8, 8), width=8, depth=1, w0=8.0, steps=2, code_size=40)
     config.model.update(step_size=0.05, gate_step_size=2.5)
     config.model.update(model)
     config.model.prior.update(bands=6, coarsest_step=0.3, finest_step=0.01)
