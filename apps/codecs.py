@@ -29,7 +29,6 @@ PURPOSES = {
     "field": ("fields of any variable, within a bound", "the lowest rates"),
     "gated-faces32": ("studying and comparing gated networks", "use: faces32 is better"),
     "gated-temperature": ("studying and comparing gated networks", "use: temperature is better"),
-    "gated-voxels32": ("studying and comparing gated networks", "use: voxels32 is better"),
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),

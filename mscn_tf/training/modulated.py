@@ -197,11 +197,15 @@ class ModulatedTrainer(Trainer):
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
         return pruned and self.wanted_density(last) <= self.config.density
 
-    def freeze(self) -> ModulatedFit:
-        """What experiments measure; there is no bundle of these networks."""
+    def freeze(self) -> Any:
+        """The `ModulatedFit` that experiments measure."""
+        self.take_best()
+        return self.fit
+
+    def take_best(self) -> None:
+        """Sets the weights to the averages that were best."""
         if not self.best.restore():
             self.average.restore()
-        return self.fit
 
 
 class _Falling(tf.keras.optimizers.schedules.LearningRateSchedule):

@@ -98,7 +98,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         if step < meta:
             return super().update(step)
         if step == meta:
-            super().freeze()
+            self.take_best()
             self._choose_places()
         random = np.random.default_rng([self.config.seed, step, 1])
         joint = step >= meta + entropy
@@ -213,7 +213,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of the finished entropy model."""
         if int(self.step) <= self.config.meta_steps:
-            super().freeze()
+            self.take_best()
             self._choose_places()
         self.prior.context.assign(tf.round(self.prior.context / _CONTEXT_STEP) * _CONTEXT_STEP)
         codes = self.codes(self.signals[: self.config.coded])
