@@ -80,12 +80,11 @@ class ModulatedFunctions(Functions):
         assert model is not None  # of what `mscn train` writes
         weights = {name: weight.astype(np.float32) for name, weight in bundle.weights().items()}
         weights["places"] = arrays["places"]
-        sphere = bundle.scheme.sphere
-        size = bundle.manifest.code_size
-        self.network = GriddedNetwork(model, weights, size, model["shape"], sphere)
+        size, shape, sphere = bundle.manifest.code_size, model["shape"], self._sphere
+        self.network = GriddedNetwork(model, weights, size, shape, sphere)
         self._fit = InnerLoop(tnp, Network(tnp, model, weights), model, arrays)
         self._held = np.argsort(arrays["places"], kind="stable")[:size]
-        grid = global_grid(model["shape"]) if sphere else list(map(centres, model["shape"]))
+        grid = global_grid(shape) if sphere else list(map(centres, shape))
         points = points_of(np, [axis[None] for axis in grid], sphere).astype(np.float32)
         self._points = points.reshape(-1, points.shape[-1])
         self.holder, self.large = tf.Module(), ()
