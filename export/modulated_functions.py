@@ -12,6 +12,7 @@ from tensorflow.experimental import numpy as tnp
 from mscn_tf.codec.modulated_network import InnerLoop, Network, points_of
 from mscn_tf.export.functions import Functions
 from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import centres, global_grid
 
 
@@ -77,7 +78,8 @@ class ModulatedFunctions(Functions):
 
     def _load(self, bundle: Bundle) -> None:
         model, arrays = bundle.manifest.model, bundle.arrays("inner")
-        assert model is not None  # of what `mscn train` writes
+        if model is None or not arrays:
+            raise MscnError(f"bundle {bundle.name}: it can only decode, without a model")
         weights = {name: weight.astype(np.float32) for name, weight in bundle.weights().items()}
         weights["places"] = arrays["places"]
         size, shape, sphere = bundle.manifest.code_size, model["shape"], self._sphere
