@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +37,40 @@ from mscn_tf.export.axes_of_tiles import axis_of_tiles, positions
 from mscn_tf.export.namespace import xp
 from mscn_tf.export.quantiser import Quantiser
 from mscn_tf.fitting.basis_codec import BasisCodec
-from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.tiles import SIDES
 from mscn_tf.stack.keras_versions import holder_of
+
+
+class GridNetwork(Protocol):
+    """A network that maps codes ``[B, M]`` to values ``[B, .., C]`` on grids.
+
+    Attributes:
+      code_size: M.
+      channels: C.
+    """
+
+    code_size: int
+    channels: int
+
+    @property
+    def tile_shape(self) -> tuple[int, ...]:
+        """Samples along each axis of what it was trained on."""
+
+    def named_weights(self) -> Mapping[str, Any]:
+        """Its weights by the names that a bundle knows them by."""
+
+    def synthesise(
+        self,
+        weights: Mapping[str, tf.Tensor],
+        code: tf.Tensor,
+        grid: Sequence[tf.Tensor],
+        quality: tf.Tensor,
+    ) -> tf.Tensor:
+        """Values with the weights given; all arguments share one dtype."""
 
 
 class Functions:
@@ -56,7 +83,7 @@ class Functions:
 
     Attributes:
       network: the float network.
-      step_sizes: of the inner loop.
+      large: those of its weights that take nearly all room.
       functions: by name; their ``input_signature`` names their arguments.
       holder: of the weights that they use, as writers and converters want it.
 
@@ -65,13 +92,10 @@ class Functions:
     """
 
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
-        codec = BasisCodec.restored(bundle)
-        self.network, self.step_sizes = codec.network, codec.step_sizes
-        self.holder = holder_of(self.network, self.step_sizes)
-        self._steps = codec.steps
         self._manifest = bundle.manifest
-        self._sphere = isinstance(codec.network, SphereNetwork)
+        self._sphere = Modality.named(bundle.manifest.modality).sphere
         self._values = bundle.manifest.values
+        self._load(bundle)
         self._axes = axis_names(len(self.network.tile_shape))
         self._quantiser = Quantiser(bundle)
         if size is not None and len(size) != len(self._axes):
@@ -84,6 +108,14 @@ class Functions:
         else:
             names = ("decode", "decode_grid", "encode")
             self.functions = {name: getattr(self, f"_{name}")() for name in names}
+
+    def _load(self, bundle: Bundle) -> None:
+        codec = BasisCodec.restored(bundle)
+        self.network: Any = codec.network
+        self.step_sizes = codec.step_sizes
+        self.large: Sequence[tf.Variable] = (codec.network.basis, codec.network.feature_basis)
+        self.holder = holder_of(self.network, self.step_sizes)
+        self._steps = codec.steps
 
     def __call__(self, function: str, **arguments: Any) -> np.ndarray:
         """Runs one of the functions on arguments by name; returns its one output."""
@@ -132,20 +164,12 @@ class Functions:
         return _function(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
-        points, channels = math.prod(self.network.tile_shape), self.network.channels
-        encoder = self._encoder()
+        codes = self._codes()
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-            network = encoder(self.network.named_weights())
-            tiles = tf.reshape(signals, [-1, points, channels])
-            tiles = tf.transpose(tiles, [2, 0, 1])
-            code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
-            for step in range(1, self._steps):
-                sizes = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
-                code -= sizes * network.gradient(tiles, quality, code)
-            return {"symbols": self._quantiser.quantise(code, quality)}
+            return {"symbols": self._quantiser.quantise(codes(signals, quality), quality)}
 
-        shape = [None, *self.network.tile_shape, channels]
+        shape = [None, *self.network.tile_shape, self.network.channels]
         return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
     def _symbols(self, rank: int) -> tf.TensorSpec:
@@ -169,6 +193,23 @@ class Functions:
             weights = {name: w.numpy() for name, w in self.network.named_weights().items()}
             solver = Network(model["network"], weights, functions_of(model), size).solver
         return lambda weights: Network(model["network"], weights, functions, size, solver)
+
+    def _codes(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """The inner loop: codes ``[B, M]`` of signals and qualities."""
+        points, channels = math.prod(self.network.tile_shape), self.network.channels
+        encoder = self._encoder()
+
+        def codes(signals: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+            network = encoder(self.network.named_weights())
+            tiles = tf.reshape(signals, [-1, points, channels])
+            tiles = tf.transpose(tiles, [2, 0, 1])
+            code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
+            for step in range(1, self._steps):
+                sizes = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
+                code -= sizes * network.gradient(tiles, quality, code)
+            return code
+
+        return codes
 
     def _synthesised(
         self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor

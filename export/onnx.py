@@ -9,9 +9,8 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from mscn_tf.export.functions import Functions
+from mscn_tf.export.functions import Functions, GridNetwork
 from mscn_tf.export.quiet import quiet
-from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.manifest import VERSION
@@ -20,7 +19,7 @@ from mscn_tf.runtime.tiles import SIDES
 OPSET = 15
 
 
-def decoder_graph(network: BasisNetwork) -> bytes:
+def decoder_graph(network: GridNetwork) -> bytes:
     """The network as an ONNX graph in float64, its weights among the inputs.
 
     In double precision, values differ between machines by so little that 8-bit pixels agree; and

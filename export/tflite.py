@@ -11,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from mscn_tf.export.functions import Functions
 from mscn_tf.export.quiet import quiet
+from mscn_tf.runtime.errors import MscnError
 
 _HALVES = 4  # in 8-bit models the leading quarter of a code's rows, the largest, are halves
 
@@ -24,7 +25,12 @@ def tflite_decoder(functions: Functions, precision: str = "float32") -> bytes:
         8 bits, with a scale for each element of a code, and halves for the leading quarter of it.
         (The converter's own quantisation would round frequencies and scale indices too, and its
         8-bit arithmetic would round codes.)
+
+    Raises:
+      MscnError: the codec has no such matrices.
     """
+    if precision != "float32" and not functions.large:
+        raise MscnError("the network is small as it is; give --precision=float32")
     decode = functions.functions["decode"].get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([decode], functions.holder)
     with quiet():
@@ -32,7 +38,7 @@ def tflite_decoder(functions: Functions, precision: str = "float32") -> bytes:
     if precision == "float32":
         return data
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    for weight in (functions.network.basis, functions.network.feature_basis):
+    for weight in functions.large:
         _compact(model, weight.numpy().T, precision)
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")

@@ -36,6 +36,10 @@ OWN = {
         codec.interpolation_encoding entropy.interpolation_context signals.field_sets
         training.interpolation export.interpolation_bundle
     """.split(),
+    "modulated": """
+        runtime.modulated codec.modulated_encoding codec.modulated_network
+        training.modulated_codec export.modulated_bundle export.modulated_functions
+    """.split(),
 }
 MODULES = {f"mscn_tf.{name}" for names in OWN.values() for name in names}
 # The float functions of any kind are written by these, which `mscn export` imports.

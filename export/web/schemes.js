@@ -23,7 +23,8 @@ const INTERPOLATION = {
   zoomed: "The field between its samples, along straight lines.",
 };
 const SCHEMES = new Map([
-  ["tiles", TILES], ["basis", TILES], ["pyramid", PYRAMID], ["interpolation", INTERPOLATION],
+  ["tiles", TILES], ["basis", TILES], ["modulated", TILES],
+  ["pyramid", PYRAMID], ["interpolation", INTERPOLATION],
 ]);
 
 /**

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +24,32 @@ _PROGRESS_TILES = 256
 _CHUNK_TILES = 4096  # of a sound, cut at once
 # Rate is searched on tiles of so many values, spread over the signals, before all are encoded.
 _SAMPLE_POINTS = 512 * 32 * 32 * 3
+
+
+class Fitter(Protocol):
+    """Finds the codes and symbols of tiles, as `codec.encoder.Encoder` does.
+
+    Attributes:
+      grid: coordinates of a tile's samples, for each axis ``[1, N]``.
+    """
+
+    grid: Sequence[np.ndarray]
+
+    def codes(self, tiles: np.ndarray, q16: np.ndarray, steps: int | None = None) -> np.ndarray:
+        """float32 ``[N, M]``: fitted codes, not quantised."""
+
+    def choose(
+        self,
+        tiles: np.ndarray,
+        codes: np.ndarray,
+        q16: np.ndarray,
+        thrift: float = 1.0,
+        passes: int = 1,
+    ) -> np.ndarray:
+        """int32 ``[N, M]``: symbols, chosen so many times."""
+
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
 
 
 class TileEncoder(Encoder):
@@ -66,7 +93,7 @@ class TileEncoding:
     def __init__(
         self,
         scheme: Tiles,
-        encoder: Encoder,
+        encoder: Fitter,
         parts: Parts,
         bar: tqdm,
         effort: int,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from mscn_tf.runtime.view import View
 
 # Each module registers its kind when it is imported.
-_BUILT_IN = tuple(f"mscn_tf.runtime.{name}" for name in ("tiles", "pyramids", "interpolations"))
+_BUILT_IN = tuple(
+    f"mscn_tf.runtime.{name}" for name in ("tiles", "pyramids", "interpolations", "modulated")
+)
 _registry: dict[str, type[Scheme]] = {}
 
 

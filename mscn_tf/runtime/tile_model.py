@@ -20,7 +20,7 @@ from mscn_tf.runtime.modality import Modality
 _MAX_TILE = 2**22  # values of a tile that a network makes at once
 _MAX_TABLE = 2**24  # values of its functions, along an axis or on a modality.sphere
 _MAX_GRAM = 2**27  # inner products of spherical harmonics: a gibibyte
-_MOST_STEPS = 1000
+MOST_STEPS = 1000
 # Entries of a network, all of them whole numbers, and how large they may be.
 _NETWORK = {
     "axes": 3,
@@ -43,16 +43,25 @@ def check(manifest: Manifest) -> None:
     Raises:
       MscnError: its tiles or its network are none of such a codec, or too large.
     """
-    modality = Modality.named(manifest.modality)
-    samples = manifest.tile_edge**modality.axes
-    if not modality.sphere and samples * manifest.channels > _MAX_TILE:
-        raise MscnError(f"a tile of {samples} samples, more than {_MAX_TILE} values")
+    check_tile(manifest)
     if manifest.model is not None:
         _check_model(manifest, manifest.model)
 
 
+def check_tile(manifest: Manifest) -> None:
+    """Whatever the network is.
+
+    Raises:
+      MscnError: its tiles are too large.
+    """
+    modality = Modality.named(manifest.modality)
+    samples = manifest.tile_edge**modality.axes
+    if not modality.sphere and samples * manifest.channels > _MAX_TILE:
+        raise MscnError(f"a tile of {samples} samples, more than {_MAX_TILE} values")
+
+
 def _check_model(manifest: Manifest, model: Mapping[str, Any]) -> None:
-    whole_number(model, "steps", _MOST_STEPS)
+    whole_number(model, "steps", MOST_STEPS)
     modality = Modality.named(manifest.modality)
     if (model.get("domain") == "sphere") != modality.sphere:
         raise MscnError(f"domain is {shown(model.get('domain'))}, of a {manifest.modality}")

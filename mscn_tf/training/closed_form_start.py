@@ -14,6 +14,7 @@ from mscn_tf.entropy.scale_prior import (
     LOG_SCALE_FIRST,
     LOG_SCALE_SPACING,
     SCALES,
+    ScalePrior,
 )
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.errors import MscnError
@@ -115,7 +116,16 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
     norm = np.sqrt((filtered**2).sum(1).max(0))
     network.feature_basis.assign((FEATURE_NORM * filtered / norm).reshape(count, -1))
 
-    code = projected[: 1 << 14] @ basis.T
+    start_prior(prior, projected[: 1 << 14] @ basis.T)
+
+
+def start_prior(prior: ScalePrior, code: np.ndarray) -> None:
+    """Sets scales and centroids to those that codes show at every quality.
+
+    Args:
+      prior: changed in place.
+      code: ``[N, M]`` of training signals, in units of its nominal steps.
+    """
     lost = np.zeros([SCALES, 2])
     counts = np.full([SCALES, 2], 100.0)
     bases = []

@@ -65,7 +65,7 @@ class ModulatedTrainer(Trainer):
             raise MscnError(f"config.price_follows={config.price_follows}: must be one of {known}")
         self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
         self.begin = begin
-        self.fit = MetaLearner(**config.model, first_price=config.first_price, seed=config.seed)
+        self.fit = MetaLearner(**self.options(), first_price=config.first_price, seed=config.seed)
         anneal = (share * config.optimizer.schedule_steps for share in config.anneal)
         self.rule = PriceRule(config.first_price, config.density, *anneal, config.price_rate)
         learned = trainable_variables_of([self.fit])
@@ -92,6 +92,10 @@ class ModulatedTrainer(Trainer):
         self.average = ExponentialMovingAverage(learned, rates.average)
         self.best = Best(variables_of(self.fit))
 
+    def options(self) -> dict[str, Any]:
+        """What the `MetaLearner` is made of."""
+        return dict(self.config.model)
+
     def checkpointed(self) -> dict[str, Any]:
         parts = ("fit", "optimizers", "average", "best")
         return {name: getattr(self, name) for name in parts}
@@ -114,12 +118,7 @@ class ModulatedTrainer(Trainer):
                 self._prune(density)
         random = np.random.default_rng([self.config.seed, step])
         chosen = random.choice(len(self.signals), self.config.batch, replace=False)
-        signals, coordinates = self.signals[chosen], self.coordinates
-        if 0 < self.config.points < len(coordinates):
-            points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
-            signals, coordinates = signals[:, points], coordinates[points]
-        # One copy a signal, for replicas to take their slices.
-        coordinates = np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
+        signals, coordinates = self.subset(self.signals[chosen], random)
         seeds = np.tile(np.array([self.config.seed, 2 * step], np.int32), (len(signals), 1))
         numbers = np.arange(len(signals), dtype=np.int32)
         metrics = self._take_step([signals, coordinates, seeds, numbers])
@@ -127,6 +126,17 @@ class ModulatedTrainer(Trainer):
         moved = self.rule.moved(self.fit.price, metrics[follows], step + 1)
         self.fit.price.assign(moved)
         return metrics
+
+    def subset(
+        self, signals: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Signals at as many points as a step takes, and a copy of those for each signal."""
+        coordinates = self.coordinates
+        if 0 < self.config.points < len(coordinates):
+            points = np.sort(random.choice(len(coordinates), self.config.points, replace=False))
+            signals, coordinates = signals[:, points], coordinates[points]
+        # One copy a signal, for replicas to take their slices.
+        return signals, np.broadcast_to(coordinates, (len(signals), *coordinates.shape))
 
     def _losses(
         self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor, numbers: tf.Tensor
@@ -180,11 +190,15 @@ class ModulatedTrainer(Trainer):
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
         return pruned and self.rule.settled(last + 1)
 
-    def freeze(self) -> MetaLearner:
-        """What experiments measure; there is no bundle of these networks."""
+    def freeze(self) -> Any:
+        """The `MetaLearner` that experiments measure."""
+        self.take_best()
+        return self.fit
+
+    def take_best(self) -> None:
+        """Sets the weights to the averages that were best."""
         if not self.best.restore():
             self.average.restore()
-        return self.fit
 
 
 class _Falling(tf.keras.optimizers.schedules.LearningRateSchedule):

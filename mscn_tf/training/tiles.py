@@ -11,12 +11,9 @@ import tensorflow as tf
 
 from mscn_tf.entropy.occupancy import grow_tree
 from mscn_tf.fitting.basis_codec import BasisCodec, tile_shape
-from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import LEVELS
-from mscn_tf.runtime.values import Values
-from mscn_tf.signals.datasets import TileSampler, load_pictures
-from mscn_tf.signals.modalities import module_of
+from mscn_tf.signals.datasets import TileSampler
 from mscn_tf.signals.sampler import SignalSampler
 from mscn_tf.stack.keras_versions import plain
 from mscn_tf.training.closed_form_start import start_from_principal_components
@@ -25,8 +22,7 @@ from mscn_tf.training.evaluate import CodecMeasure, Frozen
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.prefetch import Prefetch
-
-START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
+from mscn_tf.training.tile_sets import START_STEP, samplers
 
 
 class TileTrainer(Trainer):
@@ -182,44 +178,7 @@ def evaluate(
     return [dict(zip(("quality", "bpp", "psnr"), row)) for row in rows]
 
 
-def signal_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
-    """A trainer of tiles of signals of any modality, with both sets loaded."""
-    module, data = module_of(config.modality), config.data
-    values = Values(**config["values"])
-    options = data.get("options", {})
-    # Where both sets are parts of the same files.
-    other_options = {**options, **data.get("validation_options", {})}
-
-    def sampler(pattern: str, flips: bool, options: dict[str, Any]) -> SignalSampler:
-        signals = [values.normalise(s) for s in module.training_signals(pattern, **options)]
-        return SignalSampler(signals, tile_shape(config.model), config.seed, flips)
-
-    others = sampler(data.validation, False, other_options)
-    held_out = others.draw(config.validation_tiles, START_STEP)
-    return TileTrainer(config, sampler(data.train, data.flips, options), held_out)
-
-
-def picture_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
-    """A trainer of tiles of pictures, with both sets loaded."""
-    edge, data = config.model.network.edge, config.data
-    squares = tuple(data.get("squares", ()))
-    sampler = TileSampler(
-        load_pictures(data.train, edge, data.sheets, squares),
-        edge,
-        config.seed,
-        data.flips,
-        tuple(data.scales),
-    )
-    held_out = TileSampler(
-        load_pictures(data.validation, edge, data.sheets, squares[:1]),
-        edge,
-        config.seed,
-        flips=False,
-    )
-    return TileTrainer(config, sampler, held_out.draw(config.validation_tiles, START_STEP))
-
-
 def tile_trainer(config: ml_collections.ConfigDict) -> TileTrainer:
     """A trainer of tiles, of what the config names."""
-    pictures = Modality.named(config.get("modality", "image")).pixels
-    return picture_trainer(config) if pictures else signal_trainer(config)
+    sampler, others = samplers(config, tile_shape(config.model))
+    return TileTrainer(config, sampler, others.draw(config.validation_tiles, START_STEP))

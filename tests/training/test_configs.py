@@ -121,7 +121,15 @@ def shrink_interpolation(config: ConfigDict) -> None:
     config.model.update(hidden=4, last=3, filters=2)
 
 
+def shrink_modulated(config: ConfigDict) -> None:
+    config.update(signals=12, coded=8, validation_tiles=4, batch=4, points=0)
+    config.data.update({"squares": (8,)} if config.data.get("squares") else {})
+    shape = (12, 24) if config.get("modality") == "field" else (8,) * len(config.model.shape)
+    config.model.update(shape=shape, width=8, depth=2, code_size=16)
+
+
 SHRINK = {
+    "modulated": shrink_modulated,
     "tiles": shrink_tiles,
     "pyramid": shrink_pyramid,
     "interpolation": shrink_interpolation,

@@ -6,7 +6,7 @@ import numpy as np
 
 from mscn_tf.configs.voxels32 import get_config
 from mscn_tf.runtime.occupancy import Occupancy
-from mscn_tf.training.tiles import signal_trainer
+from mscn_tf.training.tiles import tile_trainer
 
 
 def boxes(count, seed):
@@ -29,7 +29,7 @@ def test_the_tree_is_learned_from_the_training_set(tmp_path):
     config.model.network.update(
         edge=8, frequencies=4, code_size=16, feature_code_size=8, feature_frequencies=4
     )
-    trainer = signal_trainer(config)
+    trainer = tile_trainer(config)
     trainer.start()
     coder = Occupancy(trainer.freeze().arrays)
     for grid in test[..., None]:

@@ -1,0 +1,30 @@
+"""`gated-temperature`: global fields of surface temperature as gated shifts of a sine network."""
+
+from ml_collections import ConfigDict
+
+from mscn_tf.configs import gated_faces32, temperature
+
+
+def get_config() -> ConfigDict:
+    """The shipped bundle's training."""
+    config, known = gated_faces32.get_config(), temperature.get_config()
+    config.update(
+        name="gated-temperature",
+        meta_steps=1200,
+        entropy_steps=200,
+        steps=1600,
+        signals=800,
+        coded=300,
+        points=512,
+        density=0.25,
+        first_price=1e-5,  # errors are a thirtieth of those of faces
+        validation_tiles=32,
+    )
+    config.model.update(shape=(46, 90), axes=3, channels=1, width=64, depth=5, code_size=320)
+    config.model.update(modulation="shift", gate_step_size=3.0)
+    config.model.prior.update(coarsest_step=1.4, finest_step=0.1)
+    config.optimizer.rate = 1e-3
+    with config.unlocked():
+        for name in ("modality", "values", "licence", "data"):
+            config[name] = known[name]
+    return config

@@ -1,0 +1,283 @@
+"""The outer loop of modulated codecs: the network, then its entropy model, then both together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.codec.modulated_network import InnerLoop, Network, points_of
+from mscn_tf.entropy.freeze import freeze, frozen_arrays
+from mscn_tf.entropy.occupancy import grow_tree
+from mscn_tf.entropy.scale_prior import ScalePrior
+from mscn_tf.fitting.meta_learner import MetaLearner
+from mscn_tf.networks.modulations import LatentModulation
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grids import centres, global_grid
+from mscn_tf.runtime.modality import Modality
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.sparsity.hard_concrete import LIMIT
+from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
+from mscn_tf.training.closed_form_start import start_prior
+from mscn_tf.training.loop import Row
+from mscn_tf.training.modulated import ModulatedTrainer
+from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.tile_sets import START_STEP, samplers
+
+BATCH_POINTS = 2**16  # of all signals that the inner loop fits at once
+_PROBES = 64  # signals, with random errors each, that show how far elements move values
+_OF_FILES = ("shape", "code_size", "prior")  # fields of the model that the network has no use for
+_CONTEXT_STEP = 0.25  # of what the bundle holds: rounding it moves a symbol's scale by 5 %
+
+
+class ModulatedCodecTrainer(ModulatedTrainer):
+    """State and step of one training run, of three stages.
+
+    The first ``meta_steps`` steps meta-learn the network, as experiments do. Then ``places``, the
+    ``model.code_size`` elements of the code whose updates change values most, are what files hold,
+    in units in which each moves values alike; the next ``entropy_steps`` learn their entropy model.
+    Further steps, up to ``steps``, train both together on the logarithm of the cost in bits,
+    ``rate + squared error / lambda(q)``, straight through the rounding.
+
+    Args:
+      config: see ``mscn_tf/configs/gated_faces32.py``.
+      signals: training signals ``[S, .., C]`` in [0, 1].
+      held_out: signals ``[S', .., C]``.
+
+    Raises:
+      MscnError: its gates aren't on updates, or its code is longer than the network has elements.
+    """
+
+    def __init__(
+        self, config: ml_collections.ConfigDict, signals: np.ndarray, held_out: np.ndarray
+    ):
+        model, self.shape = config.model, signals.shape[1:-1]
+        if model.sparsity in ("gates", "mask") and model.target != "delta":
+            raise MscnError(f"config.model.target={model.target}: must be delta, which files hold")
+        config.optimizer.schedule_steps = config.meta_steps
+        sphere = Modality.named(config.get("modality", "image")).sphere
+        points = self._points(sphere)
+        flat = [set_.reshape(len(set_), -1, set_.shape[-1]) for set_ in (signals, held_out)]
+        super().__init__(config, flat[0], points, flat[1])
+        elements = self.fit.modulation.code_size
+        if model.code_size > elements:
+            raise MscnError(
+                f"config.model.code_size={model.code_size}: the network has {elements} elements"
+            )
+        self.prior = ScalePrior(model.code_size, **model.prior)
+        build_once(self.prior, None)
+        self.places = tf.Variable(tf.range(model.code_size), trainable=False, name="places")
+        self._codes: np.ndarray | None = None
+        entropy, joint = config.entropy, config.joint
+        modelled, adam = trainable_variables_of([self.prior]), tf.keras.optimizers.Adam
+        groups = [
+            [(modelled, adam(entropy.rate))],
+            [(modelled, adam(joint.rate)), (self.fit.trainable_variables, adam(joint.rate))],
+        ]
+        for variables, optimizer in (pair for group in groups for pair in group):
+            optimizer.build(variables)
+        self._later = [optimizer for group in groups for _, optimizer in group]
+        count = self.step.assign_add
+        self._entropy_step = OuterStep(
+            self._coding_costs, groups[0], entropy.clip, lambda: count(1), config.xla
+        )
+        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, lambda: count(1))
+
+    def _points(self, sphere: bool) -> np.ndarray:
+        grid = global_grid(self.shape) if sphere else [centres(side) for side in self.shape]
+        points = points_of(np, [axis[None] for axis in grid], sphere)
+        return points.reshape(-1, points.shape[-1]).astype(np.float32)
+
+    def options(self) -> dict[str, Any]:
+        model = self.config.model
+        return {name: value for name, value in model.items() if name not in _OF_FILES}
+
+    def checkpointed(self) -> dict[str, Any]:
+        own = {"prior": self.prior, "places": self.places, "later": self._later}
+        return {**super().checkpointed(), **own}
+
+    def update(self, step: int) -> dict[str, tf.Tensor]:
+        meta, entropy = self.config.meta_steps, self.config.entropy_steps
+        if step < meta:
+            return super().update(step)
+        if step == meta:
+            self.take_best()
+            self._choose_places()
+        random = np.random.default_rng([self.config.seed, step, 1])
+        joint = step >= meta + entropy
+        size = self.config.batch if joint else self.config.entropy.batch
+        chosen = random.choice(len(self.signals), size, replace=len(self.signals) < size)
+        # Stratified: each batch spans all qualities.
+        quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
+        quality = quality.astype(np.float32)
+        if joint:
+            signals, coordinates = self.subset(self.signals[chosen], random)
+            return self._joint_step([signals, coordinates, quality])
+        if self._codes is None:
+            self._codes = self.codes(self.signals[: self.config.coded])
+        return self._entropy_step([self._codes[chosen % len(self._codes)], quality])
+
+    # The second stage.
+
+    def _choose_places(self) -> None:
+        """Sets what files hold, in which units, and where the entropy model starts."""
+        model = self.config.model
+        probed = self.signals[: min(_PROBES, len(self.signals))]
+        codes = self._fitted(probed, np.arange(self.fit.modulation.code_size))
+        random = np.random.default_rng(self.config.seed)
+        network = Network(np, model, weights_of(self.fit))
+        points, moved = self.coordinates, np.zeros(codes.shape[1])
+        for one, signal in zip(codes, probed):
+            # The mean square of this, over random signs, is that of how far the element moves all.
+            signs = random.choice(np.array([-1, 1], np.float32), [1, *signal.shape])
+            moved += network.gradient(one[None], points, lambda values, signs=signs: signs)[0] ** 2
+        unit = 1 / np.sqrt(moved / len(codes) + 1e-12)
+        places = np.argsort(-np.mean((codes / unit) ** 2, axis=0), kind="stable")
+        places = places[: model.code_size].astype(np.int32)
+        self.places.assign(places)
+        steps = np.log(self.prior.nominal_steps)[:, None] + np.log(unit[places])
+        self.prior.log_step.assign(steps)
+        self._codes = self.codes(self.signals[: self.config.coded])
+        start_prior(self.prior, self._codes / unit[places])
+
+    def codes(self, signals: np.ndarray) -> np.ndarray:
+        """``[S, M]``: as files hold them, but not quantised."""
+        places = self.places.numpy()
+        return self._fitted(signals, places)[:, places]
+
+    def _fitted(self, signals: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """``[S, K]``: by the inner loop that encodes."""
+        model, fit = self.config.model, self.fit
+        loop = InnerLoop(np, Network(np, model, weights_of(fit)), model, inner_arrays(fit, places))
+        size = max(1, BATCH_POINTS // signals.shape[1])
+        parts = [
+            loop(signals[at : at + size], self.coordinates) for at in range(0, len(signals), size)
+        ]
+        return np.concatenate(parts)
+
+    def _coding_costs(self, codes: tf.Tensor, quality: tf.Tensor) -> Losses:
+        """Bits, and the error of quantised codes over lambda(q), by first order."""
+        coded = self.prior(codes, quality)
+        error = tf.reduce_sum(((coded.code - codes) / self.prior.step(quality)) ** 2, axis=1)
+        cost = coded.bits + error / self.prior.rate_weight
+        return cost, {"loss": cost, "bits": coded.bits}
+
+    # The third stage.
+
+    def _costs(self, signals: tf.Tensor, coordinates: tf.Tensor, quality: tf.Tensor) -> Losses:
+        fit, points = self.fit, coordinates[0]
+        adapted = fit.adapt(signals, points)
+        code = adapted["code"]
+        if self.config.model.sparsity in ("gates", "mask"):
+            code = fit.modulation.gated_code(adapted)
+        coded = self.prior(tf.gather(code, self.places, axis=1), quality)
+        errors = fit.errors(self._opened(coded.code), signals, points)
+        values = len(self.coordinates) * signals.shape[2]
+        nominal = tf.constant(np.log(self.prior.nominal_steps)[:, None], tf.float32)
+        step = tf.exp(self.prior.at_quality(nominal, quality)[:, 0])
+        cost = coded.bits + values * errors / (self.prior.rate_weight * step**2)
+        return tf.math.log(cost), {"cost": cost, "bits": coded.bits, "error": errors}
+
+    def _opened(self, code: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Codes ``[B, M]`` as the network takes them; gates have had their say."""
+        elements = self.fit.modulation.code_size
+        shape = [elements, code.shape[0]]
+        whole = tf.transpose(tf.scatter_nd(self.places[:, None], tf.transpose(code), shape))
+        if self.config.model.sparsity != "gates":
+            return {"code": whole}
+        gates = tf.fill([code.shape[0], self.fit.modulation.gate_count], LIMIT)
+        return {"code": whole, "log_alpha": gates}
+
+    # What comes of it.
+
+    def evaluate(self) -> list[Row]:
+        if int(self.step) <= self.config.meta_steps:
+            return super().evaluate()
+        prior = Prior(frozen_arrays(self.prior))
+        return [
+            (f"quality {quality:g}", self.rate_and_psnr(prior, quality))
+            for quality in self.config.evaluate_qualities
+        ]
+
+    def rate_and_psnr(self, prior: Prior, quality: float) -> dict[str, float]:
+        """Bytes of a held-out signal in a block of them, without headers, and mean PSNR."""
+        network = Network(np, self.config.model, weights_of(self.fit, self.places.numpy()))
+        q16 = np.full(len(self.held_out), round(16 * quality))
+        symbols = prior.quantise(self.codes(self.held_out), q16, self.prior.rate_weight)
+        codes = prior.dequantise(symbols, q16).astype(np.float32)
+        psnr = []
+        for code, signal in zip(codes, self.held_out):
+            values = network.values(network.placed(code[None]), self.coordinates)
+            psnr.append(-10 * np.log10(np.mean((np.clip(values[0], 0, 1) - signal) ** 2)))
+        size = len(prior.encode(symbols, q16)) / len(symbols)
+        kept = float(np.count_nonzero(symbols)) / len(symbols)
+        return {"bytes": size, "psnr": float(np.mean(psnr)), "kept": kept}
+
+    def freeze(self) -> dict[str, np.ndarray]:
+        """The arrays of the finished entropy model."""
+        if int(self.step) <= self.config.meta_steps:
+            self.take_best()
+            self._choose_places()
+        self.prior.context.assign(tf.round(self.prior.context / _CONTEXT_STEP) * _CONTEXT_STEP)
+        codes = self.codes(self.signals[: self.config.coded])
+        q16 = np.random.default_rng(self.config.seed).integers(LOWEST, HIGHEST + 1, len(codes))
+        rate_weight = self.prior.rate_weight
+        symbols = Prior(frozen_arrays(self.prior)).quantise(codes, q16, rate_weight)
+        arrays = freeze(self.prior, symbols, q16)
+        values = self.config.get("values")
+        if values is not None and values.dtype == "bool":  # can also be coded without loss
+            grids = self.signals.reshape(-1, *self.shape, self.signals.shape[-1])
+            arrays.update(grow_tree(grids >= 0.5))
+        return arrays
+
+
+def weights_of(fit: MetaLearner, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """What `codec.modulated_network.Network` takes; without places files hold all elements."""
+    weights = {}
+    for number, layer in enumerate(fit.network.siren_layers):
+        weights[f"kernel_{number}"] = layer.kernel.numpy()
+        weights[f"bias_{number}"] = layer.bias.numpy()
+    plain = getattr(fit.modulation, "modulation", fit.modulation)
+    if isinstance(plain, LatentModulation):
+        weights["map"] = plain.kernel.numpy()
+    elements = plain.code_size
+    places = np.arange(elements) if places is None else places
+    where = np.full(elements, len(places), np.int32)
+    where[places] = np.arange(len(places))
+    return {**weights, "places": where}
+
+
+def inner_arrays(fit: MetaLearner, places: np.ndarray) -> dict[str, np.ndarray]:
+    """What `codec.modulated_network.InnerLoop` takes; elements that files don't hold stay zero.
+
+    What all signals share, a mask or gates at phi0, is in the step sizes: z * delta moves
+    by z^2 times what delta would without gates.
+    """
+    elements = fit.modulation.code_size
+    sizes = fit.step_sizes["code"](None).numpy()
+    held = np.zeros(elements, np.float32)
+    held[places] = 1
+    own = "log_alpha" in fit.step_sizes
+    if fit.sparsity in ("gates", "mask") and not own:
+        held *= fit.modulation.gated_code(tf.ones([1, elements])).numpy()[0] ** 2
+    arrays = {"step_sizes": sizes * held}
+    if own:
+        modulation = fit.modulation
+        gate_sizes = fit.gated_size * fit.step_sizes["log_alpha"](None).numpy()
+        arrays.update(
+            log_alpha=modulation.gates.log_alpha.numpy(),
+            gate_step_sizes=np.broadcast_to(gate_sizes, [len(gate_sizes), modulation.gate_count]),
+            groups=modulation.groups.astype(np.int32),
+            price=np.array([float(fit.price)], np.float32),
+        )
+    return arrays
+
+
+def codec_trainer(config: ml_collections.ConfigDict) -> ModulatedCodecTrainer:
+    """A trainer of a modulated codec, of what the config names."""
+    sampler, others = samplers(config, tuple(config.model.shape))
+    signals = sampler.draw(config.signals, START_STEP)
+    return ModulatedCodecTrainer(config, signals, others.draw(config.validation_tiles, START_STEP))
