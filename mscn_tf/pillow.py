@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import os
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageFile, ImageSequence
@@ -62,8 +62,9 @@ class MscnImageFile(ImageFile.ImageFile):
     format_description = "mscn_tf"
 
     def _open(self) -> None:
-        name = os.fspath(self.filename) if self.filename else "input"
-        self._container = Container.from_bytes(self.fp.read(), str(name), lazy=True)
+        name = os.fsdecode(self.filename) if self.filename else "input"
+        file: Any = self.fp
+        self._container = Container.from_bytes(file.read(), name, lazy=True)
         modality = Modality.numbered(self._container.modality)
         if not modality.pixels:
             raise MscnError(f"{name}: holds {modality.nouns}, not pictures; see `mscn decode`")
@@ -75,7 +76,8 @@ class MscnImageFile(ImageFile.ImageFile):
     def _show(self, frame: int) -> None:
         height, width = self._container.shapes[frame]
         self._size, self._mode = (width, height), _MODES[self._container.channels[frame]]
-        self.info = _info(self._container.metadata, frame)
+        told: dict[Any, Any] = dict(_info(self._container.metadata, frame))
+        self.info = told
         self._frame, self._decoded = frame, False
 
     def seek(self, frame: int) -> None:
@@ -116,11 +118,11 @@ def _info(metadata: dict[str, Any] | None, frame: int) -> dict[str, Any]:
     return {name: tuple(found[name]) if name == "dpi" else found[name] for name in found}
 
 
-def _save(picture: Image.Image, file: BinaryIO, name: Any) -> None:
+def _save(picture: Image.Image, file: IO[bytes], name: Any) -> None:
     file.write(_encoded([picture], picture.encoderinfo, _named(name)))
 
 
-def _save_all(picture: Image.Image, file: BinaryIO, name: Any) -> None:
+def _save_all(picture: Image.Image, file: IO[bytes], name: Any) -> None:
     pictures = [picture, *picture.encoderinfo.get("append_images", ())]
     file.write(_encoded(ImageSequence.all_frames(pictures), picture.encoderinfo, _named(name)))
 

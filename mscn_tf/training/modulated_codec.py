@@ -19,6 +19,7 @@ from mscn_tf.runtime.grids import centres, global_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.hard_concrete import LIMIT
 from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
 from mscn_tf.training.closed_form_start import start_prior
@@ -240,7 +241,8 @@ def weights_of(fit: MetaLearner, places: np.ndarray | None = None) -> dict[str, 
     for number, layer in enumerate(fit.network.siren_layers):
         weights[f"kernel_{number}"] = layer.kernel.numpy()
         weights[f"bias_{number}"] = layer.bias.numpy()
-    plain = getattr(fit.modulation, "modulation", fit.modulation)
+    of_gates = isinstance(fit.modulation, GatedModulation)
+    plain = fit.modulation.modulation if of_gates else fit.modulation
     if isinstance(plain, LatentModulation):
         weights["map"] = plain.kernel.numpy()
     elements = plain.code_size

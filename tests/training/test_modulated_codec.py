@@ -87,9 +87,10 @@ def test_a_stopped_run_goes_on_as_if_it_never_was(folder, trained):
 
 def test_all_stages_learn(folder, trained):
     told = tiny.scalars(folder / "run")
-    assert {"train/error", "train/bits", "train/cost", "quality 3/bytes"} <= set(told)
-    assert set(told["train/cost"]) == {11, 12}  # the third
-    assert 7 in told["train/bits"]  # the second
+    assert set(told["train/kept"]) == {4}
+    assert set(told["train/loss"]) == {8}
+    assert set(told["train/cost"]) == {12}
+    assert {"held out/psnr", "quality 3/bytes", "quality 8/psnr"} <= set(told)
 
 
 @pytest.mark.parametrize(
