@@ -189,7 +189,7 @@ class MetaLearner(OuterLoop):
     def learned_apart(self) -> dict[str, list[Any]]:
         """The weights that may have an optimizer of their own: "step_sizes" and "gates"."""
         holders = (self.modulation, self.step_sizes["code"])
-        gates = [getattr(one, "gates", None) for one in holders]
+        gates = [getattr(holder, "gates", None) for holder in holders]
         return {
             "step_sizes": [sizes.log_size for sizes in self.step_sizes.values()],
             "gates": [one.log_alpha for one in gates if one is not None],
