@@ -23,12 +23,12 @@ from numcodecs import BitRound
 from mscn_tf.plugins.zarr import Mscn
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "fields"
-VARIABLES = {
-    "uas_rectilinear_grid_2D.nc": "uas",
+VARIABLES = {  # that the codec didn't learn from
+    "vas_rectilinear_grid_2D.nc": "vas",
     "rectilinear_grid_3D.nc": "t",
     "hgt.nc": "HGT",
     "pre.8912.mon.nc": "pre",
-    "tas_rotated_grid_EUR11.nc": "tas",
+    "orog_mod3_rectilinear_grid_2D.nc": "orog",
 }
 BOUNDS = (1e-2, 1e-3)
 
