@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Union
 
 import numpy as np
@@ -121,11 +122,7 @@ class _Fields(BackendArray):
         for place, item in enumerate(items.ravel()):
             stored = field_files.as_dtype(self._file.stored(int(item)), self.dtype)
             found[place] = _outer(stored, at)
-        kept = [
-            axis
-            for axis, one in zip(self._order, ordered)
-            if isinstance(one, slice) or np.ndim(one)
-        ]
+        kept = [axis for axis, one in zip(self._order, ordered) if not isinstance(one, Integral)]
         return found.reshape(items.shape + found.shape[1:]).transpose(np.argsort(kept))
 
 
