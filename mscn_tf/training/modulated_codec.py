@@ -21,7 +21,7 @@ from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.hard_concrete import LIMIT
-from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
+from mscn_tf.stack.keras_versions import build_once, constrain, trainable_variables_of
 from mscn_tf.training.closed_form_start import start_prior
 from mscn_tf.training.loop import Row
 from mscn_tf.training.modulated import ModulatedTrainer
@@ -85,12 +85,16 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         self._entropy_step = OuterStep(
             self._coding_costs, groups[0], entropy.clip, lambda: count(1), config.xla
         )
-        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, lambda: count(1))
+        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, self._joined)
 
     def _points(self, sphere: bool) -> np.ndarray:
         grid = global_grid(self.shape) if sphere else [centres(side) for side in self.shape]
         points = points_of(np, [axis[None] for axis in grid], sphere)
         return points.reshape(-1, points.shape[-1]).astype(np.float32)
+
+    def _joined(self) -> None:
+        self.step.assign_add(1)
+        constrain([self.fit])
 
     def options(self) -> dict[str, Any]:
         model = self.config.model
