@@ -1,4 +1,4 @@
-"""A gated codec of the tiles of one picture, trained in a minute: see docs/gated.md."""
+"""A gated codec of the tiles of one picture, soon trained: see docs/gated.md."""
 
 from ml_collections import ConfigDict
 
