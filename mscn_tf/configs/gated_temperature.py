@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
         name="gated-temperature",
         meta_steps=3000,
         entropy_steps=400,
-        steps=3800,
+        steps=3400,
         signals=2000,
         coded=600,
         points=512,

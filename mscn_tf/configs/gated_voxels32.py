@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
         name="gated-voxels32",
         meta_steps=3000,
         entropy_steps=400,
-        steps=3600,
+        steps=3400,
         signals=1000,
         coded=200,
         points=512,
