@@ -76,7 +76,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         modelled, adam = trainable_variables_of([self.prior]), tf.keras.optimizers.Adam
         groups = [
             [(modelled, adam(entropy.rate))],
-            [(modelled, adam(joint.rate)), (self.fit.trainable_variables, adam(joint.rate))],
+            [(modelled, adam(joint.rate)), (trainable_variables_of([self.fit]), adam(joint.rate))],
         ]
         for variables, optimizer in (pair for group in groups for pair in group):
             optimizer.build(variables)
