@@ -1,0 +1,133 @@
+"""What mends decoded pictures: convolutions in whole numbers, run by ONNX Runtime.
+
+All sums are whole numbers below 2^24 in the units of their layer, which float32 holds exactly in
+whatever order they are added: every machine gets the same correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.onnx_session import line_of, session
+from mscn_tf.runtime.quality import HIGHEST, MIDDLE
+from mscn_tf.runtime.tables import checked_array
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from mscn_tf.runtime.bundle import Bundle
+
+GRAPH = "post_filter.onnx"  # a bundle's member
+ARRAYS = ("kernel", "kernel_slope", "bias", "bias_slope")
+SHIFTS = (10, 10, 10, 8)  # fractional bits of each layer's weights
+LAYERS = len(SHIFTS)
+MARGIN = 2 * LAYERS  # pixels around that a pixel's correction depends on, on its grid of 2x2
+INPUT_SCALE = 1024.0  # of values less 1/2
+LARGEST_INPUT = 1023
+RANGE = (-64, 511)  # of what lies between layers
+LEAK = 0.125
+OUTPUT_SCALE = 4096.0
+_EXACT = 2**24  # whole numbers up to here are exact in float32
+_TOGETHER = 2**19  # pixels that are run at once: what bounds the memory
+
+
+class PostFilter:
+    """The filter of a bundle.
+
+    Args:
+      bundle: with `GRAPH` (inputs ``pixels`` [1, 4 C, h, w], ``kernel_n`` [out, in, 3, 3] and
+        ``bias_n`` [out], all float32; output ``correction``), and by name in ``filter/``, for layer
+        n: ``kernel_n``, ``kernel_slope_n``, ``bias_n`` and ``bias_slope_n``, integers.
+
+    Raises:
+      MscnError: the bundle lacks something, or its sums may become too large to be exact.
+    """
+
+    def __init__(self, bundle: Bundle):
+        self._bundle, self._channels = bundle, bundle.manifest.channels
+        arrays = bundle.arrays("filter")
+        self._layers = [
+            [checked_array(arrays, f"{name}_{n}", rank) for name, rank in zip(ARRAYS, (4, 4, 1, 1))]
+            for n in range(LAYERS)
+        ]
+        inputs, reach = 4 * self._channels, LARGEST_INPUT
+        for kernel, kernel_slope, bias, bias_slope in self._layers:
+            outputs = len(kernel)
+            if not (
+                kernel.shape == kernel_slope.shape == (outputs, inputs, 3, 3)
+                and bias.shape == bias_slope.shape == (outputs,)
+            ):
+                raise MscnError(f"bundle {bundle.name}: the layers of its filter do not fit")
+            for q16 in (MIDDLE - HIGHEST, HIGHEST - MIDDLE):
+                weights = np.abs(_told(kernel, kernel_slope, q16)) + 1
+                sums = reach * weights.sum((1, 2, 3)) + np.abs(_told(bias, bias_slope, q16)) + 1
+                if sums.max() >= _EXACT:
+                    raise MscnError(
+                        f"bundle {bundle.name}: the sums of its filter are too large to be exact"
+                    )
+            inputs, reach = outputs, max(map(abs, RANGE))
+        if inputs != 4 * self._channels:
+            raise MscnError(f"bundle {bundle.name}: the layers of its filter do not fit")
+
+    @cached_property
+    def _session(self) -> InferenceSession:
+        """Of the graph; the first use imports ONNX Runtime."""
+        return session(self._bundle, GRAPH)
+
+    def __call__(self, values: np.ndarray, q16: int) -> np.ndarray:
+        """Mended values.
+
+        Args:
+          values: float64 ``[H, W, C]``, nominally in [0, 1]; H and W even, above twice `MARGIN`.
+          q16: quality in sixteenths.
+
+        Returns:
+          ``[H - 2 MARGIN, W - 2 MARGIN, C]``.
+
+        Raises:
+          MscnError: ONNX Runtime fails.
+        """
+        feed = {}
+        for number, (layer, shift) in enumerate(zip(self._layers, SHIFTS)):
+            for name, constant, slope in (("kernel", *layer[:2]), ("bias", *layer[2:])):
+                told = _told(constant, slope, q16 - MIDDLE) * 2.0**-shift
+                feed[f"{name}_{number}"] = told.astype(np.float32)
+        mended = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
+        for rows in _few(*mended.shape[:2]):
+            part = values[rows.start : rows.stop + 2 * MARGIN]
+            mended[rows] += self._correction(part, feed)
+        return mended
+
+    def _correction(self, values: np.ndarray, feed: dict[str, np.ndarray]) -> np.ndarray:
+        height, width, channels = values.shape
+        pixels = np.rint((values - 0.5) * INPUT_SCALE)
+        np.clip(pixels, -LARGEST_INPUT, LARGEST_INPUT, out=pixels)
+        blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels).transpose(1, 3, 4, 0, 2)
+        blocks = np.ascontiguousarray(blocks, np.float32)
+        blocks = blocks.reshape(1, 4 * channels, height // 2, width // 2)
+        try:
+            found = self._session.run(["correction"], {"pixels": blocks, **feed})[0]
+        except Exception as error:
+            name = self._bundle.name
+            raise MscnError(f"bundle {name}: its filter fails ({line_of(error)})") from error
+        rows, columns = height // 2 - MARGIN, width // 2 - MARGIN
+        if getattr(found, "shape", None) != (1, 4 * channels, rows, columns):
+            raise MscnError(f"bundle {self._bundle.name}: its filter gives another shape")
+        found = found.reshape(2, 2, channels, rows, columns).transpose(3, 0, 4, 1, 2)
+        return found.reshape(2 * rows, 2 * columns, channels) / OUTPUT_SCALE
+
+
+def _told(constant: np.ndarray, slope: np.ndarray, away: int) -> np.ndarray:
+    """Whole numbers at a quality so many sixteenths from the middle one."""
+    return constant + ((slope * away + 32) >> 6)
+
+
+def _few(height: int, width: int) -> Iterator[slice]:
+    """Slices of an even number of rows."""
+    rows = max(2, _TOGETHER // width // 2 * 2)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
