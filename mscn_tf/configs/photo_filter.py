@@ -16,6 +16,6 @@ def get_config() -> ConfigDict:
         post_filter=dict(width=32),
         evaluate_every=2000,
     )
-    config.optimizer = dict(rate=2e-3, clip=1.0, beta_2=0.99)
+    config.optimizer = dict(rate=2e-3, warmup=200, clip=1.0, beta_2=0.99)
     config.data.update(qualities=13, qualities_of_picture=5)
     return config

@@ -81,7 +81,7 @@ class PostFilter(Layer):
         for weights, shift in zip(layers, post_filter.SHIFTS):
             kernel, bias = at_quality(*weights[:2], shift), at_quality(*weights[2:], shift)
             sums = tf.nn.conv2d(hidden, kernel, 1, "VALID") + bias
-            hidden = _floor(tf.nn.leaky_relu(sums, post_filter.LEAK))
+            hidden = _floor(tf.maximum(sums, post_filter.LEAK * sums))
             hidden = tf.clip_by_value(hidden, *map(float, post_filter.RANGE))
         return tf.nn.depth_to_space(_floor(sums) / post_filter.OUTPUT_SCALE, 2)
 

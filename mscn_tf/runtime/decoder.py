@@ -82,4 +82,3 @@ class Decoder:
         if getattr(values, "shape", None) != shape or values.dtype != np.float64:
             raise MscnError(f"bundle {self._name}: decoder fails (it gives no float64 {shape})")
         return values
-

@@ -79,6 +79,14 @@ class PostFilter:
         """Of the graph; the first use imports ONNX Runtime."""
         return session(self._bundle, GRAPH)
 
+    def warm_up(self) -> None:
+        """Makes the session.
+
+        Raises:
+          MscnError: ONNX Runtime can't run the graph.
+        """
+        self._session  # noqa: B018
+
     def __call__(self, values: np.ndarray, q16: int) -> np.ndarray:
         """Mended values.
 

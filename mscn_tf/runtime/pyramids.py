@@ -65,6 +65,10 @@ class Pyramids(Scheme):
         if self.edge % 2**self.prior.levels:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
 
+    def warm_up(self) -> None:
+        if self.post_filter:
+            self.post_filter.warm_up()
+
     def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
         """Those of int32 pyramids, one for each tile."""
         if len(container.q16) != container.items:

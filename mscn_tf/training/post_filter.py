@@ -63,7 +63,14 @@ class PostFilterTrainer(Trainer):
         self.network = PostFilter(self.bundle.manifest.channels, **config.post_filter)
         self.network.build()
         self._variables = trainable_variables_of([self.network])
-        schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
+        rate, warmup = config.optimizer.rate, config.optimizer.warmup
+        schedule = tf.keras.optimizers.schedules.CosineDecay(
+            rate / 100,
+            max(config.steps - warmup, 1),  # Keras 3 takes no fewer
+            alpha=0.01,
+            warmup_target=rate,
+            warmup_steps=warmup,
+        )
         self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
