@@ -5,10 +5,9 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper
 
-from mscn_tf.export.onnx import OPSET
 from mscn_tf.runtime.post_filter import LAYERS, LEAK, RANGE
 
-_IR_VERSION = 8  # of ONNX 1.10, which has this opset
+_OPSET, _IR_VERSION = 15, 8  # of ONNX 1.10
 
 
 def post_filter_graph() -> bytes:
@@ -39,7 +38,7 @@ def post_filter_graph() -> bytes:
             nodes.append(helper.make_node("Clip", [names[2], "low", "high"], [hidden]))
     outputs = [real("correction", [1, "ends", "rows_within", "columns_within"])]
     graph = helper.make_graph(nodes, "post_filter", inputs, outputs, limits)
-    opsets = [helper.make_opsetid("", OPSET)]
+    opsets = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
     onnx.checker.check_model(model)
     return model.SerializeToString()
