@@ -6,7 +6,7 @@
 BIN := .venv/bin
 READY := .venv/ready
 BENCH := .venv/bench
-TWINS := build/bench
+FRAMEWORKS := build/bench
 # uv is used where it is installed and runs; pip does the same more slowly.
 # The folder of pictures that rate and distortion are measured on.
 KODAK ?= ../shared/data/kodak_dev
@@ -163,13 +163,13 @@ $(BENCH): $(READY)
 	@touch $@
 
 # PyTorch and JAX in environments, and processes, of their own.
-$(TWINS)/ready: $(READY)
-	@$(BIN)/python -m venv $(TWINS)/torch && $(TWINS)/torch/bin/python -m pip install -q torch==2.13.0 numpy
-	@$(BIN)/python -m venv $(TWINS)/jax && $(TWINS)/jax/bin/python -m pip install -q jax jaxlib
+$(FRAMEWORKS)/ready: $(READY)
+	@$(BIN)/python -m venv $(FRAMEWORKS)/torch && $(FRAMEWORKS)/torch/bin/python -m pip install -q torch==2.13.0 numpy
+	@$(BIN)/python -m venv $(FRAMEWORKS)/jax && $(FRAMEWORKS)/jax/bin/python -m pip install -q jax jaxlib
 	@touch $@
 
-bench: $(BENCH) $(TWINS)/ready
-	@$(BIN)/python benchmarks/run_twins.py --out=build/twins
+bench: $(BENCH) $(FRAMEWORKS)/ready
+	@$(BIN)/python benchmarks/compare_frameworks.py --out=build/frameworks
 	@$(BIN)/python benchmarks/throughput.py
 	@$(BIN)/python benchmarks/encode_vs_coinpp.py
 	@rm -rf build/bench-photo

@@ -311,8 +311,8 @@ def _needs(package: str) -> str:
 
 def _parse(argv: list[str], module: str) -> list[str]:
     """Parses flags, which may stand anywhere; returns what is left."""
-    own = argv[: argv.index("--")] if "--" in argv else argv
-    if {"-h", "-help", "--help"}.intersection(own):
+    before_dashes = argv[: argv.index("--")] if "--" in argv else argv
+    if {"-h", "-help", "--help"}.intersection(before_dashes):
         print(_help(module))
         sys.exit(0)
     flags.FLAGS.set_gnu_getopt(True)

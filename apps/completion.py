@@ -49,13 +49,13 @@ def _flags(command: str) -> list[str]:
 
     Two commands have flags of one name, so that one process can't import both.
     """
-    found = []
+    words = []
     for module in (command.replace("-", "_"), "cli"):
         source = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
-                found.append(ast.literal_eval(node.args[0]))
-    return [*dict.fromkeys(found), "help"]
+                words.append(ast.literal_eval(node.args[0]))
+    return [*dict.fromkeys(words), "help"]
 
 
 def _bash(flags: dict[str, Sequence[str]]) -> str:

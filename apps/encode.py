@@ -21,6 +21,7 @@ Examples:
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> None:
         signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec.load(CODEC.value or _default_codec(modality, signals))
+        codec = Codec(_bundle(CODEC.value or _default_codec(modality, signals)))
         if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
                 f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "
@@ -110,10 +111,10 @@ def main(argv: list[str]) -> None:
         made = checked.encode(codec, signals, wanted, cli.shows_progress())
         for note in made.notes:
             cli.note(f"{source}: {note}")
-        _check_loss(made.found, signals, goal, source)
+        _check_loss(made.comparison, signals, goal, source)
         streams.write(target, made.data)
         _compare_size(len(made.data), path, source, target)
-    summary = _summary(target, made.data, signals, modality, made.found)
+    summary = _summary(target, made.data, signals, modality, made.comparison)
     cli.tell(summary, target == streams.STANDARD)
 
 
@@ -172,10 +173,15 @@ def _options(modality: Modality) -> dict[str, Any]:
     }
     chosen = CODEC.value or modality.default_codec
     if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
-        manifest = Bundle.load(chosen).manifest
+        manifest = _bundle(chosen).manifest
         if manifest.modality == modality.name:
             options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
     return {name: options[name] for name in modality.options if name in options}
+
+
+@cache  # `_options` and `main` ask for the same one
+def _bundle(name: str) -> Bundle:
+    return Bundle.load(name)
 
 
 def _default_codec(modality: Modality, signals: Signals) -> str:
@@ -203,14 +209,14 @@ def _check_fit(codec: Codec, signals: Signals, wanted: Wanted, source: str) -> N
 
 
 def _check_loss(
-    found: ReadBack | None, signals: Signals, goal: dict[str, float], source: str
+    comparison: ReadBack | None, signals: Signals, goal: dict[str, float], source: str
 ) -> None:
     """Refuses what came back as little more than noise; says it of single signals of many."""
-    problem = checked.loss(found, signals)
-    if found is None or problem is None:
+    problem = checked.loss(comparison, signals)
+    if comparison is None or problem is None:
         return
     cure = "ask for more" if goal else "another --codec may know such signals"
-    if found.too_much and not FORCE.value:
+    if comparison.too_much and not FORCE.value:
         raise MscnError(
             f"{source}: {problem}; {cure}, or take --lossless, or --max-error where the codec "
             "keeps one; --force keeps it as it is"
@@ -230,12 +236,12 @@ def _compare_size(size: int, path: str, source: str, target: str) -> None:
 
 
 def _summary(
-    target: str, data: bytes, signals: Signals, modality: Modality, found: ReadBack | None
+    target: str, data: bytes, signals: Signals, modality: Modality, comparison: ReadBack | None
 ) -> str:
     bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
     count = f"{modality.count(len(signals.arrays))}, " if len(signals.arrays) > 1 else ""
     rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
-    quality = "" if found is None else f", {found}"
+    quality = "" if comparison is None else f", {comparison}"
     name = "standard output" if target == streams.STANDARD else target
     return f"{name}: {count}{len(data):,} bytes, {rate} bpp{quality}"
 

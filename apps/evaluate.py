@@ -175,14 +175,16 @@ def main(argv: list[str]) -> None:
     if evaluation.left_out:
         cli.note(f"left out: {'; '.join(evaluation.left_out)}")
     for label, others in comparisons.items():
-        for other, found in others.items():
-            if found.rate is None:
-                cli.tell(f"{label} against {other}: {found.apart}")
+        for other, comparison in others.items():
+            if comparison.rate is None:
+                cli.tell(f"{label} against {other}: {comparison.apart}")
             else:
-                span = "{:.3g} to {:.3g} ".format(*found.rate) + kind.rate.unit
-                each = found.per_signal
+                span = "{:.3g} to {:.3g} ".format(*comparison.rate) + kind.rate.unit
+                each = comparison.per_signal
                 mean = "" if math.isnan(each) else f"; {each:+.1f} % mean of each {kind.noun}'s"
-                cli.tell(f"{label} against {other}: {found.percent:+.1f} % BD-rate ({span}){mean}")
+                cli.tell(
+                    f"{label} against {other}: {comparison.percent:+.1f} % BD-rate ({span}){mean}"
+                )
     cli.tell(f"{out / 'report.html'}: {kind.count(signals)}, {len(rows)} rows in {rows.path}")
 
 

@@ -78,7 +78,7 @@ def _plot(source: str, target: str) -> None:
     if kind not in ("png", "svg", "pdf"):
         raise MscnError(f"--plot={target}: let it end in .png, .svg or .pdf")
     try:
-        from mscn_tf.evaluation.anatomy import anatomy
+        from mscn_tf.evaluation.item_figure import item_figure
     except ModuleNotFoundError as error:
         raise MscnError(f"--plot needs {error.name}: {install('evaluate')}") from error
     container = Container.from_bytes(read_bytes(source), source)
@@ -87,7 +87,7 @@ def _plot(source: str, target: str) -> None:
     if ORIGINAL.value is not None:
         item = container.check_item(ITEM.value)
         original = modalities.drawn_original(ORIGINAL.value, container, item)
-    figure = anatomy(codec, container, ITEM.value, original)
+    figure = item_figure(codec, container, ITEM.value, original)
     with atomic_write(target) as file:
         figure.savefig(file, format=kind)
     cli.tell(f"{target}: item {ITEM.value} of {source}")

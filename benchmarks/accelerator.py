@@ -6,13 +6,13 @@ that needs no TensorFlow:
     python benchmarks/accelerator.py --write=FOLDER [--cases=NAME,..] [--times=N]
     python benchmarks/accelerator.py --run=FOLDER --out=FOLDER [--precision=tf32] [--times=N]
 
-The second needs JAX, PyTorch or both. Cases are those of benchmarks/twins, and a training step of
-the shipped `thumb32`, which has no twin. Results are compared with what TensorFlow computed on the
-CPU when it wrote the programs. Then programs and twins are asked for one timed call after the
-other, in turns; weights, batches and results stay on the device. Writes JSON and a Markdown table.
-Compiling is, in PyTorch, the first call. Memory is what arguments, results and intermediate values
-of an XLA program take; in PyTorch the most that was allocated, which has both batches and all
-weights in it.
+The second needs JAX, PyTorch or both. Cases are those of benchmarks/frameworks, and a training step
+of the shipped `thumb32`, which is not written in the others. Results are compared with what
+TensorFlow computed on the CPU when it wrote the programs. Then programs and the other frameworks
+are asked for one timed call after the other, in turns; weights, batches and results stay on the
+device. Writes JSON and a Markdown table. Compiling is, in PyTorch, the first call. Memory is what
+arguments, results and intermediate values of an XLA program take; in PyTorch the most that was
+allocated, which has both batches and all weights in it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.twins.cases import BATCHES, CASES, Case
-from benchmarks.twins.processes import difference
+from benchmarks.frameworks.cases import BATCHES, CASES, Case
+from benchmarks.frameworks.processes import difference
 
 TASKS = ("train", "encode", "decode")
 THUMB32, TILES = "thumb32", 64  # as many as it is trained with
@@ -82,10 +82,10 @@ def case_of(name: str) -> Case:
 
 
 def by_jax(framework: str, name: str, task: str, wanted: dict[str, np.ndarray]) -> Prepared:
-    """A program of TensorFlow's, or JAX's twin."""
+    """A program of TensorFlow's, or JAX's form of it."""
     import jax
 
-    from benchmarks.twins import programs, with_jax
+    from benchmarks.frameworks import programs, with_jax
 
     if framework == "jax":
         if PRECISION.value == "float32":  # XLA allows TF32 by default
@@ -108,10 +108,10 @@ def by_jax(framework: str, name: str, task: str, wanted: dict[str, np.ndarray]) 
 
 
 def by_torch(framework: str, name: str, task: str, wanted: dict[str, np.ndarray]) -> Prepared:
-    """PyTorch's twin."""
+    """PyTorch's form of it."""
     import torch
 
-    from benchmarks.twins import with_torch
+    from benchmarks.frameworks import with_torch
 
     del framework, wanted
     torch.set_float32_matmul_precision("highest" if PRECISION.value == "float32" else "high")
@@ -242,7 +242,7 @@ def main(argv: list[str]) -> None:
     if RUN.value:
         run(Path(OUT.value))
         return
-    from benchmarks.twins import lowering
+    from benchmarks.frameworks import lowering
 
     for name in NAMES.value:
         if name in CASES:

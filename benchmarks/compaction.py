@@ -21,7 +21,7 @@ from mscn_tf.configs.experiments import kinds_faces
 from mscn_tf.experiments.data import load
 from mscn_tf.experiments.runs import runs_of
 from mscn_tf.export.compaction import compacted
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.grids import centres
 from mscn_tf.stack.keras_versions import variables_of
 
@@ -42,14 +42,14 @@ def main(argv: list[str]) -> None:
     for run in runs_of(config):
         if run.arm not in ARMS or run.seed != 0:
             continue
-        fit = ModulatedFit(run.config.model, run.seed)
+        fit = MetaLearner(**run.config.model, seed=run.seed)
         path = tf.train.latest_checkpoint(str(Path(argv[1]) / "runs" / run.name / "checkpoints"))
         if path is None:
             raise SystemExit(f"{argv[1]} holds no run {run.name}: run the experiment first")
         tf.train.Checkpoint(fit=variables_of(fit)).restore(path).expect_partial()
         rows = []
         for signal in signals.test[: SIGNALS.value]:
-            adapted = fit.fit(tf.constant(signal[None]), tf.constant(signals.coordinates))
+            adapted = fit.adapt(tf.constant(signal[None]), tf.constant(signals.coordinates))
             whole = tf.function(lambda fit=fit, adapted=adapted: fit.network(points, adapted)[0])
             narrow = compacted(fit.network, adapted)
             part = tf.function(lambda narrow=narrow: narrow(points))

@@ -40,29 +40,18 @@ Decode = Callable[[], np.ndarray]
 
 def of_runtime(folder: Path) -> Decode:
     """Range decoder, and the bundle's graph in ONNX Runtime."""
-    from mscn_tf.runtime import Codec
+    from mscn_tf.runtime import FileDecoder
 
-    codec, data = Codec.load(BUNDLE), (folder / "in.mscn").read_bytes()
+    codec, data = FileDecoder.load(BUNDLE), (folder / "in.mscn").read_bytes()
     return lambda: codec.decode(data)
 
 
-def symbols_of(folder: Path) -> np.ndarray:
-    """int32 ``[tiles, M]`` from the range decoder."""
-    from mscn_tf.runtime import Codec
+def inputs_of(folder: Path, function: str) -> dict[str, np.ndarray]:
+    """Arguments of a function, from the range decoder."""
+    from mscn_tf.runtime import FileDecoder
 
-    return Codec.load(BUNDLE).decode_symbols((folder / "in.mscn").read_bytes())
-
-
-def grid_inputs(folder: Path) -> dict[str, np.ndarray]:
-    """Arguments of ``decode_grid``."""
-    tiles = SIDE // TILE
-    return {
-        "symbols": symbols_of(folder).reshape(1, tiles, tiles, -1),
-        "height": np.array(SIDE, np.int32),
-        "width": np.array(SIDE, np.int32),
-        "region": np.array([0, 0, SIDE, SIDE], np.float32),
-        "quality": np.array([QUALITY], np.float32),
-    }
+    data = (folder / "in.mscn").read_bytes()
+    return FileDecoder.load(BUNDLE).graph_inputs(data, function=function)
 
 
 def of_tensorflow(folder: Path) -> Decode:
@@ -70,16 +59,16 @@ def of_tensorflow(folder: Path) -> Decode:
     from mscn_tf.export.functions import Functions
     from mscn_tf.runtime.bundle import Bundle
 
-    functions, inputs = Functions(Bundle.load(BUNDLE)), grid_inputs(folder)
+    functions, inputs = Functions(Bundle.load(BUNDLE)), inputs_of(folder, "decode_grid")
     return lambda: functions("decode_grid", **inputs)[0]
 
 
 def of_saved_model(folder: Path) -> Decode:
-    """As TensorFlow Serving loads it."""
+    """Decodes with the SavedModel as TensorFlow Serving loads it."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder / "saved_model"))
-    inputs = {name: tf.constant(value) for name, value in grid_inputs(folder).items()}
+    inputs = {name: tf.constant(value) for name, value in inputs_of(folder, "decode_grid").items()}
     return lambda: loaded.signatures["decode_grid"](**inputs)["picture"].numpy()[0]
 
 
@@ -90,7 +79,7 @@ def of_onnx(folder: Path) -> Decode:
     session = onnxruntime.InferenceSession(
         folder / "onnx" / "decode_grid.onnx", providers=["CPUExecutionProvider"]
     )
-    inputs = grid_inputs(folder)
+    inputs = inputs_of(folder, "decode_grid")
     return lambda: session.run(["picture"], inputs)[0][0]
 
 
@@ -98,19 +87,12 @@ def of_tflite(folder: Path, precision: str) -> Decode:
     """TFLite's interpreter, tile by tile into the picture."""
     import tensorflow as tf
 
-    from mscn_tf.runtime.grids import centres
+    from mscn_tf.runtime import FileDecoder
 
     interpreter = tf.lite.Interpreter(str(folder / f"{precision}.tflite"), num_threads=2)
-    run, symbols, tiles = interpreter.get_signature_runner(), symbols_of(folder), SIDE // TILE
-    grid = np.tile(centres(TILE).astype(np.float32), [len(symbols), 1])
-    quality = np.full(len(symbols), QUALITY, np.float32)
-
-    def decode() -> np.ndarray:
-        values = run(symbols=symbols, rows=grid, cols=grid, quality=quality)["values"]
-        values = values.reshape(tiles, tiles, TILE, TILE, 3).swapaxes(1, 2)
-        return np.rint(255 * np.clip(values.reshape(SIDE, SIDE, 3), 0, 1)).astype(np.uint8)
-
-    return decode
+    run, inputs = interpreter.get_signature_runner(), inputs_of(folder, "decode")
+    codec, data = FileDecoder.load(BUNDLE), (folder / "in.mscn").read_bytes()
+    return lambda: codec.from_graph(run(**inputs)["values"], data)
 
 
 WORKERS: dict[str, Callable[[Path], Decode]] = {
@@ -183,7 +165,7 @@ def size_of(*paths: Path) -> int:
 
 
 def installed(names: set[str]) -> int:
-    """Bytes of installed distributions."""
+    """Bytes that installed distributions take."""
     files = [file for name in names for file in metadata.files(name) or []]
     return sum(Path(file.locate()).stat().st_size for file in files if file.locate().is_file())
 

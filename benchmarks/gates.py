@@ -31,6 +31,7 @@ from tqdm import tqdm
 from mscn_tf.codec import Codec
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.fitting.meta_sgd import inner_loop
+from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.signals import images
 from mscn_tf.sparsity import hard_concrete
 
@@ -166,7 +167,7 @@ class Thumbnails:
 
 def rounded(scaled: np.ndarray, dead_zone: float = 0.0) -> np.ndarray:
     """int32, of values in steps."""
-    return np.copysign(np.floor(np.abs(scaled) + 0.5 - dead_zone), scaled).astype(np.int32)
+    return round_dead_zone(np, scaled, dead_zone).astype(np.int32)
 
 
 def rows(thumbnails: Thumbnails, q16: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -109,7 +109,7 @@ class Load:
         self.end = time.monotonic() + SECONDS.value
 
     def client(self, number: int) -> None:
-        """Asks until the end."""
+        """Sends requests until the end."""
         r = random.Random(number)
         shares = [share for share, _ in self._kinds.values()]
         while time.monotonic() < self.end:
@@ -139,9 +139,9 @@ class Load:
 
 def resident(process: subprocess.Popen) -> list[float]:
     """MiB of the server and of each of its workers."""
-    own = process.pid
-    children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-    pages = [int(Path(f"/proc/{n}/statm").read_text().split()[1]) for n in (own, *children)]
+    server = process.pid
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    pages = [int(Path(f"/proc/{n}/statm").read_text().split()[1]) for n in (server, *children)]
     return [n * os.sysconf("SC_PAGESIZE") / 2**20 for n in pages]
 
 

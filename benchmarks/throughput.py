@@ -1,9 +1,9 @@
 """Decoding codes by SIRENs of several widths: ONNX Runtime, the runtime, TensorFlow, PyTorch.
 
-A batch of codes becomes values on a grid by one network of five layers (benchmarks/twins/cases.py),
-with equal weights in each framework. A framework runs in a process of its own and is asked for one
-timed call after the other, all in turns, after all have agreed on the values. Prints a Markdown
-table of Mpixel/s, of the fastest calls.
+A batch of codes becomes values on a grid by one network of five layers
+(benchmarks/frameworks/cases.py), with equal weights in each framework. A framework runs in a
+process of its own and is asked for one timed call after the other, all in turns, after all have
+agreed on the values. Prints a Markdown table of Mpixel/s, of the fastest calls.
 
     python benchmarks/throughput.py [--widths=16,..] [--repeats=N]
 
@@ -22,8 +22,8 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.twins.cases import POINTS, WIDTHS
-from benchmarks.twins.processes import Worker, check_there, difference
+from benchmarks.frameworks.cases import POINTS, WIDTHS
+from benchmarks.frameworks.processes import Worker, check_there, difference
 
 CHOSEN = flags.DEFINE_list("widths", [str(width) for width in WIDTHS], "of the hidden layers")
 REPEATS = flags.DEFINE_integer("repeats", 10, "timed calls of each", lower_bound=1)

@@ -31,9 +31,9 @@ def axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> Ax
     """
     stride = edge - overlap
     covering = -(-edge // stride)  # tiles that may share a position
-    own = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
-    first = tf.maximum(own[0] - (covering - 1), 0)
-    tiles = tf.range(first, own[-1] + 1)
+    nearest = tf.minimum(tf.cast(tf.floor(u / stride), tf.int32), count - 1)
+    first = tf.maximum(nearest[0] - (covering - 1), 0)
+    tiles = tf.range(first, nearest[-1] + 1)
     origin = tf.cast(tiles * stride, tf.float64)
     begins = tf.reduce_sum(tf.cast(u[None] < origin[:, None], tf.int32), 1)
     ends = tf.reduce_sum(tf.cast(u[None] < origin[:, None] + edge, tf.int32), 1)
@@ -42,7 +42,7 @@ def axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> Ax
     coordinates = 2.0 * (tf.gather(u, at) - origin[:, None]) / edge - 1.0
     parts = []
     for back in range(covering):
-        tile = tf.maximum(own - back, first)
+        tile = tf.maximum(nearest - back, first)
         within = u - tf.cast(tile * stride, tf.float64)
         place = tf.range(tf.size(u)) - tf.gather(begins, tile - first)
         place = (tile - first) * points + tf.clip_by_value(place, 0, points - 1)
@@ -51,7 +51,7 @@ def axis_of_tiles(u: tf.Tensor, count: tf.Tensor, edge: int, overlap: int) -> Ax
             rise = tf.clip_by_value(within / overlap, 0.0, 1.0)
             fall = 1.0 - tf.clip_by_value((within - stride) / overlap, 0.0, 1.0)
             share = tf.where(tile > 0, rise, 1.0) * tf.where(tile < count - 1, fall, 1.0)
-            share = tf.cast(tf.where(own - back >= first, share, 0.0), tf.float32)
+            share = tf.cast(tf.where(nearest - back >= first, share, 0.0), tf.float32)
         parts.append((place, share))
     return AxisOfTiles(tiles, tf.cast(coordinates, tf.float32), parts)
 

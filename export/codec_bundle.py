@@ -42,7 +42,7 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
     kind = scheme.get(config.codec)
     if kind.contents is None:
         raise MscnError(f"a codec of kind {kind.name} can't be written: its scheme has no contents")
-    own, members = scheme.imported(kind.contents)(trainer, frozen)
+    entries, members = scheme.imported(kind.contents)(trainer, frozen)
     manifest = {
         "name": config.name,
         "codec": kind.name,
@@ -50,7 +50,7 @@ def write_codec_bundle(path: PathLike, trainer: Trainer, frozen: Any, record: An
         "qualities": list(range(1, LEVELS + 1)),
         "model": config.model.to_dict(),
         "training": _public(record),
-        **own,
+        **entries,
     }
     if config.get("licence"):
         manifest["licence"] = config.licence.to_dict()

@@ -57,7 +57,7 @@ def compacted(network: ModulatedSiren, adapted: Adapted) -> keras.Sequential:
 
 def _effective(layer: SirenLayer, update: LayerUpdate) -> tuple[np.ndarray, np.ndarray]:
     """Kernel ``[in, out]`` and bias ``[out]`` of the one signal."""
-    found = []
+    arrays = []
     for shared, change, gate in (
         (layer.kernel, update.kernel, update.kernel_gate),
         (layer.bias, update.bias, update.bias_gate),
@@ -68,8 +68,8 @@ def _effective(layer: SirenLayer, update: LayerUpdate) -> tuple[np.ndarray, np.n
                 if len(part) != 1:
                     raise ValueError(f"{len(part)} signals: networks are compacted one by one")
                 value = combine(value, part[0].numpy())
-        found.append(value)
-    return found[0], found[1]
+        arrays.append(value)
+    return arrays[0], arrays[1]
 
 
 def _at_least_one(kept: np.ndarray) -> np.ndarray:

@@ -26,27 +26,24 @@ encode       ``signals`` float32 [B, .., C], tiles of the        ``symbols`` int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.codec.network import functions_of
+from mscn_tf.codec.network import Network, functions_of
 from mscn_tf.export.axes_of_tiles import axis_of_tiles, positions
+from mscn_tf.export.namespace import xp
+from mscn_tf.export.quantiser import Quantiser
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import axis_names, centres, global_grid
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.prior import DEAD_ZONE, FRACTION
-from mscn_tf.runtime.quality import LEVELS
-from mscn_tf.runtime.tiles import Tiles
+from mscn_tf.runtime.tiles import SIDES
 from mscn_tf.stack.keras_versions import holder_of
-
-_SIDES = {"slices": "depth", "rows": "height", "cols": "width"}
-_EXACT = 2**24  # whole numbers below are exact in float32
 
 
 class Functions:
@@ -76,7 +73,7 @@ class Functions:
         self._sphere = isinstance(codec.network, SphereNetwork)
         self._values = bundle.manifest.values
         self._axes = axis_names(len(self.network.tile_shape))
-        self._freeze_prior(bundle)
+        self._quantiser = Quantiser(bundle)
         if size is not None and len(size) != len(self._axes):
             raise MscnError(
                 f"a size of {len(size)} axes, but {bundle.name} has {len(self._axes)}; "
@@ -94,66 +91,6 @@ class Functions:
         ordered = [tf.constant(arguments[s.name], s.dtype) for s in called.input_signature]
         (output,) = called(*ordered).values()
         return output.numpy()
-
-    def _freeze_prior(self, bundle: Bundle) -> None:
-        rate_weight = bundle.manifest.rate_weight
-        if rate_weight is None:
-            raise MscnError(f"bundle {bundle.name}: it can only decode, without a rate_weight")
-        arrays, tables = bundle.arrays("prior"), Tiles(bundle).prior.tables
-        base, context = arrays["base"].astype(np.int64), arrays["context"].astype(np.int64)
-        magnitude = arrays["magnitude"].astype(np.int64)
-        reach = np.abs(context).sum(1).max() * np.abs(magnitude).max() + np.abs(base).max()
-        if max(reach, 16 * np.abs(np.diff(base, axis=0)).max()) >= _EXACT:
-            raise MscnError(f"bundle {bundle.name}: its scale indices are not exact in float32")
-        self._base, self._context = base.astype("f4"), np.ascontiguousarray(context.T, "f4")
-        self._magnitude = magnitude.astype("f4")
-        self._log_step = arrays["log_step"].astype("f4")
-        self._centroid = arrays["centroid"].astype("f4").ravel()
-        zone = 0.5 * rate_weight * tables.one_over_zero
-        self._dead_zone = np.clip(zone, 0.0, 0.45).astype("f4")
-        self._tables = tables.count
-
-    # What symbols mean (docs/format.md).
-
-    def _levels(self, quality: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The levels around each quality, int32 ``[B]``, and sixteenths between, ``[B, 1]``."""
-        q16 = tf.clip_by_value(tf.round(16.0 * quality), 16.0, 16.0 * LEVELS)
-        whole = tf.floor(q16 / 16.0)
-        lower = tf.cast(whole, tf.int32) - 1
-        return lower, tf.minimum(lower + 1, LEVELS - 1), (q16 - 16.0 * whole)[:, None]
-
-    def _steps_of(self, quality: tf.Tensor) -> tf.Tensor:
-        """The quantiser's steps ``[B, M]``."""
-        lower, upper, part = self._levels(quality)
-        low, high = tf.gather(self._log_step, lower), tf.gather(self._log_step, upper)
-        return tf.exp(low + (high - low) * part / 16.0)
-
-    def _scale_index(self, size: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """int32 ``[B, M]``, from symbols' sizes, which are whole numbers ``[B, M]``."""
-        lower, upper, part = self._levels(quality)
-        low, high = tf.gather(self._base, lower), tf.gather(self._base, upper)
-        base = low + tf.floor((high - low) * part / 16.0)
-        place = tf.cast(tf.minimum(size, len(self._magnitude) - 1.0), tf.int32)
-        seen = tf.matmul(tf.gather(self._magnitude, place), self._context)
-        index = tf.floor((base + seen + 2.0 ** (FRACTION - 1)) * 2.0**-FRACTION)
-        return tf.cast(tf.clip_by_value(index, 0.0, self._tables - 1.0), tf.int32)
-
-    def _dequantised(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """Codes ``[B, M]``."""
-        values = tf.cast(symbols, tf.float32)
-        size = tf.abs(values)
-        index = 2 * self._scale_index(size, quality)
-        index += tf.cast(tf.clip_by_value(size - 1.0, 0.0, 1.0), tf.int32)
-        kept = size - tf.gather(self._centroid, index)
-        return self._steps_of(quality) * tf.sign(values) * kept
-
-    def _quantised(self, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """int32 ``[B, M]``: what `Prior.quantise` gives in one pass."""
-        scaled = code / self._steps_of(quality)
-        size = tf.abs(scaled)
-        index = self._scale_index(tf.floor(size + (0.5 - DEAD_ZONE)), quality)
-        size = tf.floor(size + 0.5 - tf.gather(self._dead_zone, index))
-        return tf.cast(tf.sign(scaled) * size, tf.int32)
 
     # The functions.
 
@@ -178,7 +115,7 @@ class Functions:
 
     def _decode_grid(self) -> tf.types.experimental.GenericFunction:
         axes = len(self._axes)
-        sides = [tf.TensorSpec([], tf.int32, _SIDES[axis]) for axis in self._axes]
+        sides = [tf.TensorSpec([], tf.int32, SIDES[axis]) for axis in self._axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
         name = "picture" if Modality.named(self._manifest.modality).pixels else "signal"
 
@@ -195,16 +132,20 @@ class Functions:
         return _function(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
 
     def _encode(self) -> tf.types.experimental.GenericFunction:
-        shape = [None, *self.network.tile_shape, self.network.channels]
-        analysed = self._analysed_on_sphere() if self._sphere else self.network.analyse
+        points, channels = math.prod(self.network.tile_shape), self.network.channels
+        encoder = self._encoder()
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
-            code = 2.0 * self.step_sizes[0] * analysed(signals)
+            network = encoder(self.network.named_weights())
+            tiles = tf.reshape(signals, [-1, points, channels])
+            tiles = tf.transpose(tiles, [2, 0, 1])
+            code = 2.0 * self.step_sizes[0] * network.analyse(tiles)
             for step in range(1, self._steps):
-                size = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
-                code -= size * self._gradient(signals, code, quality)
-            return {"symbols": self._quantised(code, quality)}
+                sizes = self.step_sizes[min(step, self.step_sizes.shape[0] - 1)]
+                code -= sizes * network.gradient(tiles, quality, code)
+            return {"symbols": self._quantiser.quantise(code, quality)}
 
+        shape = [None, *self.network.tile_shape, channels]
         return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
     def _symbols(self, rank: int) -> tf.TensorSpec:
@@ -215,68 +156,24 @@ class Functions:
 
     # Their parts.
 
+    def _encoder(self) -> Callable[[Mapping[str, tf.Tensor]], Network]:
+        """The network whose gradient is spelled out, made of its weights within a graph.
+
+        What a tape makes for a batch of any size, such as BroadcastGradientArgs, isn't in ONNX. Nor
+        are Cholesky factors: on the sphere's one grid least squares are a constant matrix, which is
+        found here, before any graph is.
+        """
+        model, size = self._manifest.model or {}, self.network.code_size
+        functions, solver = functions_of(model, xp=xp), None
+        if self._sphere:
+            weights = {name: w.numpy() for name, w in self.network.named_weights().items()}
+            solver = Network(model["network"], weights, functions_of(model), size).solver
+        return lambda weights: Network(model["network"], weights, functions, size, solver)
+
     def _synthesised(
         self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor
     ) -> tf.Tensor:
-        return self.network(self._dequantised(symbols, quality), *grid, quality)
-
-    def _analysed_on_sphere(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """``network.analyse`` for fields on the training grid.
-
-        There least squares are a constant matrix, made here, before any graph is. (ONNX has no
-        Cholesky factors.)
-        """
-        network = self.network
-        shape = [-1, network.count(network.frequencies), network.channels]
-        rows = network.basis.numpy().reshape(shape).swapaxes(1, 2)
-        mean = network.mean.numpy().reshape(shape[1:]).T
-        matrix, offset = functions_of(self._manifest.model or {}).solve(rows, mean)
-        matrix = matrix.reshape(rows.shape).swapaxes(1, 2).reshape(len(rows), -1)
-        offset = offset.reshape(mean.shape).T.ravel()
-        return lambda signals: tf.matmul(
-            network.project(signals) - offset, matrix, transpose_b=True
-        )
-
-    def _gradient(self, signals: tf.Tensor, code: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """``[B, M]``: that of each signal's squared error, spelled out.
-
-        A tape's operations for a batch of any size, such as BroadcastGradientArgs, aren't in ONNX.
-        """
-        network, weights = self.network, self.network.named_weights()
-        grid = [tf.constant(axis, tf.float32) for axis in network.nominal_grid]
-        embedded, own = network.embed(grid), network.feature_code_size
-        shape, channels = network.tile_shape, network.channels
-        points = math.prod(shape)
-        kernels = [weights[f"kernel_{i}"] for i in range(network.depth)]
-        coefficients = tf.matmul(code, weights["basis"]) + weights["mean"]
-        linear = network.expand(coefficients, embedded, network.frequencies)
-        coefficients = tf.matmul(code[:, :own], weights["feature_basis"])
-        further = network.expand(coefficients, embedded, network.feature_frequencies)
-        hidden = tf.concat([further, 4.0 * (linear - 0.5)], -1)
-        hidden = tf.matmul(tf.reshape(hidden, [-1, hidden.shape[-1]]), kernels[0])
-        seen = network.see_coordinates(weights, grid, embedded)
-        told = tf.matmul((quality[:, None] - 5.5) / 4.5, weights["quality_kernel"])
-        hidden = tf.reshape(hidden, [-1, points, network.width]) + told[:, None]
-        hidden += tf.reshape(seen, [1, points, network.width])
-        hidden = tf.reshape(hidden, [-1, network.width]) + weights["bias_0"]
-        slopes = [_cosine(hidden)]
-        for i, kernel in enumerate(kernels[1:], start=1):
-            hidden = tf.matmul(tf.sin(hidden), kernel) + weights[f"bias_{i}"]
-            slopes.append(_cosine(hidden))
-        residual = tf.matmul(tf.sin(hidden), weights["out_kernel"]) + weights["out_bias"]
-        error = tf.reshape(linear - signals, [-1, channels]) + residual
-        error *= 2.0
-        back = tf.matmul(error, weights["out_kernel"], transpose_b=True)
-        for kernel, slope in zip(reversed(kernels), reversed(slopes)):
-            back = tf.matmul(back * slope, kernel, transpose_b=True)
-        error += 4.0 * back[:, network.features :]
-        # On the sphere ``project`` weighs points by area, as the error does.
-        error = network.project(tf.reshape(error, [-1, *shape, channels]))
-        gradient = tf.matmul(error, weights["basis"], transpose_b=True)
-        back = tf.reshape(back[:, : network.features], [-1, *shape, network.features])
-        back = network.project(back, network.feature_frequencies)
-        further = tf.matmul(back, weights["feature_basis"], transpose_b=True)
-        return gradient + tf.pad(further, [[0, 0], [0, network.code_size - own]])
+        return self.network(self._quantiser.dequantise(symbols, quality), *grid, quality)
 
     def _on_sphere(
         self, symbols: tf.Tensor, at: Sequence[tf.Tensor], quality: tf.Tensor
@@ -334,10 +231,6 @@ class Functions:
         if kind.dtype == "float32":
             return values
         return tf.cast(tf.round(tf.clip_by_value(values, kind.low, kind.high)), kind.dtype)
-
-
-def _cosine(angle: tf.Tensor) -> tf.Tensor:
-    return tf.sin(angle + math.pi / 2)  # as the network has it
 
 
 def _repeats(batch: tf.Tensor, shown: Sequence[tf.Tensor], number: int) -> list[tf.Tensor | int]:

@@ -15,6 +15,7 @@ from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.manifest import VERSION
+from mscn_tf.runtime.tiles import SIDES
 
 OPSET = 15
 
@@ -111,10 +112,20 @@ def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
     ``bundle_version``; and the ``function``.
 
     Returns:
-      A serialised model of opset ``OPSET``.
+      A serialised model of opset ``OPSET``; axes of any size have names.
     """
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
+    axes = list(axis_names(len(functions.network.tile_shape)))
+    shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
+    cut = [f"tiles_{axis}" for axis in axes] if name == "decode_grid" else []
+    named = {"symbols": cut, **{axis: [axis] for axis in axes}}
+    named.update(dict.fromkeys(("values", "picture", "signal"), shown))
+    for value in (*model.graph.input, *model.graph.output):
+        sizes = value.type.tensor_type.shape.dim
+        for size, axis in zip(sizes, ["batch", *named.get(value.name, [])]):
+            if size.dim_param:
+                size.dim_param = axis
     known = {"name": bundle.name, "id": bundle.id.hex(), "function": name}
     known["bundle_version"] = str(VERSION)
     onnx.helper.set_model_props(model, known)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.saved_model import DEFAULT_SERVING_SIGNATURE_DEF_KEY as DEFAULT
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from mscn_tf.export.functions import Functions, example
@@ -19,6 +20,8 @@ WARM_UP = "tf_serving_warmup_requests"  # in assets.extra: what Serving runs bef
 
 def write_saved_model(folder: PathLike, functions: Functions) -> None:
     """Writes a SavedModel whose signatures are the functions, and a request of each to warm up by.
+
+    Who names no signature gets ``decode``.
 
     The graph has TensorFlow's own operations only.
 
@@ -38,7 +41,8 @@ def write_saved_model(folder: PathLike, functions: Functions) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with quiet():
-                tf.saved_model.save(functions.holder, str(temporary), dict(functions.functions))
+                signatures = {DEFAULT: functions.functions["decode"], **functions.functions}
+                tf.saved_model.save(functions.holder, str(temporary), signatures)
             extra = temporary / "assets.extra"
             extra.mkdir()
             with tf.io.TFRecordWriter(str(extra / WARM_UP)) as writer:

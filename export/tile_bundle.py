@@ -68,13 +68,13 @@ def _members(trainer: TileTrainer, frozen: Frozen) -> Members:
 
 def _manifest(trainer: TileTrainer) -> dict[str, Any]:
     network, config = trainer.codec.network, trainer.config
-    own = {name: config[name] for name in ("tile_overlap",) if name in config}
+    optional = {name: config[name] for name in ("tile_overlap",) if name in config}
     if "values" in config:
-        own["values"] = config["values"].to_dict()
+        optional["values"] = config["values"].to_dict()
     # A code of the sphere stands for a whole field, whatever its size.
     edge = MAX_SIDE if isinstance(network, SphereNetwork) else network.edge
     return {
-        **own,
+        **optional,
         "tile_edge": edge,
         "channels": network.channels,
         "code_size": network.code_size,

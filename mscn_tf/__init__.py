@@ -6,11 +6,15 @@
     data = codec.encode(picture, bpp=0.5)  # uint8 [H, W, 3] -> bytes
     picture = codec.decode(data)
 
-Nothing heavy is imported before `Codec` is asked for.
+What networks are made of and trained with, in Keras, is in the packages `networks`, `sparsity`,
+`fitting` and `entropy`: `mscn_tf.fitting.MetaLearner`.
+
+Nothing heavy is imported before it is asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ __all__ = ["Codec", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("entropy", "fitting", "networks", "sparsity"):  # packages
+        return importlib.import_module(f"{__name__}.{name}")
     if name != "Codec":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mscn_tf.codec import Codec

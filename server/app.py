@@ -293,8 +293,8 @@ def _of_stored_files(settings: Settings, workers: Workers) -> APIRouter:
     async def list_files(after: After = "") -> StoredFiles:
         if settings.files is None:
             raise HTTPException(404, "this server has no folder of files")
-        found = await to_thread.run_sync(files.listed, settings.files, settings.follow_links)
-        rest = [StoredFile(id=id, bytes=size) for id, size in found if id > after]
+        stored = await to_thread.run_sync(files.listed, settings.files, settings.follow_links)
+        rest = [StoredFile(id=id, bytes=size) for id, size in stored if id > after]
         last = rest[_PAGE - 1].id if len(rest) > _PAGE else None
         return StoredFiles(files=rest[:_PAGE], next=last)
 

@@ -13,7 +13,7 @@ ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 
 def listed(folder: str, follow_links: bool) -> list[tuple[str, int]]:
     """Id and bytes of each stored file, in the ids' order; others are left out."""
-    found = []
+    files = []
     with os.scandir(folder) as entries:
         for entry in entries:
             name, suffix = os.path.splitext(entry.name)
@@ -22,8 +22,8 @@ def listed(folder: str, follow_links: bool) -> list[tuple[str, int]]:
                 and re.fullmatch(ID, name)
                 and entry.is_file(follow_symlinks=follow_links)
             ):
-                found.append((name, entry.stat(follow_symlinks=follow_links).st_size))
-    return sorted(found)
+                files.append((name, entry.stat(follow_symlinks=follow_links).st_size))
+    return sorted(files)
 
 
 def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] | None:
@@ -32,7 +32,7 @@ def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] 
         return None
     path = os.path.join(folder, name + SUFFIX)
     try:
-        found = os.stat(path, follow_symlinks=follow_links)
+        status = os.stat(path, follow_symlinks=follow_links)
     except OSError:
         return None
-    return (path, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+    return (path, status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None

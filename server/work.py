@@ -149,12 +149,12 @@ def tile(settings: Settings, name: str, item: int, z: int, x: int, y: int, kind:
     modality = Modality.numbered(container.modality)
     if not modality.pixels:
         raise MscnError(f"{name}: tiles are of pictures, not of {modality.nouns}")
-    found = zoom.part(shape, z, x, y)
-    if found is None:
+    part = zoom.part(shape, z, x, y)
+    if part is None:
         raise RefusedError(
             404, f"{name}: a picture of {size_text(shape)} pixels has no tile {z}/{x}/{y}"
         )
-    region, size = found
+    region, size = part
     return _rendered(settings, container, item, None, size, region, kind)
 
 
@@ -165,7 +165,7 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
     shape = container.shapes[_item(container, item)]
     modality = Modality.numbered(container.modality)
     last = zoom.original(shape) if modality.pixels else None
-    found = {
+    description = {
         "id": name,
         "codec": _codec_of(settings, container).bundle.name,
         "modality": modality.name,
@@ -177,7 +177,7 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
         "original_zoom": last,
         "last_zoom": None if last is None else last + zoom.BEYOND,
     }
-    return Answer(200, JSON, json.dumps(found).encode())
+    return Answer(200, JSON, json.dumps(description).encode())
 
 
 @_answered
@@ -196,7 +196,7 @@ def encode(
     picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels)
     signals = Signals([picture.pixels])
     made = checked.encode(codec, signals, Wanted(goal, effort=effort))
-    problem = checked.loss(made.found, signals)
+    problem = checked.loss(made.comparison, signals)
     if problem is not None:
         raise MscnError(f"body: {problem}; ask for more")
     return Answer(200, MSCN, made.data, (*picture.notes, *made.notes))
@@ -226,7 +226,7 @@ def _codec_of(settings: Settings, container: Container) -> Codec:
     codecs = _codecs(settings)
     codec = codecs.get(container.bundle_id)
     if codec is None:
-        known = ", ".join(found.bundle.name for found in codecs.values())
+        known = ", ".join(codec.bundle.name for codec in codecs.values())
         shipped = Bundle.find(container.bundle_id)
         made = container.bundle_id.hex() if shipped is None else shipped.name
         raise MscnError(f"{container.source}: made with codec {made}; this server has {known}")
@@ -240,12 +240,12 @@ def _open(settings: Settings, name: str) -> Container:
       RefusedError: there is no such file.
       MscnError: it is damaged.
     """
-    found = None
+    place = None
     if settings.files is not None:
-        found = path_of(settings.files, name, settings.follow_links)
-    if found is None:
+        place = path_of(settings.files, name, settings.follow_links)
+    if place is None:
         raise RefusedError(404, f"no stored file {name}; /files lists them")
-    return _stored(name, *found)
+    return _stored(name, *place)
 
 
 @functools.lru_cache(maxsize=_OPEN_FILES)

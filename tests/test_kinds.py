@@ -19,11 +19,11 @@ CLASSES = {kind.__name__ for kind in KINDS.values()}
 # The modules of each kind, and what is decided in one of them.
 OWN = {
     "tiles": """
-        runtime.tiles runtime.tile_model runtime.prior runtime.decoder
+        runtime.tiles runtime.tile_axes runtime.tile_model runtime.prior runtime.decoder
         codec.tile_encoding codec.encoder codec.network
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start
-        export.tile_bundle export.functions export.axes_of_tiles
+        export.tile_bundle export.functions export.axes_of_tiles export.quantiser export.namespace
         export.saved_model export.onnx export.tflite
     """.split(),
     "pyramid": """

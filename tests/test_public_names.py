@@ -63,6 +63,12 @@ def test_every_layer_is_exported(name):
     assert layers <= set(package.__all__)
 
 
+def test_the_package_has_them_without_their_import():
+    program = f"import mscn_tf; print(*[getattr(mscn_tf, name).__name__ for name in {PACKAGES}])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == [f"mscn_tf.{name}" for name in PACKAGES], done.stderr
+
+
 def test_an_unknown_name():
     from mscn_tf import networks
 

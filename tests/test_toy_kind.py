@@ -103,7 +103,7 @@ class ToyEncoding:
     def _symbols(self, q16: int) -> list[np.ndarray]:
         return [tile // step(q16) for plane in self._parts.coded for tile in to_tiles(plane, EDGE)]
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         return self._parts.pack(self._symbols(q16), q16)
 
     def estimated_bits(self, q16: int) -> float:

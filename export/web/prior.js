@@ -2,10 +2,7 @@
 
 import { MscnError } from "./errors.js";
 import { RangeDecoder } from "./range.js";
-import { Tables, betweenQualities, checked, shaped } from "./tables.js";
-
-const HALF = 2 ** 13;
-const PER_ONE = 2 ** -14; // scale indices have 14 fractional bits
+import { Tables, betweenQualities, checked, scaleIndex, shaped } from "./tables.js";
 
 /** Entropy model of M coefficients of a tile. */
 export class Prior {
@@ -69,8 +66,7 @@ export class Prior {
       const symbols = new Int32Array(tiles * width);
       for (let tile = 0, i = 0; tile < tiles; tile++) {
         for (let m = from; m < to; m++, i++) {
-          const index = Math.floor((indices[tile * count + m] + HALF) * PER_ONE);
-          known[i] = Math.min(Math.max(index, 0), this.tables.count - 1);
+          known[i] = scaleIndex(indices[tile * count + m], this.tables.count);
         }
       }
       this.tables.decode(decoder, known, known.length, symbols);

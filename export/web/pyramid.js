@@ -3,7 +3,7 @@
 import { MscnError } from "./errors.js";
 import { RangeDecoder, damaged } from "./range.js";
 import { Signs, around } from "./signs.js";
-import { LARGEST_SYMBOL, Tables, betweenQualities, checked, shaped } from "./tables.js";
+import { LARGEST_SYMBOL, Tables, betweenQualities, checked, scaleIndex, shaped } from "./tables.js";
 import { detailSizes, sizes } from "./wavelet.js";
 
 const PASSES = [[0, 0], [1, 1], [0, 1], [1, 0]]; // first row and column
@@ -183,8 +183,7 @@ export class PyramidPrior {
   _decodeCoarse(decoder, [height, width], q16, step) {
     const fixed = betweenQualities(this._coarse, q16);
     return Array.from(fixed, (value) => {
-      const rounded = Math.floor((Math.floor(value / 16) + 2 ** 13) / 2 ** 14);
-      const table = Math.min(Math.max(rounded, 0), this.tables.count - 1);
+      const table = scaleIndex(Math.floor(value / 16), this.tables.count);
       const count = height * width;
       const symbols = new Int32Array(count);
       this.tables.decode(decoder, new Uint16Array(count).fill(table), count, symbols);

@@ -6,6 +6,8 @@ import { damaged } from "./range.js";
 const TOTAL = 65536;
 export const LARGEST_SYMBOL = 2 ** 31 - 1;
 const ESCAPE_BYTES = 5;
+const HALF = 2 ** 13;
+const PER_ONE = 2 ** -14; // scale indices have 14 fractional bits
 const BYTE_STARTS = Uint32Array.from({ length: 257 }, (_, byte) => byte * 256);
 
 /** An array of the bundle, checked. */
@@ -131,6 +133,11 @@ function decodeEscape(decoder, support) {
     }
   }
   throw damaged("a symbol is too large");
+}
+
+/** Whole scale index, below `tables`, of one in fixed point. */
+export function scaleIndex(fixed, tables) {
+  return Math.min(Math.max(Math.floor((fixed + HALF) * PER_ONE), 0), tables - 1);
 }
 
 /** 16 times the values between two quality levels of `table` [10, n], at sixteenths q16. */

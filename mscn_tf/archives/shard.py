@@ -83,9 +83,9 @@ def _read(
                 if not name.isprintable():
                     raise MscnError(f"name {name!r} has control characters; rename the file")
                 if stack is None:
-                    found = images.read(part.path)
-                    notes += found.notes
-                    yield name, found.arrays[0]
+                    signals = images.read(part.path)
+                    notes += signals.notes
+                    yield name, signals.arrays[0]
                 else:
                     yield name, images.stack_pixels(stack[item : item + 1], part.path)[0]
             except MscnError as error:

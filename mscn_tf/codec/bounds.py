@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from mscn_tf.codec.encoding import BoundedEncoding, Encoding
 from mscn_tf.codec.parts import Parts
-from mscn_tf.codec.rate_control import smallest_file
 from mscn_tf.runtime import exact, occupancy, residuals
-from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
-from mscn_tf.runtime.quality import LOWEST
 
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 
@@ -71,27 +67,8 @@ def within(
     """
     if keeps_truth(codec):
         return _of_truth(codec, parts, encoding, goals)
-    encoded = encoding()
-    if codec.scheme.bounded_steps and parts.coded:
-        return cast(BoundedEncoding, encoded).file_within(bound)
-
-    def corrected(q16: int) -> bytes:
-        container = Container.from_bytes(encoded.file(q16))
-        payloads = _residuals(codec, parts, container, bound)
-        return replace(container, error_bound=float(bound), residuals=payloads).to_bytes()
-
-    if "quality" in goals:
-        return corrected(round(16 * goals["quality"]))
-    return smallest_file(corrected) if parts.coded else corrected(LOWEST)
-
-
-def _residuals(codec: FileDecoder, parts: Parts, container: Container, bound: float) -> list[bytes]:
-    """What brings each item within a bound; nothing for those that are exact."""
-    found = []
-    for item, (signal, decoded) in enumerate(zip(parts.signals, codec.decode_all(container))):
-        original, known = (parts.coded_of(item, values) for values in (signal, decoded))
-        found.append(codec.scheme.residual(original, known, bound) if original.size else b"")
-    return found
+    q16 = round(16 * goals["quality"]) if "quality" in goals else None
+    return cast(BoundedEncoding, encoding()).file_within(bound, q16)
 
 
 def _of_truth(
@@ -102,21 +79,21 @@ def _of_truth(
     What is coded besides them, for other sizes, is the same at all qualities: the lowest will do.
     """
     occupied = _occupied(codec, parts)
-    container = Container.from_bytes(encoding().file(round(16 * goals.get("quality", 1))))
-    return replace(container, error_bound=_NONE_WRONG, residuals=occupied).to_bytes()
+    data = encoding().file(round(16 * goals.get("quality", 1)))
+    return parts.bounded(data, _NONE_WRONG, occupied)
 
 
 def _occupied(codec: FileDecoder, parts: Parts) -> list[bytes]:
     """Truth values of each item, but for those that become exact because they're smaller so."""
-    coder, found = codec.scheme.occupancy, []
+    coder, payloads = codec.scheme.occupancy, []
     for item, signal in enumerate(parts.signals):
         stored = parts.payloads.get((item, 0)) or exact.encode(signal)
         coded = coder.encode(signal) if coder and occupancy.fits(signal.shape) else None
         if coded is None or len(stored) <= len(coded):
             parts.payloads[item, 0] = stored
             coded = b""
-        found.append(coded)
-    return found
+        payloads.append(coded)
+    return payloads
 
 
 def check_kept(signal: np.ndarray, decoded: np.ndarray, bound: float) -> None:

@@ -63,12 +63,12 @@ class Checked:
 
     Attributes:
       data: the file.
-      found: what reading it back showed, where that was to be done.
+      comparison: what reading it back showed, where that was to be done.
       notes: what was done otherwise than asked for, and what is lost where nothing was.
     """
 
     data: bytes
-    found: Optional[ReadBack]
+    comparison: Optional[ReadBack]
     notes: tuple[str, ...] = ()
 
 
@@ -124,33 +124,33 @@ def encode(
         if not reads_back:
             return Checked(data, None)
         promised = 0.0 if asked["lossless"] else asked.get("max_error")
-        found = read_back(codec, data, signals, progress, promised)
+        comparison = read_back(codec, data, signals, progress, promised)
         if wanted.bound is not None:
-            found.check_bound(wanted.bound)
-        if not found.lost:
+            comparison.check_bound(wanted.bound)
+        if not comparison.lost:
             break
     notes = []
     if attempt is not wanted.goal:
         kept = "kept the values as they were read" if "lossless" in attempt else None
         told = kept or f"took --quality={attempt['quality']}"
         notes.append(f"the default quality would lose too much of it; {told}")
-    elif wanted.free and not fitted and _MUCH < found.share <= MOST_LOST:
+    elif wanted.free and not fitted and _MUCH < comparison.share <= MOST_LOST:
         notes.append(
-            f"it loses {found.share:.0%} of its own spread ({describe(found.figures)}); a higher "
-            "quality or a bound keeps more"
+            f"it loses {comparison.share:.0%} of its own spread ({describe(comparison.figures)}); "
+            "a higher quality or a bound keeps more"
         )
-    return Checked(data, found, tuple(notes))
+    return Checked(data, comparison, tuple(notes))
 
 
-def loss(found: Optional[ReadBack], signals: Signals) -> Optional[str]:
+def loss(comparison: Optional[ReadBack], signals: Signals) -> Optional[str]:
     """What is lost of signals that came back as little more than noise; None if none did."""
-    if found is None or not found.lost:
+    if comparison is None or not comparison.lost:
         return None
     if len(signals.arrays) == 1:
-        return f"it loses {found.share:.0%} of its own spread ({describe(found.figures)})"
-    worst = int(np.argmax(found.shares))
+        return f"it loses {comparison.share:.0%} of its own spread ({describe(comparison.figures)})"
+    worst = int(np.argmax(comparison.shares))
     name = f" ({signals.names[worst]})" if signals.names else ""
     return (
-        f"{len(found.lost)} of {len(signals.arrays)} signals lose more than half of their own "
-        f"spread; the worst is item {worst}{name}, with {found.shares[worst]:.0%}"
+        f"{len(comparison.lost)} of {len(signals.arrays)} signals lose more than half of their own "
+        f"spread; the worst is item {worst}{name}, with {comparison.shares[worst]:.0%}"
     )

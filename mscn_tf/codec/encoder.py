@@ -112,7 +112,7 @@ class Encoder:
 
     def _run(self, step: Step, tiles: np.ndarray, q16: np.ndarray, *codes: np.ndarray) -> Floats:
         """Runs a step on tiles in batches; gives and takes codes ``[N, M]``."""
-        found = np.zeros([len(tiles), self._prior.coefficients], np.float32)
+        fitted = np.zeros([len(tiles), self._prior.coefficients], np.float32)
         batch = min(BATCH, max(1, _BATCH_POINTS // math.prod(tiles.shape[1:-1])))
         size = self._leading(int(q16.max()))
         network = self._network(size)
@@ -121,15 +121,16 @@ class Encoder:
             values = as_floats(tiles[part]).astype(np.float32, copy=False)
             values = values.reshape(len(values), -1, values.shape[-1]).transpose(2, 0, 1)
             given = [code[part, :size].astype(np.float32) for code in codes]
-            found[part, :size] = step(network, np.ascontiguousarray(values), q16[part] / 16, *given)
-        return found
+            values = np.ascontiguousarray(values)
+            fitted[part, :size] = step(network, values, q16[part] / 16, *given)
+        return fitted
 
     def choose(
         self,
         tiles: np.ndarray,
         codes: np.ndarray,
         q16: np.ndarray,
-        thrift: float = 1.0,
+        bit_price: float = 1.0,
         passes: int = 1,
     ) -> np.ndarray:
         """Symbols of fitted codes, corrected by what a decoder makes of them.
@@ -143,19 +144,19 @@ class Encoder:
           tiles: as of ``codes``.
           codes: float ``[N, M]``, fitted to them.
           q16: integers ``[N]``.
-          thrift: makes bits dearer.
+          bit_price: what a bit counts; 1 is as trained.
           passes: how often symbols are chosen.
 
         Returns:
           int32 ``[N, M]``.
         """
-        symbols = self.quantise(codes, q16, thrift)
+        symbols = self.quantise(codes, q16, bit_price)
         for _ in range(passes - 1):
             known = self._prior.dequantise(symbols, q16)
             codes = codes + _CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
-            symbols = self.quantise(codes, q16, thrift)
+            symbols = self.quantise(codes, q16, bit_price)
         return symbols
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
-        return self._prior.quantise(codes, q16, thrift * self._rate_weight)
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: symbols of codes; ``bit_price`` is what a bit counts, 1 as trained."""
+        return self._prior.quantise(codes, q16, bit_price * self._rate_weight)

@@ -17,8 +17,8 @@ class OnlyDecodesError(MscnError):
 class Encoding(Protocol):
     """Signals on their way into a file, at any quality in sixteenths."""
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file; ``thrift`` makes bits dearer."""
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file; ``bit_price`` is what a bit counts, 1 as trained."""
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
@@ -28,10 +28,10 @@ class Encoding(Protocol):
 
 
 class BoundedEncoding(Encoding, Protocol):
-    """What keeps a bound by itself, where `Scheme.bounded_steps` says so."""
+    """What kinds give of which `Scheme.keeps_bounds` says so."""
 
-    def file_within(self, bound: float) -> bytes:
-        """A file of which no value is off by more.
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file in which no value is off by more: the smallest one, or that of a quality.
 
         Raises:
           MscnError: the bound is too small for the signals' type.

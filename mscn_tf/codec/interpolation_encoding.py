@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from tqdm import tqdm
 
 from mscn_tf.codec.parts import Parts
-from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import goes_round
 from mscn_tf.runtime.interpolation import in_steps
@@ -58,16 +56,14 @@ class InterpolationEncoding:
         self._fields = [plane[..., 0].astype(np.float64) for plane in parts.coded]
         self.estimated_bits = cache(self._estimated_bits)
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
-        share = thrift * _share(q16)
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
+        share = bit_price * _share(q16)
         return self._packed([share * float(np.ptp(field)) for field in self._fields], q16)
 
-    def file_within(self, bound: float) -> bytes:
-        """The file in which no value is off by more than a bound."""
-        container = Container.from_bytes(self._packed([bound] * len(self._fields), HIGHEST))
-        nothing = [b""] * container.items
-        return replace(container, error_bound=float(bound), residuals=nothing).to_bytes()
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file in which no value is off by more than a bound, which is all that counts."""
+        return self._parts.bounded(self._packed([bound] * len(self._fields), HIGHEST), bound)
 
     def _packed(self, bounds: Sequence[float], q16: int) -> bytes:
         """The file of all fields, each within a bound of its own."""

@@ -1,8 +1,9 @@
-"""The network of tile codecs and its gradient in NumPy, so that encoding needs no TensorFlow.
+"""The network of tile codecs and its gradient, spelled out for any array namespace.
 
-The formulas are those of `mscn_tf.networks.basis` and `mscn_tf.networks.sphere`, for one grid that
-all signals share. Channels come before points here: a sum over functions is then a matrix product
-over all signals and channels together, and so is a layer of the sine network.
+With NumPy encoding needs no TensorFlow; with `mscn_tf.export.namespace` the same lines become a
+graph. The formulas are those of `mscn_tf.networks.basis` and `mscn_tf.networks.sphere`, for one
+grid that all signals share. Channels come before points here: a sum over functions is then a
+matrix product over all signals and channels together, and so is a layer of the sine network.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ import numpy.typing as npt
 
 from mscn_tf.runtime.grids import axis_names, cell_areas, centres, global_grid
 from mscn_tf.runtime.harmonics import RIDGE, gram, harmonic_table, legendre_table
+from mscn_tf.runtime.quality import centred
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]  # or tensors, where the array namespace is TensorFlow's
 
 
 class Functions(Protocol):
     """The functions of a codec's linear part, on the points of a grid.
 
     Attributes:
+      xp: the array namespace that they are computed in.
       frequencies: of the values.
       grid: coordinates along each axis, float32 ``[1, N]``.
       areas: float32 ``[P]``, what each point's squared error counts, or None: all alike.
     """
 
+    xp: Any
     frequencies: int
     grid: list[Floats]
     areas: Floats | None
@@ -48,6 +52,8 @@ class Functions(Protocol):
     def solve(self, rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
         """What turns inner products with the functions into codes by least squares.
 
+        On the sphere in NumPy alone.
+
         Args:
           rows: ``[M, C, F]``, the basis.
           mean: ``[C, F]``.
@@ -62,7 +68,8 @@ class Cosines:
 
     areas: Floats | None = None
 
-    def __init__(self, model: Mapping[str, Any]):
+    def __init__(self, model: Mapping[str, Any], xp: Any = np):
+        self.xp = xp
         edge, axes = model["edge"], model.get("axes", 2)
         self.frequencies = model.get("frequencies") or edge
         self.grid = [centres(edge)[None].astype(np.float32)] * axes
@@ -78,27 +85,37 @@ class Cosines:
 
     def expand(self, coefficients: Floats, frequencies: int) -> Floats:
         size = [frequencies] * len(self._shape)
-        return self._product(coefficients.reshape(-1, *size), self._cosines[:, :frequencies])
+        coefficients = self.xp.reshape(coefficients, [-1, *size])
+        return self._product(coefficients, self._cosines[:, :frequencies])
 
     def project(self, values: Floats, frequencies: int) -> Floats:
-        return self._product(values.reshape(-1, *self._shape), self._cosines[:, :frequencies].T)
+        values = self.xp.reshape(values, [-1, *self._shape])
+        return self._product(values, self._cosines[:, :frequencies].T)
 
-    def _product(self, values: Floats, matrix: Floats) -> Floats:
+    def _product(self, values: Floats, matrix: np.ndarray) -> Floats:
+        xp, axes = self.xp, len(self._shape)
+        to, count = matrix.shape
+        sizes = list(values.shape[1:])
         for _ in self._shape:  # the first axis goes, and comes back as the last
-            values = np.tensordot(values, matrix, (1, 1))
-        return values.reshape(len(values), -1)
+            rows = xp.reshape(xp.transpose(values, [0, *range(2, axes + 1), 1]), [-1, count])
+            sizes = [*sizes[1:], to]
+            values = xp.reshape(xp.matmul(rows, matrix.T), [-1, *sizes])
+        return xp.reshape(values, [-1, math.prod(sizes)])
 
     def see_coordinates(self, weights: Mapping[str, Floats]) -> Floats:
+        xp = self.xp
         axes = len(self._shape)
         seen = math.sqrt(self._shape[0]) * self._cosines[:, : self._seen]
         total = np.zeros([1] * (axes + 1), np.float32)
         for axis, name in enumerate(axis_names(axes)):
-            part = (seen @ weights[f"{name[:-1]}_kernel"]).T
-            total = total + part.reshape(len(part), *[-1 if axis == a else 1 for a in range(axes)])
-        return total.reshape(len(total), -1)
+            part = xp.transpose(xp.matmul(seen, weights[f"{name[:-1]}_kernel"]))
+            place = [-1 if axis == a else 1 for a in range(axes)]
+            total = total + xp.reshape(part, [part.shape[0], *place])
+        return xp.reshape(total, [total.shape[0], -1])
 
     def solve(self, rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
-        return rows.reshape(len(rows), -1), mean.ravel()  # of rows that are orthonormal
+        # The rows are orthonormal.
+        return self.xp.reshape(rows, [rows.shape[0], -1]), self.xp.reshape(mean, [-1])
 
 
 class Harmonics:
@@ -107,9 +124,13 @@ class Harmonics:
     Args:
       model: the network's arguments.
       grid: latitudes and longitudes ``[1, N]``; None is that of training.
+      xp: the array namespace.
     """
 
-    def __init__(self, model: Mapping[str, Any], grid: Sequence[np.ndarray] | None = None):
+    def __init__(
+        self, model: Mapping[str, Any], grid: Sequence[np.ndarray] | None = None, xp: Any = np
+    ):
+        self.xp = xp
         self.frequencies = model["frequencies"]
         points = math.prod(model["nominal_shape"])
         grid = grid or [axis[None] for axis in global_grid(model["nominal_shape"])]
@@ -130,29 +151,32 @@ class Harmonics:
         return (frequencies + 1) ** 2
 
     def expand(self, coefficients: Floats, frequencies: int) -> Floats:
-        orders = frequencies + 1
-        table = coefficients[:, harmonic_table(frequencies)]  # [R, m, n, 2]
-        rows = self._legendre[:orders, :, :orders] @ table  # [R, m, H, 2]
-        rows = rows.transpose(0, 2, 3, 1).reshape(len(rows), -1, 2 * orders)
+        xp, orders = self.xp, frequencies + 1
+        table = xp.take(coefficients, harmonic_table(frequencies), axis=1)  # [R, m, n, 2]
+        rows = xp.matmul(self._legendre[:orders, :, :orders], table)  # [R, m, H, 2]
+        height = self._legendre.shape[1]
+        rows = xp.reshape(xp.transpose(rows, [0, 2, 3, 1]), [-1, height, 2 * orders])
         waves = self._waves[:, :, :orders].reshape(-1, 2 * orders)
-        return (rows @ waves.T).reshape(len(rows), -1)
+        return xp.reshape(xp.matmul(rows, waves.T), [-1, height * len(waves)])
 
     def project(self, values: Floats, frequencies: int) -> Floats:
-        orders, legendre = frequencies + 1, self._legendre
+        xp, orders, legendre = self.xp, frequencies + 1, self._legendre
         waves = self._waves[:, :, :orders].reshape(-1, 2 * orders)
-        rows = values.reshape(len(values), legendre.shape[1], -1) @ waves
-        rows = rows.reshape(len(rows), -1, 2, orders).transpose(0, 3, 1, 2)  # [R, m, H, 2]
-        table = legendre[:orders, :, :orders].transpose(0, 2, 1) @ rows  # [R, m, n, 2]
-        products = np.empty([len(values), orders**2], np.float32)
+        height = legendre.shape[1]
+        rows = xp.matmul(xp.reshape(values, [-1, height, len(waves)]), waves)
+        rows = xp.transpose(xp.reshape(rows, [-1, height, 2, orders]), [0, 3, 1, 2])  # [R, m, H, 2]
+        table = xp.matmul(legendre[:orders, :, :orders].transpose(0, 2, 1), rows)  # [R, m, n, 2]
+        harmonics = harmonic_table(frequencies)
+        places = np.empty(orders**2, np.int64)
         # Cosines last: of order 0, where both have one place, the sines are zero.
         m, n = np.triu_indices(orders)
-        places = harmonic_table(frequencies)[m, n]
         for wave in (1, 0):
-            products[:, places[:, wave]] = table[:, m, n, wave]
-        return products
+            places[harmonics[m, n, wave]] = (m * orders + n) * 2 + wave
+        return xp.take(xp.reshape(table, [-1, 2 * orders**2]), places, axis=1)
 
     def see_coordinates(self, weights: Mapping[str, Floats]) -> Floats:
-        return weights["unit_vector_kernel"].T @ self._unit_vectors
+        xp = self.xp
+        return xp.matmul(xp.transpose(weights["unit_vector_kernel"]), self._unit_vectors)
 
     def solve(self, rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
         basis = rows.reshape(len(rows), -1)
@@ -162,16 +186,19 @@ class Harmonics:
         return solved.astype(np.float32), (mean @ self._gram).ravel()
 
 
-def functions_of(model: Mapping[str, Any], grid: Sequence[np.ndarray] | None = None) -> Functions:
+def functions_of(
+    model: Mapping[str, Any], grid: Sequence[np.ndarray] | None = None, xp: Any = np
+) -> Functions:
     """The functions of a codec.
 
     Args:
       model: of its manifest.
       grid: of the sphere, for each axis ``[1, N]``; None is that of training.
+      xp: the array namespace: `numpy`, or one with the functions that are used here.
     """
     if model.get("domain") == "sphere":
-        return Harmonics(model["network"], grid)
-    return Cosines(model["network"])
+        return Harmonics(model["network"], grid, xp)
+    return Cosines(model["network"], xp)
 
 
 class Network:
@@ -182,6 +209,10 @@ class Network:
       weights: of the bundle, float32.
       functions: on the grid.
       size: m, the number of leading code elements; all others are zero.
+      solver: that of a network of NumPy arrays, for one whose weights are tensors.
+
+    Attributes:
+      solver: as ``Functions.solve`` returns it.
 
     Raises:
       KeyError, ValueError: the weights don't fit the model.
@@ -193,24 +224,33 @@ class Network:
         weights: Mapping[str, Floats],
         functions: Functions,
         size: int,
+        solver: tuple[Floats, Floats] | None = None,
     ):
         self._functions, self._weights = functions, weights
+        self._xp = xp = functions.xp
         self._frequencies = functions.frequencies
         self._feature_frequencies = model["feature_frequencies"]
         self._depth = model["depth"]
         self._features = model["features"]
         channels = model["channels"]
-        by_channel = weights["basis"][:size].reshape(size, -1, channels).swapaxes(1, 2)
-        mean = weights["mean"].reshape(-1, channels).T
-        self._mean = np.ascontiguousarray(mean).ravel()
-        self._basis = np.ascontiguousarray(by_channel).reshape(size, -1)
-        rows = weights["feature_basis"][:size]
-        rows = rows.reshape(len(rows), -1, self._features).swapaxes(1, 2)
-        self._feature_basis = np.ascontiguousarray(rows).reshape(len(rows), -1)
+        self._mean = xp.reshape(
+            self._by_channel(xp.reshape(weights["mean"], [1, -1]), channels), [-1]
+        )
+        self._basis = self._by_channel(weights["basis"][:size], channels)
+        self._feature_basis = self._by_channel(weights["feature_basis"][:size], self._features)
         self._seen = functions.see_coordinates(weights)
         self._check_functions(channels)
         self._check_layers(channels)
-        self._solver = functions.solve(self._basis.reshape(size, channels, -1), mean)
+        if solver is None:
+            rows = xp.reshape(self._basis, [size, channels, -1])
+            solver = functions.solve(rows, xp.reshape(self._mean, [channels, -1]))
+        self.solver = solver
+
+    def _by_channel(self, rows: Floats, channels: int) -> Floats:
+        """Coefficients ``[R, F * C]`` as ``[R, C * F]``."""
+        xp, count = self._xp, rows.shape[0]
+        rows = xp.transpose(xp.reshape(rows, [count, -1, channels]), [0, 2, 1])
+        return xp.reshape(rows, [count, -1])
 
     def _check_functions(self, channels: int) -> None:
         """There is a coefficient for each function."""
@@ -225,7 +265,7 @@ class Network:
                 raise ValueError(f"{name} has {array.shape[-1]} coefficients, not {count}")
 
     def _check_layers(self, channels: int) -> None:
-        width, first = len(self._seen), self._features + channels
+        width, first = self._seen.shape[0], self._features + channels
         sizes: dict[str, tuple[int, ...]] = {"quality_kernel": (1, width)}
         sizes["out_kernel"] = (width, channels)
         sizes["out_bias"] = (channels,)
@@ -238,9 +278,9 @@ class Network:
 
     def analyse(self, tiles: Floats) -> Floats:
         """The codes ``[B, m]`` whose linear part is nearest to tiles ``[C, B, P]``."""
-        areas, (matrix, offset) = self._functions.areas, self._solver
+        xp, areas, (matrix, offset) = self._xp, self._functions.areas, self.solver
         weighted = tiles if areas is None else tiles * areas
-        return (self._project(weighted, self._frequencies) - offset) @ matrix.T
+        return xp.matmul(self._project(weighted, self._frequencies) - offset, xp.transpose(matrix))
 
     def gradient(self, tiles: Floats, quality: Floats, code: Floats) -> Floats:
         """``[B, m]``: how the squared error of each tile changes with its code.
@@ -250,52 +290,57 @@ class Network:
           quality: ``[B]``, 1 to 10.
           code: ``[B, m]``.
         """
-        weights, own = self._weights, len(self._feature_basis)
+        xp, weights, leading = self._xp, self._weights, self._feature_basis.shape[0]
         kernels = [weights[f"kernel_{i}"] for i in range(self._depth)]
-        coefficients = code @ self._basis + self._mean
-        linear = self._expand(coefficients, len(tiles), self._frequencies)
-        coefficients = code[:, :own] @ self._feature_basis
+        coefficients = xp.matmul(code, self._basis) + self._mean
+        linear = self._expand(coefficients, tiles.shape[0], self._frequencies)
+        coefficients = xp.matmul(code[:, :leading], self._feature_basis)
         further = self._expand(coefficients, self._features, self._feature_frequencies)
-        hidden = np.concatenate([further, 4 * (linear - np.float32(0.5))])
-        told = weights["quality_kernel"].T * ((quality - 5.5) / 4.5).astype(np.float32)
+        hidden = xp.concatenate([further, 4 * (linear - np.float32(0.5))], 0)
+        known = xp.asarray(centred(quality), np.float32)
+        told = xp.transpose(weights["quality_kernel"]) * known
         slopes = []
         for i, kernel in enumerate(kernels):
-            hidden = _mixed(kernel.T, hidden)
+            hidden = self._mixed(xp.transpose(kernel), hidden)
             if i == 0:
                 hidden += self._seen[:, None]
                 hidden += told[..., None]
             hidden += weights[f"bias_{i}"][:, None, None]
-            slopes.append(np.cos(hidden))
-            np.sin(hidden, out=hidden)
-        error = linear + _mixed(weights["out_kernel"].T, hidden)
+            slopes.append(xp.cos(hidden))
+            hidden = xp.sin(hidden)
+        error = linear + self._mixed(xp.transpose(weights["out_kernel"]), hidden)
         error += weights["out_bias"][:, None, None] - tiles
         error *= 2
         if self._functions.areas is not None:
             error *= self._functions.areas
-        back = _mixed(weights["out_kernel"], error)
+        back = self._mixed(weights["out_kernel"], error)
         for kernel, slope in zip(reversed(kernels), reversed(slopes)):
             back *= slope
-            back = _mixed(kernel, back)
+            back = self._mixed(kernel, back)
         error += 4 * back[self._features :]
-        gradient = self._project(error, self._frequencies) @ self._basis.T
-        further = self._project(back[: self._features], self._feature_frequencies)
-        gradient[:, :own] += further @ self._feature_basis.T
-        return gradient
+        projected = self._project(error, self._frequencies)
+        gradient = xp.matmul(projected, xp.transpose(self._basis))
+        projected = self._project(back[: self._features], self._feature_frequencies)
+        further = gradient[:, :leading] + xp.matmul(projected, xp.transpose(self._feature_basis))
+        return xp.concatenate([further, gradient[:, leading:]], 1)
 
     def _expand(self, coefficients: Floats, channels: int, frequencies: int) -> Floats:
         """``[B, C * F]`` to ``[C, B, P]``."""
-        batch = len(coefficients)
-        rows = coefficients.reshape(batch, channels, -1).swapaxes(0, 1)
-        values = self._functions.expand(rows.reshape(channels * batch, -1), frequencies)
-        return values.reshape(channels, batch, -1)
+        xp, count = self._xp, self._functions.count(frequencies)
+        rows = xp.transpose(xp.reshape(coefficients, [-1, channels, count]), [1, 0, 2])
+        values = self._functions.expand(xp.reshape(rows, [-1, count]), frequencies)
+        return xp.reshape(values, [channels, -1, values.shape[1]])
 
     def _project(self, values: Floats, frequencies: int) -> Floats:
         """``[C, B, P]`` to ``[B, C * F]``."""
-        channels, batch, points = values.shape
-        rows = self._functions.project(values.reshape(-1, points), frequencies)
-        return rows.reshape(channels, batch, -1).swapaxes(0, 1).reshape(batch, -1)
+        xp, (channels, _, points) = self._xp, values.shape
+        count = self._functions.count(frequencies)
+        rows = self._functions.project(xp.reshape(values, [-1, points]), frequencies)
+        rows = xp.transpose(xp.reshape(rows, [channels, -1, count]), [1, 0, 2])
+        return xp.reshape(rows, [-1, channels * count])
 
-
-def _mixed(matrix: Floats, values: Floats) -> Floats:
-    """``[D, C]`` times ``[C, B, P]``, as one product."""
-    return (matrix @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+    def _mixed(self, matrix: Floats, values: Floats) -> Floats:
+        """``[D, C]`` times ``[C, B, P]``, as one product."""
+        xp, (channels, _, points) = self._xp, values.shape
+        product = xp.matmul(matrix, xp.reshape(values, [channels, -1]))
+        return xp.reshape(product, [product.shape[0], -1, points])

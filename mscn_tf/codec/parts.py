@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +108,17 @@ class Parts:
             bits[item] |= 1 << plane
         return bits, [payloads[place] for place in sorted(payloads)]
 
+    def coded_pairs(self, data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each item of a file what lies in planes with tiles: as it was, and decoded."""
+        for item, pair in enumerate(zip(self.signals, self._codec.decode_all(data))):
+            yield self.coded_of(item, pair[0]), self.coded_of(item, pair[1])
+
+    def bounded(self, data: bytes, bound: float, residuals: list[bytes] | None = None) -> bytes:
+        """A file with the promise of a bound, and what brings each item within it, if needed."""
+        residuals = residuals or [b""] * len(self.signals)
+        container = Container.from_bytes(data)
+        return replace(container, error_bound=float(bound), residuals=residuals).to_bytes()
+
     def cheapest(self, data: bytes) -> bytes:
         """A file of these signals, its planes exact where that takes fewer bytes than tiles.
 
@@ -120,12 +131,12 @@ class Parts:
         blocks, payloads = dict(enumerate(container.blocks)), dict(self.payloads)
         apart = container.tiles_per_block == 1
         for group in ([place] for place in places) if apart else [places]:
-            own = container.tiles_of(*group[0]) if apart else range(len(blocks))
-            cost = sum(len(blocks[number]) + _ASIDE for number in own)
+            numbers = container.tiles_of(*group[0]) if apart else range(len(blocks))
+            cost = sum(len(blocks[number]) + _ASIDE for number in numbers)
             cost += sum(map(len, container.residuals))
-            found = self._cheaper(group, cost)
-            payloads.update(found)
-            for number in own if found else ():
+            cheaper = self._cheaper(group, cost)
+            payloads.update(cheaper)
+            for number in numbers if cheaper else ():
                 del blocks[number]
         bits, exact_blocks = self._exact(payloads)
         residuals = container.residuals if blocks else [b""] * len(container.residuals)
@@ -144,8 +155,9 @@ class Parts:
         estimate = sum(exact.estimate(self._planes[place]) for place in some)
         if estimate * len(places) / len(some) > _PROMISING * cost:
             return {}
-        found = {place: exact.encode(self._planes[place]) for place in places}
-        return found if sum(len(payload) + _ASIDE for payload in found.values()) < cost else {}
+        payloads = {place: exact.encode(self._planes[place]) for place in places}
+        size = sum(len(payload) + _ASIDE for payload in payloads.values())
+        return payloads if size < cost else {}
 
 
 class StoredEncoding:
@@ -154,9 +166,13 @@ class StoredEncoding:
     def __init__(self, parts: Parts):
         self._parts = parts
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file; its quality, which nothing depends on, is the highest."""
         return self._parts.pack((), HIGHEST)
+
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file, in which nothing is off."""
+        return self._parts.bounded(self.file(HIGHEST), bound)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes."""

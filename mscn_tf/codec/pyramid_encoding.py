@@ -12,6 +12,7 @@ from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
@@ -119,10 +120,10 @@ class PyramidEncoding:
                 yield quantise(prior, part, *size, q16, rate_weight, self._passes)
                 self._bar.update()
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         self._bar.reset(self._tiles)
-        return self._parts.pack(self._symbols(q16, thrift * self._rate_weight), q16)
+        return self._parts.pack(self._symbols(q16, bit_price * self._rate_weight), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
@@ -136,9 +137,9 @@ class PyramidEncoding:
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
         step = self._scheme.prior.step(q16)
-        found = []
+        psnrs = []
         for plane in self._planes:
-            error = plane.sample - step * np.floor(plane.sample / step + 0.5 - _DEAD_ZONE)
+            error = plane.sample - step * round_dead_zone(np, plane.sample / step, _DEAD_ZONE)
             values = 3 * plane.pixels[..., 0].size
-            found.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
-        return float(np.mean(found))
+            psnrs.append(-10 * np.log10(max(plane.every * np.sum(error**2) / values, 1e-9)))
+        return float(np.mean(psnrs))

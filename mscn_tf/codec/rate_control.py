@@ -69,28 +69,28 @@ def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
     pixels = sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
     advice = ", or lower --alpha-quality" if any(plane for _, plane in parts.payloads) else ""
     # The first quality whose file is too large: the one below it is wanted.
-    found = _Target(
+    target = _Target(
         float(np.log(bits) + _ROUNDING),
         encoding.file,
         lambda data: float(np.log(8 * len(data))),
         lambda q16: float(np.log(max(encoding.estimated_bits(q16), 1.0))),
     )
-    best = found.below
+    best = target.below
     if not best:
         raise MscnError(
-            f"{wish} is out of reach: the smallest file takes {len(found.above)} bytes "
-            f"({8 * len(found.above) / pixels:.4f} bpp); raise it, or shrink the picture"
+            f"{wish} is out of reach: the smallest file takes {len(target.above)} bytes "
+            f"({8 * len(target.above) / pixels:.4f} bpp); raise it, or shrink the picture"
             f"{advice}"
         )
     # Between two qualities: the higher one with bits a little dearer.
-    thrift, step = 1.0, _DEAREST - 1
-    for _ in range(_TRIES if found.above else 0):
+    bit_price, step = 1.0, _DEAREST - 1
+    for _ in range(_TRIES if target.above else 0):
         if 8 * len(best) >= _CLOSE * bits:
             break
         step /= 2
-        data = encoding.file(found.high, thrift + step)
+        data = encoding.file(target.high, bit_price + step)
         if 8 * len(data) > bits * (1 + _ROUNDING):
-            thrift += step
+            bit_price += step
         elif len(data) > len(best):
             best = data
     return best
@@ -100,20 +100,20 @@ def _reaching(codec: FileDecoder, parts: Parts, encoding: Encoding, psnr: float)
     """The smallest file of at least so many dB, in the mean of all items that aren't exact."""
 
     def measured(data: bytes) -> float:
-        found = [
+        psnrs = [
             images.psnr(signal, decoded, codec.peak)
             for item, (signal, decoded) in enumerate(zip(parts.signals, codec.decode_all(data)))
             if parts.coded_of(item, signal).size
         ]
-        return float(np.mean(found)) if found else np.inf
+        return float(np.mean(psnrs)) if psnrs else np.inf
 
-    found = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
-    if not found.above:
+    target = _Target(psnr, encoding.file, measured, encoding.estimated_psnr)
+    if not target.above:
         raise MscnError(
             f"psnr={psnr:g} is out of reach: quality {LEVELS} gives "
-            f"{measured(found.below):.2f} dB; lower it"
+            f"{measured(target.below):.2f} dB; lower it"
         )
-    return found.above
+    return target.above
 
 
 class _Target:

@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoder import Encoder
 from mscn_tf.codec.parts import Parts
-from mscn_tf.codec.tiling import as_floats, strips, to_tiles
+from mscn_tf.codec.rate_control import smallest_file
+from mscn_tf.codec.tiling import as_floats, chunks, to_tiles
+from mscn_tf.runtime import residuals
 from mscn_tf.runtime.grids import sphere_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
@@ -18,7 +20,7 @@ from mscn_tf.runtime.tiles import Tiles
 
 TILES_PER_BLOCK = 64
 _PROGRESS_TILES = 256
-_STRIP_TILES = 4096  # of a sound, cut at once
+_CHUNK_TILES = 4096  # of a sound, cut at once
 # Rate is searched on tiles of so many values, spread over the signals, before all are encoded.
 _SAMPLE_POINTS = 512 * 32 * 32 * 3
 
@@ -91,24 +93,37 @@ class TileEncoding:
             return to_tiles(plane, edge, overlap)
         if plane.ndim > 2:
             return to_tiles(scheme.values.normalise(plane), edge, overlap)
-        parts = strips(len(plane), edge, overlap, _STRIP_TILES)  # a sound may be hours long
+        parts = chunks(len(plane), edge, overlap, _CHUNK_TILES)  # a sound may be hours long
         tiles = np.empty((parts[-1][0].stop, edge, plane.shape[-1]), np.float32)
         for place, samples in parts:
             tiles[place] = to_tiles(scheme.values.normalise(plane[samples]), edge, overlap)
         return tiles
 
-    def file(self, q16: int, thrift: float = 1.0) -> bytes:
-        """The file at a quality in sixteenths; ``thrift`` makes bits dearer."""
+    def file(self, q16: int, bit_price: float = 1.0) -> bytes:
+        """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         self._bar.reset(len(self._tiles))
         symbols = np.empty((len(self._tiles), self._scheme.prior.coefficients), np.int32)
         for at in range(0, len(self._tiles), _PROGRESS_TILES):
             part = self._tiles[at : at + _PROGRESS_TILES]
             qualities = np.full(len(part), q16)
             codes = self._encoder.codes(part, qualities, self._steps)
-            chosen = self._encoder.choose(part, codes, qualities, thrift, self._passes)
+            chosen = self._encoder.choose(part, codes, qualities, bit_price, self._passes)
             symbols[at : at + len(part)] = chosen
             self._bar.update(len(part))
         return self._parts.pack(symbols, q16, TILES_PER_BLOCK)
+
+    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+        """The file, with residuals that bring every value within a bound."""
+
+        def corrected(q16: int) -> bytes:
+            data = self.file(q16)
+            payloads = [
+                residuals.encode(self._scheme.prior.tables, *pair, bound) if pair[0].size else b""
+                for pair in self._parts.coded_pairs(data)
+            ]
+            return self._parts.bounded(data, bound, payloads)
+
+        return smallest_file(corrected) if q16 is None else corrected(q16)
 
     @cached_property
     def _sample_codes(self) -> np.ndarray:

@@ -30,7 +30,7 @@ def to_tiles(signal: np.ndarray, edge: int, overlap: int = 0) -> np.ndarray:
     return np.ascontiguousarray(windows).reshape(-1, *[edge] * len(shape), signal.shape[-1])
 
 
-def strips(length: int, edge: int, overlap: int, most: int) -> list[tuple[slice, slice]]:
+def chunks(length: int, edge: int, overlap: int, most: int) -> list[tuple[slice, slice]]:
     """Parts of a signal of one axis that, cut on their own, give the tiles of the whole.
 
     Args:

@@ -13,7 +13,8 @@ from mscn_tf.entropy.scale_prior import (
     SCALES,
     ScalePrior,
 )
-from mscn_tf.runtime.prior import FRACTION, Prior
+from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import FRACTION
 
 _MAGNITUDE_UNIT = 16  # fixed-point steps of log2(1 + |s|)
 _MAGNITUDES = 256

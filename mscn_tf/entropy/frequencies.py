@@ -41,9 +41,9 @@ def pooled_frequencies(
     ordered = symbols[order]
     tables = []
     for t, (support, expected) in enumerate(zip(supports, learned)):
-        found = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
+        coded = ordered[bounds[t] : bounds[t + 1]].astype(np.int64)
         # Symmetric: a sign carries no information, so both halves share their counts.
-        magnitudes = np.bincount(np.minimum(np.abs(found), support + 1), minlength=support + 2)
+        magnitudes = np.bincount(np.minimum(np.abs(coded), support + 1), minlength=support + 2)
         counts = np.concatenate(
             [
                 magnitudes[support:0:-1] / 2,

@@ -19,16 +19,16 @@ _Counts = tuple[np.ndarray, np.ndarray]  # different contexts, and how often eac
 
 def _counted(grids: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Different contexts, int64 [n] rising; how often each has a 0 and a 1: float64 [2, n]."""
-    found: tuple[list[_Counts], list[_Counts]] = [], []
+    counted: tuple[list[_Counts], list[_Counts]] = [], []
     for grid in grids:
         for contexts, bits in contexts_and_bits(grid):
-            for parts, chosen in zip(found, (~bits, bits)):
+            for parts, chosen in zip(counted, (~bits, bits)):
                 parts.append(np.unique(contexts[chosen], return_counts=True))
-    seen = [np.concatenate([c for c, _ in parts]) for parts in found]
+    seen = [np.concatenate([c for c, _ in parts]) for parts in counted]
     unique, which = np.unique(np.concatenate(seen), return_inverse=True)
     counts = np.zeros((2, len(unique)))
-    for own, parts, at in zip(counts, found, np.split(which, [len(seen[0])])):
-        np.add.at(own, at, np.concatenate([n for _, n in parts]))
+    for row, parts, at in zip(counts, counted, np.split(which, [len(seen[0])])):
+        np.add.at(row, at, np.concatenate([n for _, n in parts]))
     return unique, counts
 
 

@@ -13,11 +13,10 @@ from mscn_tf.entropy import laplace
 from mscn_tf.entropy.laplace import LOG_SCALE_FIRST, LOG_SCALE_SPACING, SCALES
 from mscn_tf.entropy.whole_numbers import whole_weights
 from mscn_tf.runtime import pyramid_scales as frozen
-from mscn_tf.runtime.pyramid_prior import FRACTION
 from mscn_tf.runtime.pyramid_scales import AROUND, OWN, PASSES, companion, magnitude_table
+from mscn_tf.runtime.quantiser import FRACTION
 from mscn_tf.stack.keras_versions import Layer
 
-QUALITIES = 10
 _ACTIVATION_BITS = 8  # fractional bits of hidden units, frozen
 
 
@@ -52,7 +51,7 @@ class PyramidContext(Layer):
 
     @property
     def bands(self) -> int:
-        """B."""
+        """The number of detail bands of a level."""
         return 3 * self.channels
 
     def build(self, input_shape: Any = None) -> None:

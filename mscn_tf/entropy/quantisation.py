@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from mscn_tf.runtime import quantiser
+
 
 def round_dead_zone(values: tf.Tensor, dead_zone: tf.Tensor | float) -> tf.Tensor:
     """Rounds to whole numbers, with a wider interval around zero; the gradient passes as is.
@@ -16,7 +18,7 @@ def round_dead_zone(values: tf.Tensor, dead_zone: tf.Tensor | float) -> tf.Tenso
       values: any shape, in units of the quantiser step.
       dead_zone: in [0, 1/2), broadcastable to ``values``.
     """
-    rounded = tf.sign(values) * tf.floor(tf.abs(values) + (0.5 - dead_zone))
+    rounded = quantiser.round_dead_zone(tf, values, dead_zone)
     return values + tf.stop_gradient(rounded - values)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mscn_tf.entropy.quantisation import add_uniform_noise, round_dead_zone
 from mscn_tf.runtime.quality import LEVELS
+from mscn_tf.runtime.quantiser import DEAD_ZONE, between, dead_zones
 from mscn_tf.stack.compression import NoisyNormalMixture
 from mscn_tf.stack.keras_versions import Layer
 
@@ -19,7 +20,6 @@ LOG_SCALE_FIRST = -3.2
 LOG_SCALE_SPACING = 0.12
 SCALES = 72
 CONTEXT_UNIT = 0.1  # many contexts add up: their weights must move slower than the rest
-DEAD_ZONE = 0.2  # where the scales, on which a symbol's own dead zone rests, aren't known yet
 
 
 class Coded(NamedTuple):
@@ -104,9 +104,9 @@ class ScalePrior(Layer):
         """Interpolates ``[10, M]`` at each signal's quality: ``[B, M]``."""
         position = quality - 1.0
         lower = tf.clip_by_value(tf.floor(position), 0.0, LEVELS - 2.0)
-        share = (position - lower)[:, None]
         row = tf.cast(lower, tf.int32)
-        return (1.0 - share) * tf.gather(table, row) + share * tf.gather(table, row + 1)
+        sixteenths = 16.0 * (position - lower)[:, None]
+        return between(tf.gather(table, row), tf.gather(table, row + 1), sixteenths)
 
     def step(self, quality: tf.Tensor) -> tf.Tensor:
         """Quantiser steps ``[B, M]`` at qualities ``[B]``."""
@@ -134,15 +134,14 @@ class ScalePrior(Layer):
     def quantise(self, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Rounds ``[B, M]`` codes in units of the step, where rate and distortion meet.
 
-        One against zero: ``v^2 - (v - 1)^2 = 2 v - 1`` must exceed ``rate_weight`` times the bits
-        that a one costs more, at the scales that plain dead-zone rounding gives.
+        What a one costs more than a zero, at the scales that rounding with one dead zone for all
+        gives, sets each symbol's own dead zone.
         """
         scales = self.log_scales(round_dead_zone(scaled, DEAD_ZONE), quality)
         distribution = self.distribution(scales)
         one, zero = tf.ones_like(scales), tf.zeros_like(scales)
         bits = (distribution.log_prob(zero) - distribution.log_prob(one)) / math.log(2.0)
-        dead_zone = tf.clip_by_value(0.5 * self.rate_weight * bits, 0.0, 0.45)
-        return round_dead_zone(scaled, tf.stop_gradient(dead_zone))
+        return round_dead_zone(scaled, tf.stop_gradient(dead_zones(tf, bits, self.rate_weight)))
 
     def call(
         self, code: tf.Tensor, quality: tf.Tensor, noise_seed: tf.Tensor | None = None

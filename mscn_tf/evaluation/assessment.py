@@ -165,8 +165,8 @@ class Assessment:
         if self.compare is not None:
             return self.compare(signal, decoded)
         module = modalities.module_of(self.name)
-        found = module.measure(signal.array, decoded, signal.metadata)
-        return {one.name: found[one.source] for one in self.measures}
+        measured = module.measure(signal.array, decoded, signal.metadata)
+        return {one.name: measured[one.source] for one in self.measures}
 
     def by(self, metric: str) -> Assessment:
         """The same with another measure first.

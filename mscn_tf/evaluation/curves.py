@@ -228,8 +228,8 @@ def _rate(row: Row, payload: bool) -> Optional[float]:
 
 def _column(points: Sequence[Point], name: str) -> Optional[list[float]]:
     """What is known beside of all points; None where one lacks it."""
-    found = [value for point in points if (value := point.beside.get(name)) is not None]
-    return found if len(found) == len(points) else None
+    values = [value for point in points if (value := point.beside.get(name)) is not None]
+    return values if len(values) == len(points) else None
 
 
 def known_mean(
@@ -254,10 +254,10 @@ def published(dataset: str, assessment: Assessment = PICTURES) -> list[Curve]:
         raise MscnError(f"--published={dataset}: {words}")
     if assessment.quality.name != "psnr":
         raise MscnError(f"--published={dataset}: those curves are of PSNR; give --metric=psnr")
-    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    by_codec: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         if row["dataset"] == dataset:
-            found[row["codec"]].append(row)
+            by_codec[row["codec"]].append(row)
     return [
         _Made(
             f"published-{codec.lower().replace(' ', '-')}", f"{codec} (published)", assessment
@@ -266,7 +266,7 @@ def published(dataset: str, assessment: Assessment = PICTURES) -> list[Curve]:
             group[0]["source"],
             published=True,
         )
-        for codec, group in found.items()
+        for codec, group in by_codec.items()
     ]
 
 
@@ -359,11 +359,11 @@ def compare_signals(
     payload: bool = False,
 ) -> float:
     """Mean BD-rate over the signals, each on its own curves; nan if one of them has none."""
-    found = []
+    percents = []
     for signal in dict.fromkeys(row.signal for row in test):
         pair = [
             curve([row for row in rows if row.signal == signal], "", "", assessment, payload)
             for rows in (anchor, test)
         ]
-        found.append(compare(pair[0], pair[1], rate).percent)
-    return float(np.mean(found))
+        percents.append(compare(pair[0], pair[1], rate).percent)
+    return float(np.mean(percents))

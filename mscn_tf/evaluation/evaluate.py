@@ -39,8 +39,8 @@ from mscn_tf.evaluation.measure import (
     workers,
 )
 from mscn_tf.evaluation.rows import Family, RowFile
+from mscn_tf.evaluation.side_by_side import PictureRow, chosen, picture_rows
 from mscn_tf.evaluation.signal import Signal
-from mscn_tf.evaluation.strips import Strip, chosen, strips
 from mscn_tf.runtime.container import size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import atomic_write
@@ -178,7 +178,7 @@ class Evaluation:
             figure=figure,
             curves=drawn,
             lossless=lossless,
-            strips=self._strips(signals, lossy),
+            picture_rows=self._picture_rows(signals, lossy),
             notes=self._notes(uncoded),
             versions=self._versions(),
             command=self.command,
@@ -196,9 +196,9 @@ class Evaluation:
             f"lossless_{self.assessment.rate.name}": lossless,
             "shared_bytes": page.shared,
             "bd_rate": [
-                {"codec": label, "anchor": anchor, **found.to_json(self.assessment)}
+                {"codec": label, "anchor": anchor, **comparison.to_json(self.assessment)}
                 for label, others in comparisons.items()
-                for anchor, found in others.items()
+                for anchor, comparison in others.items()
             ],
         }
         self._write("curves.png", figure)
@@ -212,23 +212,23 @@ class Evaluation:
         """Quality of what is coded, before it is, where that isn't the original itself."""
         if not self.assessment.compare or signals[0].original is None:
             return None
-        found = [self.assessment.measure(signal, signal.array) for signal in signals]
+        measured = [self.assessment.measure(signal, signal.array) for signal in signals]
         means = {}
         for measure in self.assessment.measures:
-            mean = known_mean([one[measure.name] for one in found], measure.mean)
+            mean = known_mean([one[measure.name] for one in measured], measure.mean)
             if mean is not None:
                 means[measure.name] = mean
         return means
 
-    def _strips(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[Strip]:
+    def _picture_rows(self, signals: Sequence[Signal], lossy: Sequence[Family]) -> list[PictureRow]:
         if not self.assessment.modality.pixels:
             return []
         with workers(self.workers) as pool:
-            return strips(chosen(signals), lossy, self._files, pool)
+            return picture_rows(chosen(signals), lossy, self._files, pool)
 
     def _families(self) -> list[Family]:
         """All that was measured: ours, then references, then baselines."""
-        found = [
+        families = [
             Family(
                 coder.name,
                 coder.label,
@@ -248,13 +248,13 @@ class Evaluation:
                 for signal in group
             )
             family.rows.extend(row for row in found_rows if row is not None)
-        return found + list(baselines.values())
+        return families + list(baselines.values())
 
     def _comparisons(
         self, index: int, curves: Sequence[Curve], families: Sequence[Family]
     ) -> dict[str, Comparison]:
         """One codec beside all others."""
-        found = {}
+        comparisons = {}
         for other, family in zip(curves, families):
             if other is not curves[index]:
                 on_signals = compare_signals(
@@ -264,18 +264,18 @@ class Evaluation:
                     self.assessment,
                     self.payload,
                 )
-                found[other.label] = replace(
+                comparisons[other.label] = replace(
                     self._comparison(other, curves[index]), per_signal=on_signals
                 )
         for other in self.published:
-            found[other.label] = self._comparison(other, curves[index])
-        return found
+            comparisons[other.label] = self._comparison(other, curves[index])
+        return comparisons
 
     def _comparison(self, anchor: Curve, test: Curve) -> Comparison:
-        found = compare(anchor, test, self.rate_range)
-        if not np.isnan(found.percent):
-            return found
-        return replace(found, apart=apart(anchor, test, self.assessment))
+        comparison = compare(anchor, test, self.rate_range)
+        if not np.isnan(comparison.percent):
+            return comparison
+        return replace(comparison, apart=apart(anchor, test, self.assessment))
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.out / name

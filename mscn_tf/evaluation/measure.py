@@ -151,11 +151,11 @@ def measure_baselines(
     for baseline, running in futures.items():
         count = 0
         for future in as_completed(running):
-            found, failed = future.result()
-            rows.add(found)
+            measured, failed = future.result()
+            rows.add(measured)
             failures += failed
-            progress.add(len(found) + sum(len(one.signals) for one in failed))
-            count += len(found)
+            progress.add(len(measured) + sum(len(one.signals) for one in failed))
+            count += len(measured)
         progress.done(baseline, count)
     return failures
 
@@ -243,8 +243,8 @@ class File:
     def rows(self, coder: Coder, rows: RowFile) -> Optional[list[Row]]:
         """The rows of its signals, if all of them and the file are there."""
         every = (rows.get(coder.name, self.version, self.setting, s) for s in self.signals)
-        found = [row for row in every if row is not None]
-        return found if self.path.exists() and len(found) == len(self.signals) else None
+        known = [row for row in every if row is not None]
+        return known if self.path.exists() and len(known) == len(self.signals) else None
 
 
 def coder_files(
@@ -301,15 +301,15 @@ def measure_coder(
     count, failures = 0, []
     for file in files:
         try:
-            data, found = _coded(coder, file, assessment.of(rows.modality))
+            data, measured = _coded(coder, file, assessment.of(rows.modality))
         except Exception as error:  # one odd signal shall not cost what else is measured
             failures.append(Failure.of(coder.name, coder.label, file.signals, error))
         else:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(file.path) as target:
                 target.write(data)
-            rows.add(found)
-            count += len(found)
+            rows.add(measured)
+            count += len(measured)
         progress.add(len(file.signals))
     progress.done(coder.name, count)
     return failures
@@ -349,11 +349,11 @@ def _rows(
       times: seconds of encoding and decoding.
     """
     samples = sum(signal.samples for signal in signals)
-    found = []
+    rows = []
     for signal, array in zip(signals, decoded):
         share = signal.samples / samples
         codec, version, setting = coded
-        found.append(
+        rows.append(
             Row(
                 codec=codec,
                 version=version,
@@ -372,4 +372,4 @@ def _rows(
                 decode_seconds=round(share * times[1], 6),
             )
         )
-    return found
+    return rows

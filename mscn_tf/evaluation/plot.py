@@ -122,13 +122,13 @@ def _fit(
     """Shows the heights of curves at the rates shown, from where the worst of ours begins."""
     left, right = panel.get_xlim()
     heights = [[y for x, y in zip(rates, values) if left <= x <= right] for rates, values in curves]
-    own = [y for some in heights[:ours] or heights for y in some]
+    our_heights = [y for some in heights[:ours] or heights for y in some]
     every = [y for some in heights for y in some]
     if measure.falls:
         # Better is up, also where less is better.
-        panel.set_ylim(1.1 * max(own, default=1.0), min(every, default=0.1) / 1.1)
+        panel.set_ylim(1.1 * max(our_heights, default=1.0), min(every, default=0.1) / 1.1)
         return
-    low, high = min(own, default=0.0), max(every, default=1.0)
+    low, high = min(our_heights, default=0.0), max(every, default=1.0)
     margin = 0.05 * (high - low) + 0.1
     panel.set_ylim(low - margin, high + margin)
 

@@ -70,22 +70,22 @@ def _opaque(
     source: PathLike, path: PathLike, kind: Assessment
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str]]:
     """As `read`, of a folder of links to what can be read of ``path``, or of that itself."""
-    found = modalities.read(source, kind.name)
-    left_out = [note.partition(_LEFT_OUT)[2] for note in found.notes if _LEFT_OUT in note]
+    signals = modalities.read(source, kind.name)
+    left_out = [note.partition(_LEFT_OUT)[2] for note in signals.notes if _LEFT_OUT in note]
     if not kind.modality.pixels:
-        return kind.signals(source, found), found.metadata, left_out
-    clear = [picture.shape[2] in _WITH_ALPHA for picture in found.arrays]
+        return kind.signals(source, signals), signals.metadata, left_out
+    clear = [picture.shape[2] in _WITH_ALPHA for picture in signals.arrays]
     if any(clear):
-        if all(clear) or found.names is None:
+        if all(clear) or signals.names is None:
             raise MscnError(f"{path}: transparent pixels; flatten them onto a background")
-        names = [name for name, one in zip(found.names, clear) if one]
+        names = [name for name, one in zip(signals.names, clear) if one]
         left_out += [f"{name} (transparent pixels)" for name in names]
-        found = replace(
-            found,
-            arrays=_without(found.arrays, clear),
-            names=_without(found.names, clear),
+        signals = replace(
+            signals,
+            arrays=_without(signals.arrays, clear),
+            names=_without(signals.names, clear),
         )
-    return kind.signals(source, found), found.metadata, left_out
+    return kind.signals(source, signals), signals.metadata, left_out
 
 
 def _without(values: Sequence[Any], dropped: Sequence[bool]) -> list[Any]:

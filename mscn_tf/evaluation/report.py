@@ -16,7 +16,7 @@ from PIL import Image
 from mscn_tf.evaluation.assessment import Assessment
 from mscn_tf.evaluation.assessments.images import PICTURES
 from mscn_tf.evaluation.curves import Comparison, Curve
-from mscn_tf.evaluation.strips import Cell, Strip
+from mscn_tf.evaluation.side_by_side import Cell, PictureRow
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Report:
       figure: PNG.
       curves: all that are drawn, ours first.
       lossless: rates of lossless codecs by label.
-      strips: pictures side by side.
+      picture_rows: pictures side by side.
       notes: sentences that qualify the results.
       versions: of libraries, by name.
       command: that made the page.
@@ -47,7 +47,7 @@ class Report:
     figure: bytes
     curves: Sequence[Curve]
     lossless: dict[str, float]
-    strips: Sequence[Strip]
+    picture_rows: Sequence[PictureRow]
     notes: Sequence[str]
     versions: dict[str, str]
     command: str
@@ -66,7 +66,7 @@ def render(report: Report) -> str:
         ),
         _section("Without loss", _lossless(report)),
         _section("At equal quality", _equal(report)),
-        _section("Side by side at about equal bytes", _strips(report.strips)),
+        _section("Side by side at about equal bytes", _picture_rows(report.picture_rows)),
         _section(
             "Points",
             "".join(
@@ -125,12 +125,12 @@ def _comparisons(report: Report) -> str:
         rows = [
             [
                 anchor,
-                _percent(found.percent),
-                _percent(found.per_signal),
-                _span(found.quality, "{:.4g} to {:.4g} " + kind.quality.unit),
-                _span(found.rate, "{:.3g} to {:.3g} " + kind.rate.unit),
+                _percent(comparison.percent),
+                _percent(comparison.per_signal),
+                _span(comparison.quality, "{:.4g} to {:.4g} " + kind.quality.unit),
+                _span(comparison.rate, "{:.3g} to {:.3g} " + kind.rate.unit),
             ]
-            for anchor, found in comparisons.items()
+            for anchor, comparison in comparisons.items()
         ]
         head = ["against", "BD-rate", f"each {kind.noun}, mean", "over", "where the other spends"]
         parts.append(_table(head, rows))
@@ -147,17 +147,17 @@ def _comparisons(report: Report) -> str:
 def _equal(report: Report) -> str:
     """At each point of ours what others take for the same quality."""
     kind, parts = report.assessment, []
-    for own in report.curves[: len(report.comparisons)]:
-        others = [one for one in report.curves if one is not own]
+    for ours in report.curves[: len(report.comparisons)]:
+        others = [one for one in report.curves if one is not ours]
         rows = []
-        for quality, rate in zip(own.quality, own.rate):
-            found = [one.rate_at(quality) for one in others]
+        for quality, rate in zip(ours.quality, ours.rate):
+            rates = [one.rate_at(quality) for one in others]
             rows.append(
                 [kind.quality.text(quality), f"{rate:.4g}"]
-                + [_NONE if math.isnan(r) else f"{r:.4g} ({r / rate:.3g} x)" for r in found]
+                + [_NONE if math.isnan(r) else f"{r:.4g} ({r / rate:.3g} x)" for r in rates]
             )
         if others and rows:
-            head = [kind.quality.label, own.label, *(one.label for one in others)]
+            head = [kind.quality.label, ours.label, *(one.label for one in others)]
             parts.append(_table(head, rows))
     if not parts:
         return ""
@@ -179,9 +179,10 @@ def _span(values: tuple[float, float] | None, form: str) -> str:
 
 
 def _lossless(report: Report) -> str:
-    found = sorted(report.lossless.items(), key=lambda pair: pair[1])
+    by_size = sorted(report.lossless.items(), key=lambda pair: pair[1])
     unit = report.assessment.rate.label
-    return _table(["", unit], [[label, f"{rate:,.4g}"] for label, rate in found]) if found else ""
+    rows = [[label, f"{rate:,.4g}"] for label, rate in by_size]
+    return _table(["", unit], rows) if rows else ""
 
 
 def _points(one: Curve, is_open: bool, assessment: Assessment) -> str:
@@ -209,14 +210,14 @@ def _points(one: Curve, is_open: bool, assessment: Assessment) -> str:
     )
 
 
-def _strips(strips: Sequence[Strip]) -> str:
-    if not strips:
+def _picture_rows(picture_rows: Sequence[PictureRow]) -> str:
+    if not picture_rows:
         return ""
     rows = "".join(
-        f'<h3>{escape(strip.signal)}</h3><div class="strip">'
-        + "".join(map(_cell, strip.cells))
+        f'<h3>{escape(row.signal)}</h3><div class="strip">'
+        + "".join(map(_cell, row.cells))
         + "</div>"
-        for strip in strips
+        for row in picture_rows
     )
     return (
         "<p>A codec whose smallest file is larger is shown with that file. Of large pictures "

@@ -190,10 +190,10 @@ class RowFile:
             file.write((",".join(columns(self.modality)) + "\n").encode() + self._lines(rows))
 
     def _parsed(self, line: dict[str, str]) -> Row:
-        own = {name: parse(line[name]) for name, parse in {**_BEFORE, **_AFTER}.items()}
+        fields = {name: parse(line[name]) for name, parse in {**_BEFORE, **_AFTER}.items()}
         (rate,) = _rate(self.modality) or ["bytes"]
         measures = {name: _number(line[name]) for name in _measures(self.modality)}
-        return Row(rate=float(line[rate]), measures=measures, **own)
+        return Row(rate=float(line[rate]), measures=measures, **fields)
 
     def _lines(self, rows: Iterable[Row]) -> bytes:
         text = io.StringIO()

@@ -66,15 +66,15 @@ class Surface:
           decoded: a mesh, or distances ``[X, Y, Z]`` in cells, negative inside.
           corner, cell: of their grid.
         """
-        found: Union[np.ndarray, trimesh.Trimesh, None] = decoded
-        if isinstance(found, np.ndarray):
-            found = surface(found, corner, [cell] * 3)
-        if found is None:
+        other: Union[np.ndarray, trimesh.Trimesh, None] = decoded
+        if isinstance(other, np.ndarray):
+            other = surface(other, corner, [cell] * 3)
+        if other is None:
             return {"iou": 0.0, "chamfer": 100.0}
-        other = inside(found, self._points)
-        both = (self._inside & other).sum() / (self._inside | other).sum()
+        within = inside(other, self._points)
+        both = (self._inside & within).sum() / (self._inside | within).sum()
         clouds = [
-            trimesh.sample.sample_surface(mesh, _POINTS, seed=0)[0] for mesh in (self.mesh, found)
+            trimesh.sample.sample_surface(mesh, _POINTS, seed=0)[0] for mesh in (self.mesh, other)
         ]
         ways = [cKDTree(second).query(first)[0].mean() for first, second in (clouds, clouds[::-1])]
         longest = self.mesh.extents.max()

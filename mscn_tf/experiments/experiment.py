@@ -73,11 +73,11 @@ def _do(one: Run, signals: SignalSet, workdir: Path, reference: int) -> None:
     else:
         row = measure(trainer.freeze(), signals, one.config)
     folder = _folder(workdir, one)
-    own = read_record(folder)["cpu_seconds"]
+    training = read_record(folder)["cpu_seconds"]
     before = read_record(_folder(workdir, one.begin))["cpu_seconds"] if one.begin else 0
     head = {"arm": one.arm, "wanted": one.kept, "seed": one.seed, "outer_steps": one.config.steps}
     head.update(reference=reference, signals=len(signals.test))
-    times = {"cpu_seconds": own + before, "measuring": round(time.process_time() - began)}
+    times = {"cpu_seconds": training + before, "measuring": round(time.process_time() - began)}
     with atomic_write(_result(workdir, one)) as file:
         file.write(json.dumps({**head, **row, **times}, indent=1).encode())
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.stored import ElementCoder
 from mscn_tf.experiments.views import view_psnr
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.networks.modulations import WeightModulation
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.sparsity.hard_concrete import LIMIT
@@ -26,7 +26,7 @@ def psnr(values: np.ndarray, signals: np.ndarray) -> float:
     return float(np.mean(-10 * np.log10(errors)))
 
 
-def measure(fit: ModulatedFit, signals: SignalSet, config: ml_collections.ConfigDict) -> dict:
+def measure(fit: MetaLearner, signals: SignalSet, config: ml_collections.ConfigDict) -> dict:
     """One row of an experiment's results.
 
     Returns:
@@ -72,7 +72,7 @@ def _together(coordinates: np.ndarray) -> int:
 
 
 def fit_signals(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     signals: np.ndarray,
     coordinates: np.ndarray,
     steps: int | None = None,
@@ -80,21 +80,23 @@ def fit_signals(
 ) -> list[dict[str, tf.Tensor]]:
     """What the inner loop adapts, batch after batch of signals ``[T, N, C]``."""
     points = tf.constant(coordinates)
-    run = tf.function(lambda batch: fit.fit(batch, points, steps=steps, frozen_gates=frozen_gates))
+    run = tf.function(
+        lambda batch: fit.adapt(batch, points, steps=steps, frozen_gates=frozen_gates)
+    )
     size = _together(coordinates)
     batches = range(0, len(signals), size)
     return [run(tf.constant(signals[at : at + size])) for at in batches]
 
 
 def _closed_up_to(
-    threshold: float, fit: ModulatedFit, adapted: dict[str, tf.Tensor]
+    threshold: float, fit: MetaLearner, adapted: dict[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
     """With gates that are no larger closed."""
     is_open = fit.modulation.gate_values(adapted) > threshold
     return {**adapted, "log_alpha": tf.where(is_open, adapted["log_alpha"], -LIMIT)}
 
 
-def _values(fit: ModulatedFit, fitted: list[dict], coordinates: np.ndarray) -> np.ndarray:
+def _values(fit: MetaLearner, fitted: list[dict], coordinates: np.ndarray) -> np.ndarray:
     points = tf.constant(coordinates)
     return np.concatenate([fit.network(points, adapted).numpy() for adapted in fitted])
 
@@ -115,10 +117,10 @@ def _judged(values: np.ndarray, signals: SignalSet, modality: str) -> dict[str, 
 
 
 def _after_adam(
-    fit: ModulatedFit, fitted: list[dict], signals: SignalSet, adam: ml_collections.ConfigDict
+    fit: MetaLearner, fitted: list[dict], signals: SignalSet, adam: ml_collections.ConfigDict
 ) -> float:
     """PSNR after further steps on the codes alone."""
-    points, found = tf.constant(signals.coordinates), []
+    points, batches = tf.constant(signals.coordinates), []
     size = _together(signals.coordinates)
     taken = min(len(fitted), max(1, adam.signals // size))
     for number, adapted in enumerate(fitted[:taken]):
@@ -144,25 +146,25 @@ def _after_adam(
 
         for _ in range(adam.steps):
             step()
-        found.append(fit.network(points, {"code": code, **others}).numpy())
-    values = np.concatenate(found)
+        batches.append(fit.network(points, {"code": code, **others}).numpy())
+    values = np.concatenate(batches)
     return psnr(values, signals.test[: len(values)])
 
 
-def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarray:
+def stored_values(fit: MetaLearner, adapted: dict[str, tf.Tensor]) -> np.ndarray:
     """What a file would hold of signals: float ``[B, M]``, zero where a gate is closed.
 
     With target "delta" that is the code. With target "all" it is the network itself; its target
     "delta" counterpart shares theta0 and stores what differs.
     """
-    if fit.config.sparsity == "none":
+    if fit.sparsity == "none":
         return adapted["code"].numpy()
-    if fit.config.sparsity == "gradient":
+    if fit.sparsity == "gradient":
         return adapted["code"].numpy() * fit.step_sizes["code"].moving().numpy()
-    if fit.config.target == "delta":
+    if fit.target == "delta":
         return fit.modulation.gated_code(adapted).numpy()
     updates, batch = fit.modulation(adapted), len(adapted["code"])
-    own, before = [], None
+    parts, before = [], None
     for layer, update in zip(fit.network.siren_layers, updates):
         kernel, bias = (
             _gated(shared, change, gate)
@@ -179,8 +181,8 @@ def stored_values(fit: ModulatedFit, adapted: dict[str, tf.Tensor]) -> np.ndarra
             kernel, bias = used[:, None, :] * kernel, used * bias
         for part in (kernel, bias):
             shape = [batch, *part.shape[1:]]
-            own.append(tf.reshape(tf.broadcast_to(part, shape), [batch, -1]))
-    return tf.concat(own, axis=1).numpy()
+            parts.append(tf.reshape(tf.broadcast_to(part, shape), [batch, -1]))
+    return tf.concat(parts, axis=1).numpy()
 
 
 def _gated(shared: tf.Tensor, change: tf.Tensor | None, gate: tf.Tensor | None) -> tf.Tensor:
@@ -189,23 +191,20 @@ def _gated(shared: tf.Tensor, change: tf.Tensor | None, gate: tf.Tensor | None) 
     return value if gate is None else gate * value
 
 
-def decoded_values(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+def decoded_values(fit: MetaLearner, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Signals ``[B, N, C]`` of what `stored_values` gave, without gates."""
     code = tf.constant(stored, tf.float32)
-    masked = fit.config.sparsity in ("gates", "mask")
-    if masked and fit.config.target == "all":
+    masked = fit.sparsity in ("gates", "mask")
+    if masked and fit.target == "all":
         updates = WeightModulation(fit.modulation.sizes)(code - parameters(fit.network))
     elif masked:
         updates = fit.modulation.modulation(code)
     else:
         updates = fit.modulation(code)
-    hidden = tf.constant(coordinates)
-    for layer, update in zip(fit.network.siren_layers, updates):
-        hidden = layer(hidden, update)
-    return (hidden + fit.network.offset).numpy()
+    return fit.network.with_updates(tf.constant(coordinates), updates).numpy()
 
 
-def decoded_signals(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+def decoded_signals(fit: MetaLearner, stored: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """`decoded_values` of any number of signals."""
     size = _together(coordinates)
     batches = range(0, len(stored), size)
@@ -215,7 +214,7 @@ def decoded_signals(fit: ModulatedFit, stored: np.ndarray, coordinates: np.ndarr
 
 
 def codec_row(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     signals: SignalSet,
     values: np.ndarray,
     kept: np.ndarray,
@@ -248,11 +247,11 @@ def _point(
 
 
 def _stored(
-    fit: ModulatedFit, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
+    fit: MetaLearner, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
 ) -> list[dict[str, float]]:
     """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
     learned = fit_signals(fit, signals.train[:128], signals.coordinates)
-    learned, own = (
+    learned, stored = (
         np.concatenate([stored_values(fit, adapted) for adapted in part])
         for part in (learned, fitted)
     )
@@ -260,7 +259,7 @@ def _stored(
     rows = []
     for step in steps:
         coder = ElementCoder(learned, step * rms)
-        files = [coder.encode(values) for values in own]
+        files = [coder.encode(values) for values in stored]
         decoded = np.stack([coder.decode(data) for data in files])
         values = decoded_signals(fit, decoded, signals.coordinates)
         rows.append(_point({"step": step}, files, values, signals))

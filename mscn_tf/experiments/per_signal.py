@@ -8,7 +8,7 @@ from typing import Union
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 
 Rate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
 
@@ -43,7 +43,7 @@ def adam(
 
 
 def fit_updates(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     signals: np.ndarray,
     coordinates: np.ndarray,
     steps: int,

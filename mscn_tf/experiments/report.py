@@ -61,9 +61,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         share = [row["kept"] / row["reference"] for row in group]
         cells = [arm, f"{100 * wanted:.3g}", spread(kept, "{:.0f}"), spread(share, "{:.1%}")]
         for key in keys:
-            found = [row[key] for row in group if key in row]
+            values = [row[key] for row in group if key in row]
             form = _COLUMNS[key][1] if key in _COLUMNS else "{:.2f}"
-            cells.append(spread(found, form) if found else "")
+            cells.append(spread(values, form) if values else "")
         if stored:
             points = zip(*[row.get("stored", ()) for row in group])
             cells.append(

@@ -103,40 +103,40 @@ def _chain(
     kept: float,
     seed: int,
 ) -> list[Run]:
-    own = config.copy_and_resolve_references()
-    with own.unlocked():
+    base = config.copy_and_resolve_references()
+    with base.unlocked():
         for field in ("arms", "kept", "seeds"):
-            del own[field]
-        own.name, own.seed = arm, seed
-        own.optimizer.schedule_steps = own.steps
-        own.pruning = ml_collections.ConfigDict(dict(score="", rounds=()))
-    own.update(spec.get("change", {}))
-    dense = own.copy_and_resolve_references()
+            del base[field]
+        base.name, base.seed = arm, seed
+        base.optimizer.schedule_steps = base.steps
+        base.pruning = ml_collections.ConfigDict(dict(score="", rounds=()))
+    base.update(spec.get("change", {}))
+    dense = base.copy_and_resolve_references()
     if "codec" in spec:
-        with own.unlocked():
-            own.codec = spec.codec
+        with base.unlocked():
+            base.codec = spec.codec
     if spec.method == "gates":
-        own.density = kept
-        return [Run(arm, kept, seed, own)]
-    own.first_price = 0.0
+        base.density = kept
+        return [Run(arm, kept, seed, base)]
+    base.first_price = 0.0
     if spec.method in ("narrow", "scratch"):
-        own.model.update(narrowed(own.model, kept))
+        base.model.update(narrowed(base.model, kept))
         if spec.method == "scratch":
-            own.steps = own.model.steps = 0
+            base.steps = base.model.steps = 0
     if spec.method == "per_signal":
         dense.update(name="shared start", first_price=0.0)
         begin = Run(dense.name, 1.0, seed, dense, measured=False)
-        return [begin, Run(arm, kept, seed, own, begin)]
+        return [begin, Run(arm, kept, seed, base, begin)]
     if spec.method != "prune":
-        return [Run(arm, kept, seed, own)]
-    half = own.steps // 2
+        return [Run(arm, kept, seed, base)]
+    half = base.steps // 2
     rounds = spec.rounds or max(1, round(math.log(kept) / math.log(ROUND_KEEPS)))
-    first = own.copy_and_resolve_references()
+    first = base.copy_and_resolve_references()
     first.update(name="first half", steps=half)
     first.model.target = "delta"  # its mask is open, whatever it is on
     begin = Run(first.name, 1.0, seed, first, measured=False)
-    own.pruning.score = spec.score
-    own.pruning.rounds = tuple(
+    base.pruning.score = spec.score
+    base.pruning.rounds = tuple(
         (half + i * half // rounds, kept ** ((i + 1) / rounds)) for i in range(rounds)
     )
-    return [begin, Run(arm, kept, seed, own, begin)]
+    return [begin, Run(arm, kept, seed, base, begin)]

@@ -33,9 +33,9 @@ class ElementCoder:
         self._class = np.clip(level, 0, CLASSES - 1).astype(np.int64)
         frequencies = []
         for k in range(CLASSES):
-            found = np.clip(symbols[:, self._class == k].ravel(), -_SUPPORT - 1, _SUPPORT + 1)
+            members = np.clip(symbols[:, self._class == k].ravel(), -_SUPPORT - 1, _SUPPORT + 1)
             # Both signs together, and a little of everything, an escape last.
-            counts = np.bincount(np.abs(found), minlength=_SUPPORT + 2).astype(float)
+            counts = np.bincount(np.abs(members), minlength=_SUPPORT + 2).astype(float)
             inside = np.concatenate([counts[_SUPPORT:0:-1] / 2, counts[:1], counts[1:-1] / 2])
             smooth = np.exp(-np.abs(np.arange(-_SUPPORT, _SUPPORT + 1)) / max(size.max(), 1.0))
             counts = np.append(inside + smooth / smooth.sum(), counts[-1] + 0.01)

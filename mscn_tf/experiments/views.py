@@ -18,10 +18,10 @@ def pose(angle: float) -> np.ndarray:
     back /= np.linalg.norm(back)
     right = np.cross([0.0, 0.0, 1.0], back)
     right /= np.linalg.norm(right)
-    found = np.eye(4)
-    found[:3, :3] = np.stack([right, np.cross(back, right), back], axis=1)
-    found[:3, 3] = _DISTANCE * back
-    return found
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([right, np.cross(back, right), back], axis=1)
+    matrix[:3, 3] = _DISTANCE * back
+    return matrix
 
 
 def view_psnr(values: np.ndarray, signals: np.ndarray, shape: tuple[int, ...]) -> float:
@@ -29,11 +29,11 @@ def view_psnr(values: np.ndarray, signals: np.ndarray, shape: tuple[int, ...]) -
 
     No fit has seen a view, only the grid: every view is held out. Three of each scene are averaged.
     """
-    found = []
+    psnrs = []
     for pair in zip(values[:_SCENES], signals[:_SCENES]):
         grids = [_GRID.restore(grid.astype(float)).reshape(*shape, 4) for grid in pair]
         for angle in (0.4, 2.5, 4.6):
             seen = [render(grid, pose(angle), _FOCAL, _EDGE, _EDGE) for grid in grids]
             first, second = (np.clip(on_white(s), 0, 1) for s in seen)
-            found.append(-10 * np.log10(max(np.mean((first - second) ** 2), 1e-10)))
-    return float(np.mean(found))
+            psnrs.append(-10 * np.log10(max(np.mean((first - second) ** 2), 1e-10)))
+    return float(np.mean(psnrs))

@@ -48,10 +48,12 @@ def inner_loop(
       uses, when called under an outer ``GradientTape``.
 
     Raises:
-      ValueError: ``recompute`` outside of a ``tf.function``.
+      ValueError: ``recompute`` outside of a ``tf.function``; or step sizes, or first gradients, of
+        other names or shapes than what is adapted.
     """
     if recompute and tf.executing_eagerly():
         raise ValueError("recompute needs a graph: call inner_loop within a tf.function")
+    _check(initial, step_sizes, first_gradients)
     adapted = dict(initial)
     names = list(adapted)
 
@@ -67,13 +69,33 @@ def inner_loop(
     of_step = tf.recompute_grad(gradients) if recompute else gradients
     for step in range(steps):
         if step == 0 and first_gradients is not None:
-            found = [first_gradients[name] for name in names]
+            slopes = [first_gradients[name] for name in names]
         else:
-            found = of_step(*adapted.values())
-        for name, gradient in zip(names, found):
+            slopes = of_step(*adapted.values())
+        for name, gradient in zip(names, slopes):
             rows = step_sizes[name]
             size = rows[min(step, rows.shape[0] - 1)]
             adapted[name] -= size * (tf.stop_gradient(gradient) if first_order else gradient)
             if limits and name in limits:
                 adapted[name] = tf.clip_by_value(adapted[name], -limits[name], limits[name])
     return adapted
+
+
+def _check(
+    initial: Mapping[str, tf.Tensor],
+    step_sizes: Mapping[str, tf.Tensor],
+    first_gradients: Mapping[str, tf.Tensor] | None,
+) -> None:
+    for what, given in (("step sizes", step_sizes), ("first gradients", first_gradients)):
+        if given is not None and set(given) != set(initial):
+            known, named = (", ".join(map(repr, sorted(names))) for names in (initial, given))
+            raise ValueError(f"{what} must be of {known}, not of {named}")
+    for name, value in initial.items():
+        shape = tf.TensorShape(step_sizes[name].shape)
+        try:
+            tf.broadcast_static_shape(shape[1:], value.shape).assert_is_compatible_with(value.shape)
+        except ValueError:
+            raise ValueError(
+                f"step sizes of {name!r} must be [S, ...], each row broadcastable to "
+                f"{value.shape}, not {shape}"
+            ) from None

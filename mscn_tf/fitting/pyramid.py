@@ -6,9 +6,8 @@ import numpy as np
 
 from mscn_tf.runtime.pyramid_prior import PyramidPrior
 from mscn_tf.runtime.pyramid_signs import SIZES
+from mscn_tf.runtime.quantiser import DEAD_ZONE, round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid
-
-_DEAD_ZONE = 0.2  # of the rounding that the first scales come from
 
 
 def to_channels(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -56,7 +55,7 @@ def quantise(
         ]
         return Pyramid(coarse, details)
 
-    symbols = signed([np.floor(size + 0.5 - _DEAD_ZONE) for size in sizes])
+    symbols = signed([round_dead_zone(np, size, DEAD_ZONE) for size in sizes])
     candidates = signed([size >= 0.5 for size in sizes])
     for _ in range(passes):
         indices, sign_bits = prior.prospects(symbols, candidates, height, width, q16)

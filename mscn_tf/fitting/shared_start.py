@@ -37,20 +37,22 @@ def gradients_at_zero(
     Returns:
       By the names of ``initial``, in the same shapes.
     """
-    batch = initial["code"].shape[0]
+    known = initial["code"].shape[0]
+    batch = tf.shape(initial["code"])[0] if known is None else known
     hidden = coordinates if network.embedding is None else network.embedding(coordinates)
     inputs, slopes = [], []  # of each layer: [N, in], and its outputs' in the units' biases
     for layer in network.siren_layers:
         inputs.append(hidden)
         # Points in the place of signals, each with biases of its own.
-        probe = tf.zeros([hidden.shape[0], layer.units], hidden.dtype)
+        probe = tf.zeros([tf.shape(hidden)[0], layer.units], hidden.dtype)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(probe)
             outputs = layer(tf.expand_dims(hidden, 1), LayerUpdate(bias=probe))
             hidden = tf.squeeze(outputs, 1)
         slopes.append(tape.gradient(hidden, probe))
 
-    values = tf.broadcast_to(hidden + network.offset, [batch, *hidden.shape])
+    shape = tf.concat([[batch], tf.shape(hidden)], axis=0)
+    values = tf.broadcast_to(hidden + network.offset, shape)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         total = tf.reduce_sum(loss(values))
@@ -60,14 +62,15 @@ def gradients_at_zero(
         initial = dict(initial)
         tape.watch(initial)
         updates = network.modulation({**initial, **(noise or {})})
-    of_channels = batch > network.out_channels and all(update.kernel is None for update in updates)
+    large = known is None or known > network.out_channels
+    of_channels = large and all(update.kernel is None for update in updates)
     # Backwards from the last layer: what biases do to each channel at each point, or to losses.
     channels = tf.eye(network.out_channels, dtype=hidden.dtype)[:, None]
     seeds = channels if of_channels else residuals
     effects = [seeds * slopes[-1]]
     for layer, slope in zip(network.siren_layers[:0:-1], slopes[-2::-1]):
         flat = product(tf.reshape(effects[0], [-1, layer.units]), layer.kernel, transpose_b=True)
-        effects.insert(0, tf.reshape(flat, [-1, *slope.shape]) * slope)
+        effects.insert(0, tf.reshape(flat, [-1, tf.shape(slope)[0], slope.shape[1]]) * slope)
 
     targets, gradients = [], []
     for update, effect, seen in zip(updates, effects, inputs):

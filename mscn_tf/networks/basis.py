@@ -19,6 +19,7 @@ import tensorflow as tf
 from mscn_tf.networks.embeddings import cosine_features
 from mscn_tf.networks.products import product
 from mscn_tf.runtime.grids import axis_names, centres
+from mscn_tf.runtime.quality import centred
 from mscn_tf.stack.keras_versions import Layer
 
 _SHARED_WEIGHTS = (
@@ -277,7 +278,7 @@ class BasisNetwork(Layer):
         hidden = product(tf.reshape(hidden, [-1, hidden.shape[-1]]), weights["kernel_0"])
         hidden = tf.reshape(hidden, tf.concat([shape[:-1], [self.width]], 0))
         hidden += self.see_coordinates(weights, grid, embedded)
-        seen = tf.matmul((quality[:, None] - 5.5) / 4.5, weights["quality_kernel"])
+        seen = tf.matmul(centred(quality[:, None]), weights["quality_kernel"])
         hidden += tf.reshape(seen, [-1, *[1] * self.axes, self.width])
         hidden = tf.reshape(tf.sin(hidden + weights["bias_0"]), [-1, self.width])
         for i in range(1, self.depth):

@@ -24,6 +24,8 @@ from mscn_tf.stack.keras_versions import Layer
 #: `mscn_tf.sparsity.gated.GatedModulation`): the adapted parameters of the inner loop as they are.
 Adapted = Union[tf.Tensor, Mapping[str, tf.Tensor]]
 
+ADAPTED = {"code", "log_alpha", "noise"}
+
 
 def network_sizes(
     width: int,
@@ -99,8 +101,23 @@ class Modulation(Layer):
         return np.arange(self.code_size, dtype=np.int32)
 
     def call(self, inputs: Adapted) -> list[LayerUpdate]:
-        """The update of each layer for a batch of adapted parameters."""
-        return self.layer_updates(code_of(inputs))
+        """The update of each layer for a batch of adapted parameters.
+
+        Raises:
+          ValueError: they have other names, or the code has another size.
+        """
+        return self.layer_updates(self.checked(code_of(inputs)))
+
+    def checked(self, code: tf.Tensor) -> tf.Tensor:
+        """The same code, if it is one of this modulation.
+
+        Raises:
+          ValueError: its shape isn't ``[B, M]``.
+        """
+        if not code.shape.is_compatible_with([None, self.code_size]):
+            kind = type(self).__name__
+            raise ValueError(f"codes of {kind} are [B, {self.code_size}], not {code.shape}")
+        return code
 
     def initial(self, batch: int) -> dict[str, tf.Tensor]:
         """Where the inner loop starts: ``{"code": zeros [batch, M]}``."""
@@ -260,8 +277,19 @@ class BasisModulation(Modulation):
 
 
 def code_of(inputs: Adapted) -> tf.Tensor:
-    """The code ``[B, M]`` among the adapted parameters."""
-    return inputs["code"] if isinstance(inputs, Mapping) else inputs
+    """The code ``[B, M]`` among the adapted parameters.
+
+    Raises:
+      ValueError: it isn't there, or there is something that no modulation knows.
+    """
+    if not isinstance(inputs, Mapping):
+        return tf.convert_to_tensor(inputs)
+    if "code" not in inputs or not set(inputs) <= ADAPTED:
+        raise ValueError(
+            "what is adapted is named 'code', with gates also 'log_alpha' and 'noise', not "
+            f"{', '.join(map(repr, inputs))}"
+        )
+    return tf.convert_to_tensor(inputs["code"])
 
 
 def split_weights(values: tf.Tensor, sizes: Sequence[int]) -> list[tuple[tf.Tensor, tf.Tensor]]:

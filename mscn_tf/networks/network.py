@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from mscn_tf.networks.embeddings import Embedding
 from mscn_tf.networks.modulations import Adapted, Modulation, code_of
-from mscn_tf.networks.siren import SirenLayer
+from mscn_tf.networks.siren import LayerUpdate, SirenLayer
 from mscn_tf.stack.keras_versions import build_once
 
 
@@ -75,6 +76,17 @@ class ModulatedSiren(keras.Model):
             for i, count in enumerate(units)
         ]
 
+    @classmethod
+    def of(cls, modulation: Modulation, **options: Any) -> ModulatedSiren:
+        """The network that a modulation was built for, whose sizes are then said once.
+
+        Args:
+          modulation: of a network with hidden layers of one width.
+          **options: the other arguments, from ``embedding`` on.
+        """
+        _, *hidden, channels = modulation.sizes
+        return cls(hidden[0], len(hidden), channels, modulation, **options)
+
     def build(self, input_shape: Any) -> None:
         """Makes all weights, given the shape of the coordinates, ``[N, d]`` or ``[B, N, d]``."""
         coordinate_size = input_shape[-1]
@@ -111,13 +123,35 @@ class ModulatedSiren(keras.Model):
 
         Returns:
           ``[B, N, C]``, nominally in [0, 1], unclipped.
+
+        Raises:
+          ValueError: for coordinates of another size, and as the modulation does.
         """
+        values = self.with_updates(coordinates, self.modulation(code), training)
+        if values.shape.rank == 2:  # Nothing was a signal's own.
+            shape = tf.concat([tf.shape(code_of(code))[:1], tf.shape(values)], 0)
+            values = tf.broadcast_to(values, shape)
+        return values
+
+    def with_updates(
+        self,
+        coordinates: tf.Tensor,
+        updates: Sequence[LayerUpdate],
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """As `call`, with the layers' updates in place of a code.
+
+        Returns:
+          ``[B, N, C]``, or ``[N, C]`` where nothing is a signal's own.
+        """
+        if coordinates.shape[-1] != self._coordinate_size:
+            size = self._coordinate_size
+            raise ValueError(
+                f"coordinates are [N, {size}] or [B, N, {size}], not {coordinates.shape}"
+            )
         hidden = coordinates if self.embedding is None else self.embedding(coordinates)
-        for layer, update in zip(self.siren_layers, self.modulation(code)):
+        for layer, update in zip(self.siren_layers, updates):
             hidden = layer(hidden, update, training=training)
-        if hidden.shape.rank == 2:  # Nothing was a signal's own.
-            shape = tf.concat([tf.shape(code_of(code))[:1], tf.shape(hidden)], 0)
-            hidden = tf.broadcast_to(hidden, shape)
         return hidden + self.offset
 
     def get_config(self) -> dict[str, Any]:

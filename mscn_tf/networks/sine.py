@@ -86,8 +86,8 @@ def _compiled(x: tf.Tensor, shift: tf.Tensor, with_cosines: bool) -> tf.Tensor:
 
 def _sum_to(x: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
     """The transpose of broadcasting from a shape."""
-    own = [1] * (x.shape.rank - shape.rank) + shape.as_list()
-    axes = [axis for axis, size in enumerate(own) if size != x.shape[axis]]
+    sizes = [1] * (x.shape.rank - shape.rank) + shape.as_list()
+    axes = [axis for axis, size in enumerate(sizes) if size != x.shape[axis]]
     return tf.reshape(tf.reduce_sum(x, axes), shape) if axes else x
 
 

@@ -143,8 +143,8 @@ class Container:
 
     def coded(self, item: int) -> list[int]:
         """Those of an item's planes that have tiles: all but exact ones."""
-        own = range(len(self.planes(item)))
-        return [plane for plane in own if not self.is_exact(item, plane)]
+        planes = range(len(self.planes(item)))
+        return [plane for plane in planes if not self.is_exact(item, plane)]
 
     @cached_property
     def first_exact(self) -> np.ndarray:
@@ -391,6 +391,6 @@ class _Blocks(Sequence[bytes]):
 
     def part(self, start: int, stop: int, lazy: bool) -> Sequence[bytes]:
         """Some of the payloads, checked now unless `lazy`."""
-        found = copy.copy(self)
-        found._first, found._ends = start, self._ends[start : stop + 1]
-        return found if lazy else list(found)
+        some = copy.copy(self)
+        some._first, some._ends = start, self._ends[start : stop + 1]
+        return some if lazy else list(some)

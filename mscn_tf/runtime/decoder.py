@@ -32,13 +32,13 @@ class Decoder:
         self._session = session(bundle, DECODER)
         names = [entry.name for entry in self._session.get_inputs()]
         weights = bundle.weights()
-        own = ("code", *AXES, "quality")
-        missing = [name for name in names if name not in own and name not in weights]
+        inputs = ("code", *AXES, "quality")
+        missing = [name for name in names if name not in inputs and name not in weights]
         self._axes = [axis for axis in AXES if axis in names]
         if missing or "code" not in names or not self._axes:
             raise MscnError(f"bundle {bundle.name}: the decoder's inputs {names} are not all there")
         self._weights = {name: weights[name] for name in names if name in weights}
-        self._names = [name for name in own if name in names]
+        self._names = [name for name in inputs if name in names]
 
     def __call__(
         self, code: np.ndarray, grid: Sequence[np.ndarray], quality: np.ndarray

@@ -180,8 +180,8 @@ def _filtered(rows: np.ndarray, choose: bool) -> bytes:
             kinds.append(_across(kinds[2]))
             filters[part] = np.argmin([_sizes(kind) for kind in kinds], axis=0)
             for number, kind in enumerate(kinds):
-                own = filters[part] == number
-                out[part][own] = kind[own]
+                chosen = filters[part] == number
+                out[part][chosen] = kind[chosen]
     planes = out.reshape(-1, 1).view(np.uint8)
     return filters.tobytes() + planes.T.tobytes()
 
@@ -202,7 +202,7 @@ def _sizes(rows: np.ndarray) -> np.ndarray:
 def _tables(reader: Input, kinds: Sequence[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
     """Tables ``[R, W, C]`` of the rest of a payload."""
     sizes = [shape[0] + math.prod(shape) * dtype.itemsize for shape, dtype in kinds]
-    data, at, found = reader.inflated(reader.left, sum(sizes), "exact plane", -15), 0, []
+    data, at, tables = reader.inflated(reader.left, sum(sizes), "exact plane", -15), 0, []
     if len(data) != sum(sizes):
         raise reader.damaged("exact plane")
     for (shape, dtype), size in zip(kinds, sizes):
@@ -211,9 +211,9 @@ def _tables(reader: Input, kinds: Sequence[tuple[tuple[int, ...], np.dtype]]) ->
         if filters.max() > 3:
             raise reader.damaged(f"filter {filters.max()}")
         rows = planes.T.copy().view(dtype).reshape(shape)
-        found.append(_restored(rows, filters))
+        tables.append(_restored(rows, filters))
         at += size
-    return found
+    return tables
 
 
 def _restored(rows: np.ndarray, filters: np.ndarray) -> np.ndarray:

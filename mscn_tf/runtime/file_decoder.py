@@ -12,9 +12,9 @@ import numpy as np
 from mscn_tf.runtime import exact, sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.description import described
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
-from mscn_tf.runtime.header import VERSION
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
@@ -64,7 +64,7 @@ class FileDecoder:
         """
         container = _parse(data, name, lazy=True)
         if codec is not None:
-            found = cls.load(codec)
+            decoder = cls.load(codec)
         else:
             bundle = Bundle.find(container.bundle_id)
             if bundle is None:
@@ -73,9 +73,9 @@ class FileDecoder:
                     f"{container.source}: made with codec {container.bundle_id.hex()}, which is "
                     f"not among those installed ({known}); give its bundle with --codec=PATH"
                 )
-            found = cls(bundle)
-        found._check(container)
-        return found
+            decoder = cls(bundle)
+        decoder._check(container)
+        return decoder
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -124,7 +124,7 @@ class FileDecoder:
             container.tile_overlap,
             container.code_channels,
         )
-        own = (
+        layout = (
             manifest.modality,
             manifest.tile_edge,
             manifest.tile_overlap,
@@ -132,7 +132,7 @@ class FileDecoder:
         )
         pixels = Modality.named(manifest.modality).pixels
         channels = range(1, 5) if pixels else [manifest.channels]
-        if made != own or not set(channels).issuperset(container.channels):
+        if made != layout or not set(channels).issuperset(container.channels):
             raise MscnError(
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
                 "modality, tiles or channels; get a fresh copy"
@@ -244,6 +244,56 @@ class FileDecoder:
         wanted = view(container, item, scale, size, region)
         return self._render(container, [wanted], self.scheme.reader(container).render)[0]
 
+    def graph_inputs(
+        self, data: Data, item: int = 0, function: str = "decode", name: str = "input"
+    ) -> dict[str, np.ndarray]:
+        """What the functions that `mscn export` writes take, to decode an item.
+
+        Args:
+          data: the file's bytes, or an opened `Container`.
+          item: which signal, from 0.
+          function: "decode", whose values `from_graph` makes a signal of; or "decode_grid", which
+            gives the signal, all of its planes that aren't exact one after the other, but doesn't
+            bring it within the file's error bound.
+          name: what error messages call the file.
+
+        Returns:
+          Arrays by the names of the function's arguments, see `mscn_tf.export.functions`.
+
+        Raises:
+          MscnError: as `decode`; or there is no such function, or nothing that it could decode.
+        """
+        if function not in ("decode", "decode_grid"):
+            raise MscnError(f"no function {function}; there are decode and decode_grid")
+        container = self._open(data, name)
+        if not container.coded(container.check_item(item)):
+            raise MscnError(f"{name}: item {item} is stored without loss; decode it here")
+        return self.scheme.graph_inputs(container, item, function == "decode_grid")
+
+    def from_graph(
+        self, values: np.ndarray, data: Data, item: int = 0, name: str = "input"
+    ) -> np.ndarray:
+        """The signal, as `decode` gives it, of what an exported ``decode`` made.
+
+        Tiles are put together, cross-faded where they overlap; values become what the codec decodes
+        to; planes that are stored without loss are added, and errors beyond the bound corrected.
+
+        Args:
+          values: float ``[tiles, .., C]``, of `graph_inputs`.
+          data: the file's bytes, or an opened `Container`.
+          item: which signal, from 0.
+          name: what error messages call the file.
+
+        Raises:
+          MscnError: as `decode`; or the values are not of this item.
+        """
+        container = self._open(data, name)
+        whole = view(container, item)
+        scheme = self.scheme
+        return self._render(
+            container, [whole], lambda views: [scheme.joined(container, v, values) for v in views]
+        )[0]
+
     def _render(self, container: Container, views: Sequence[View], render: Render) -> Signals:
         """What views show: planes of tiles, which ``render`` makes, beside exact ones."""
         coded = [view for view in views if container.coded(view.item)]
@@ -317,43 +367,7 @@ class FileDecoder:
         Raises:
           MscnError: not a `.mscn` file, or damaged.
         """
-        container = _parse(data, name)
-        sizes = container.sizes()
-        total = sum(sizes.values())
-        samples = sum(map(math.prod, container.shapes))
-        shown = container.items if limit is None else min(limit, container.items)
-        names: Sequence[str | None] = container.names or [None] * shown
-        tiles = np.diff(container.first_tiles[: shown + 1]).tolist()
-        return {
-            "version": VERSION if container.exact else 1,
-            "codec": container.bundle_id.hex(),
-            "modality": Modality.numbered(container.modality).name,
-            "tile_edge": container.tile_edge,
-            "tile_overlap": container.tile_overlap,
-            "blocks": len(container.blocks),
-            "tiles_per_block": container.tiles_per_block,
-            "bytes": {"total": total, **sizes},
-            "bits_per_pixel": 8 * total / samples,
-            "metadata": container.metadata,
-            "error_bound": container.error_bound,
-            "count": container.items,
-            "tiles": container.tiles,
-            "items": [
-                {
-                    "name": names[item],
-                    "size": list(shape[::-1]),
-                    "channels": container.channels[item],
-                    "quality": container.q16[item] / 16,
-                    "tiles": tiles[item],
-                    "exact": [
-                        plane
-                        for plane in range(len(container.planes(item)))
-                        if container.is_exact(item, plane)
-                    ],
-                }
-                for item, shape in enumerate(container.shapes[:shown])
-            ],
-        }
+        return described(_parse(data, name), limit)
 
 
 def _parse(data: Data, name: str, lazy: bool = False) -> Container:

@@ -135,12 +135,12 @@ class HeaderInput(Input):
 
     def metadata(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.text(MAX_METADATA_BYTES, "metadata"))
+            metadata = json.loads(self.text(MAX_METADATA_BYTES, "metadata"))
         except (ValueError, RecursionError) as error:
             raise self.damaged("metadata") from error
-        if not isinstance(found, dict):
+        if not isinstance(metadata, dict):
             raise self.damaged("metadata")
-        return found
+        return metadata
 
     def shape(self) -> tuple[int, ...]:
         return tuple(self.varint() for _ in range(self.axes))

@@ -112,8 +112,8 @@ class Nets:
 
     def __call__(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
         """Corrected predictions, float64 [n], and tables, int64 [n], of the places of a pass."""
-        found = [self._of_places(self._nets[visit.number], places) for places in visit.places()]
-        predictions, numbers = zip(*found)
+        parts = [self._of_places(self._nets[visit.number], places) for places in visit.places()]
+        predictions, numbers = zip(*parts)
         return np.concatenate(predictions), np.concatenate(numbers)
 
     def _of_places(self, net: _Net, places: Places) -> tuple[np.ndarray, np.ndarray]:
@@ -214,10 +214,10 @@ class Interpolation:
             predicted, index = self.nets(visit)
             steps = code(visit, predicted, index)
             # Of a damaged payload they may be of any size.
-            found = np.clip(
+            values = np.clip(
                 predicted + steps * 2.0**FRACTION, -2 * LARGEST_VALUE, 2 * LARGEST_VALUE
             )
-            grid.values[visit.rows, visit.columns] = found.reshape(visit.shape)
+            grid.values[visit.rows, visit.columns] = values.reshape(visit.shape)
             grid.steps[visit.rows, visit.columns] = np.abs(steps).reshape(visit.shape)
         return grid
 

@@ -61,8 +61,8 @@ class Field(NamedTuple):
     def values(self, grid: Grid) -> np.ndarray:
         """float32 [H, W, 1]: what a grid of this field stands for."""
         with np.errstate(over="ignore"):  # numbers of a damaged file may be of any size
-            found = float(self.first) + grid.values * (float(self.step) * 2.0**-FRACTION)
-            return found.astype(np.float32)[..., None]
+            values = float(self.first) + grid.values * (float(self.step) * 2.0**-FRACTION)
+            return values.astype(np.float32)[..., None]
 
 
 @register
@@ -77,7 +77,6 @@ class Interpolations(Scheme):
 
     name = "interpolation"
     keeps_bounds = True
-    bounded_steps = True
     any_values = True
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"

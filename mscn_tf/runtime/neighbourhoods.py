@@ -78,14 +78,14 @@ INPUTS = NEIGHBOURS + SEEN + 2
 
 def _thresholds() -> np.ndarray:
     """float64: the smallest spread of each 32nd of an octave, found in whole numbers."""
-    found = []
+    thresholds = []
     for part in range(OCTAVE * 40):
         power = 1 << (part + OCTAVE * (FRACTION - 2))  # (2^(part / 32) * smallest)^32
         spread = int(2.0 ** (part / OCTAVE + FRACTION - 2)) - 1
         while spread**OCTAVE < power:
             spread += 1
-        found.append(spread)
-    return np.array(found, np.float64)
+        thresholds.append(spread)
+    return np.array(thresholds, np.float64)
 
 
 _THRESHOLDS = _thresholds()

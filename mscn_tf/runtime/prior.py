@@ -15,12 +15,19 @@ import numpy as np
 
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.quality import LEVELS, check_sixteenths
+from mscn_tf.runtime.quantiser import (
+    DEAD_ZONE,
+    around,
+    between,
+    dead_zones,
+    round_dead_zone,
+    scale_index,
+    whole_between,
+)
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 
-FRACTION = 14  # fractional bits of a scale index before rounding
 _EXACT = 2**53  # integers below are exact in float64
-DEAD_ZONE = 0.2  # of the rounding that a symbol's own dead zone is found from
 
 
 class Prior:
@@ -48,7 +55,8 @@ class Prior:
         self.tables = Tables(arrays)
         ranks = {"band": 1, "base": 2, "context": 2, "magnitude": 1}
         given = {name: checked_array(arrays, name, rank) for name, rank in ranks.items()}
-        self._log_step = given["log_step"] = checked_array(arrays, "log_step", 2, "f")
+        given["log_step"] = checked_array(arrays, "log_step", 2, "f")
+        self._log_step = given["log_step"].astype(np.float64)
         band, context, magnitude = given["band"], given["context"], given["magnitude"]
         self.coefficients = len(band)
         self._check(given)
@@ -58,7 +66,7 @@ class Prior:
         groups = self.tables.count * np.searchsorted(edges, np.arange(self.coefficients), "right")
         self._first_group = groups.astype(np.min_scalar_type(groups[-1] + self.tables.count))
         # What a zero adds goes into `base`, so that only non-zero symbols cost work.
-        self._base = given["base"]
+        self._base = given["base"].astype(np.float64)
         self._zeros = magnitude[0] * context.sum(axis=1)
         self._magnitude = (magnitude - magnitude[0]).astype(np.float64)
         self._context = np.ascontiguousarray(context.T, np.float64)  # [from, to]
@@ -82,25 +90,24 @@ class Prior:
         if reach >= _EXACT / 2:
             raise MscnError("prior: context or base is too large to be added exactly")
 
-    def _interpolated(self, table: np.ndarray, q16: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """16 times `table` [10, M] between its levels, for each different quality; and which."""
+    def _rows(self, q16: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Of each different quality the rows below and above, and sixteenths between; and which."""
         q16 = np.asarray(q16, np.int64)
-        if q16.size and not (q16.min() >= LOWEST and q16.max() <= HIGHEST):
-            raise MscnError(f"quality must be 1 to {LEVELS}")
+        check_sixteenths(q16)
         unique, which = np.unique(q16, return_inverse=True)
-        lower, part = unique // 16 - 1, unique[:, None] % 16
-        upper = np.minimum(lower + 1, LEVELS - 1)
-        return table[lower] * (16 - part) + table[upper] * part, which.reshape(-1)
+        lower, upper, part = around(np, unique)
+        return (lower, upper, part[:, None]), which.reshape(-1)
 
     def steps(self, q16: np.ndarray) -> np.ndarray:
         """float64 [N, M]: quantiser steps at qualities `q16 / 16`, q16 integers [N]."""
-        log_step, which = self._interpolated(self._log_step, q16)
-        return np.exp(log_step / 16)[which]
+        (lower, upper, part), which = self._rows(q16)
+        return np.exp(between(self._log_step[lower], self._log_step[upper], part))[which]
 
     def _start(self, q16: np.ndarray) -> np.ndarray:
         """float64 [N, M]: scale indices in fixed point where all earlier symbols are zero."""
-        base, which = self._interpolated(self._base, q16)
-        return (base // 16 + self._zeros).astype(np.float64)[which]
+        (lower, upper, part), which = self._rows(q16)
+        base = whole_between(np, self._base[lower], self._base[upper], part)
+        return (base + self._zeros)[which]
 
     def activity(self, q16: int) -> np.ndarray:
         """float64 [M]: roughly the chance that a symbol isn't zero at quality `q16 / 16`.
@@ -126,8 +133,7 @@ class Prior:
         index[:, later:] += magnitude @ self._context[start + active, later:]
 
     def _rounded(self, index: np.ndarray) -> np.ndarray:
-        rounded = np.floor((index + 2.0 ** (FRACTION - 1)) * 2.0**-FRACTION)
-        return np.clip(rounded, 0, self.tables.count - 1).astype(np.uint16)
+        return scale_index(np, index, self.tables.count).astype(np.uint16)
 
     def indices(self, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """uint16 [N, M]: scale index of every coefficient.
@@ -171,12 +177,12 @@ class Prior:
         scaled = codes / self.steps(q16)
         if not np.isfinite(scaled).all():
             raise MscnError("a code is not finite")
-        size = np.minimum(np.abs(scaled), LARGEST_SYMBOL)
-        symbols = np.copysign(np.floor(size + 0.5 - DEAD_ZONE), scaled).astype(np.int32)
-        dead_zone = np.clip(0.5 * rate_weight * self.tables.one_over_zero, 0.0, 0.45)
+        scaled = np.clip(scaled, -LARGEST_SYMBOL, LARGEST_SYMBOL)
+        symbols = round_dead_zone(np, scaled, DEAD_ZONE).astype(np.int32)
+        dead_zone = dead_zones(np, self.tables.one_over_zero, rate_weight)
         for _ in range(passes):
             zone = dead_zone[self.indices(symbols, q16)]
-            symbols = np.copysign(np.floor(size + 0.5 - zone), scaled).astype(np.int32)
+            symbols = round_dead_zone(np, scaled, zone).astype(np.int32)
         return symbols
 
     def encode(self, symbols: np.ndarray, q16: np.ndarray) -> bytes:

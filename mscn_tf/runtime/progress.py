@@ -22,11 +22,11 @@ class _Watched(Sequence[bytes]):
         return len(self._blocks)
 
     def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # nobody asks for slices
-        found = self._blocks[index]
+        block = self._blocks[index]
         if index not in self._taken:
             self._taken.add(index)
             self._bar.update()
-        return found
+        return block
 
 
 @contextlib.contextmanager

@@ -28,11 +28,10 @@ from mscn_tf.runtime.pyramid_scales import (
     of_pass,
 )
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
-from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.quality import LEVELS, check_sixteenths
+from mscn_tf.runtime.quantiser import around, between, scale_index, whole_between
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
-
-FRACTION = 14  # fractional bits of the coarse part's scale index
 
 Place = tuple[slice, slice]  # rows and columns of a pass
 # Evidence on the signs of those coefficients of a pass whose rows and columns are given.
@@ -78,7 +77,7 @@ class PyramidPrior:
         self.tables = Tables(arrays)
         self._scales = Scales(arrays, self.tables.count)
         self.levels, self.channels = self._scales.levels, self._scales.bands // 3
-        self._coarse = checked_array(arrays, "coarse", 2)
+        self._coarse = checked_array(arrays, "coarse", 2).astype(np.float64)
         self._log_step = checked_array(arrays, "log_step", 1, "f")
         if self._coarse.shape != (LEVELS, self.channels) or len(self._log_step) != LEVELS:
             raise MscnError("prior: ten steps, and scales of the coarse part for them, are needed")
@@ -89,11 +88,11 @@ class PyramidPrior:
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
-        return float(np.exp(_interpolated(self._log_step, q16) / 16))
+        return float(np.exp(between(*_rows(self._log_step, q16))))
 
     def _coarse_index(self, q16: int) -> np.ndarray:
-        fixed = _interpolated(self._coarse, q16) // 16
-        return np.clip((fixed + 2 ** (FRACTION - 1)) >> FRACTION, 0, self.tables.count - 1)
+        fixed = whole_between(np, *_rows(self._coarse, q16))
+        return scale_index(np, fixed, self.tables.count).astype(np.int64)
 
     def _walk(self, height: int, width: int, q16: int, visit: Visit, skip: int = 0) -> None:
         """Goes over all details in coding order.
@@ -123,14 +122,14 @@ class PyramidPrior:
     def indices(self, symbols: Pyramid, height: int, width: int, q16: int) -> list[np.ndarray]:
         """Scale indices of all details, as in `Coded`, of symbols that are known."""
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
         def visit(level: int, band: int, place: Place, index: np.ndarray, _: object) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             return flat[level][band][place]
 
         self._walk(height, width, q16, visit)
-        return [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
+        return [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
 
     def prospects(
         self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
@@ -148,13 +147,13 @@ class PyramidPrior:
         flat, asked = (
             [d.reshape(-1, *d.shape[2:]) for d in pyramid.details] for pyramid in (symbols, wanted)
         )
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
         costs = [np.zeros((*d.shape, SIZES), np.float32) for d in flat]
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
         ) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             signs = asked[level][band][place]
             places = _nonzero(signs)
             if self.signs and evidence and len(places[0]):
@@ -164,7 +163,7 @@ class PyramidPrior:
 
         self._walk(height, width, q16, visit)
         return (
-            [f.reshape(d.shape) for f, d in zip(found, symbols.details)],
+            [f.reshape(d.shape) for f, d in zip(indices, symbols.details)],
             [c.reshape(*d.shape, SIZES) for c, d in zip(costs, symbols.details)],
         )
 
@@ -183,13 +182,13 @@ class PyramidPrior:
         if self.signs is None:
             raise MscnError("prior: it has no model of signs to measure")
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
-        found = [np.zeros(d.shape, np.uint16) for d in flat]
+        indices = [np.zeros(d.shape, np.uint16) for d in flat]
         sums, negative = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
         ) -> np.ndarray:
-            found[level][band][place] = index
+            indices[level][band][place] = index
             known = flat[level][band][place]
             places = _nonzero(known)
             if evidence and len(places[0]):
@@ -200,7 +199,7 @@ class PyramidPrior:
         self._walk(height, width, q16, visit)
         total = np.concatenate(sums)
         right = np.concatenate(negative) == (total < 0)
-        indices = [f.reshape(d.shape) for f, d in zip(found, symbols.details)]
+        indices = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
         return indices, self.signs.table(total), right
 
     def bits(self, coded: Coded, height: int, width: int, q16: int) -> float:
@@ -311,12 +310,11 @@ def _nonzero(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.divmod(np.flatnonzero(symbols), symbols.shape[1])
 
 
-def _interpolated(table: np.ndarray, q16: int) -> np.ndarray:
-    """16 times `table` [10, ...] between its quality levels."""
-    if not LOWEST <= q16 <= HIGHEST:
-        raise MscnError(f"quality {q16 / 16:g} is not 1 to {LEVELS}")
-    low, share = q16 // 16 - 1, q16 % 16
-    return table[low] * (16 - share) + table[min(low + 1, LEVELS - 1)] * share
+def _rows(table: np.ndarray, q16: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows of `table` [10, ...] below and above a quality, and the sixteenths between them."""
+    check_sixteenths(q16)
+    lower, upper, part = around(np, q16)
+    return table[lower], table[upper], part
 
 
 def _differences(coarse: np.ndarray) -> np.ndarray:

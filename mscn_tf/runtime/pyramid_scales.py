@@ -383,5 +383,5 @@ def _beside(start: int, other: int, reach: int) -> tuple[tuple[int, int], list[i
       the first one, in rows of the other pass from the number of the place's row in its own, and
       how many; and their distances in rows of the level.
     """
-    found = [y for y in range(-reach, reach + 1) if (start + y - other) % 2 == 0]
-    return ((start + found[0] - other) // 2, len(found)), found
+    distances = [y for y in range(-reach, reach + 1) if (start + y - other) % 2 == 0]
+    return ((start + distances[0] - other) // 2, len(distances)), distances

@@ -80,12 +80,12 @@ class Pyramids(Scheme):
             for row, column in self.places(shape)
         ]
         # One after the other, so that they need not all be there at a time.
-        found = []
-        for own, tile in itertools.zip_longest(symbols, tiles):
-            if tile is None or own is None:
+        payloads = []
+        for pyramid, tile in itertools.zip_longest(symbols, tiles):
+            if tile is None or pyramid is None:
                 raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
-            found.append(self.prior.encode(own, *tile))
-        return found
+            payloads.append(self.prior.encode(pyramid, *tile))
+        return payloads
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
@@ -192,11 +192,11 @@ class _Reader:
     def symbols(self, item: int) -> list[Pyramid]:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
         places = self._pyramids.places(self._container.shapes[item])
-        found = []
+        pyramids = []
         for plane in self._container.coded(item):
             tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
-            found += [tiles.tile(row, column).symbols for row, column in places]
-        return found
+            pyramids += [tiles.tile(row, column).symbols for row, column in places]
+        return pyramids
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """uint8 ``[H, W, C]`` for each view, of those planes that have tiles."""

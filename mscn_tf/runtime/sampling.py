@@ -42,7 +42,7 @@ def cubic(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
 def means(values: np.ndarray, out: int, axis: int) -> np.ndarray:
     """Means over ``out`` equal parts of an axis, samples on an edge counting in part."""
     values = np.moveaxis(values, axis, 0)
-    count, found = len(values), np.empty((out, *values.shape[1:]))
+    count, parts = len(values), np.empty((out, *values.shape[1:]))
     few = max(1, _TOGETHER * out // values.size)
     for first in range(0, out, few):
         last = min(first + few, out)
@@ -52,8 +52,8 @@ def means(values: np.ndarray, out: int, axis: int) -> np.ndarray:
         edges = np.arange(first, last + 1) * count / out - low
         whole = np.minimum(edges.astype(np.int64), len(part) - 1)
         share = (edges - whole).reshape([-1] + [1] * (values.ndim - 1))
-        found[first:last] = np.diff(sums[whole] + share * part[whole], axis=0) / (count / out)
-    return np.moveaxis(found, 0, axis)
+        parts[first:last] = np.diff(sums[whole] + share * part[whole], axis=0) / (count / out)
+    return np.moveaxis(parts, 0, axis)
 
 
 def resized(
@@ -70,18 +70,18 @@ def resized(
       extent: samples of the part along each axis.
       shape: samples of the result along each axis.
     """
-    found = values
+    part = values
     with np.errstate(over="ignore", invalid="ignore"):  # numbers of a strange file may be any
         for axis, (first, count, out) in enumerate(zip(start, extent, shape)):
             margin = _REACH if out > count else 0
             low, high = max(first - margin, 0), min(first + count + margin, values.shape[axis])
-            found = found[(slice(None),) * axis + (slice(low, high),)]
+            part = part[(slice(None),) * axis + (slice(low, high),)]
             if out < count:
-                found = means(found, out, axis)
+                part = means(part, out, axis)
             elif out > count:
                 positions = first - low + (np.arange(out) + 0.5) * (count / out) - 0.5
-                found = cubic(found.astype(np.float64), positions, axis)
-        return found if found.dtype == values.dtype else _typed(found, values.dtype)
+                part = cubic(part.astype(np.float64), positions, axis)
+        return part if part.dtype == values.dtype else _typed(part, values.dtype)
 
 
 def _typed(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

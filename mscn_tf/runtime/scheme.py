@@ -65,8 +65,8 @@ class Scheme(ABC):
       aliases: what older manifests and configurations call it.
       tiles_per_block: of files whose encoder doesn't choose.
       lowest_effort: that an encoder can be asked for.
-      keeps_bounds: whether files can have an error bound; then there is `residual`, or
-      bounded_steps: whether what encodes keeps it by itself, as `codec.encoding.BoundedEncoding`.
+      keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
+        keeps.
       any_values: whether signals of any unit and range suit it.
       encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
       trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
@@ -88,7 +88,6 @@ class Scheme(ABC):
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
-    bounded_steps: ClassVar[bool] = False
     any_values: ClassVar[bool] = False
     encoder: ClassVar[str]
     trainer: ClassVar[str | None] = None
@@ -138,13 +137,26 @@ class Scheme(ABC):
         """
         self.warm_up()
 
-    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
-        """What brings decoded values ``[.., C]`` within a bound, as the reader applies it.
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        """What the exported float function takes that decodes an item.
+
+        Args:
+          container: of the file.
+          item: that has a plane at least that isn't exact.
+          whole: of ``decode_grid``, not of ``decode``.
 
         Raises:
-          MscnError: the bound is too small for them.
+          MscnError: there is no such function.
         """
-        raise NotImplementedError(f"{self.name} keeps no bounds")
+        raise MscnError(f"bundle {self.bundle.name}: codecs of kind {self.name} have no graph")
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        """A whole signal ``[.., C]`` of what ``decode`` gave, as `Reader.render` would make it.
+
+        Raises:
+          MscnError: the values are none of it.
+        """
+        raise MscnError(f"bundle {self.bundle.name}: codecs of kind {self.name} have no graph")
 
     def samples(self, container: Container, view: View) -> int:
         """Samples of tiles that are made on the way to a view: what a decoding costs."""

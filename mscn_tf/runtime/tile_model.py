@@ -64,11 +64,11 @@ def _check_model(manifest: Manifest, model: Mapping[str, Any]) -> None:
         for name, most in _NETWORK.items()
         if network.get(name) is not None
     }
-    own = {"channels": manifest.channels, "code_size": manifest.code_size}
+    wanted = {"channels": manifest.channels, "code_size": manifest.code_size}
     if not modality.sphere:
-        own.update(edge=manifest.tile_edge, axes=modality.axes)
+        wanted.update(edge=manifest.tile_edge, axes=modality.axes)
         sizes.setdefault("axes", 2)
-    for name, value in own.items():
+    for name, value in wanted.items():
         if sizes.get(name) != value:
             raise MscnError(f"the network's {name} is {sizes.get(name)}, the codec's {value}")
     frequencies = max(sizes.get(name, 1) for name in _NETWORK if name.endswith("frequencies"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,94 +15,29 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.decoder import Decoder
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.grids import coordinates_at, sphere_grid
+from mscn_tf.runtime.grids import axis_names, centres, sphere_grid
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.occupancy import Occupancy
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
+from mscn_tf.runtime.tile_axes import Axis, box_axis, sphere_axis
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 
 # A run of the decoder makes so many points of a tile at most, and of all tiles together: what
 # bounds the memory. On the sphere every point has some hundred functions of its own.
 _BOX_POINTS, _SPHERE_POINTS = 2**16, 2**12
-_STRIP_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
+SIDES = {"slices": "depth", "rows": "height", "cols": "width"}  # of graphs, by axis
+_CHUNK_SAMPLES = 2**16  # of a sound, whose places in tiles are known at once
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Output positions along one axis, cut into pieces that lie within one tile.
-
-    Attributes:
-      tile: int64 [P], tile of each piece.
-      start, stop: int64 [P], output positions [start, stop) of each piece.
-      coordinates: float64 [P, n], within the tile, -1 to 1, or on the sphere radians; short pieces
-        repeat their last.
-      share: float64 [P, n], what a tile counts where it overlaps with others, or None.
-    """
-
-    tile: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    coordinates: np.ndarray
-    share: np.ndarray | None = None
-
-
-def _positions(start: int, extent: int, out: int) -> np.ndarray:
-    """Centres of `out` equal parts of the source samples [start, start + extent)."""
-    return start + (np.arange(out) + 0.5) * (extent / out)
-
-
-def _pieces(first: np.ndarray, last: np.ndarray, piece: int) -> tuple[np.ndarray, ...]:
-    """Cuts output ranges [first, last): which range, start and stop of each piece."""
-    counts = -(-(last - first) // piece)
-    owner = np.repeat(np.arange(len(first)), counts)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = first[owner] + piece * within
-    return owner, start, np.minimum(start + piece, last[owner])
-
-
-@lru_cache(maxsize=8)
-def _box_axis(
-    start: int, extent: int, out: int, edge: int, overlap: int, tiles: int, piece: int
-) -> _Axis:
-    """An axis of a signal of so many tiles."""
-    source, stride = _positions(start, extent, out), edge - overlap
-    # Rounding must not carry the last centre out of the region.
-    last_tile = min((start + extent - 1) // stride, tiles - 1)
-    tile = np.arange(max(start - overlap, 0) // stride, last_tile + 1)
-    first = np.searchsorted(source, tile * stride)
-    last = np.searchsorted(source, tile * stride + edge)
-    last[-1] = out
-    kept = last > first
-    tile, first, last = tile[kept], first[kept], last[kept]
-    owner, begin, end = _pieces(first, last, piece)
-    tile = tile[owner]
-    at = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
-    within = source[at] - (tile * stride)[:, None]
-    share = None
-    if overlap:  # from one tile to the next in a straight line
-        rise = np.where(tile[:, None] > 0, np.clip(within / overlap, 0, 1), 1.0)
-        fall = np.clip((within - stride) / overlap, 0, 1)
-        share = rise * np.where(tile[:, None] < tiles - 1, 1 - fall, 1.0)
-    return _Axis(tile, begin, end, 2 * within / edge - 1, share)
-
-
-def _sphere_axis(known: np.ndarray, start: int, extent: int, out: int, piece: int) -> _Axis:
-    """An axis of a field on the sphere, whose samples have known coordinates."""
-    coordinates = coordinates_at(known, _positions(start, extent, out))
-    _, begin, end = _pieces(np.array([0]), np.array([out]), piece)
-    at = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
-    return _Axis(np.zeros(len(begin), np.int64), begin, end, coordinates[at])
-
-
-def _strips(view: View) -> list[View]:
+def _chunks(view: View) -> list[View]:
     """Parts of a view one after the other, where it has one axis and the original size."""
     if len(view.shape) > 1 or view.shape != view.extent:
         return [view]
     (start,), (extent,) = view.start, view.extent
-    sides = [min(_STRIP_SAMPLES, extent - at) for at in range(0, extent, _STRIP_SAMPLES)]
-    starts = range(start, start + extent, _STRIP_SAMPLES)
+    sides = [min(_CHUNK_SAMPLES, extent - at) for at in range(0, extent, _CHUNK_SAMPLES)]
+    starts = range(start, start + extent, _CHUNK_SAMPLES)
     return [replace(view, start=(s,), extent=(n,), shape=(n,)) for s, n in zip(starts, sides)]
 
 
@@ -177,8 +112,11 @@ class Tiles(Scheme):
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
 
-    def residual(self, original: np.ndarray, decoded: np.ndarray, bound: float) -> bytes:
-        return residuals.encode(self.prior.tables, original, decoded, bound)
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        return self.reader(container).graph_inputs(item, whole)
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        return self.reader(container).joined(view, values)
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By element where an item is one tile; else by tile, of three axes summed over the first.
@@ -227,6 +165,69 @@ class _Reader:
         joined = np.concatenate([self.block(block)[0] for block in range(first, last + 1)])
         return joined[tiles.start - first * size :][: len(tiles)]
 
+    def graph_inputs(self, item: int, whole: bool) -> dict[str, np.ndarray]:
+        """As `Scheme.graph_inputs`."""
+        container, shape = self._container, self._container.shapes[item]
+        names, symbols = axis_names(len(shape)), self.symbols(item)
+        known = None
+        if self._tiles.sphere:
+            known = sphere_grid(shape, container.metadata, container.source)
+        if whole:
+            tiles = grid(shape, container.tile_edge, container.tile_overlap)
+            symbols = symbols.reshape(-1, *tiles, symbols.shape[-1])
+            region = (
+                _degrees(known, container.source)
+                if known
+                else [*np.zeros(len(shape)), *shape[::-1]]
+            )
+            sides = {SIDES[name]: np.array(side, np.int32) for name, side in zip(names, shape)}
+            coordinates = {**sides, "region": np.array(region, np.float32)}
+        else:
+            axes = known or [centres(container.tile_edge)] * len(names)
+            coordinates = {
+                name: np.tile(axis.astype(np.float32), [len(symbols), 1])
+                for name, axis in zip(names, axes)
+            }
+        quality = np.full(len(symbols), container.q16[item] / 16, np.float32)
+        return {"symbols": symbols, **coordinates, "quality": quality}
+
+    def joined(self, view: View, values: np.ndarray) -> np.ndarray:
+        """As `Scheme.joined`."""
+        container, shape = self._container, view.extent
+        edge, overlap = container.tile_edge, container.tile_overlap
+        coded = container.coded(view.item)
+        tiles = [1] * len(shape) if self._tiles.sphere else grid(shape, edge, overlap)
+        ends = shape if self._tiles.sphere else [edge] * len(shape)
+        if values.shape[:-1] != (len(coded) * math.prod(tiles), *ends):
+            raise MscnError(
+                f"{container.source}: values of shape {values.shape} are not those of "
+                f"{math.prod(tiles)} tiles of {'x'.join(map(str, ends))} samples"
+            )
+        if self._tiles.sphere:
+            return self._finished(view, list(values.astype(np.float64)))
+        axes = [box_axis(0, n, n, edge, overlap, count, edge) for n, count in zip(shape, tiles)]
+        planes = values.astype(np.float64).reshape(len(coded), -1, *values.shape[1:])
+        sums = np.zeros((len(coded), *shape, values.shape[-1]))
+        for number, place in enumerate(np.ndindex(*tiles)):
+            spans = [slice(axis.start[i], axis.stop[i]) for axis, i in zip(axes, place)]
+            inside = tuple(slice(span.stop - span.start) for span in spans)
+            part = planes[:, number][(slice(None), *inside)]
+            for along, (axis, i) in enumerate(zip(axes, place)):
+                if axis.share is not None:
+                    share = axis.share[i, : part.shape[1 + along]]
+                    part = part * share.reshape([-1] + [1] * (part.ndim - 2 - along))
+            sums[(slice(None), *spans)] += part
+        return self._finished(view, list(sums))
+
+    def _finished(self, view: View, planes: list[np.ndarray]) -> np.ndarray:
+        """A signal of values ``[.., C]`` of its planes that have tiles."""
+        container = self._container
+        if Modality.named(self._tiles.bundle.manifest.modality).pixels:
+            channels = [container.planes(view.item)[p] for p in container.coded(view.item)]
+            planes = [to_bytes(*pair) for pair in zip(planes, channels)]
+            return self._corrected(view, np.concatenate(planes, axis=-1))
+        return self._corrected(view, self._tiles.values.restore(planes[0]))
+
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """For each view ``[.., C]``: uint8 pictures, or signals of the codec's type.
 
@@ -247,16 +248,16 @@ class _Reader:
         return [self._corrected(*pair) for pair in zip(views, self._numbers(views))]
 
     def _numbers(self, views: Sequence[View]) -> list[np.ndarray]:
-        """For each view ``[.., C]``, in the codec's type; those of long sounds in strips."""
-        if all(math.prod(view.shape) <= _STRIP_SAMPLES for view in views):
+        """For each view ``[.., C]``, in the codec's type; those of long sounds in chunks."""
+        if all(math.prod(view.shape) <= _CHUNK_SAMPLES for view in views):
             return self._restored(views)
         channels, dtype = self._container.code_channels, self._tiles.values.dtype
         outputs = [np.empty((*v.shape, channels), dtype) for v in views]
         for view, output in zip(views, outputs):
             at = 0
-            for strip in _strips(view):
-                output[at : at + strip.shape[0]] = self._restored([strip])[0]
-                at += strip.shape[0]
+            for chunk in _chunks(view):
+                output[at : at + chunk.shape[0]] = self._restored([chunk])[0]
+                at += chunk.shape[0]
         return outputs
 
     def _restored(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -300,12 +301,12 @@ class _Reader:
         tables = [_Table(axis) for axis in zip(*axes)]
         # A job is a tile, a view, and one piece of each axis: [jobs, 2 + axes].
         jobs = []
-        for number, (view, own) in enumerate(zip(views, axes)):
-            counts = [len(axis.tile) for axis in own]
+        for number, (view, cuts) in enumerate(zip(views, axes)):
+            counts = [len(axis.tile) for axis in cuts]
             pieces = np.indices(counts).reshape(len(counts), -1)
             tile = np.zeros(pieces.shape[1], np.int64)
             across = grid(container.shapes[view.item], container.tile_edge, container.tile_overlap)
-            for axis, count, piece in zip(own, across, pieces):
+            for axis, count, piece in zip(cuts, across, pieces):
                 tile = tile * count + axis.tile[piece]
             tile += container.tiles_of(view.item, view.plane).start
             offset = [[table.first[number]] for table in tables]
@@ -332,21 +333,37 @@ class _Reader:
                             one = one * share.reshape([-1] + [1] * (one.ndim - 1 - along))
                     store(number, place, one)
 
-    def _axes(self, view: View, piece: int) -> list[_Axis]:
+    def _axes(self, view: View, piece: int) -> list[Axis]:
         container, shape = self._container, self._container.shapes[view.item]
         spans = zip(view.start, view.extent, view.shape)
         if self._tiles.sphere:
             known = sphere_grid(shape, container.metadata, container.source)
-            return [_sphere_axis(k, *span, piece) for k, span in zip(known, spans)]
+            return [sphere_axis(k, *span, piece) for k, span in zip(known, spans)]
         edge, overlap = container.tile_edge, container.tile_overlap
         across = grid(shape, edge, overlap)
-        return [_box_axis(*span, edge, overlap, tiles, piece) for span, tiles in zip(spans, across)]
+        return [box_axis(*span, edge, overlap, tiles, piece) for span, tiles in zip(spans, across)]
+
+
+def _degrees(known: Sequence[np.ndarray], source: str) -> list[float]:
+    """West, north, width and height of a regular grid of latitudes and longitudes, radians.
+
+    Raises:
+      MscnError: it isn't regular.
+    """
+    starts, extents = [], []
+    for axis in map(np.degrees, known):
+        step = (axis[-1] - axis[0]) / max(len(axis) - 1, 1)
+        if np.abs(np.diff(axis) - step).max(initial=0.0) > 1e-3 * abs(step) or len(axis) < 2:
+            raise MscnError(f"{source}: its grid isn't regular; decode takes its coordinates")
+        starts.append(axis[0] - step / 2)
+        extents.append(step * len(axis))
+    return [starts[1], starts[0], extents[1], -extents[0]]
 
 
 class _Table:
     """Pieces of several axes in one table, padded to the longest."""
 
-    def __init__(self, axes: Sequence[_Axis]):
+    def __init__(self, axes: Sequence[Axis]):
         self.first = list(itertools.accumulate((len(axis.tile) for axis in axes), initial=0))
         self.width = max(axis.coordinates.shape[1] for axis in axes)
         self.coordinates = self._joined([axis.coordinates for axis in axes])

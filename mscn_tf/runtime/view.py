@@ -43,8 +43,8 @@ def join_planes(
 ) -> list[np.ndarray]:
     """What `of_planes` shows, ``[.., C]`` each, put together: an array for each of the views."""
     rest = iter(outputs)
-    found = [[next(rest) for _ in container.coded(v.item)] for v in views]
-    return [part[0] if len(part) == 1 else np.concatenate(part, axis=-1) for part in found]
+    parts = [[next(rest) for _ in container.coded(v.item)] for v in views]
+    return [part[0] if len(part) == 1 else np.concatenate(part, axis=-1) for part in parts]
 
 
 def view(

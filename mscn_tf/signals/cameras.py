@@ -69,8 +69,8 @@ class Camera:
         x, y = (a.ravel() for a in np.meshgrid(across, down))
         wanted = self._on_plane(x, y)
         with np.errstate(all="ignore"):
-            found, (xx, xy, yy) = distort(*undistort(*wanted, self.distortion), self.distortion)
-            error = np.abs(np.subtract(found, wanted)).max() * max(self.focal)
+            again, (xx, xy, yy) = distort(*undistort(*wanted, self.distortion), self.distortion)
+            error = np.abs(np.subtract(again, wanted)).max() * max(self.focal)
             upright = (xx > 0).all() and (xx * yy > xy**2).all()
         return bool(error < _CLOSE and upright)
 
@@ -111,8 +111,8 @@ def undistort(
     if not any(distortion):
         return wanted
     for _ in range(_NEWTON_STEPS):
-        found, (xx, xy, yy) = distort(x, y, distortion)
-        right, down = found[0] - wanted[0], found[1] - wanted[1]
+        moved, (xx, xy, yy) = distort(x, y, distortion)
+        right, down = moved[0] - wanted[0], moved[1] - wanted[1]
         # Where the lens folds the plane there is no way on; `can_be_undone` tells.
         area = np.where(np.abs(xx * yy - xy**2) < 1e-9, np.inf, xx * yy - xy**2)
         x, y = x - (yy * right - xy * down) / area, y - (xx * down - xy * right) / area

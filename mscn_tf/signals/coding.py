@@ -10,10 +10,8 @@ from typing import Any, Optional
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.signals.units import to_kelvins
+from mscn_tf.signals.units import HIGHEST, KELVIN, LOWEST, to_kelvins
 
-# Limits of the temperatures (kelvins) that COIN++ scales ERA5 by, for its PSNR.
-LOWEST, HIGHEST = 202.66, 320.93
 _ROOM = HIGHEST - LOWEST  # that temperatures may be beyond them
 _SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded, as float32
 _STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
@@ -85,6 +83,11 @@ class Coding:
         return (self.scale, self.offset) == to_kelvins(self.units) and not self.raw
 
     @property
+    def unit(self) -> str:
+        """The unit of figures: none of pure numbers, and kelvins where the file says none."""
+        return "" if self.units == "1" else self.units or KELVIN
+
+    @property
     def whole(self) -> bool:
         """Whether whole numbers are stored."""
         return np.dtype(self.dtype).kind in "iu"
@@ -111,17 +114,17 @@ class Coding:
             return raw
         values = self.values(known)
         low, high = (float(values.min()), float(values.max())) if known.size else (0.0, 0.0)
-        kelvins = to_kelvins(self.units)
-        if kelvins and known.size:
-            limits = (kelvins[0] * limit + kelvins[1] for limit in (low, high))
+        scaling = to_kelvins(self.units)
+        if scaling and known.size:
+            limits = (scaling[0] * limit + scaling[1] for limit in (low, high))
             if not all(LOWEST - _ROOM <= limit <= HIGHEST + _ROOM for limit in limits):
-                kelvins = None
-        if kelvins is None:
+                scaling = None
+        if scaling is None:
             scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
-            kelvins = (scale, LOWEST - scale * low)
-        fitted = replace(self, scale=kelvins[0], offset=kelvins[1])
-        found = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
-        return replace(fitted, rounding=float(found.max(initial=0.0)))
+            scaling = (scale, LOWEST - scale * low)
+        fitted = replace(self, scale=scaling[0], offset=scaling[1])
+        errors = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
+        return replace(fitted, rounding=float(errors.max(initial=0.0)))
 
     def values(self, stored: np.ndarray) -> np.ndarray:
         """float64 in ``units``."""

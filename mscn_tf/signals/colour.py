@@ -120,8 +120,8 @@ def _changes_little(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     levels = np.linspace(0, 255, 18).astype(np.uint8)
     cube = np.stack(np.meshgrid(*[levels] * len(mode)), -1).reshape(1, -1, len(mode))
     sample = Image.fromarray(cube[..., 0] if mode == "L" else cube)
-    found = np.asarray(ImageCms.applyTransform(sample, transform)).astype(int)
-    return bool(np.abs(found - cube).max() <= _SAME)
+    converted = np.asarray(ImageCms.applyTransform(sample, transform)).astype(int)
+    return bool(np.abs(converted - cube).max() <= _SAME)
 
 
 def _described(xy: tuple[float, ...], gamma: Optional[float], name: str) -> Profile:

@@ -39,8 +39,8 @@ def load_pictures(
     Raises:
       MscnError: nothing matches, or a file is no picture that is read, or smaller than one tile.
     """
-    found = (glob.glob(part, recursive=True) for part in pattern.split(","))
-    paths = sorted({Path(name) for names in found for name in names})
+    matches = (glob.glob(part, recursive=True) for part in pattern.split(","))
+    paths = sorted({Path(name) for names in matches for name in names})
     if not paths:
         raise MscnError(
             f"{pattern}: no picture matches; set config.data.train and config.data.validation"

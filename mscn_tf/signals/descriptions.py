@@ -112,12 +112,12 @@ class Frame:
 
     def _check_lens(self) -> None:
         model = self.words.get("camera_model") or "OPENCV"
-        found = [word for word in _OTHER_LENSES if self.words.get(word)]
+        words = [word for word in _OTHER_LENSES if self.words.get(word)]
         if str(model).upper() not in _PERSPECTIVE:
-            found = [f"camera_model {_short(model)}"]
-        if found:
+            words = [f"camera_model {_short(model)}"]
+        if words:
             raise self._error(
-                f"{found[0]}: not a perspective camera; undistort the pictures (colmap "
+                f"{words[0]}: not a perspective camera; undistort the pictures (colmap "
                 "image_undistorter) and describe those"
             )
 
@@ -221,9 +221,9 @@ def with_pictures(
     Raises:
       MscnError: they are fewer than that.
     """
-    found = [(frame, frame.picture()) for frame in frames]
-    kept = [(frame, file) for frame, file in found if file is not None]
-    missing = [frame.name for frame, file in found if file is None]
+    pairs = [(frame, frame.picture()) for frame in frames]
+    kept = [(frame, file) for frame, file in pairs if file is not None]
+    missing = [frame.name for frame, file in pairs if file is None]
     source = frames[0].source
     if len(kept) < fewest:
         lacking = f"; there is no {source.parent / missing[0]}" if missing else ""

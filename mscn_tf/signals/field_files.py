@@ -27,7 +27,7 @@ def check(told: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> None:
     for axis, name in enumerate(NAMES):
         if name in told:
             numbers(told[name], shapes[0][axis])
-    told = _as_now(told)
+    told = as_now(told)
     if "fields" not in told:
         return
     if len(owners(told)) != len(shapes):
@@ -92,11 +92,11 @@ def numbers_of(
         return list(stack)
     codings = owners(told)
     _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
-    found = []
+    fields = []
     for field, item, mask in zip(stack, items, masks_of(told, items)):
         seen = None if mask is None else mask[np.ix_(rows, columns)]
-        found.append(codings[item].marked(field, seen))
-    return found
+        fields.append(codings[item].marked(field, seen))
+    return fields
 
 
 def values_of(stack: np.ndarray, told: Mapping[str, Any], selection: Selection) -> np.ndarray:
@@ -140,7 +140,7 @@ def contents(
     Raises:
       KeyError, TypeError, ValueError: the metadata are damaged.
     """
-    told = _as_now(told)
+    told = as_now(told)
     items = _items(len(stack), told, selection)
     numbers = numbers_of(stack, told, selection)
     if items is None:
@@ -172,12 +172,12 @@ def contents(
         others = [dim for dim in variable["dims"] if dim not in spatial]
         shaped = fields.reshape(*(sizes[dim] for dim in others), *fields.shape[1:])
         order = [[*others, *spatial].index(dim) for dim in variable["dims"]]
-        values[coding.name] = _as_dtype(shaped.transpose(order), variable["dtype"])
+        values[coding.name] = as_dtype(shaped.transpose(order), variable["dtype"])
         first += count
     return structure, values
 
 
-def _as_dtype(numbers: np.ndarray, dtype: str) -> np.ndarray:
+def as_dtype(numbers: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
     """Unsigned numbers of NetCDF 3 with the signs that they are stored with."""
     numbers = np.ascontiguousarray(numbers)
     return numbers.view(dtype) if numbers.dtype.kind == "u" else numbers.astype(dtype)
@@ -265,7 +265,7 @@ def _variable(
     return {"name": name, "dtype": dtype, "dims": list(dims), "attrs": dict(attrs), **more}
 
 
-def _as_now(told: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_now(told: Mapping[str, Any]) -> Mapping[str, Any]:
     """Metadata of files that were written before there were codings, as they are now."""
     if "fields" in told or not told.get("variables"):
         return told

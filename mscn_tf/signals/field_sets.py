@@ -49,10 +49,10 @@ def load_grids(pattern: str) -> list[Grid]:
             paths -= set(glob.glob(one[1:]))
         else:
             paths |= set(glob.glob(one))
-    found = [grid for path in sorted(paths) for grid in _of_file(path)]
-    if not found:
+    grids = [grid for path in sorted(paths) for grid in _of_file(path)]
+    if not grids:
         raise MscnError(f"{pattern}: no field matches; set config.data.train and .validation")
-    return found
+    return grids
 
 
 def _of_file(path: str) -> Iterator[Grid]:

@@ -16,11 +16,12 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.grids import cell_areas, global_grid
 from mscn_tf.runtime.values import Values
-from mscn_tf.signals import field_files, gaps, netcdf
-from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
+from mscn_tf.signals import field_files, gaps, hooks, netcdf
+from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
 from mscn_tf.signals.signal import Selection, Signals
+from mscn_tf.signals.units import CELSIUS_ZERO, HIGHEST, LOWEST
 from mscn_tf.signals.variables import Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
@@ -42,9 +43,8 @@ def read(
       lossless: whether they will be coded without loss: stored numbers are not converted.
 
     Returns:
-      float32 ``[H, W, 1]`` each: kelvins of temperatures in any unit, and other variables in the
-      range of the Earth's temperatures (`Coding`); holes are filled. Metadata that ``write`` makes
-      the file from; of ``.npy`` None.
+      float32 ``[H, W, 1]`` each, as they are coded (`Coding`); holes are filled. Metadata that
+      ``write`` makes the file from; of ``.npy`` None.
 
     Raises:
       MscnError: not a NetCDF file, no such variable, no variable on latitudes and longitudes, a
@@ -54,7 +54,7 @@ def read(
         return Signals(_read_stack(path))
     with netcdf.opened(path) as dataset:
         chosen, candidates, grid = choose(dataset, path, variables)
-        found = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
+        loaded = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
         dropped = set(candidates) - set(chosen) if variables else set()
         structure, left_out = netcdf.describe(dataset, {*chosen, *grid.axes}, dropped)
         for one in structure["variables"]:
@@ -62,14 +62,14 @@ def read(
                 one.update(_own_axis(netcdf.stored(dataset[one["name"]]), one["name"], grid))
     metadata = {
         **grid.to_json(),
-        "fields": [variable.coding.to_json() for variable in found],
-        **_packed_masks([mask for variable in found for mask in variable.masks]),
+        "fields": [variable.coding.to_json() for variable in loaded],
+        **_packed_masks([mask for variable in loaded for mask in variable.masks]),
         "netcdf": structure,
     }
     note = f"{path}: left out, being large or of another type: {', '.join(left_out)}"
     return Signals(
-        [field for variable in found for field in variable.fields],
-        [label for variable in found for label in variable.labels],
+        [field for variable in loaded for field in variable.fields],
+        [label for variable in loaded for label in variable.labels],
         metadata,
         (note,) if left_out else (),
     )
@@ -193,12 +193,7 @@ def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
 def misfit(signals: Signals, values: Values) -> Optional[str]:
     """Why a codec of these values doesn't suit fields: their unit or their range."""
     if signals.metadata is None:
-        low = min(float(array.min()) for array in signals.arrays)
-        high = max(float(array.max()) for array in signals.arrays)
-        room = values.high - values.low
-        if values.low - room <= low and high <= values.high + room:
-            return None
-        return f"values from {low:g} to {high:g} are no temperatures in kelvins"
+        return hooks.misfit(signals, values)
     codings = [Coding.of(one) for one in signals.metadata["fields"]]
     others = [coding for coding in codings if not (coding.fits or coding.raw)]
     if not others:
@@ -238,10 +233,9 @@ def _known(
 def errors(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> dict[str, float]:
-    """Of known points: ``rmse`` and ``rmse_by_area`` in kelvins, and ``psnr``.
+    """Of known points: ``rmse`` and ``rmse_by_area`` as they are coded (`Coding`), and ``psnr``.
 
     The peak of the PSNR is the range of temperatures ``HIGHEST - LOWEST``, plain as in COIN++.
-    Variables that are no temperatures have kelvins as they are coded, over that range.
 
     Args:
       original: ``[H, W, 1]``, as of ``read``.
@@ -270,14 +264,14 @@ def measure(
     before, _, _, coding = _known(original, decoded, metadata)
     if not before.size:
         return {}
-    found = errors(original, decoded, metadata)
-    unit = "" if coding.units == "1" else f"{coding.units or 'K'} "
+    measured = errors(original, decoded, metadata)
+    unit = f"{coding.unit} " if coding.unit else ""
     figures = {
-        f"{unit}RMSE": found["rmse"] / abs(coding.scale),
-        f"{unit}RMSE by area": found["rmse_by_area"] / abs(coding.scale),
+        f"{unit}RMSE": measured["rmse"] / abs(coding.scale),
+        f"{unit}RMSE by area": measured["rmse_by_area"] / abs(coding.scale),
         f"{unit}standard deviation of its own": float(before.std()),
     }
-    return {**figures, "dB PSNR": found["psnr"]} if found["rmse"] else figures
+    return {**figures, "dB PSNR": measured["psnr"]} if measured["rmse"] else figures
 
 
 def share_lost(
@@ -350,15 +344,16 @@ def _load_part(path: str, shape: Sequence[int], part: Sequence[float]) -> np.nda
         try:
             with np.load(path) as arrays:
                 names = [name for name in arrays if name not in ("lat", "lon", "time", "hours")]
-                found = {n: arrays[n] for n in names if arrays[n].dtype.kind == "f"}
+                variables = {n: arrays[n] for n in names if arrays[n].dtype.kind == "f"}
                 latitude, longitude = (arrays[name].astype(np.float64) for name in ("lat", "lon"))
         except (OSError, ValueError, KeyError) as error:
             raise MscnError(f"{path}: no arrays lat and lon ({error}); leave it out") from error
-        if len(found) != 1:
-            raise MscnError(f"{path}: holds {len(found)} arrays of fields, not one; leave it out")
-        ((name, fields),) = found.items()
+        if len(variables) != 1:
+            count = len(variables)
+            raise MscnError(f"{path}: holds {count} arrays of fields, not one; leave it out")
+        ((name, fields),) = variables.items()
         if name.endswith("_celsius"):
-            fields = fields + 273.15
+            fields = fields + CELSIUS_ZERO
         check_grid(latitude, longitude, path)
     else:
         signals = read(path)

@@ -69,10 +69,10 @@ def read_all(files: Sequence[Path], read: Callable[[Path], T], nouns: str) -> li
     Raises:
       MscnError: some can't be read; the first ten are named with their reasons, the rest counted.
     """
-    found, bad = [], []
+    contents, bad = [], []
     for file in files:
         try:
-            found.append(read(file))
+            contents.append(read(file))
         except MscnError as error:
             bad.append(str(error))
     if len(bad) == 1:
@@ -81,7 +81,7 @@ def read_all(files: Sequence[Path], read: Callable[[Path], T], nouns: str) -> li
         more = f" | and {len(bad) - _MOST_BAD} more" if len(bad) > _MOST_BAD else ""
         told = " | ".join(bad[:_MOST_BAD])
         raise MscnError(f"{len(bad)} of {len(files)} {nouns} can't be encoded: {told}{more}")
-    return found
+    return contents
 
 
 def notes_once(names: Sequence[str], notes: Sequence[Sequence[str]]) -> list[str]:
@@ -92,8 +92,8 @@ def notes_once(names: Sequence[str], notes: Sequence[Sequence[str]]) -> list[str
       notes: of each of them.
     """
     about: dict[str, list[str]] = {}
-    for name, own in zip(names, notes):
-        for note in own:
+    for name, told in zip(names, notes):
+        for note in told:
             about.setdefault(note, []).append(name)
     return [f"{some(concerned, 3)}: {note}" for note, concerned in about.items()]
 

@@ -64,10 +64,10 @@ def files_in(path: PathLike, suffixes: Sequence[str]) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and p.is_file())
-    if not found:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and p.is_file())
+    if not files:
         raise MscnError(f"{path}: no {' or '.join(suffixes)} file in this folder; check the path")
-    return found
+    return files
 
 
 def targets(path: PathLike, count: int, names: Sequence[str] | None, suffix: str) -> list[Path]:

@@ -32,8 +32,8 @@ def unpacked(text: str, shape: Sequence[int]) -> np.ndarray:
     Raises:
       TypeError, ValueError: it is damaged.
     """
-    found = np.frombuffer(bits(text, shape), np.uint8)
-    return np.unpackbits(found, count=math.prod(shape)).reshape(shape).astype(bool)
+    packed_bits = np.frombuffer(bits(text, shape), np.uint8)
+    return np.unpackbits(packed_bits, count=math.prod(shape)).reshape(shape).astype(bool)
 
 
 def filled(volume: np.ndarray, hole: np.ndarray) -> np.ndarray:

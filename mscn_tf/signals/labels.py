@@ -23,15 +23,15 @@ def are_labels(volumes: Sequence[np.ndarray]) -> bool:
     Args:
       volumes: ``[D, H, W, 1]`` each, of whole numbers.
     """
-    found = [np.unique(volume, return_counts=True) for volume in volumes]
-    values = np.unique(np.concatenate([own for own, _ in found]))
+    counted = [np.unique(volume, return_counts=True) for volume in volumes]
+    values = np.unique(np.concatenate([present for present, _ in counted]))
     if len(values) < 2 or len(values) > _MANY:
         return False
     if len(values) == _MASK:
         return True
     counts = np.zeros(len(values), np.int64)
-    for own, times in found:
-        counts[np.searchsorted(values, own)] += times
+    for present, times in counted:
+        counts[np.searchsorted(values, present)] += times
     background = values[counts.argmax()]
     pairs, alike, next_shade = (
         sum(column)

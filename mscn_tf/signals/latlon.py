@@ -111,7 +111,7 @@ def find_axes(dataset: netCDF4.Dataset, path: PathLike) -> dict[str, dict[str, s
     Raises:
       MscnError: there are none.
     """
-    found: dict[str, dict[str, str]] = {name: {} for name in NAMES}
+    units: dict[str, dict[str, str]] = {name: {} for name in NAMES}
     wide = []
     for variable in dataset.variables.values():
         for name in NAMES:
@@ -119,22 +119,22 @@ def find_axes(dataset: netCDF4.Dataset, path: PathLike) -> dict[str, dict[str, s
                 continue
             if variable.ndim == 1:
                 dim = variable.dimensions[0]
-                if dim not in found[name] or variable.name == dim:
-                    found[name][dim] = variable.name
+                if dim not in units[name] or variable.name == dim:
+                    units[name][dim] = variable.name
             elif variable.ndim > 1:
                 wide.append(variable.name)
-    if not all(found.values()):
+    if not all(units.values()):
         if wide:
             raise MscnError(
                 f"{path}: its latitudes and longitudes ({', '.join(wide)}) are those of a "
                 f"curvilinear grid, and fields on latitudes times longitudes are read; {REGRID}"
             )
-        lacking = next(name for name in NAMES if not found[name])
+        lacking = next(name for name in NAMES if not units[name])
         raise MscnError(
             f"{path}: no axis of {lacking}s, which has units of {ATTRS[lacking]['units']}; on "
             f"another grid {REGRID}"
         )
-    return found
+    return units
 
 
 def _is_axis(variable: netCDF4.Variable, name: str) -> bool:

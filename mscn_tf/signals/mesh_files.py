@@ -81,14 +81,14 @@ def parse(data: bytes, kind: str, path: PathLike) -> trimesh.Trimesh:
     """
     try:
         with _quiet():
-            found = trimesh.load_scene(
+            scene = trimesh.load_scene(
                 io.BytesIO(data),
                 file_type=kind[1:],
                 resolver=trimesh.resolvers.FilePathResolver(os.fspath(path)),
                 process=False,
                 skip_materials=True,
             )
-            joined = found.to_mesh()
+            joined = scene.to_mesh()
         vertices = np.array(joined.vertices, np.float64).reshape(-1, 3)
         faces = np.array(joined.faces, np.int64).reshape(-1, 3)
     except MemoryError:
@@ -96,13 +96,13 @@ def parse(data: bytes, kind: str, path: PathLike) -> trimesh.Trimesh:
     except Exception as error:  # its parsers raise whatever comes
         raise MscnError(f"{path}: not a mesh, or damaged; get a fresh copy") from error
     if not len(faces):
-        if any(len(getattr(part, "vertices", ())) for part in found.geometry.values()):
+        if any(len(getattr(part, "vertices", ())) for part in scene.geometry.values()):
             raise MscnError(f"{path}: points or lines without faces; make a surface of them first")
         raise MscnError(f"{path}: a mesh without faces; get a fresh copy")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise MscnError(f"{path}: faces of vertices that are not there: damaged; get a fresh copy")
     mesh = _cleaned(vertices, faces, path)
-    parts = len(found.geometry)
+    parts = len(scene.geometry)
     left = [word for word, sign in _LOST.get(kind, {}).items() if re.search(sign, data, re.M)]
     mesh.metadata["left"] = left + ["names of parts"] * (parts > 1)
     return mesh

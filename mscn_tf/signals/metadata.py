@@ -20,7 +20,7 @@ def numbers(value: Any, *shape: int) -> np.ndarray:
         flat = [one for part in flat for one in part]
     if not all(type(one) in (int, float) for one in flat):  # texts and truth values are no numbers
         raise ValueError("no numbers")
-    found = np.array(value, np.float64)
-    if found.shape != shape or not (np.abs(found) < LARGEST).all():
+    array = np.array(value, np.float64)
+    if array.shape != shape or not (np.abs(array) < LARGEST).all():
         raise ValueError("other numbers")
-    return found
+    return array

@@ -59,8 +59,8 @@ def read(path: PathLike, modality: str, **options: Any) -> Signals:
       MscnError: it can't be read, or holds something else.
     """
     fit = Modality.named(modality).fit
-    found = imported(fit) if fit else module_of(modality).read
-    return cast(Signals, found(path, **options))
+    reader = imported(fit) if fit else module_of(modality).read
+    return cast(Signals, reader(path, **options))
 
 
 def write(
@@ -162,9 +162,9 @@ def metadata_of(modality: str, metadata: Metadata, item: int) -> Metadata:
     """What the metadata of several signals say of one, as if it had been alone in its file."""
     if metadata is None:
         return None
-    own = getattr(module_of(modality), "metadata_of", None)
-    found = own or partial(hooks.metadata_of, Modality.named(modality))
-    return cast(Metadata, found(metadata, item))
+    hook = getattr(module_of(modality), "metadata_of", None)
+    hook = hook or partial(hooks.metadata_of, Modality.named(modality))
+    return cast(Metadata, hook(metadata, item))
 
 
 def measure(
@@ -181,9 +181,9 @@ def drawn_original(path: PathLike, container: Container, item: int) -> Any:
       MscnError: it can't be read, or is something else.
     """
     name = Modality.numbered(container.modality).name
-    own = _hook(name, "drawn_original")(path, container, item)
-    if own is not None:
-        return own
+    original = _hook(name, "drawn_original")(path, container, item)
+    if original is not None:
+        return original
     arrays = read(path, name).arrays
     if len(arrays) != container.items:
         raise MscnError(f"{path} holds {len(arrays)} signals, {container.source} {container.items}")
@@ -205,16 +205,16 @@ def default_codec(modality: str, signals: Signals, bounded: bool) -> str:
     Raises:
       MscnError: none comes with mscn.
     """
-    own = _hook(modality, "codec_for")(signals, bounded) or Modality.named(modality).default_codec
-    if own is None:
+    codec = _hook(modality, "codec_for")(signals, bounded) or Modality.named(modality).default_codec
+    if codec is None:
         raise MscnError(f"no codec of {modality} signals comes with mscn; give --codec=FILE")
-    return str(own)
+    return str(codec)
 
 
 def is_signal(path: PathLike) -> bool:
     """Whether a file's name ends like those that hold signals."""
-    own = [ending for modality in Modality.all() for ending in modality.endings]
-    return str(path).lower().endswith((".npy", *own, *SUFFIXES))
+    endings = [ending for modality in Modality.all() for ending in modality.endings]
+    return str(path).lower().endswith((".npy", *endings, *SUFFIXES))
 
 
 def guess(path: PathLike) -> str:

@@ -164,10 +164,10 @@ def _described(variable: netCDF4.Variable, content: dict[str, Any] | None) -> di
 
 
 def _attributes(owner: netCDF4.Variable | netCDF4.Dataset) -> dict[str, Any]:
-    found = {name: owner.getncattr(name) for name in owner.ncattrs()}
+    attributes = {name: owner.getncattr(name) for name in owner.ncattrs()}
     return {
         name: value if isinstance(value, (str, list)) else to_json(np.asarray(value))
-        for name, value in found.items()
+        for name, value in attributes.items()
     }
 
 

@@ -92,12 +92,12 @@ def _stored(image: nib.spatialimages.SpatialImage) -> tuple[np.ndarray, float, f
 
 
 def _single_header(image: nib.spatialimages.SpatialImage, array: np.ndarray) -> nib.Nifti1Header:
-    own = image.header
-    if not isinstance(own, nib.Nifti1Header):
+    given = image.header
+    if not isinstance(given, nib.Nifti1Header):
         blank = np.broadcast_to(np.zeros((), array.dtype), array.shape)
         return nib.Nifti1Image(blank, image.affine, dtype=array.dtype).header
-    kind = nib.Nifti2Header if isinstance(own, nib.Nifti2Header) else nib.Nifti1Header
-    header = kind(own.binaryblock, own.endianness, check=False, extensions=own.extensions)
+    kind = nib.Nifti2Header if isinstance(given, nib.Nifti2Header) else nib.Nifti1Header
+    header = kind(given.binaryblock, given.endianness, check=False, extensions=given.extensions)
     header["magic"], header["vox_offset"] = kind.single_magic, 0  # as of a pair of files no longer
     return header
 

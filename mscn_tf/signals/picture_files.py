@@ -131,6 +131,20 @@ def load_picture(
         ) from error
 
 
+def pixels_of(picture: Image.Image, name: str) -> np.ndarray:
+    """uint8 [H, W, C] of a picture in memory, as `open_picture` gives those of a file.
+
+    Args:
+      picture: of any mode.
+      name: what error messages call it.
+
+    Raises:
+      MscnError: it is of a kind that the codecs don't keep.
+    """
+    _check_mode(picture, 8, name)
+    return _pixels(picture, colour.of_picture(picture, None), name)[0]
+
+
 def check_format(path: PathLike) -> str:
     """Pillow's name of the format that a file name ends in.
 
@@ -241,14 +255,19 @@ def _check(
     if transfer in colour.HIGH_RANGE:
         raise MscnError(f"{name}: of high dynamic range (PQ or HLG); convert it to 8-bit sRGB")
     bits = picture_headers.bits(picture, file)
-    if picture.mode[0] in "IF" or (bits > 8 and picture.format not in _CUT):
-        raise MscnError(f"{name}: more than 8 bits a channel; convert it to 8-bit RGB or grey")
+    _check_mode(picture, bits, name)
     if bits > 8:
         notes.append(f"{bits} bits a channel cut to 8")
+    return notes
+
+
+def _check_mode(picture: Image.Image, bits: int, name: str) -> None:
+    """Raises MscnError where pixels are of a kind that the codecs don't keep."""
+    if picture.mode[0] in "IF" or (bits > 8 and picture.format not in _CUT):
+        raise MscnError(f"{name}: more than 8 bits a channel; convert it to 8-bit RGB or grey")
     profiled = picture.mode == "CMYK" and picture.info.get("icc_profile")
     if picture.mode not in ("1", "L", "P", "RGB", "LA", "PA", "RGBA") and not profiled:
         raise MscnError(f"{name}: {picture.mode} colours; convert it to 8-bit RGB or grey")
-    return notes
 
 
 def _check_tiff(picture: Image.Image, head: bytes, name: str) -> list[str]:

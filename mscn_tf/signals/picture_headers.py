@@ -65,17 +65,18 @@ def further_channels(picture: Image.Image) -> int:
 def cicp(picture: Image.Image, file: BinaryIO) -> Optional[tuple[int, int]]:
     """Primaries and transfer function as ITU-T H.273 numbers them, where the file says so."""
     if picture.format == "HEIF":
-        found = picture.info.get("nclx_profile") or {}
-        primaries, transfer = found.get("color_primaries"), found.get("transfer_characteristics")
+        profile = picture.info.get("nclx_profile") or {}
+        primaries = profile.get("color_primaries")
+        transfer = profile.get("transfer_characteristics")
         if isinstance(primaries, int) and isinstance(transfer, int):
             return primaries, transfer
         return None
     if picture.format == "AVIF":
-        found = re.search(rb"colrnclx(.{4})", _content(file), re.DOTALL)
-        return struct.unpack(">HH", found[1]) if found else None
+        box = re.search(rb"colrnclx(.{4})", _content(file), re.DOTALL)
+        return struct.unpack(">HH", box[1]) if box else None
     if picture.format == "PNG":
-        found = re.search(rb"\0\0\0\x04cICP(..)", _content(file, 2**12), re.DOTALL)
-        return (found[1][0], found[1][1]) if found else None
+        chunk = re.search(rb"\0\0\0\x04cICP(..)", _content(file, 2**12), re.DOTALL)
+        return (chunk[1][0], chunk[1][1]) if chunk else None
     return None
 
 
@@ -97,7 +98,7 @@ def _bits_of_jpeg_2000(content: bytes) -> int:
 
 def _bits_of_avif(content: bytes) -> int:
     """The most of any of its pictures, from the boxes av1C."""
-    found = re.findall(rb"av1C.{2}(.)", content, re.DOTALL)
+    boxes = re.findall(rb"av1C.{2}(.)", content, re.DOTALL)
     return max(
-        (10 + 2 * (flags[0] >> 5 & 1) if flags[0] & 0x40 else 8 for flags in found), default=8
+        (10 + 2 * (flags[0] >> 5 & 1) if flags[0] & 0x40 else 8 for flags in boxes), default=8
     )

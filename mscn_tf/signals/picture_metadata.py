@@ -41,23 +41,23 @@ def of_picture(picture: Image.Image) -> tuple[dict[str, Any], list[str]]:
       keywords); what isn't there is left out. And notes.
     """
     notes = []
-    found: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     try:
         exif = _exif(picture)
         if exif:
-            found["exif"] = base64.b64encode(exif).decode()
+            metadata["exif"] = base64.b64encode(exif).decode()
     except Exception:  # Pillow's reader of EXIF raises all kinds of errors
         notes.append("its EXIF is damaged: left out")
     xmp = picture.info.get("xmp") or picture.info.get(_XMP)
     if xmp:
         xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-        found["xmp"] = base64.b64encode(_TURN.sub(b"", xmp)).decode()
+        metadata["xmp"] = base64.b64encode(_TURN.sub(b"", xmp)).decode()
     dpi = picture.info.get("dpi")
     if dpi is not None and _is_dpi([float(value) for value in dpi]):
-        found["dpi"] = [float(value) for value in dpi]
+        metadata["dpi"] = [float(value) for value in dpi]
     comment = picture.info.get("comment")
     if comment:
-        found["comment"] = (
+        metadata["comment"] = (
             comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
         )
     if picture.format == "PNG":
@@ -67,12 +67,12 @@ def of_picture(picture: Image.Image) -> tuple[dict[str, Any], list[str]]:
             if key != _XMP and not key.startswith("Raw profile type")
         }
         if text:
-            found["text"] = text
-    for name in list(found):
-        if len(str(found[name])) > MOST:
-            del found[name]
+            metadata["text"] = text
+    for name in list(metadata):
+        if len(str(metadata[name])) > MOST:
+            del metadata[name]
             notes.append(f"its {name} of more than {MOST // 2**20} MiB: left out")
-    return found, notes
+    return metadata, notes
 
 
 def _exif(picture: Image.Image) -> bytes:
@@ -114,26 +114,26 @@ def checked(entry: Any) -> dict[str, Any]:
     """
     if not isinstance(entry, Mapping):
         raise ValueError("no object")
-    found = {name: entry[name] for name in _NAMES if name in entry}
+    metadata = {name: entry[name] for name in _NAMES if name in entry}
     try:
         for name in ("exif", "xmp"):
-            if name in found:
-                found[name] = base64.b64decode(found[name], validate=True)
-        if "xmp" in found:
-            found["xmp"] = _TURN.sub(b"", found["xmp"])
-        if "comment" in found:
-            found["comment"] = found["comment"].encode()
+            if name in metadata:
+                metadata[name] = base64.b64decode(metadata[name], validate=True)
+        if "xmp" in metadata:
+            metadata["xmp"] = _TURN.sub(b"", metadata["xmp"])
+        if "comment" in metadata:
+            metadata["comment"] = metadata["comment"].encode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _check_exif(found.get("exif", b""))
+            _check_exif(metadata.get("exif", b""))
     except Exception as error:  # as above
         raise ValueError("exif, xmp or comment") from error
-    if "dpi" in found and not _is_dpi(found["dpi"]):
+    if "dpi" in metadata and not _is_dpi(metadata["dpi"]):
         raise ValueError("dpi")
-    text = found.get("text", {})
+    text = metadata.get("text", {})
     if not isinstance(text, Mapping) or not all(map(_is_text, text.items())):
         raise ValueError("text")
-    return found
+    return metadata
 
 
 def _is_dpi(value: Any) -> bool:
@@ -158,14 +158,16 @@ def _is_text(pair: tuple[str, Any]) -> bool:
     )
 
 
-def unheld(found: Mapping[str, Any], kind: str) -> list[str]:
+def unheld(metadata: Mapping[str, Any], kind: str) -> list[str]:
     """Names of what a format can't hold; as of `options`."""
-    names = [name for name in found if name not in _HOLDS.get(kind, ())]
+    names = [name for name in metadata if name not in _HOLDS.get(kind, ())]
     if kind == "JPEG":
         names += [
-            name for name in ("exif", "xmp", "comment") if len(found.get(name, b"")) > _MOST_IN_JPEG
+            name
+            for name in ("exif", "xmp", "comment")
+            if len(metadata.get(name, b"")) > _MOST_IN_JPEG
         ]
-    if kind == "TIFF" and _rewritten(found.get("exif", b"")) is None:
+    if kind == "TIFF" and _rewritten(metadata.get("exif", b"")) is None:
         names.append("exif")
     return names
 
@@ -178,15 +180,15 @@ def _rewritten(exif: bytes) -> Optional[Image.Exif]:
         return None
 
 
-def options(found: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def options(metadata: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """What `Image.save` takes to write it, as far as the format can.
 
     Args:
-      found: as `checked` gives it.
+      metadata: as `checked` gives it.
       kind: Pillow's name of the format.
     """
-    lost = unheld(found, kind)
-    held = {name: value for name, value in found.items() if name not in lost}
+    lost = unheld(metadata, kind)
+    held = {name: value for name, value in metadata.items() if name not in lost}
     if kind == "JPEG" and "exif" in held:
         held["exif"] = _MARK + held["exif"]
     if kind == "PNG":

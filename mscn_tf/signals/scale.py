@@ -101,4 +101,4 @@ def scales_of(metadata: Mapping[str, Any], selection: Selection | None = None) -
         raise ValueError("limits too far apart")
     whole = dtype.kind in "iu" or metadata.get("whole") is True
     exact = metadata.get("exact") is True
-    return [Scale(*own, dtype, whole, exact) for own in limits]
+    return [Scale(*pair, dtype, whole, exact) for pair in limits]

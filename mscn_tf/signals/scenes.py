@@ -64,14 +64,14 @@ def unfit(signals: Signals, most: float) -> Optional[str]:
 
 def _compared(grid: np.ndarray, views: Views) -> list[tuple[np.ndarray, np.ndarray]]:
     """What is seen of a grid and what was taken, ``[N, 3]`` on the ground, of each view."""
-    found = []
+    pairs = []
     for view, picture in enumerate(views.pictures):
         step = max(1, int(np.ceil(np.sqrt(picture[..., 0].size / _RAYS))))
         origin, directions = views.rays(view)
         directions = directions.reshape(*picture.shape[:2], 3)[::step, ::step].reshape(-1, 3)
         seen, taken = render_rays(grid, origin, directions), picture[::step, ::step].reshape(-1, 4)
-        found.append((on_ground(seen, views.ground), on_ground(taken, views.ground)))
-    return found
+        pairs.append((on_ground(seen, views.ground), on_ground(taken, views.ground)))
+    return pairs
 
 
 def _mean_psnr(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -198,14 +198,14 @@ def write(
     return f"{count}, {files[0]} to {files[-1]}"
 
 
-def _camera_of(frame: Frame, own: Camera) -> Camera:
+def _camera_of(frame: Frame, default: Camera) -> Camera:
     """A frame's camera, its picture as wide as those of the scene; that of the scene by default."""
     if not frame.has_lens():
-        return own
-    across, down = frame.stated_size() or (own.width, own.height)
-    height = max(1, round(own.width * down / across))
-    _check_view(own.width, height)
-    return frame.camera(own.width, height)
+        return default
+    across, down = frame.stated_size() or (default.width, default.height)
+    height = max(1, round(default.width * down / across))
+    _check_view(default.width, height)
+    return frame.camera(default.width, height)
 
 
 def _own_camera(known: dict[str, Any]) -> tuple[Camera, float]:

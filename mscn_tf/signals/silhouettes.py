@@ -50,18 +50,20 @@ def read(path: PathLike, lossless: bool = False, tile_edge: int = _EDGE) -> Sign
             f"{path}: of silhouettes distances at {tile_edge}x{tile_edge} points are kept; without "
             "loss pictures are coded with --modality=image --lossless"
         )
-    found = images.read(path)
-    masks = [to_mask(picture) for picture in found.arrays]
-    shares = [grey_share(picture) for picture in found.arrays]
+    pictures = images.read(path)
+    masks = [to_mask(picture) for picture in pictures.arrays]
+    shares = [grey_share(picture) for picture in pictures.arrays]
     notes = [
         f"{name}: {share:.0%} of its pixels are neither black nor white; those of at least half "
         "white count as inside"
-        for name, share in zip(found.names or [str(path)], shares)
+        for name, share in zip(pictures.names or [str(path)], shares)
         if share > _MUCH_GREY
     ]
     sizes = [[mask.shape[1], mask.shape[0]] for mask in masks]
     arrays = [to_signal(mask, tile_edge) for mask in masks]
-    return Signals(arrays, found.names, {"size": sizes}, [*found.notes, *notes], originals=masks)
+    return Signals(
+        arrays, pictures.names, {"size": sizes}, [*pictures.notes, *notes], originals=masks
+    )
 
 
 def check_metadata(metadata: Mapping[str, Any], container: Container) -> None:
@@ -156,11 +158,11 @@ def measure(
       decoded: float32 [E, E, 1].
       metadata: not needed.
     """
-    found, outside = compare(original, decoded), ~_inside(decoded, original.shape)
+    compared, outside = compare(original, decoded), ~_inside(decoded, original.shape)
     return {
-        "% IoU": 100 * found["IoU"],
+        "% IoU": 100 * compared["IoU"],
         "% IoU of the outside": 100 * overlap(~original, outside),
-        "pixels of contour error": found["contour error"],
+        "pixels of contour error": compared["contour error"],
         "dB PSNR of distances": psnr(to_signal(original, len(decoded)), decoded),
     }
 

@@ -115,17 +115,17 @@ def _measured(
     vertices, places, size = _unit(mesh, points)
     faces = np.ascontiguousarray(mesh.faces, np.int64)
     far = band / size
-    found, _, nearest, _ = igl.signed_distance(
+    distances, _, nearest, _ = igl.signed_distance(
         places, vertices, faces, igl.SIGNED_DISTANCE_TYPE_UNSIGNED, 0.0, far
     )
-    close = np.flatnonzero(np.isfinite(found) & (found < far))
+    close = np.flatnonzero(np.isfinite(distances) & (distances < far))
     sides = _sides(vertices, faces, places)
     ways = nearest[close] - places[close]
     lengths = np.linalg.norm(ways, axis=1, keepdims=True)
     behind = nearest[close] + ways * (_STEP / np.maximum(lengths, 1e-12))
     walls = np.zeros(len(points), bool)
     walls[close] = (_sides(vertices, faces, behind) > 0) == (sides[close] > 0)
-    return np.where(np.isfinite(found), np.minimum(found, far), far) * size, sides, walls
+    return np.where(np.isfinite(distances), np.minimum(distances, far), far) * size, sides, walls
 
 
 def _unit(mesh: trimesh.Trimesh, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -141,12 +141,12 @@ def _sides(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.nd
 
 def _leave_out(walls: np.ndarray, values: np.ndarray) -> None:
     """Puts distances to the sampled surface where those to triangles are to none of its parts."""
-    found = surface(values, np.zeros(3), np.ones(3))
-    if found is None:
+    sampled = surface(values, np.zeros(3), np.ones(3))
+    if sampled is None:
         values[walls] = BAND
         return
     points = np.argwhere(walls) + 0.5
-    away = _measured(found, points, BAND)[0]
+    away = _measured(sampled, points, BAND)[0]
     values[walls] = np.copysign(away, values[walls])
 
 
@@ -163,10 +163,10 @@ def _judged(
         return 0.0, 1.0, 0.0
     random = np.random.default_rng(0)
     at = near[random.integers(len(near), size=_POINTS)] + random.random((_POINTS, 3))
-    own = inside(mesh, corner + cell * at)
+    within = inside(mesh, corner + cell * at)
     other = scipy.ndimage.map_coordinates(values, at.T - 0.5, order=1, mode="nearest") < 0
     deep = float((values <= -1).sum()) / len(near)
-    iou = (deep + (own & other).mean()) / max(deep + (own | other).mean(), 1e-9)
+    iou = (deep + (within & other).mean()) / max(deep + (within | other).mean(), 1e-9)
     missed, thickness = _missed(mesh, values, corner, cell)
     return iou, missed, size * thickness
 

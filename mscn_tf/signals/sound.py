@@ -172,8 +172,8 @@ def write(
             raise MscnError(f"{path}: {len(written)} sounds; name a folder, or one with --item=I")
         _write(path, *written[0], suffix)
         out, _, rate, subtype = written[0]
-        own = written_as(subtype, suffix)
-        kind = f", {own}" if subtype and own != subtype else ""
+        encoding = written_as(subtype, suffix)
+        kind = f", {encoding}" if subtype and encoding != subtype else ""
         return f"{len(out[0])} samples at {rate} Hz, {len(out)} channels{kind}"
     if suffix and not path.is_dir():
         raise MscnError(

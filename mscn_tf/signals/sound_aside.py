@@ -106,10 +106,10 @@ def _runs(text: str) -> tuple[tuple[int, int, float], ...]:
     """
     runs, last = [], 0
     for part in text.split():
-        found = _RUN.fullmatch(part)
-        if found is None:
+        match = _RUN.fullmatch(part)
+        if match is None:
             raise ValueError(f"no such run: {part}")
-        start, count, value = found.groups("0")
+        start, count, value = match.groups("0")
         run = int(start), int(start) + int(count), float(value)
         if run[0] < last or not abs(run[2]) <= _FARTHEST:
             raise ValueError("runs")
@@ -120,15 +120,15 @@ def _runs(text: str) -> tuple[tuple[int, int, float], ...]:
 
 def _equal_runs(samples: np.ndarray, least: int) -> list[tuple[int, int]]:
     """Where runs of at least so many equal samples start and stop."""
-    found: list[tuple[int, int]] = []
+    runs: list[tuple[int, int]] = []
     start = 0
     for at in range(1, len(samples), BLOCK):
         part = samples[at - 1 : at + BLOCK]
         edges = np.concatenate([[start], at + np.flatnonzero(part[1:] != part[:-1])])
         long = np.flatnonzero(np.diff(edges) >= least)
-        found += zip(edges[long].tolist(), edges[long + 1].tolist())
+        runs += zip(edges[long].tolist(), edges[long + 1].tolist())
         start = int(edges[-1])
-    return found + ([(start, len(samples))] if len(samples) - start >= least else [])
+    return runs + ([(start, len(samples))] if len(samples) - start >= least else [])
 
 
 def value_of(

@@ -109,9 +109,9 @@ def read_file(path: Path) -> Sound:
 def _read(path: Path, file: soundfile.SoundFile, marks: list[str], unended: bool) -> Sound:
     if file.channels > MAX_CHANNELS:
         raise MscnError(f"{path}: {file.channels} channels, {MAX_CHANNELS} are allowed; split it")
-    for found in _CUT.findall(file.extra_info) if file.format != "WAV" else ():
-        declared, there = (int(number) for number in found if number)
-        declared, there = (declared, there) if found[0] else (there, declared)
+    for counts in _CUT.findall(file.extra_info) if file.format != "WAV" else ():
+        declared, there = (int(number) for number in counts if number)
+        declared, there = (declared, there) if counts[0] else (there, declared)
         if there < declared < _UNKNOWN:
             raise MscnError(f"{path}: cut short, {there} of {declared} are there; get a fresh copy")
     if not 0 < file.frames <= MAX_PIXELS:
@@ -246,18 +246,19 @@ def write_file(
     Raises:
       MscnError: it can't be written, or the format can't hold such a sound.
     """
-    kind, own = FORMATS[suffix], written_as(subtype, suffix)
+    kind, encoding = FORMATS[suffix], written_as(subtype, suffix)
     if kind == "WAV" and length * channels * 8 > _LARGEST_WAV:
         kind = "RF64"
     buffer = io.BytesIO()  # headers are written last, which pipes can't take
     try:
-        with soundfile.SoundFile(buffer, "w", rate, channels, own, format=kind) as file:
+        with soundfile.SoundFile(buffer, "w", rate, channels, encoding, format=kind) as file:
             for block in blocks:
-                if own in _BITS and step_of(subtype) is None and np.abs(block).max() > 1:
+                if encoding in _BITS and step_of(subtype) is None and np.abs(block).max() > 1:
                     raise MscnError(
-                        f"{path}: samples beyond full scale, which {own} can't hold; write .wav"
+                        f"{path}: samples beyond full scale, which {encoding} can't hold; "
+                        "write .wav"
                     )
-                file.write(_whole(block, own) if own in _BITS else block)
+                file.write(_whole(block, encoding) if encoding in _BITS else block)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".").lower()
         raise MscnError(

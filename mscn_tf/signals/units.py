@@ -1,4 +1,4 @@
-"""Units of temperature, as files spell them."""
+"""Temperatures: their units, as files spell them, and the range that they have on Earth."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 import unicodedata
 from typing import Optional
 
+LOWEST, HIGHEST = 202.66, 320.93  # kelvins, that COIN++ scales ERA5 by, for its PSNR
+KELVIN = "K"
+CELSIUS_ZERO = 273.15  # kelvins
 _SPELLINGS = {  # of CF and UDUNITS, and what people write; without "degrees", spaces and "_"
     "kelvin": ("k", "kelvin", "kelvins"),
     "celsius": ("c", "celsius", "celcius", "centigrade"),
@@ -14,7 +17,7 @@ _SPELLINGS = {  # of CF and UDUNITS, and what people write; without "degrees", s
 }
 _KELVINS = {
     "kelvin": (1.0, 0.0),
-    "celsius": (1.0, 273.15),
+    "celsius": (1.0, CELSIUS_ZERO),
     "fahrenheit": (5 / 9, 459.67 * 5 / 9),
     "rankine": (5 / 9, 0.0),
 }

@@ -13,10 +13,10 @@ import numpy as np
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.signals import gaps
-from mscn_tf.signals.coding import HIGHEST, LOWEST, Coding
+from mscn_tf.signals.coding import Coding
 from mscn_tf.signals.latlon import REGRID, Grid, find_axes
 from mscn_tf.signals.netcdf import attribute, is_plain, packing, stored
-from mscn_tf.signals.units import to_kelvins
+from mscn_tf.signals.units import HIGHEST, LOWEST, to_kelvins
 
 _MIDDLE = (LOWEST + HIGHEST) / 2  # what is coded where nothing is known
 _SHOWN = 12  # names in a message

@@ -129,10 +129,10 @@ def _descriptions(path: Path) -> tuple[Path, Optional[Path]]:
     if not path.is_dir():
         return path, None
     alone = path / "transforms.json"
-    found = sorted(file.name for file in path.glob("*.json"))
-    if not alone.exists() and found:
+    names = sorted(file.name for file in path.glob("*.json"))
+    if not alone.exists() and names:
         raise MscnError(
-            f"{path}: neither transforms.json nor transforms_train.json; if {found[0]} describes "
+            f"{path}: neither transforms.json nor transforms_train.json; if {names[0]} describes "
             "its pictures, give that file"
         )
     return alone, None

@@ -66,7 +66,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
     whole = array.dtype.kind in "iu"
     if not whole and all(np.array_equal(volume, np.rint(volume)) for volume in volumes):
         metadata["whole"] = whole = True
-    scales = [Scale(*own, array.dtype, whole) for own in limits]
+    scales = [Scale(*pair, array.dtype, whole) for pair in limits]
     if lossless:
         with np.errstate(over="ignore"):
             exact = all(np.array_equal(volume, volume.astype(np.float32)) for volume in volumes)
@@ -266,9 +266,9 @@ def training_signals(pattern: str) -> list[np.ndarray]:
     Raises:
       MscnError: nothing matches, a file can't be read, or the slab is none.
     """
-    found = re.search(r"@(\d+)-(\d+)$", pattern)
-    first, last = (int(found[1]), int(found[2])) if found else (0, 100)
-    paths = sorted(glob.glob(pattern[: found.start()] if found else pattern, recursive=True))
+    match = re.search(r"@(\d+)-(\d+)$", pattern)
+    first, last = (int(match[1]), int(match[2])) if match else (0, 100)
+    paths = sorted(glob.glob(pattern[: match.start()] if match else pattern, recursive=True))
     if not paths or not first < last <= 100:
         raise MscnError(f"{pattern}: no volume matches; set config.data.train and validation")
     volumes = [volume for path in paths for volume in read(path).arrays]

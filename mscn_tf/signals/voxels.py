@@ -44,15 +44,15 @@ def read(path: PathLike) -> Signals:
     grids, names, places = [], [], []
     for file in files_in(path, SUFFIXES):
         if file.suffix.lower() == ".npy":
-            found = [_checked(grid, file) for grid in stacked(load_npy(file), file)]
-            places += [_UNPLACED] * len(found)
+            held = [_checked(grid, file) for grid in stacked(load_npy(file), file)]
+            places += [_UNPLACED] * len(held)
         else:
             grid, place = read_binvox(file)
-            found = [_checked(grid[..., None], file)]
+            held = [_checked(grid[..., None], file)]
             places.append(place)
-        grids += found
-        many = len(found) > 1
-        names += [f"{file.stem}-{i:06d}" if many else file.stem for i in range(len(found))]
+        grids += held
+        many = len(held) > 1
+        names += [f"{file.stem}-{i:06d}" if many else file.stem for i in range(len(held))]
     metadata = None
     if any(place != _UNPLACED for place in places):
         metadata = {name: [place[name] for place in places] for name in _UNPLACED}

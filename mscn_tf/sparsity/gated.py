@@ -166,7 +166,7 @@ class GatedModulation(Modulation):
         gates = self.gate_values(inputs)
         if self.gate_count < self.code_size:
             gates = tf.gather(gates, self.groups, axis=1)
-        return gates * code_of(inputs)
+        return gates * self.checked(code_of(inputs))
 
     def ahead(
         self, inputs: Mapping[str, tf.Tensor], gradient: tf.Tensor, size: tf.Tensor

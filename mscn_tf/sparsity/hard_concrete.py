@@ -183,7 +183,14 @@ class HardConcrete(Layer):
         return uniform_noise([batch, self.count], seed, self.dtype)
 
     def call(self, log_alpha: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
-        """Gates ``[B, G]``: sampled with ``noise`` ``[B, G]``, deterministic without."""
+        """Gates ``[B, G]``: sampled with ``noise`` ``[B, G]``, deterministic without.
+
+        Raises:
+          ValueError: these are other shapes.
+        """
+        for name, value in (("log_alpha", log_alpha), ("noise", noise)):
+            if value is not None and not value.shape[-1:].is_compatible_with([self.count]):
+                raise ValueError(f"{name} of gates is [B, {self.count}], not {value.shape}")
         if noise is None:
             return deterministic(log_alpha, self.gamma, self.zeta)
         return sample(log_alpha, noise, self.beta, self.gamma, self.zeta)

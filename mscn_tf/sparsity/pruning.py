@@ -75,7 +75,7 @@ class MaskedModulation(Modulation):
 
     def gated_code(self, inputs: Adapted) -> tf.Tensor:
         """mask * delta ``[B, M]``, what is stored."""
-        return self.mask * code_of(inputs)
+        return self.mask * self.checked(code_of(inputs))
 
     def actual_l0(self, inputs: Adapted) -> tf.Tensor:
         """Number of elements that the mask leaves, ``[B]``."""

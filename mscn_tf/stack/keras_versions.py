@@ -56,6 +56,18 @@ def trainable_variables_of(layers: Sequence[keras.layers.Layer]) -> list[tf.Vari
     return [plain(weight) for layer in layers for weight in layer.trainable_weights]
 
 
+def constrain(layers: Sequence[keras.layers.Layer]) -> None:
+    """Takes weights that a step of an optimizer moved past their constraints back to them.
+
+    Keras 2's optimizers have done so themselves; those of Keras 3 don't see the constraint of a
+    weight when they are given the `tf.Variable` behind it.
+    """
+    for layer in layers:
+        for weight in layer.trainable_weights:
+            if weight.constraint is not None:
+                weight.assign(weight.constraint(weight))
+
+
 def build_once(layer: keras.layers.Layer, input_shape: Any) -> None:
     """Builds a part of a layer, unless it comes from a file, where Keras 3 has built it already.
 

@@ -59,8 +59,8 @@ def set_newest(path: str) -> None:
 def _checkpoints(folder: Path) -> list[Path]:
     """Without endings, the newest first: of any of their files."""
     files = (path for path in folder.glob("ckpt-*") if re.fullmatch(r"ckpt-\d+\..+", path.name))
-    found = {folder / path.name.partition(".")[0] for path in files}
-    return sorted(found, key=_number, reverse=True)
+    names = {folder / path.name.partition(".")[0] for path in files}
+    return sorted(names, key=_number, reverse=True)
 
 
 def _number(path: Path) -> int:

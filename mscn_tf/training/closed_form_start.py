@@ -11,13 +11,13 @@ import scipy.ndimage
 import tensorflow as tf
 
 from mscn_tf.entropy.scale_prior import (
-    DEAD_ZONE,
     LOG_SCALE_FIRST,
     LOG_SCALE_SPACING,
     SCALES,
 )
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quantiser import DEAD_ZONE, round_dead_zone
 
 FEATURE_NORM = 4.0
 _BATCH_VALUES = 1 << 24
@@ -121,7 +121,7 @@ def start_from_principal_components(codec: BasisCodec, tiles: np.ndarray, seed: 
     bases = []
     for step in prior.nominal_steps:
         scaled = np.abs(code) / step
-        symbols = np.floor(scaled + 0.5 - DEAD_ZONE)
+        symbols = round_dead_zone(np, scaled, DEAD_ZONE)
         base = np.log(np.sqrt(np.mean(symbols**2, 0)) + 0.05) - 0.2
         bases.append(base)
         index = np.round((base - LOG_SCALE_FIRST) / LOG_SCALE_SPACING).astype(int)

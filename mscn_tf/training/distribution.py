@@ -159,8 +159,8 @@ class AnyWorker:
     def __call__(self, value: bool) -> bool:
         if self._alone:
             return value
-        found = self._total(tf.constant(float(value)))
-        return bool(self._strategy.experimental_local_results(found)[0] > 0)
+        total = self._total(tf.constant(float(value)))
+        return bool(self._strategy.experimental_local_results(total)[0] > 0)
 
 
 @contextlib.contextmanager

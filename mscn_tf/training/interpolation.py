@@ -85,12 +85,12 @@ class InterpolationTrainer(Trainer):
         coder = Interpolation(_arrays(self._coded_with))
         random = np.random.default_rng([self.config.seed, 0, step])
         low, high = np.log(self.config.relative_bounds)
-        found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
+        by_pass: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
         for grid in self.grids:
             bound = np.exp(random.uniform(low, high)) * np.ptp(grid.values)
             for number, examples in enumerate(_examples(coder, grid, bound)):
-                found[number] += examples
-        return [tuple(map(np.concatenate, zip(*examples))) for examples in found]
+                by_pass[number] += examples
+        return [tuple(map(np.concatenate, zip(*examples))) for examples in by_pass]
 
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of `runtime.interpolation.Interpolation`."""
@@ -147,7 +147,7 @@ def _examples(
     coder: Interpolation, grid: Grid, bound: float
 ) -> Sequence[list[tuple[np.ndarray, ...]]]:
     """What the networks see of a field, for each pass a list of arrays for each level."""
-    found: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
+    by_pass: list[list[tuple[np.ndarray, ...]]] = [[] for _ in PASSES]
     values = grid.in_steps(bound)
 
     def code(visit: Visit, predicted: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -158,8 +158,8 @@ def _examples(
             differences[:, : len(places.differences)] = (places.differences / places.spread).T
             spreads = (places.spread * 2.0**-FRACTION).astype(np.float32)
             error = ((part - places.prediction) / places.spread).astype(np.float32)
-            found[visit.number].append((places.inputs.T, differences, spreads, error))
+            by_pass[visit.number].append((places.inputs.T, differences, spreads, error))
         return steps_to(values, visit, predicted)
 
     coder.walk(values.shape, code, grid.periodic)
-    return found
+    return by_pass

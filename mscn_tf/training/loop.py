@@ -206,8 +206,8 @@ def read_record(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     record = json.loads((workdir / "record.json").read_text())
     log = workdir / "cpu_seconds.csv"  # missing or cut short where the run was killed
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    found = (re.fullmatch(r"\d+,(\d+\.\d)", line) for line in lines)
-    record["cpu_seconds"] = round(sum(float(match[1]) for match in found if match))
+    matches = (re.fullmatch(r"\d+,(\d+\.\d)", line) for line in lines)
+    record["cpu_seconds"] = round(sum(float(match[1]) for match in matches if match))
     return record
 
 

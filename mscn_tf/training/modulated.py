@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,19 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
+from mscn_tf.fitting.outer_loop import PRICE_FOLLOWS
+from mscn_tf.fitting.price import PriceRule
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import largest, parameters
+from mscn_tf.stack.keras_versions import constrain, trainable_variables_of, variables_of
 from mscn_tf.training.best import Best
 from mscn_tf.training.checkpoints import newest_whole
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.loop import Row, Trainer, checkpoint_parts
 from mscn_tf.training.outer_step import Losses, OuterStep
 
-PRICE_FOLLOWS = ("stored", "expected")
 _TOLERANCE = 1.05  # of the wanted density
-_PRICES = 1e3  # factor that a price stays within: one that nothing answers would grow for ever
 
 
 class ModulatedTrainer(Trainer):
@@ -29,10 +29,9 @@ class ModulatedTrainer(Trainer):
 
     The loss of a signal is its error after the inner loop plus the price of the expected density of
     its gates, which are deterministic unless ``model.sampled``. The wanted density falls from 1 to
-    ``density`` between two shares of the run (``anneal``), and the price follows it: its logarithm
-    rises by ``price_rate`` times the log of what the density is over what is wanted. (A price that
-    rises by the difference overshoots where the wanted density is a hundredth.) ``price_follows``
-    says which density: of the "stored" values, or the "expected" one of sampled gates.
+    ``density`` between two shares of the run (``anneal``), and the price follows it (`PriceRule`).
+    ``price_follows`` says which density: of the "stored" values, or the "expected" one of sampled
+    gates.
 
     Outer rates fall with the square root of the steps from ``optimizer.constant`` steps on, so that
     a longer run begins as a shorter one does, and to a twentieth by a cosine over the run. What
@@ -66,12 +65,14 @@ class ModulatedTrainer(Trainer):
             raise MscnError(f"config.price_follows={config.price_follows}: must be one of {known}")
         self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
         self.begin = begin
-        self.fit = ModulatedFit(config.model, config.seed)
-        self.fit.price.assign(config.first_price)
-        gates = [v for v in self.fit.trainable_variables if "log_alpha" in v.name]
-        sizes = [v for v in self.fit.trainable_variables if "log_size" in v.name]
+        self.fit = MetaLearner(**config.model, first_price=config.first_price, seed=config.seed)
+        anneal = (share * config.optimizer.schedule_steps for share in config.anneal)
+        self.rule = PriceRule(config.first_price, config.density, *anneal, config.price_rate)
+        learned = trainable_variables_of([self.fit])
+        gates = [v for v in learned if "log_alpha" in v.name]
+        sizes = [v for v in learned if "log_size" in v.name]
         apart = {id(v) for v in gates + sizes}
-        network = [v for v in self.fit.trainable_variables if id(v) not in apart]
+        network = [v for v in learned if id(v) not in apart]
         rates = config.optimizer
         groups = [
             (group, tf.keras.optimizers.Adam(_Falling(rate, rates.constant, rates.schedule_steps)))
@@ -88,9 +89,8 @@ class ModulatedTrainer(Trainer):
         self._take_step = OuterStep(
             self._losses, groups, rates.clip, self._finish, config.xla, config.precision
         )
-        learned = self.fit.trainable_variables
         self.average = ExponentialMovingAverage(learned, rates.average)
-        self.best = Best(self.fit.variables)
+        self.best = Best(variables_of(self.fit))
 
     def checkpointed(self) -> dict[str, Any]:
         parts = ("fit", "optimizers", "average", "best")
@@ -124,21 +124,9 @@ class ModulatedTrainer(Trainer):
         numbers = np.arange(len(signals), dtype=np.int32)
         metrics = self._take_step([signals, coordinates, seeds, numbers])
         follows = {"stored": "kept", "expected": "density"}[self.config.price_follows]
-        self._follow(step, float(metrics[follows]))
+        moved = self.rule.moved(self.fit.price, metrics[follows], step + 1)
+        self.fit.price.assign(moved)
         return metrics
-
-    def wanted_density(self, step: int) -> float:
-        """The density that a step's price aims at."""
-        first, last = self.config.anneal
-        done = (step + 1) / self.config.optimizer.schedule_steps
-        return self.config.density ** min(1.0, max(0.0, (done - first) / (last - first)))
-
-    def _follow(self, step: int, density: float) -> None:
-        """Moves the price by how far the density is from what is wanted."""
-        excess = math.log(max(density, 1e-9) / self.wanted_density(step))
-        change = self.config.price_rate * max(-2.0, min(2.0, excess))
-        price, first = float(self.fit.price) * math.exp(change), self.config.first_price
-        self.fit.price.assign(max(first / _PRICES, min(first * _PRICES, price)))
 
     def _losses(
         self, signals: tf.Tensor, coordinates: tf.Tensor, seeds: tf.Tensor, numbers: tf.Tensor
@@ -147,7 +135,7 @@ class ModulatedTrainer(Trainer):
         if self.config.model.sampled:
             noise = self.fit.noise(signals.shape[0], seeds[0], numbers[0])
         coordinates = coordinates[0]  # all signals have the same
-        adapted = self.fit.fit(signals, coordinates, noise)
+        adapted = self.fit.adapt(signals, coordinates, noise)
         errors = self.fit.errors(adapted, signals, coordinates)
         density = self.fit.density(adapted)
         kept = self.fit.kept(adapted) / self.fit.gated_size
@@ -156,6 +144,7 @@ class ModulatedTrainer(Trainer):
 
     def _finish(self) -> None:
         self.step.assign_add(1)
+        constrain([self.fit])
         self.average.update()
 
     def _prune(self, density: float) -> None:
@@ -167,7 +156,7 @@ class ModulatedTrainer(Trainer):
             scores = np.abs(parameters(self.fit.network))
         else:
             updates = [
-                self.fit.fit(tf.constant(batch), tf.constant(self.coordinates))["code"]
+                self.fit.adapt(tf.constant(batch), tf.constant(self.coordinates))["code"]
                 for batch in np.array_split(self.signals[:64], 4)
             ]
             scores = np.abs(np.concatenate(updates)).mean(axis=0)
@@ -176,22 +165,22 @@ class ModulatedTrainer(Trainer):
     def evaluate(self) -> list[Row]:
         signals, coordinates = tf.constant(self.held_out), tf.constant(self.coordinates)
         with self.average.swapped_in():
-            adapted = self.fit.fit(signals, coordinates)
+            adapted = self.fit.adapt(signals, coordinates)
             errors = self.fit.errors(adapted, signals, coordinates).numpy()
             kept = float(np.mean(self.fit.kept(adapted))) / self.fit.gated_size
             psnr = float(np.mean(-10 * np.log10(errors)))
             if self._settled() and kept <= _TOLERANCE * self.config.density:
                 self.best.offer(psnr)
-        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price)}
+        row = {"psnr": psnr, "kept": kept, "price": float(self.fit.price.numpy())}
         return [("held out", row)]
 
     def _settled(self) -> bool:
         """Whether the step that was taken aimed at the density that the last one aims at."""
-        last = int(self.step) - 1
+        last = int(self.step.numpy()) - 1
         pruned = all(at <= last for at, _ in self.config.pruning.rounds)
-        return pruned and self.wanted_density(last) <= self.config.density
+        return pruned and self.rule.settled(last + 1)
 
-    def freeze(self) -> ModulatedFit:
+    def freeze(self) -> MetaLearner:
         """What experiments measure; there is no bundle of these networks."""
         if not self.best.restore():
             self.average.restore()

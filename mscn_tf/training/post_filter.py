@@ -22,9 +22,9 @@ from mscn_tf.runtime.quality import HIGHEST, LOWEST
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
-from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.prefetch import Prefetch
 
 
 class _Example(NamedTuple):
@@ -75,7 +75,7 @@ class PostFilterTrainer(Trainer):
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
         self.examples = self._examples(load_pictures(config.data.train, 2))
-        self._batches = Ahead(self.batch)
+        self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self._losses,
             [(self._variables, self.optimizer)],

@@ -23,13 +23,14 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
-from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.post_filter import PostFilterTrainer
+from mscn_tf.training.prefetch import Prefetch
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
 
@@ -55,10 +56,6 @@ def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> 
     y, x = (first - at + margin for first, at in zip(low, corner))
     out[y : y + part.shape[0], x : x + part.shape[1]] = part
     return out
-
-
-def _rounded(values: np.ndarray, dead_zone: float) -> np.ndarray:
-    return np.copysign(np.floor(np.abs(values) + 0.5 - dead_zone), values)
 
 
 class PyramidTrainer(Trainer):
@@ -93,7 +90,7 @@ class PyramidTrainer(Trainer):
         share = 2.0 ** -np.arange(self.levels)  # coarse levels more often than their size
         self._level_share = share / share.sum()
         self._weight = (4.0 ** -np.arange(self.levels) / self._level_share).astype(np.float32)
-        self._batches = Ahead(self.batch)
+        self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self._losses,
             [(self._variables, self.optimizer)],
@@ -123,20 +120,20 @@ class PyramidTrainer(Trainer):
 
     def _examples(self) -> list[list[np.ndarray]]:
         """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
-        found = []
+        examples = []
         for picture in self.pictures:
             for scale in self.config.data.scales:
                 size = [max(2, round(side * scale)) for side in picture.shape[1::-1]]
                 image = Image.fromarray(picture)
                 image = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
                 pyramid = analyse(to_channels(np.asarray(image), self.colour), self.levels)
-                found.append(
+                examples.append(
                     [
                         np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
                         for d in pyramid.details
                     ]
                 )
-        return found
+        return examples
 
     def step_of(self, quality: float) -> float:
         """Quantiser step at a quality."""
@@ -161,12 +158,13 @@ class PyramidTrainer(Trainer):
                 for side in details[level].shape[:2]
             ]
             width, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
-            known = _rounded(_cut(details[level], corner, edge, 2) / width, dead_zone)
+            known = round_dead_zone(np, _cut(details[level], corner, edge, 2) / width, dead_zone)
             own[i] = np.copysign(see_magnitudes(known), known)
             symbols[i] = known[2:-2, 2:-2]
             if level + 1 < self.levels:
                 half = [at // 2 for at in corner]
-                above = _rounded(_cut(details[level + 1], half, edge // 2, 2) / width, dead_zone)
+                above = _cut(details[level + 1], half, edge // 2, 2) / width
+                above = round_dead_zone(np, above, dead_zone)
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 
@@ -236,11 +234,12 @@ class PyramidTrainer(Trainer):
             pyramid = analyse(to_channels(picture, self.colour), self.levels)
             for q16 in random.integers(LOWEST, HIGHEST + 1, _MEASURED_QUALITIES):
                 (height, width), step = picture.shape[:2], prior.step(q16)
-                found = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
-                coded, table, agrees = prior.measure(found, height, width, q16)
+                rate_weight = self.config.model.rate_weight
+                quantised = quantise(prior, pyramid, height, width, q16, rate_weight)
+                coded, table, agrees = prior.measure(quantised, height, width, q16)
                 tables.append(table)
                 right.append(agrees)
-                for real, chosen, index in zip(pyramid.details, found.details, coded):
+                for real, chosen, index in zip(pyramid.details, quantised.details, coded):
                     symbols.append(chosen.ravel())
                     indices.append(index.ravel())
                     offsets.append((np.abs(chosen) - np.abs(real) / step).ravel())
@@ -255,9 +254,10 @@ class PyramidTrainer(Trainer):
             for picture in self.held_out:
                 height, width = picture.shape[:2]
                 pyramid = analyse(to_channels(picture, self.colour), self.levels)
-                found = quantise(prior, pyramid, height, width, q16, self.config.model.rate_weight)
-                bits = 8 * len(prior.encode(found, height, width, q16))
-                coded = Coded(found, prior.indices(found, height, width, q16))
+                rate_weight = self.config.model.rate_weight
+                quantised = quantise(prior, pyramid, height, width, q16, rate_weight)
+                bits = 8 * len(prior.encode(quantised, height, width, q16))
+                coded = Coded(quantised, prior.indices(quantised, height, width, q16))
                 results.append((bits / (height * width), self._psnr(prior, coded, picture, q16)))
             bpp, psnr = np.mean(results, axis=0)
             rows.append((f"quality {quality:g}", {"bpp": float(bpp), "psnr": float(psnr)}))

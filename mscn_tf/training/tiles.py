@@ -19,12 +19,12 @@ from mscn_tf.signals.datasets import TileSampler, load_pictures
 from mscn_tf.signals.modalities import module_of
 from mscn_tf.signals.sampler import SignalSampler
 from mscn_tf.stack.keras_versions import plain
-from mscn_tf.training.ahead import Ahead
 from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.prefetch import Prefetch
 
 START_STEP = 1 << 40  # random draws before the first step must not repeat those of any step
 
@@ -69,7 +69,7 @@ class TileTrainer(Trainer):
         self.average = ExponentialMovingAverage(
             self.codec.trainable_variables, config.optimizer.average
         )
-        self._batches = Ahead(self.batch)
+        self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self.losses,
             self.groups,

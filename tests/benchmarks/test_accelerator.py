@@ -11,11 +11,11 @@ import pytest
 from tensorflow.compiler.xla import xla_data_pb2
 from tensorflow.compiler.xla.service import hlo_pb2
 
-from benchmarks.twins import lowering
-from benchmarks.twins.cases import CASES
-from benchmarks.twins.processes import PYTHONS, ROOT, difference
-from benchmarks.twins.with_tensorflow import build
-from tests.benchmarks.test_twins import tiny
+from benchmarks.frameworks import lowering
+from benchmarks.frameworks.cases import CASES
+from benchmarks.frameworks.processes import PYTHONS, ROOT, difference
+from benchmarks.frameworks.with_tensorflow import build
+from tests.benchmarks.test_frameworks import tiny
 
 TASKS = ("train", "encode", "decode")
 PRECISIONS = {
@@ -27,7 +27,7 @@ IN_JAX = """
 import sys
 from pathlib import Path
 import numpy as np
-from benchmarks.twins import programs
+from benchmarks.frameworks import programs
 folder, name = Path(sys.argv[1]), sys.argv[2]
 known = dict(np.load(folder / "known.npz"))
 for task in sys.argv[3:]:

@@ -67,7 +67,7 @@ def shipped(name: str) -> Codec:
 
 @SEEDED
 @given(archives(), st.sampled_from([1, 5, 64]), st.sampled_from([0.0, 1.0, 2.0]))
-def test_tiles(archive, tiles_per_block, thrift):
+def test_tiles(archive, tiles_per_block, bit_price):
     pictures, qualities = archive
     codec = shipped("thumb32")
     prior, encoder = codec.scheme.prior, codec.encoder
@@ -76,7 +76,7 @@ def test_tiles(archive, tiles_per_block, thrift):
     # The linear part of the codes is enough here.
     fitting = BasisCodec.restored(codec.bundle)
     codes = fitting.network.analyse(tf.constant(np.concatenate(parts))).numpy()
-    symbols = encoder.quantise(codes, q16, thrift)
+    symbols = encoder.quantise(codes, q16, bit_price)
     data = codec.pack(
         symbols,
         [pixels.shape[:2] for pixels in pictures],

@@ -16,10 +16,10 @@ def qualities(monkeypatch) -> list[int]:
     found: list[int] = []
     for kind in (TileEncoding, PyramidEncoding):
 
-        def noted(self, q16, thrift=1.0, encode_at=kind.file):
-            if thrift == 1.0:
+        def noted(self, q16, bit_price=1.0, encode_at=kind.file):
+            if bit_price == 1.0:
                 found.append(q16)
-            return encode_at(self, q16, thrift)
+            return encode_at(self, q16, bit_price)
 
         monkeypatch.setattr(kind, "file", noted)
     return found

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscn_tf.codec.tiling import strips, to_tiles
+from mscn_tf.codec.tiling import chunks, to_tiles
 from mscn_tf.runtime.container import grid
 
 
@@ -57,7 +57,7 @@ def test_strips_give_the_tiles_of_the_whole(length, edge, share, most):
     overlap = int(share * edge)
     signal = np.arange(length)[:, None]
     whole = to_tiles(signal, edge, overlap)
-    parts = strips(length, edge, overlap, most)
+    parts = chunks(length, edge, overlap, most)
     assert all(place.stop - place.start <= most + 1 for place, _ in parts)
     for place, samples in parts:
         np.testing.assert_array_equal(to_tiles(signal[samples], edge, overlap), whole[place])

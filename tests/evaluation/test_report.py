@@ -13,7 +13,7 @@ from PIL import Image
 from mscn_tf.evaluation import plot
 from mscn_tf.evaluation.curves import Comparison, Curve
 from mscn_tf.evaluation.report import Report, render
-from mscn_tf.evaluation.strips import Cell, Strip
+from mscn_tf.evaluation.side_by_side import Cell, PictureRow
 from tests.evaluation.conftest import picture
 
 _VOID = {"meta", "img", "br"}
@@ -62,7 +62,9 @@ def report():
         figure=plot.draw("title", [ours], [nasty]),
         curves=[ours, nasty],
         lossless={"PNG": 12.345},
-        strips=[Strip("a <1>.png", [Cell("original", shown), Cell("JPEG", shown, 1234, 33.333)])],
+        picture_rows=[
+            PictureRow("a <1>.png", [Cell("original", shown), Cell("JPEG", shown, 1234, 33.333)])
+        ],
         notes=["1 < 2"],
         versions={"Python": "3"},
         command="mscn evaluate --data='a b'",
@@ -101,7 +103,7 @@ def test_pictures_in_the_page_are_those_given(report):
     strip = re.findall(r'src="data:image/webp;base64,([^"]+)"', render(report))
     for data in strip:
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
-        np.testing.assert_array_equal(image, report.strips[0].cells[0].picture)
+        np.testing.assert_array_equal(image, report.picture_rows[0].cells[0].picture)
 
 
 def test_figure_with_and_without_points():

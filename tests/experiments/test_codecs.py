@@ -16,7 +16,7 @@ from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.per_signal import adam, fit_updates
 from mscn_tf.experiments.runs import runs_of
 from mscn_tf.experiments.stored import UniformCoder
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.sparsity.pruning import parameters
 from mscn_tf.stack.keras_versions import KERAS_3
@@ -42,7 +42,7 @@ def fit():
     """An untrained network of full weights."""
     config = codecs_faces.get_config().model
     config.update(width=8, depth=2, channels=1, w0=10.0)
-    return ModulatedFit(config, seed=0)
+    return MetaLearner(**config, seed=0)
 
 
 def test_uniform_coder_keeps_codes_within_three_deviations():
@@ -148,7 +148,7 @@ def test_tfmot_prunes_and_clusters_our_layers(fit, signals, density, clusters):
     np.testing.assert_allclose(tool.decode(data, SIZES, clusters > 0), flat, rtol=1e-3, atol=1e-6)
     assert len(data) < 2 * len(flat)
     codes = tf.constant([0 * flat, flat - parameters(fit.network)])  # the start, and what was found
-    start, found = fit.errors({"code": codes}, signals.test[0], signals.coordinates).numpy()
+    start, found = fit.errors({"code": codes}, signals.test[:1], signals.coordinates).numpy()
     assert found < 0.5 * start
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from mscn_tf.experiments.measure import decoded_values, measure, psnr, stored_values
 from mscn_tf.export.compaction import compacted
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from tests.modulated import get_config, model, runs, signals
 
 KINDS = {
@@ -40,15 +40,15 @@ B = len(DATA.test)
 
 def half_closed(kind):
     """A fit whose gates start half closed, half open, a few in between; and what it adapts."""
-    fit = ModulatedFit(model(**KINDS[kind]), seed=1)
+    fit = MetaLearner(**model(**KINDS[kind]), seed=1)
     starts = np.random.default_rng(0).choice([-6.0, 0.4, 6.0], fit.gated_size, p=[0.5, 0.2, 0.3])
-    if fit.config.sparsity == "gates":
+    if fit.sparsity == "gates":
         fit.modulation.gates.log_alpha.assign(starts[: fit.modulation.gate_count])
-    elif fit.config.sparsity == "gradient":
+    elif fit.sparsity == "gradient":
         fit.step_sizes["code"].gates.log_alpha.assign(starts)
-    elif fit.config.sparsity == "mask":
+    elif fit.sparsity == "mask":
         fit.modulation.mask.assign(starts > 0)
-    return fit, fit.fit(tf.constant(DATA.test), tf.constant(X))
+    return fit, fit.adapt(tf.constant(DATA.test), tf.constant(X))
 
 
 @every_kind
@@ -119,8 +119,8 @@ def test_frozen_gates_are_those_of_meta_training(row):
     """One set for all signals; the codes move, and the gates that could have moved do not."""
     measured, fit, _ = row
     start = fit.modulation.gates(fit.modulation.gates.initial(1))[0].numpy()
-    frozen = fit.fit(tf.constant(DATA.test), tf.constant(X), frozen_gates=True)
-    adapted = fit.fit(tf.constant(DATA.test), tf.constant(X))
+    frozen = fit.adapt(tf.constant(DATA.test), tf.constant(X), frozen_gates=True)
+    adapted = fit.adapt(tf.constant(DATA.test), tf.constant(X))
     assert measured["kept_frozen"] == np.count_nonzero(start > 0.2)
     initial = fit.modulation.initial(B)["log_alpha"].numpy()
     np.testing.assert_array_equal(frozen["log_alpha"].numpy(), initial)

@@ -14,7 +14,7 @@ from mscn_tf.configs.experiments import (
     pruning_faces,
 )
 from mscn_tf.experiments.runs import code_size, narrowed, parameter_count, runs_of
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.errors import MscnError
 from tests.modulated import get_config, model, runs
 
@@ -29,7 +29,7 @@ MODELS = [
 @pytest.mark.parametrize("changes", MODELS)
 def test_sizes_are_those_of_the_network(changes):
     own = model(**changes)
-    network = ModulatedFit(own, 0).network
+    network = MetaLearner(**own, seed=0).network
     assert code_size(own) == network.modulation.code_size
     shared = sum(w.shape.num_elements() for s in network.siren_layers for w in s.weights)
     assert parameter_count(own) == shared
@@ -168,7 +168,7 @@ def test_shipped_experiments(name, size):
     assert {one.seed for one in found} == {0, 1, 2}
     arms = {one.arm: one for one in found if one.seed == 0}
     for one in arms.values() if size == "cpu" else ():
-        fit = ModulatedFit(one.config.model, one.seed)
+        fit = MetaLearner(**one.config.model, seed=one.seed)
         assert fit.network.modulation.code_size == code_size(one.config.model)
 
 

@@ -45,7 +45,7 @@ def runtime_values(bundle: Bundle, inputs: Inputs) -> np.ndarray:
 
 def of_saved_model(path: Path, inputs: Inputs) -> np.ndarray:
     loaded = tf.saved_model.load(str(path))
-    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode"]
+    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode", "serving_default"]
     return loaded.signatures["decode"](**inputs)["values"].numpy()
 
 

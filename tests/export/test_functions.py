@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mscn_tf.codec import Codec
+from mscn_tf.codec import Codec, network
 from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.export.functions import Functions, example
+from mscn_tf.export.namespace import xp
 from mscn_tf.export.onnx import OPSET, function_graph
 from mscn_tf.export.saved_model import WARM_UP, write_saved_model
 from mscn_tf.export.tflite import tflite_decoder
@@ -198,16 +199,19 @@ def test_fields_on_the_sphere(run):
 
 
 def test_the_gradient_is_the_tapes():
-    functions = functions_of(GOLDEN)
-    codec = BasisCodec.restored(codec_of(GOLDEN).bundle)
+    bundle = codec_of(GOLDEN).bundle
+    codec, model = BasisCodec.restored(bundle), bundle.manifest.model
+    weights, on_grid = codec.network.named_weights(), network.functions_of(model, xp=xp)
+    spelled_out = network.Network(model["network"], weights, on_grid, 96)
     random = np.random.default_rng(0)
     signals = tf.constant(random.uniform(0, 1, (5, 16, 16, 3)), tf.float32)
     code, quality = tf.constant(random.normal(size=(5, 96)), tf.float32), tf.fill([5], 4.0)
+    tiles = tf.transpose(tf.reshape(signals, [5, 256, 3]), [2, 0, 1])
     with tf.GradientTape() as tape:
         tape.watch(code)
         error = codec.squared_error(signals, code, quality)
     np.testing.assert_allclose(
-        functions._gradient(signals, code, quality),
+        spelled_out.gradient(tiles, quality, code),
         tape.gradient(error, code),
         rtol=0,
         atol=1e-3,
@@ -230,6 +234,31 @@ def test_the_graphs_are_standard_and_name_their_bundle():
         }
 
 
+def test_the_graphs_name_their_axes():
+    shapes = {}
+    for name in ("decode", "decode_grid", "encode"):
+        graph = onnx.load_from_string(graph_of(GOLDEN, name)).graph
+        for value in (*graph.input, *graph.output):
+            sizes = value.type.tensor_type.shape.dim
+            shapes[name, value.name] = [size.dim_param or size.dim_value for size in sizes]
+    assert shapes == {
+        ("decode", "symbols"): ["batch", 96],
+        ("decode", "rows"): ["batch", "rows"],
+        ("decode", "cols"): ["batch", "cols"],
+        ("decode", "quality"): ["batch"],
+        ("decode", "values"): ["batch", "rows", "cols", 3],
+        ("decode_grid", "symbols"): ["batch", "tiles_rows", "tiles_cols", 96],
+        ("decode_grid", "height"): [],
+        ("decode_grid", "width"): [],
+        ("decode_grid", "region"): [4],
+        ("decode_grid", "quality"): ["batch"],
+        ("decode_grid", "picture"): ["batch", "height", "width", 3],
+        ("encode", "signals"): ["batch", 16, 16, 3],
+        ("encode", "quality"): ["batch"],
+        ("encode", "symbols"): ["batch", 96],
+    }
+
+
 def shared_values(**extra):
     symbols = picture_file()[1].reshape(-1, 96)
     grid = np.tile(np.linspace(-1, 1, 9, dtype="f4"), [len(symbols), 1])
@@ -246,11 +275,13 @@ def saved(tmp_path_factory):
 
 def test_saved_model(saved):
     loaded = tf.saved_model.load(str(saved))
-    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode"]
+    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode", "serving_default"]
     inputs = shared_values()
     values = loaded.signatures["decode"](**{k: tf.constant(v) for k, v in inputs.items()})
     expected = run_tensorflow(GOLDEN, "decode", **inputs)
     np.testing.assert_array_equal(values["values"], expected)
+    unnamed = loaded.signatures["serving_default"](**{k: tf.constant(v) for k, v in inputs.items()})
+    np.testing.assert_array_equal(unnamed["values"], expected)
     np.testing.assert_allclose(run_onnx(GOLDEN, "decode", **inputs), expected, rtol=0, atol=1e-4)
 
 

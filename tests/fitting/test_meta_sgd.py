@@ -266,3 +266,33 @@ def test_rounding_may_be_stood_in_for_by_noise():
     error = tf.reduce_mean((network(COORDINATES, rounded) - SIGNALS) ** 2, [1, 2])
     start = network(COORDINATES, tf.zeros_like(codes))
     assert np.all(error < 0.8 * tf.reduce_mean((start - SIGNALS) ** 2, [1, 2]))
+
+
+U, V = tf.ones([1, 6]), tf.ones([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (dict(u=U), "step sizes must be of 'u', 'v', not of 'u'"),
+        (dict(u=U, w=V), "step sizes must be of 'u', 'v', not of 'u', 'w'"),
+        (dict(u=tf.ones([3, 5]), v=V), r"of 'u' must be .* \(4, 6\), not \(3, 5\)"),
+        (dict(u=tf.ones([1, 7, 6]), v=V), r"broadcastable to \(4, 6\), not \(1, 7, 6\)"),
+    ],
+)
+def test_step_sizes_of_something_else(sizes, message):
+    initial = {"u": tf.zeros([4, 6]), "v": tf.zeros([4, 2])}
+    with pytest.raises(ValueError, match=message):
+        inner_loop(lambda adapted: tf.reduce_sum(adapted["u"], 1), initial, sizes, 1)
+
+
+def test_first_gradients_of_something_else():
+    initial = {"u": tf.zeros([4, 6])}
+    with pytest.raises(ValueError, match="first gradients must be of 'u', not of 'code'"):
+        inner_loop(
+            lambda adapted: tf.reduce_sum(adapted["u"], 1),
+            initial,
+            {"u": tf.ones([1, 6])},
+            1,
+            first_gradients={"code": tf.zeros([4, 6])},
+        )

@@ -164,3 +164,10 @@ def test_modulation_of_another_network_is_refused():
     network = ModulatedSiren(6, 2, 3, ShiftModulation((2, 6, 6, 3)))
     with pytest.raises(ValueError, match=r"\(3, 6, 6, 3\)"):
         network(uniform(5, 3), uniform(2, 12))
+
+
+def test_a_network_of_the_sizes_that_its_modulation_was_built_for():
+    modulation = MODULATIONS["shift"](network_sizes(6, 2, 3))
+    network, same = ModulatedSiren.of(modulation, w0=10.0, seed=0), make("shift", w0=10.0)
+    inputs = uniform(7, 2), uniform(4, modulation.code_size, scale=0.1)
+    np.testing.assert_array_equal(network(*inputs), same(*inputs))

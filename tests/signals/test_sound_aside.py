@@ -214,7 +214,7 @@ def test_long_sounds_are_measured_in_parts():
 
 
 def test_strips_of_long_sounds_meet(codec):
-    """A sound that is decoded in strips is what its parts are."""
+    """A sound that is decoded in chunks is what its parts are."""
     samples = np.tile(voice(50_000), 3)[:140_001, None].astype(np.float32)
     data = codec.encode(samples, quality=3, effort=0)
     whole = codec.decode(data)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from mscn_tf.codec import Codec
 from mscn_tf.entropy.scale_prior import ScalePrior
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.embeddings import RandomFourierFeatures
 from mscn_tf.networks.modulations import LatentModulation, ShiftModulation, network_sizes
@@ -47,6 +48,7 @@ MODELS = {
     "sphere": lambda: Holder(SphereNetwork([4, 6], 5, **SIZES)),
     "gated": lambda: _siren(_gated),
     "latent": lambda: _siren(LatentModulation, 5, embedding=RandomFourierFeatures(8, seed=2)),
+    "meta-learner": lambda: MetaLearner(width=6, depth=2, w0=8.0, steps=2, seed=0),
     "prior": lambda: Holder(ScalePrior(6, bands=3)),
 }
 
@@ -55,6 +57,8 @@ def inputs(name: str, model: keras.Model) -> list[tf.Tensor]:
     quality = tf.constant([1.5, 9.0])
     if name in ("basis", "sphere"):
         return [_uniform(2, 14), _uniform(1, 7), _uniform(1, 4), quality]
+    if name == "meta-learner":
+        return [0.5 + 0.4 * _uniform(3, 5, 4, 3)]
     if name == "prior":
         return [4 * _uniform(2, 6), quality]
     return [_uniform(7, 2), 0.1 * _uniform(4, model.modulation.code_size)]

@@ -22,10 +22,10 @@ NODE = ROOT / "build" / "node"
 DECODE = """
 import sys
 import numpy as np
-from mscn_tf.runtime import Codec
+from mscn_tf.runtime import FileDecoder
 for name in sys.argv[1:]:
     data = open(f"{name}.mscn", "rb").read()
-    found = Codec.load(f"{name}.mscnb").decode(data)
+    found = FileDecoder.load(f"{name}.mscnb").decode(data)
     np.testing.assert_array_equal(found, np.load(f"{name}.npy"))
 assert "tensorflow" not in sys.modules
 """

@@ -60,10 +60,40 @@ for one, both in zip(*found):
 assert abs(found[0][0] - [1, 2, 3]).min() > 0.01
 """
 
+# Gates, whose price follows what each step counts, and which steps leave within their bounds.
+GATES = """
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from mscn_tf.training.distribution import make_strategy
+from mscn_tf.training.modulated import ModulatedTrainer
+from tests.modulated import get_config, runs, signals
+data = signals()
+(one,) = runs(get_config(), "MSCN, delta")
+found = []
+for name in ("none", "mirrored"):
+    with make_strategy(name).scope():
+        trainer = ModulatedTrainer(one.config, data.train, data.coordinates, data.validation)
+        metrics = [trainer.update(step) for step in range(3)]
+        values = [float(m[k]) for m in metrics for k in sorted(m)]
+        (label, row), = trainer.evaluate()
+        found.append([values, list(row.values()), *[v.numpy() for v in trainer.fit.variables]])
+for one, both in zip(*found):
+    np.testing.assert_allclose(both, one, rtol=0, atol=1e-5)
+"""
+
 
 def test_plain_steps_on_two_replicas_are_those_on_one():
     done = subprocess.run(
         [sys.executable, "-c", PLAIN_STEPS], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_gates_on_two_replicas_are_those_on_one():
+    done = subprocess.run(
+        [sys.executable, "-c", GATES], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
 

@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.sparsity.hard_concrete import LIMIT, location_of_gate
 from mscn_tf.sparsity.pruning import parameters
+from mscn_tf.stack.keras_versions import variables_of
 from mscn_tf.training.loop import run
 from mscn_tf.training.modulated import ModulatedTrainer
 from tests.modulated import STEPS, get_config, runs, signals
@@ -33,7 +35,7 @@ def trained(one, workdir, begin=None):
 def check_same(one, two):
     """All that a checkpoint holds, to the bit."""
     assert int(one.step) == int(two.step)
-    pairs = list(zip(one.fit.variables, two.fit.variables))
+    pairs = list(zip(variables_of(one.fit), variables_of(two.fit)))
     for mine, yours in zip(one.optimizers, two.optimizers):
         pairs += zip(mine.variables, yours.variables)
     assert len(pairs) > 10
@@ -96,15 +98,15 @@ def test_what_is_kept_in_the_end_is_the_best_of_the_sparse_averages(of_gates):
         if step >= 40 and kept <= dense
     ]
     assert sparse
-    before = [v.numpy() for v in trainer.fit.variables]
+    before = [v.numpy() for v in variables_of(trainer.fit)]
     try:
         fit = trainer.freeze()
-        adapted = fit.fit(DATA.validation, DATA.coordinates)
+        adapted = fit.adapt(DATA.validation, DATA.coordinates)
         errors = fit.errors(adapted, DATA.validation, DATA.coordinates)
         np.testing.assert_allclose(np.mean(-10 * np.log10(errors)), max(sparse), rtol=1e-5)
-        assert np.any(before[0] != fit.variables[0].numpy())
+        assert np.any(before[0] != variables_of(fit)[0].numpy())
     finally:
-        for variable, value in zip(trainer.fit.variables, before):
+        for variable, value in zip(variables_of(trainer.fit), before):
             variable.assign(value)
 
 
@@ -136,6 +138,36 @@ def test_outer_rates_fall_alike_in_short_and_long_runs():
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
+# What each rate of the configuration moves.
+MOVED = {
+    "rate": lambda fit: [layer.kernel for layer in fit.network.siren_layers],
+    "step_size_rate": lambda fit: [sizes.log_size for sizes in fit.step_sizes.values()],
+    "gate_rate": lambda fit: [fit.modulation.gates.log_alpha],
+}
+
+
+@pytest.mark.parametrize("large", ["step_size_rate", "gate_rate"])
+def test_each_rate_moves_its_own_variables_and_they_stay_within_bounds(large):
+    config = get_config()
+    config.optimizer.update({rate: 50.0 * (rate == large) for rate in MOVED})
+    (one,) = runs(config, "MSCN, delta")
+    trainer = trainer_of(one)
+    before = {rate: [v.numpy() for v in of(trainer.fit)] for rate, of in MOVED.items()}
+    trainer.update(0)
+    for rate, of in MOVED.items():
+        for variable, value in zip(of(trainer.fit), before[rate]):
+            assert np.any(variable.numpy() != value) == (rate == large)
+    if large == "gate_rate":
+        gates = trainer.fit.modulation.gates
+        ends = location_of_gate(gates.floor, gates.gamma, gates.zeta), LIMIT
+        log_alpha = gates.log_alpha.numpy()
+        np.testing.assert_allclose([log_alpha.min(), log_alpha.max()], ends, rtol=1e-5)
+    else:
+        for sizes in trainer.fit.step_sizes.values():
+            furthest = np.abs(sizes.log_size.numpy() - np.log(sizes.initial)).max()
+            np.testing.assert_allclose(furthest, np.log(sizes.factor), rtol=1e-4)
+
+
 @pytest.mark.parametrize("follows", ["stored", "expected"])
 def test_the_price_follows_the_count_that_it_is_told_to(follows):
     config = get_config()
@@ -147,18 +179,8 @@ def test_the_price_follows_the_count_that_it_is_told_to(follows):
     counted = float(metrics["kept" if follows == "stored" else "density"])
     other = float(metrics["density" if follows == "stored" else "kept"])
     assert abs(counted - other) > 0.01
-    wanted = before * (counted / trainer.wanted_density(0)) ** 0.1
+    wanted = before * (counted / float(trainer.rule.wanted(1))) ** 0.1
     np.testing.assert_allclose(float(trainer.fit.price), wanted, rtol=1e-5)
-
-
-def test_a_price_that_nothing_answers_stays_within_a_factor():
-    (one,) = runs(get_config(), "MSCN, delta")
-    one.config.price_rate = 5.0
-    trainer, first = trainer_of(one), one.config.first_price
-    for density, bound in ((1.0, 1e3 * first), (0.0, 1e-3 * first)):
-        for _ in range(12):
-            trainer._follow(100, density)
-        np.testing.assert_allclose(float(trainer.fit.price), bound, rtol=1e-5)
 
 
 def test_an_unknown_count():
@@ -169,11 +191,10 @@ def test_an_unknown_count():
         trainer_of(one)
 
 
-def test_what_density_is_wanted(gates):
+def test_the_wanted_density_falls_between_shares_of_the_run(gates):
     trainer = trainer_of(gates)
-    wanted = np.array([trainer.wanted_density(step) for step in range(80)])
-    np.testing.assert_allclose(wanted[:40], 0.2 ** ((np.arange(40) + 1) / 40))
-    np.testing.assert_allclose(wanted[40:], 0.2)
+    wanted = [float(trainer.rule.wanted(steps)) for steps in (0, 20, 40, 80)]
+    np.testing.assert_allclose(wanted, [1.0, 0.2**0.5, 0.2, 0.2], rtol=1e-6)
 
 
 def test_stopped_and_resumed_it_is_the_same_run(tmp_path, monkeypatch):
@@ -233,7 +254,7 @@ def test_a_pruned_run_ends_with_the_wanted_number_of_elements(arm, first_half, t
     assert int(trainer.step) == STEPS
     # It went on: the first step's error is that of a half-trained, pruned network.
     assert min(scalars(tmp_path)["train/error"]) == STEPS // 2 + 1
-    adapted = trainer.fit.fit(DATA.test, DATA.coordinates)
+    adapted = trainer.fit.adapt(DATA.test, DATA.coordinates)
     np.testing.assert_array_equal(trainer.fit.kept(adapted), [mask.sum()] * len(DATA.test))
 
 
@@ -312,7 +333,7 @@ def test_gradient_gates_follow_the_wanted_density(tmp_path):
     assert density[0] > 0.85
     assert 0.1 < np.mean(density[-10:]) < 0.4
     moving = trainer.fit.step_sizes["code"].moving().numpy()
-    code = trainer.fit.fit(DATA.test, DATA.coordinates)["code"].numpy()
+    code = trainer.fit.adapt(DATA.test, DATA.coordinates)["code"].numpy()
     assert 0 < moving.sum() < len(moving)
     assert not np.any(code[:, ~moving])
 

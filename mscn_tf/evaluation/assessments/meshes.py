@@ -21,9 +21,9 @@ def _meshes(path: PathLike) -> Sequence[object]:
 def _compare_meshes(signal: Signal, decoded: Any) -> Measured:
     coded = isinstance(decoded, np.ndarray)  # else a mesh
     corner, cell = ((signal.metadata or {})[name][0] for name in ("corner", "cell"))
-    found = signal.original.distances(decoded[..., 0] if coded else decoded, corner, cell)
+    distances = signal.original.distances(decoded[..., 0] if coded else decoded, corner, cell)
     near = next(iter(meshes.measure(signal.array, decoded, None).values())) if coded else None
-    return {**found, "near": near}
+    return {**distances, "near": near}
 
 
 MESHES = Assessment(

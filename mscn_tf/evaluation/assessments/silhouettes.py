@@ -17,11 +17,11 @@ def _masks(path: PathLike) -> Sequence[np.ndarray]:
 
 
 def _compare_silhouettes(signal: Signal, decoded: np.ndarray) -> Measured:
-    found = silhouettes.compare(signal.original, decoded)
+    compared = silhouettes.compare(signal.original, decoded)
     same_size = decoded.shape == signal.array.shape
     return {
-        "iou": 100 * found["IoU"],
-        "contour_error": found["contour error"],
+        "iou": 100 * compared["IoU"],
+        "contour_error": compared["contour error"],
         "psnr": silhouettes.psnr(signal.array, decoded) if same_size else None,
     }
 

@@ -68,11 +68,11 @@ def of(modality: str) -> dict[str, Baseline]:
     if not path:
         return {}
     try:
-        found: tuple[Baseline, ...] = imported(path)
+        baselines: tuple[Baseline, ...] = imported(path)
     except ModuleNotFoundError as error:
         missing = (error.name or "").replace("_", "-")
         raise MscnError(f"needs {missing}: {install('evaluate,signals')}") from error
-    return {one.name: one for one in found}
+    return {one.name: one for one in baselines}
 
 
 def resolve(

@@ -64,8 +64,8 @@ def _encode_draco(signal: Signal, faces: float) -> bytes:
 def _decode_draco(data: bytes, signal: Signal, faces: float) -> trimesh.Trimesh:
     import DracoPy
 
-    centre, found = np.frombuffer(data[:24], "<f8"), DracoPy.decode(data[24:])
-    return trimesh.Trimesh(found.points + centre, found.faces)
+    centre, mesh = np.frombuffer(data[:24], "<f8"), DracoPy.decode(data[24:])
+    return trimesh.Trimesh(mesh.points + centre, mesh.faces)
 
 
 def _draco_version() -> str:

@@ -8,14 +8,14 @@ from typing import Any
 import ml_collections
 
 from mscn_tf.experiments.data import SignalSet
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.errors import MscnError
 
 CODECS = ("coin", "coinpp", "model_optimization", "struempler")
 
 
 def measure_codec(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """A row as `mscn_tf.experiments.measure.measure` gives it, of the codec ``options.name``.
 

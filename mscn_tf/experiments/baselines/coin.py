@@ -10,7 +10,7 @@ import numpy as np
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals
 from mscn_tf.experiments.per_signal import fit_updates
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.sparsity.pruning import parameters
 
 
@@ -25,7 +25,7 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def measure(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """Adam from a random start, the same for all signals, which no decoder has to know.
 

@@ -20,7 +20,7 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
 from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.networks.siren import SirenLayer
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.tables import RangeEncoder, model, seal, unseal
@@ -44,7 +44,7 @@ class CompressibleSiren(
         return [("kernel", self.kernel)]
 
 
-def keras_model(fit: ModulatedFit) -> tf.keras.Model:
+def keras_model(fit: MetaLearner) -> tf.keras.Model:
     """The network at theta0 without its offset: a functional model of coordinates ``[N, d]``."""
     layers = [CompressibleSiren.from_config(one.get_config()) for one in fit.network.siren_layers]
     values = inputs = tf.keras.Input([fit.modulation.sizes[0]])
@@ -56,7 +56,7 @@ def keras_model(fit: ModulatedFit) -> tf.keras.Model:
 
 
 def fitted_weights(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     signal: np.ndarray,
     coordinates: np.ndarray,
     options: ml_collections.ConfigDict,
@@ -100,8 +100,8 @@ def fitted_weights(
         )
         _fit(one, coordinates, target, options.cluster_steps, options.rate / 10, [])
         one = tfmot.clustering.keras.strip_clustering(one)
-    found = [layer for layer in one.layers if isinstance(layer, SirenLayer)]
-    return [part.numpy() for layer in found for part in (layer.kernel, layer.bias)]
+    siren_layers = [layer for layer in one.layers if isinstance(layer, SirenLayer)]
+    return [part.numpy() for layer in siren_layers for part in (layer.kernel, layer.bias)]
 
 
 def _fit(
@@ -153,9 +153,9 @@ def decode(data: bytes, sizes: tuple[int, ...], clustered: bool) -> np.ndarray:
 
     def take(count: int, kind: str) -> np.ndarray:
         nonlocal at
-        found = np.frombuffer(data, kind, count, at)
-        at += found.nbytes
-        return found
+        numbers = np.frombuffer(data, kind, count, at)
+        at += numbers.nbytes
+        return numbers
 
     for inputs, outputs in zip(sizes, sizes[1:]):
         number, length = _HEAD.unpack(take(_HEAD.size, "u1").tobytes())
@@ -175,7 +175,7 @@ def _model(shares: np.ndarray) -> Any:
 
 
 def measure(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """Bytes and PSNR; ``options`` as `fitted_weights` takes them, and ``density``."""
     clustered, sizes = options.clusters > 0, fit.modulation.sizes

@@ -23,7 +23,7 @@ from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import codec_row, decoded_signals
 from mscn_tf.experiments.per_signal import adam, fit_updates
 from mscn_tf.experiments.stored import ElementCoder
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
 
 # AdaRound's rectified sigmoid and the exponents between which its regulariser sharpens.
 _LOW, _HIGH = -0.1, 1.1
@@ -44,7 +44,7 @@ def quantiser_steps(updates: np.ndarray, tensors: np.ndarray, bits: int) -> np.n
 
 
 def adaptive_rounding(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     updates: np.ndarray,
     steps: np.ndarray,
     signals: SignalSet,
@@ -67,12 +67,12 @@ def adaptive_rounding(
         return error + options.rounding_price * tf.reduce_mean(undecided, axis=1)
 
     logits = np.log(share / (1 - share)).astype(np.float32)
-    found = adam(loss, tf.constant(logits), options.rounding_steps, options.rounding_rate)
-    return floor + np.rint(up(found).numpy())
+    rounded = adam(loss, tf.constant(logits), options.rounding_steps, options.rounding_rate)
+    return floor + np.rint(up(rounded).numpy())
 
 
 def retrained(
-    fit: ModulatedFit,
+    fit: MetaLearner,
     symbols: np.ndarray,
     steps: np.ndarray,
     signals: SignalSet,
@@ -97,7 +97,7 @@ def retrained(
 
 
 def measure(
-    fit: ModulatedFit, signals: SignalSet, options: ml_collections.ConfigDict
+    fit: MetaLearner, signals: SignalSet, options: ml_collections.ConfigDict
 ) -> dict[str, Any]:
     """Bytes and PSNR at each of ``options.bits``; ``kept`` is of the first of them.
 
@@ -121,7 +121,7 @@ def measure(
         symbols = adaptive_rounding(fit, updates[options.learned :], own_steps, signals, options)
         symbols = retrained(fit, symbols, own_steps, signals, bits, options)
         kept.append(np.count_nonzero(symbols, axis=1))
-        files = [head.tobytes() + coder.encode(own) for head, own in zip(heads, symbols)]
+        files = [head.tobytes() + coder.encode(row) for head, row in zip(heads, symbols)]
         decoded = np.stack([_decode(data, coder, tensors) for data in files])
         values = decoded_signals(fit, decoded, signals.coordinates)
         points.append(({"bits": bits}, files, values))

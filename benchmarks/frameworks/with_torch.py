@@ -11,14 +11,14 @@ from typing import Callable
 import numpy as np
 import torch
 
-from benchmarks.twins.cases import Case
+from benchmarks.frameworks.cases import Case
 
 VERSION = torch.__version__
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def set_threads(count: int) -> None:
-    """Before anything is computed."""
+    """Limits the threads; to be called before anything is computed."""
     torch.set_num_threads(count)
 
 

@@ -10,8 +10,8 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
-from benchmarks.twins.cases import Case
-from benchmarks.twins.with_tensorflow import network_of
+from benchmarks.frameworks.cases import Case
+from benchmarks.frameworks.with_tensorflow import network_of
 from mscn_tf.export.onnx import OPSET
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.decoder import DECODER, Decoder

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mscn_tf.fitting.modulated import ModulatedFit
+from mscn_tf.fitting.meta_learner import MetaLearner
+from mscn_tf.stack.keras_versions import plain, trainable_variables_of
 from tests.modulated import model, signals
 
 #: Every kind of modulation and sparsity, and every kind of gate.
@@ -30,7 +31,7 @@ X, SIGNALS = tf.constant(DATA.coordinates), tf.constant(DATA.train[:3])
 
 
 def make(kind, **changes):
-    return ModulatedFit(model(**{**KINDS[kind], **changes}), seed=1)
+    return MetaLearner(**model(**{**KINDS[kind], **changes}), first_price=0.0, seed=1)
 
 
 @every_kind
@@ -38,8 +39,8 @@ def make(kind, **changes):
 def test_fitting_lowers_every_error(kind, sampled):
     fit = make(kind)
     noise = fit.noise(3, tf.constant([4, 5])) if sampled else {}
-    adapted = fit.fit(SIGNALS, X, noise, steps=4)
-    start = fit.fit(SIGNALS, X, noise, steps=0)
+    adapted = fit.adapt(SIGNALS, X, noise, steps=4)
+    start = fit.adapt(SIGNALS, X, noise, steps=0)
     assert adapted.keys() == start.keys()
     assert not np.any(start["code"])
     before, after = (fit.errors(one, SIGNALS, X) for one in (start, adapted))
@@ -56,10 +57,10 @@ def test_a_signal_does_not_depend_on_its_batch(kind):
     fit.price.assign(0.01)
     noise = fit.noise(3, tf.constant([4, 5]))
     own = {name: noise[name] for name in noise if name == "noise"}
-    together = fit.fit(SIGNALS, X, noise)
+    together = fit.adapt(SIGNALS, X, noise)
     for b in range(3):
         part = {name: value[b : b + 1] for name, value in own.items()}
-        alone = fit.fit(SIGNALS[b : b + 1], X, {**noise, **part})
+        alone = fit.adapt(SIGNALS[b : b + 1], X, {**noise, **part})
         assert together.keys() == alone.keys()
         for name in together:
             np.testing.assert_allclose(together[name][b], alone[name][0], rtol=1e-4, atol=1e-6)
@@ -71,9 +72,9 @@ def test_the_first_step_of_all_signals_together(kind, monkeypatch):
     fit = make(kind, look_ahead=False)
     fit.price.assign(0.01)
     noise = fit.noise(3, tf.constant([4, 5]))
-    found = fit.fit(SIGNALS, X, noise, steps=2)
-    monkeypatch.setattr(ModulatedFit, "_first_gradients", lambda *_: None)
-    wanted = fit.fit(SIGNALS, X, noise, steps=2)
+    found = fit.adapt(SIGNALS, X, noise, steps=2)
+    monkeypatch.setattr(MetaLearner, "_first_gradients", lambda *_: None)
+    wanted = fit.adapt(SIGNALS, X, noise, steps=2)
     assert found.keys() == wanted.keys()
     for name in wanted:
         largest = np.abs(wanted[name]).max()
@@ -83,12 +84,12 @@ def test_the_first_step_of_all_signals_together(kind, monkeypatch):
 @every_kind
 def test_density_and_what_is_kept(kind):
     fit = make(kind)
-    adapted = fit.fit(SIGNALS, X)
+    adapted = fit.adapt(SIGNALS, X)
     density, kept = fit.density(adapted), fit.kept(adapted)
     assert density.shape == kept.shape == (3,)
     assert np.all((kept > 0) & (kept <= fit.gated_size))
     gated = kind == "gradient" or "gates" in kind
-    start = fit.density(fit.fit(SIGNALS, X, steps=0))
+    start = fit.density(fit.adapt(SIGNALS, X, steps=0))
     np.testing.assert_allclose(start, [0.9 if gated else 1.0] * 3, rtol=1e-5)
     if not gated:
         np.testing.assert_array_equal(kept, [fit.gated_size] * 3)
@@ -98,7 +99,7 @@ def test_a_mask_is_what_is_kept():
     for kind in ("mask", "mask on all"):
         fit = make(kind)
         fit.modulation.mask.assign(np.arange(fit.gated_size) < 20)
-        adapted = fit.fit(SIGNALS, X)
+        adapted = fit.adapt(SIGNALS, X)
         np.testing.assert_array_equal(fit.kept(adapted), [20] * 3)
         np.testing.assert_allclose(fit.density(adapted), [20 / fit.gated_size] * 3, rtol=1e-6)
         assert np.all(np.count_nonzero(adapted["code"], axis=1) <= 20)  # nothing pulls the others
@@ -109,7 +110,7 @@ def test_gradient_gates_keep_codes_at_zero():
     closed = np.arange(fit.gated_size) % 3 > 0
     fit.step_sizes["code"].gates.log_alpha.assign(np.where(closed, -20.0, 20.0))
     for noise in (None, fit.noise(3, tf.constant([4, 5]))):
-        adapted = fit.fit(SIGNALS, X, noise)
+        adapted = fit.adapt(SIGNALS, X, noise)
         assert not np.any(adapted["code"].numpy()[:, closed])
         assert np.all(adapted["code"].numpy()[:, ~closed])
         np.testing.assert_array_equal(fit.kept(adapted), [np.sum(~closed)] * 3)
@@ -122,7 +123,7 @@ def test_a_price_closes_gates_in_the_inner_loop():
         fit, densities = make(kind), []
         for price in (0.0, 0.3):
             fit.price.assign(price)
-            densities.append(fit.density(fit.fit(SIGNALS, X)).numpy())
+            densities.append(fit.density(fit.adapt(SIGNALS, X)).numpy())
         if closes:
             assert np.all(densities[1] < densities[0] - 0.01)
         else:
@@ -132,7 +133,7 @@ def test_a_price_closes_gates_in_the_inner_loop():
 def test_gates_differ_from_signal_to_signal():
     fit = make("gates", gate_step_size=250.0, steps=4)
     fit.price.assign(0.03)
-    opened = fit.modulation.gate_values(fit.fit(SIGNALS, X)).numpy() > 0
+    opened = fit.modulation.gate_values(fit.adapt(SIGNALS, X)).numpy() > 0
     assert np.all(opened.any(axis=1) & ~opened.all(axis=1))
     assert np.any(opened[0] != opened[1])
     assert np.any(opened[0] != opened[2])
@@ -142,7 +143,7 @@ def test_gates_differ_from_signal_to_signal():
 def test_only_looking_ahead_lets_the_first_step_tell_signals_apart(look_ahead):
     fit = make("gates", look_ahead=look_ahead)
     fit.price.assign(0.01)
-    start, moved = (fit.fit(SIGNALS, X, steps=steps)["log_alpha"].numpy() for steps in (0, 1))
+    start, moved = (fit.adapt(SIGNALS, X, steps=steps)["log_alpha"].numpy() for steps in (0, 1))
     change = moved - start
     assert np.all(np.abs(change).max(axis=1) > 1e-6)
     assert np.any(change[0] != change[1]) == look_ahead
@@ -162,7 +163,7 @@ def test_gates_of_one_price_move_as_far_whatever_their_number():
     for width in (4, 8):
         fit = make("gates", width=width, look_ahead=False, initial_open=0.5, gate_step_size=3.0)
         fit.price.assign(0.2)
-        start, moved = (fit.fit(SIGNALS, X, steps=steps)["log_alpha"] for steps in (0, 1))
+        start, moved = (fit.adapt(SIGNALS, X, steps=steps)["log_alpha"] for steps in (0, 1))
         np.testing.assert_allclose(start - moved, np.full(start.shape, 0.15), rtol=1e-4)
 
 
@@ -194,7 +195,7 @@ def test_noise_is_a_function_of_its_seed(kind):
     for name in noise[0]:
         np.testing.assert_array_equal(noise[0][name], noise[1][name])
         assert np.any(noise[0][name] != noise[2][name])
-    codes = [fit.fit(SIGNALS, X, one)["code"].numpy() for one in noise]
+    codes = [fit.adapt(SIGNALS, X, one)["code"].numpy() for one in noise]
     np.testing.assert_array_equal(codes[0], codes[1])
     assert np.any(codes[0] != codes[2]) == bool(noise[0])
 
@@ -206,28 +207,29 @@ def test_everything_that_is_shared_learns(kind):
     fit.price.assign(0.01)
     noise = fit.noise(3, tf.constant([4, 5]))
     with tf.GradientTape() as tape:
-        adapted = fit.fit(SIGNALS, X, noise)
+        adapted = fit.adapt(SIGNALS, X, noise)
         total = tf.reduce_mean(fit.errors(adapted, SIGNALS, X) + fit.price * fit.density(adapted))
-    gradients = tape.gradient(total, fit.trainable_variables)
-    for variable, gradient in zip(fit.trainable_variables, gradients):
+    learned = trainable_variables_of([fit])
+    gradients = tape.gradient(total, learned)
+    for variable, gradient in zip(learned, gradients):
         assert gradient is not None, variable.name
         assert np.any(gradient), variable.name
-    assert all(id(fit.price) != id(v) for v in fit.trainable_variables)
+    assert all(plain(fit.price) is not variable for variable in learned)
 
 
 def test_options_of_the_inner_loop():
     assert make("dense", meta_sgd=False, per_step=False).step_sizes["code"].log_size.shape == (1, 1)
     few, many = (make("dense", steps=steps) for steps in (1, 4))
-    errors = [np.mean(fit.errors(fit.fit(SIGNALS, X), SIGNALS, X)) for fit in (few, many)]
+    errors = [np.mean(fit.errors(fit.adapt(SIGNALS, X), SIGNALS, X)) for fit in (few, many)]
     assert errors[1] < errors[0]
     np.testing.assert_allclose(  # sizes past the end are the mean, and so far all are alike
-        few.fit(SIGNALS, X, steps=4)["code"], many.fit(SIGNALS, X)["code"], rtol=1e-5, atol=1e-7
+        few.adapt(SIGNALS, X, steps=4)["code"], many.adapt(SIGNALS, X)["code"], rtol=1e-5, atol=1e-7
     )
     kernels = []
     for first_order in (False, True):
         fit = make("dense", first_order=first_order)
         with tf.GradientTape() as tape:
-            total = tf.reduce_mean(fit.errors(fit.fit(SIGNALS, X), SIGNALS, X))
+            total = tf.reduce_mean(fit.errors(fit.adapt(SIGNALS, X), SIGNALS, X))
         kernels.append(tape.gradient(total, fit.network.siren_layers[0].kernel).numpy())
     assert np.abs(kernels[0] - kernels[1]).max() > 0.01 * np.abs(kernels[0]).max()
 
@@ -243,4 +245,57 @@ def test_options_of_the_inner_loop():
 )
 def test_choices_that_there_are_not(change, message):
     with pytest.raises(ValueError, match=message):
-        ModulatedFit(model(**change), seed=1)
+        MetaLearner(**model(**change), seed=1)
+
+
+@pytest.mark.parametrize("kind", ["gates", "gates on units", "gates on shifts"])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_second_order_gradient_of_the_whole_model(kind, sampled):
+    """Through phi0, theta0, both step sizes, price and look-ahead, against finite differences."""
+    fit = make(kind, step_size=0.3, gate_step_size=100.0, dtype="float64")
+    random = np.random.default_rng(0)
+    phi = plain(fit.modulation.gates.log_alpha)
+    phi.assign(random.choice([-9.0, -1.0, 0.5], fit.modulation.gate_count))
+    points, values = tf.cast(X, tf.float64), tf.cast(SIGNALS, tf.float64)
+    noise = fit.noise(3, tf.constant([4, 5])) if sampled else {}
+
+    def outer() -> tf.Tensor:
+        adapted = fit.adapt(values, points, noise)
+        return tf.reduce_mean(fit.errors(adapted, values, points) + 0.01 * fit.density(adapted))
+
+    fit.price.assign(0.01)
+    learned = [phi, plain(fit.network.siren_layers[1].kernel)]
+    learned += [plain(sizes.log_size) for sizes in fit.step_sizes.values()]
+    with tf.GradientTape() as tape:
+        total = outer()
+    for variable, gradient in zip(learned, tape.gradient(total, learned)):
+        value = variable.numpy()
+        direction = random.normal(size=value.shape)
+        ends = []
+        for sign in (1, -1):
+            variable.assign(value + sign * 1e-6 * direction)
+            ends.append(float(outer()))
+        variable.assign(value)
+        difference = (ends[0] - ends[1]) / 2e-6
+        assert abs(difference) > 1e-7
+        np.testing.assert_allclose(np.sum(gradient * direction), difference, rtol=1e-3)
+
+
+def test_what_is_adapted_has_names_and_shapes():
+    fit = make("gates")
+    code, log_alpha = tf.zeros([2, 123]), tf.zeros([2, 123])
+    for adapted, message in (
+        (
+            dict(codes=code),
+            r"is named 'code', with gates also 'log_alpha' and 'noise', not 'codes'",
+        ),
+        (dict(code=code, logalpha=log_alpha), r"not 'code', 'logalpha'"),
+        (dict(code=code[:, 1:]), r"codes of GatedModulation are \[B, 123\], not \(2, 122\)"),
+        (dict(code=code[0]), r"codes of GatedModulation are \[B, 123\], not \(123,\)"),
+        (dict(code=code, log_alpha=log_alpha[:, 1:]), r"log_alpha of gates is \[B, 123\], not"),
+        (dict(code=code, noise=log_alpha[:, 1:]), r"noise of gates is \[B, 123\], not \(2, 122\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit.network(X, adapted)
+    with pytest.raises(ValueError, match=r"coordinates are \[N, 2\] or \[B, N, 2\], not \(64, 3\)"):
+        fit.decode(code, tf.zeros([64, 3]))

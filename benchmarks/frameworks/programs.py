@@ -1,4 +1,4 @@
-"""What benchmarks/twins/lowering.py wrote, for JAX; needs no TensorFlow."""
+"""What benchmarks/frameworks/lowering.py wrote, for JAX; needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from jax import export
 from jaxlib import _jax
 
-from benchmarks.twins.cases import noise
-from benchmarks.twins.with_jax import Step
+from benchmarks.frameworks.cases import noise
+from benchmarks.frameworks.with_jax import Step
 
 
 def load(path: Path, known: dict[str, np.ndarray], results: dict[str, np.ndarray]) -> Step:

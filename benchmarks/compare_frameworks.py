@@ -1,10 +1,10 @@
 """Meta-training steps, inner loops and decoding: this library beside PyTorch and JAX, in turns.
 
-The networks are those of benchmarks/twins/cases.py. Each framework runs in a process of its own
-and is asked for one timed call after the other, all frameworks in turns. Before that the losses,
-gradients, codes and values of all must agree. Writes JSON and a Markdown table.
+The networks are those of benchmarks/frameworks/cases.py. Each framework runs in a process of its
+own and is asked for one timed call after the other, all frameworks in turns. Before that the
+losses, gradients, codes and values of all must agree. Writes JSON and a Markdown table.
 
-    python benchmarks/run_twins.py [--cases=NAME,..] [--repeats=N] [--out=FOLDER]
+    python benchmarks/compare_frameworks.py [--cases=NAME,..] [--repeats=N] [--out=FOLDER]
 
 Needs the environments that `make bench` makes: build/bench/torch and build/bench/jax.
 """
@@ -25,8 +25,8 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.twins.cases import CASES  # noqa: E402
-from benchmarks.twins.processes import THREADS, Worker, check_there, difference  # noqa: E402
+from benchmarks.frameworks.cases import CASES  # noqa: E402
+from benchmarks.frameworks.processes import THREADS, Worker, check_there, difference  # noqa: E402
 
 FRAMEWORKS = ("tensorflow", "torch", "jax")
 TASKS = ("train", "encode", "decode")
@@ -36,7 +36,7 @@ TOLERANCE = 2e-3
 NAMES = flags.DEFINE_list("cases", list(CASES), "which cases")
 REPEATS = flags.DEFINE_integer("repeats", 10, "timed calls of each", lower_bound=1)
 WARM_UP = flags.DEFINE_integer("warm_up", 2, "calls of each before, not timed", lower_bound=1)
-OUT = flags.DEFINE_string("out", "build/twins", "folder of twins.json and twins.md")
+OUT = flags.DEFINE_string("out", "build/frameworks", "folder of frameworks.json and frameworks.md")
 
 
 def summary(calls: list[dict[str, float]], first: dict[str, float]) -> dict[str, float]:
@@ -198,8 +198,8 @@ def main(argv: list[str]) -> None:
     }
     folder = Path(OUT.value)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "twins.json").write_text(json.dumps(report, indent=1) + "\n")
-    (folder / "twins.md").write_text(table(report))
+    (folder / "frameworks.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / "frameworks.md").write_text(table(report))
     print(json.dumps(rates))
     print(table(report))
 

@@ -7,7 +7,7 @@ from typing import Callable
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.twins.cases import Case
+from benchmarks.frameworks.cases import Case
 from mscn_tf.fitting.meta_sgd import inner_loop
 from mscn_tf.fitting.shared_start import gradients_at_zero
 from mscn_tf.networks import modulations
@@ -17,7 +17,7 @@ VERSION = tf.__version__
 
 
 def set_threads(count: int) -> None:
-    """Before anything is computed."""
+    """Limits the threads; to be called before anything is computed."""
     tf.config.threading.set_intra_op_parallelism_threads(count)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -40,7 +40,7 @@ def network_of(case: Case, arrays: dict[str, np.ndarray], dtype: str = "float32"
 
 
 def weights_of(network: ModulatedSiren) -> dict[str, tf.Variable]:
-    """By the names of `Case.arrays`."""
+    """The network's variables by the names of `Case.arrays`."""
     weights = {}
     for i, layer in enumerate(network.siren_layers):
         weights.update({f"kernel_{i}": layer.kernel, f"bias_{i}": layer.bias})

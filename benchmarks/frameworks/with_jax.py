@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.twins.cases import Case
+from benchmarks.frameworks.cases import Case
 
 VERSION = jax.__version__
 

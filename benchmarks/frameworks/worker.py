@@ -1,6 +1,6 @@
 """Runs one framework's part of one case, a call at a time: JSON lines in, JSON lines out.
 
-    python -m benchmarks.twins.worker FRAMEWORK CASE THREADS
+    python -m benchmarks.frameworks.worker FRAMEWORK CASE THREADS
 
 A request is ``{"task": name, "batch": number, "save": path or null}``, the task one of those that
 the framework's ``build`` returns; the answer has seconds by the clock and of the processor, and the
@@ -19,13 +19,13 @@ import time
 
 import numpy as np
 
-from benchmarks.twins.cases import CASES, WIDTHS
+from benchmarks.frameworks.cases import CASES, WIDTHS
 
 
 def main() -> None:
     framework, name, threads = sys.argv[1:]
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
-    module = importlib.import_module(f"benchmarks.twins.with_{framework}")
+    module = importlib.import_module(f"benchmarks.frameworks.with_{framework}")
     module.set_threads(int(threads))
     case = {**CASES, **{case.name: case for case in WIDTHS.values()}}[name]
     tasks = module.build(case, case.arrays())

@@ -27,7 +27,7 @@ _LARGE, _SMALL = 4, 8  # pictures shown
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a strip.
+    """One picture of a row.
 
     Attributes:
       label: of the codec, or "original".
@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Strip:
+class PictureRow:
     """A signal from all codecs, the original first."""
 
     signal: str
@@ -56,13 +56,13 @@ def chosen(signals: Sequence[Signal]) -> list[Signal]:
     return [signals[i] for i in np.linspace(0, len(signals) - 1, count).round().astype(int)]
 
 
-def strips(
+def picture_rows(
     signals: Sequence[Signal],
     families: Sequence[Family],
     coders: Sequence[tuple[Coder, Sequence[File]]],
     pool: ProcessPoolExecutor,
-) -> list[Strip]:
-    """Strips of some signals, each with about as many bytes as the first codec spends on it.
+) -> list[PictureRow]:
+    """Rows of some signals, each with about as many bytes as the first codec spends on it.
 
     Args:
       signals: to show.
@@ -75,7 +75,7 @@ def strips(
         return []
     first = families[0].rows
     setting = _middle(first)
-    found: list[tuple[Signal, str, Callable[[], tuple[float, np.ndarray]]]] = []
+    jobs: list[tuple[Signal, str, Callable[[], tuple[float, np.ndarray]]]] = []
     decoded: dict[Path, list[np.ndarray]] = {}
     for signal in signals:
         at = {r.signal: r.bytes for r in first if r.setting == setting}
@@ -83,28 +83,29 @@ def strips(
             continue
         size = at[signal.name]
         for family in families:
-            own = [row for row in family.rows if row.signal == signal.name]
-            if not own:
+            rows = [row for row in family.rows if row.signal == signal.name]
+            if not rows:
                 continue
             get: Callable[[], tuple[float, np.ndarray]]
             row = min(
-                own, key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0))
+                rows,
+                key=lambda row: (abs(math.log(row.bytes / size)), -(row.measures["psnr"] or 0)),
             )
             if row.codec in baselines.of(PICTURES.name):
-                few, many = _neighbours([r for r in own if r.codec == row.codec], size)
+                few, many = _neighbours([r for r in rows if r.codec == row.codec], size)
                 get = pool.submit(at_size, PICTURES.name, row.codec, few, many, size, signal).result
             else:
                 get = partial(_kept, coders, row, decoded)
-            found.append((signal, family.label, get))
+            jobs.append((signal, family.label, get))
     shown = {one.name: [Cell("original", _crop(one.array))] for one in signals}
-    for signal, label, get in found:
+    for signal, label, get in jobs:
         try:
             size, picture = get()
         except Exception:  # whatever a codec raises between settings that it took
             continue
         psnr = images.psnr(signal.array, picture)
         shown[signal.name].append(Cell(label, _crop(picture), size, psnr))
-    return [Strip(name, cells) for name, cells in shown.items()]
+    return [PictureRow(name, cells) for name, cells in shown.items()]
 
 
 def _neighbours(rows: Sequence[Row], size: float) -> tuple[float, float]:

@@ -36,7 +36,7 @@ class Worker:
         count = str(THREADS)
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
         self._process = subprocess.Popen(
-            [PYTHONS[framework], "-m", "benchmarks.twins.worker", framework, case, count],
+            [PYTHONS[framework], "-m", "benchmarks.frameworks.worker", framework, case, count],
             cwd=ROOT,
             env={**os.environ, **quiet},
             stdin=subprocess.PIPE,

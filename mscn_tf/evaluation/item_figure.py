@@ -17,7 +17,7 @@ from mscn_tf.runtime.scheme import Survivors
 from mscn_tf.signals.views import Views
 
 
-def anatomy(
+def item_figure(
     codec: FileDecoder,
     container: Container,
     item: int = 0,
@@ -63,13 +63,13 @@ def anatomy(
     return figure
 
 
-def _draw_survivors(axes: Axes, found: Survivors) -> None:
-    axes.set_title(f"not zero: {found.count:,} of {found.total:,}\n{found.by}")
+def _draw_survivors(axes: Axes, survivors: Survivors) -> None:
+    axes.set_title(f"not zero: {survivors.count:,} of {survivors.total:,}\n{survivors.by}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if found.places.ndim == 1:
-        axes.bar(np.arange(len(found.places)), found.places, 1.0)
+    if survivors.places.ndim == 1:
+        axes.bar(np.arange(len(survivors.places)), survivors.places, 1.0)
         return
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    drawn = axes.imshow(found.places, "viridis", vmin=0, interpolation="nearest")
-    if found.places.max() > 1:
+    drawn = axes.imshow(survivors.places, "viridis", vmin=0, interpolation="nearest")
+    if survivors.places.max() > 1:
         axes.figure.colorbar(drawn, ax=axes, shrink=0.7)

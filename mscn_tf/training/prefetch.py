@@ -11,7 +11,7 @@ import numpy as np
 Batch = Sequence[np.ndarray]
 
 
-class Ahead:
+class Prefetch:
     """Gives the batch of a step, and has that of the next one drawn meanwhile.
 
     So a device doesn't wait for its input, unless drawing takes longer than a step.
@@ -26,6 +26,6 @@ class Ahead:
         self._drawn: dict[int, Future[Batch]] = {}
 
     def __call__(self, step: int) -> Batch:
-        own = self._drawn.pop(step, None) or self._thread.submit(self._draw, step)
+        batch = self._drawn.pop(step, None) or self._thread.submit(self._draw, step)
         self._drawn = {step + 1: self._thread.submit(self._draw, step + 1)}
-        return own.result()
+        return batch.result()

@@ -12,8 +12,8 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.twins.cases import BATCHES, Case, noise, noise_name
-from benchmarks.twins.with_tensorflow import functions
+from benchmarks.frameworks.cases import BATCHES, Case, noise, noise_name
+from benchmarks.frameworks.with_tensorflow import functions
 from mscn_tf.configs import thumb32
 from mscn_tf.networks import products
 from mscn_tf.training.tiles import TileTrainer
@@ -102,7 +102,7 @@ def _write(
 
 
 def _value(captured: tf.Tensor) -> np.ndarray:
-    """Of a constant, or of the variable whose handle it is."""
+    """The value of a constant, or of the variable whose handle it is."""
     if captured.dtype != tf.resource:
         return captured.numpy()
     (kind,) = captured._handle_data.shape_and_type
@@ -110,14 +110,14 @@ def _value(captured: tf.Tensor) -> np.ndarray:
 
 
 def _name(value: np.ndarray, known: dict[str, np.ndarray]) -> str | None:
-    """Of the known array that equals it."""
+    """The name of the known array that equals it."""
     return next((name for name, array in known.items() if np.array_equal(array, value)), None)
 
 
 def _lowered(
     function: tf.types.experimental.GenericFunction, batch: tf.Tensor, tf32: bool
 ) -> bytes:
-    """With products in the precision that TensorFlow chooses when TF32 is allowed, or isn't."""
+    """A program with products in the precision that TensorFlow takes with TF32 or without."""
     allowed = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     try:

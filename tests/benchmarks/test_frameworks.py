@@ -1,4 +1,4 @@
-"""The TensorFlow twin of benchmarks/twins beside the same mathematics in NumPy."""
+"""The TensorFlow steps of benchmarks/frameworks beside the same mathematics in NumPy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.twins.cases import CASES, Case
-from benchmarks.twins.with_tensorflow import build
+from benchmarks.frameworks.cases import CASES, Case
+from benchmarks.frameworks.with_tensorflow import build
 
 PIXELS = 5
 
@@ -64,16 +64,16 @@ def fit(case: Case, arrays: dict[str, np.ndarray], picture: np.ndarray) -> np.nd
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_tensorflow_twin(name):
+def test_tensorflow_steps(name):
     case, arrays = tiny(CASES[name])
-    twin = build(case, arrays)
+    steps = build(case, arrays)
     codes = [fit(case, arrays, picture) for picture in arrays["pictures"][0]]
     scale = np.abs(codes).max()
-    np.testing.assert_allclose(twin["encode"](0)["code"], codes, rtol=0, atol=1e-4 * scale)
+    np.testing.assert_allclose(steps["encode"](0)["code"], codes, rtol=0, atol=1e-4 * scale)
 
     given = case.codes()[1]
     wanted = [values(case, arrays, code) for code in given]
-    np.testing.assert_allclose(twin["decode"](1)["values"], wanted, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(steps["decode"](1)["values"], wanted, rtol=0, atol=1e-4)
 
     def outer(bias: np.ndarray) -> float:
         moved = {**arrays, "bias_1": bias}
@@ -81,7 +81,7 @@ def test_tensorflow_twin(name):
         pairs = zip(fitted, arrays["pictures"][0])
         return float(np.mean([loss(case, moved, code, picture) for code, picture in pairs]))
 
-    trained = twin["train"](0)
+    trained = steps["train"](0)
     bias = arrays["bias_1"].astype(float)
     assert trained["loss"] == pytest.approx(outer(bias), rel=1e-4)
     gradient = slope(outer, bias, 1e-4)

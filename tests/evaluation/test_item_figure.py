@@ -9,7 +9,7 @@ import pytest
 
 from mscn_tf.codec import Codec
 from mscn_tf.codec.parts import Parts
-from mscn_tf.evaluation.anatomy import anatomy
+from mscn_tf.evaluation.item_figure import item_figure
 from mscn_tf.runtime.container import Container
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -35,7 +35,7 @@ def test_every_survivor_has_a_place(path):
 def test_what_is_stored_without_loss_is_drawn_without_a_code(path):
     codec, container = opened(path)
     for item in range(container.items):
-        axes = anatomy(codec, container, item).axes
+        axes = item_figure(codec, container, item).axes
         titles = [panel.get_title() for panel in axes if panel.get_title()]
         assert ("without loss" in titles[0]) != any("not zero" in title for title in titles)
 
@@ -68,5 +68,5 @@ def test_a_field_of_a_single_row_is_drawn_without_degrees():
     field = np.full((1, 8, 1), 280, np.float32)
     degrees = {"latitude": [10.0], "longitude": list(np.arange(0.0, 360.0, 45.0))}
     container = Container.from_bytes(codec.encode(field, metadata=degrees))
-    signal, *_ = anatomy(codec, container, 0, field).axes
+    signal, *_ = item_figure(codec, container, 0, field).axes
     assert not signal.axison
