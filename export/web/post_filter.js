@@ -2,21 +2,22 @@
 
 import { MscnError } from "./errors.js";
 import { createSession, loadRuntime } from "./network.js";
-import { checked, shaped } from "./tables.js";
+import { betweenQualities, checked, shaped } from "./tables.js";
 
 const GRAPH = "post_filter.onnx";
-const SHIFTS = [10, 10, 10, 8];
+const LAYERS = 4;
+const SHIFT = 10;
 const MIDDLE_QUALITY = 88;
 const INPUT_SCALE = 1024;
 const LARGEST_INPUT = 1023;
-const OUTPUT_SCALE = 4096;
+const OUTPUT_SCALE = 64; // of corrections, in units of the error that is expected
 const TOGETHER = 2 ** 19; // pixels that are run at once
-export const MARGIN = 2 * SHIFTS.length;
+export const MARGIN = 2 * LAYERS;
 
 /** Whole numbers at a quality so many sixteenths from the middle one, in their unit. */
-function told(constant, slope, away, shift) {
+function told(constant, slope, away) {
   return Float32Array.from(constant, (value, i) =>
-    (value + Math.floor((slope[i] * away + 32) / 64)) * 2 ** -shift);
+    (value + Math.floor((slope[i] * away + 32) / 64)) * 2 ** -SHIFT);
 }
 
 /** The filter of a bundle. */
@@ -29,7 +30,8 @@ export class PostFilter {
   constructor(bundle) {
     const arrays = bundle.arrays("filter");
     this._bundle = bundle;
-    this._layers = SHIFTS.map((_, n) => {
+    this._logError = shaped(arrays, "log_error", [10], false);
+    this._layers = Array.from({ length: LAYERS }, (_, n) => {
       const { shape } = checked(arrays, `kernel_${n}`, 4);
       return {
         shape,
@@ -54,10 +56,12 @@ export class PostFilter {
     const feed = {};
     this._layers.forEach(({ shape, kernel, kernelSlope, bias, biasSlope }, n) => {
       const away = q16 - MIDDLE_QUALITY;
-      const of = (constant, slope) => told(constant, slope, away, SHIFTS[n]);
+      const of = (constant, slope) => told(constant, slope, away);
       feed[`kernel_${n}`] = new Tensor("float32", of(kernel, kernelSlope), shape);
       feed[`bias_${n}`] = new Tensor("float32", of(bias, biasSlope), shape.slice(0, 1));
     });
+    const [logError] = betweenQualities(this._logError, q16);
+    const unit = Math.exp(logError / 16) / OUTPUT_SCALE;
     const stride = (width - 2 * MARGIN) * channels;
     const mended = new Float32Array((height - 2 * MARGIN) * stride);
     const rows = Math.max(2, 2 * Math.floor(TOGETHER / width / 2));
@@ -72,7 +76,7 @@ export class PostFilter {
       } catch (error) {
         throw new MscnError(`bundle ${this._bundle.name}: its filter fails (${error.message})`);
       }
-      this._add(mended.subarray(top * stride), strip, found, [count, width, channels]);
+      this._add(mended.subarray(top * stride), strip, found, unit, [count, width, channels]);
     }
     return mended;
   }
@@ -95,7 +99,7 @@ export class PostFilter {
   }
 
   /** Writes a strip's values, without its margin, and corrections [4 C, ..] into `mended`. */
-  _add(mended, strip, found, [rows, width, channels]) {
+  _add(mended, strip, found, unit, [rows, width, channels]) {
     const across = width / 2 - MARGIN;
     const plane = (rows / 2) * across;
     for (let row = 0, at = 0; row < rows; row++) {
@@ -105,7 +109,7 @@ export class PostFilter {
         const source = ((row + MARGIN) * width + column + MARGIN) * channels;
         for (let c = 0; c < channels; c++, at++) {
           const correction = found[(first * channels + c) * plane + block];
-          mended[at] = strip[source + c] + correction / OUTPUT_SCALE;
+          mended[at] = strip[source + c] + unit * correction;
         }
       }
     }

@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
         evaluate_every=6000,
         validation_pictures=10,
     )
-    config.optimizer = dict(rate=2e-3, warmup=200, clip=1.0, beta_2=0.99)
+    config.optimizer = dict(rate=1e-3, warmup=200, clip=1.0, beta_2=0.99)
     config.data.update(
         # What benchmarks/free_pictures.py makes, and benchmarks/drawn_pictures.py.
         train="data/free/train/*.png,data/drawn/train/*.png",

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.runtime import post_filter
-from mscn_tf.runtime.quality import MIDDLE
+from mscn_tf.runtime.quality import LEVELS, MIDDLE
+from mscn_tf.runtime.quantiser import around, between
 from mscn_tf.stack.keras_versions import Layer, plain
 
 
@@ -25,6 +26,10 @@ class PostFilter(Layer):
     Args:
       channels: C of the pictures.
       width: channels between layers.
+
+    Attributes:
+      log_error: natural logarithm of the root-mean-square error to expect at qualities 1 to 10,
+        which corrections are in units of: set before training.
 
     Raises:
       ValueError: an argument below 1.
@@ -53,6 +58,9 @@ class PostFilter(Layer):
         self.kernel_slopes = weights("kernel_slope", kernels, [0.0] * len(kernels))
         biases = [[size] for size in sizes[1:]]
         self.biases = weights("bias", biases, [0.0] * len(biases))
+        self.log_error = self.add_weight(
+            name="log_error", shape=[LEVELS], initializer="zeros", trainable=False
+        )
         self.bias_slopes = weights("bias_slope", biases, [0.0] * len(biases))
 
     def build(self, input_shape: Any = None) -> None:
@@ -73,25 +81,29 @@ class PostFilter(Layer):
         hidden = tf.nn.space_to_depth(tf.clip_by_value(inputs, -reach, reach), 2)
         away = tf.cast(q16, self.compute_dtype) - MIDDLE
 
-        def at_quality(constant: tf.Tensor, slope: tf.Tensor, shift: int) -> tf.Tensor:
-            unit = 2.0**-shift
+        def at_quality(constant: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+            unit = 2.0**-post_filter.SHIFT
             return unit * (_rounded(constant / unit) + _rounded(away / 64 * _rounded(slope / unit)))
 
         layers = zip(self.kernels, self.kernel_slopes, self.biases, self.bias_slopes)
-        for weights, shift in zip(layers, post_filter.SHIFTS):
-            kernel, bias = at_quality(*weights[:2], shift), at_quality(*weights[2:], shift)
+        for weights in layers:
+            kernel, bias = at_quality(*weights[:2]), at_quality(*weights[2:])
             sums = tf.nn.conv2d(hidden, kernel, 1, "VALID") + bias
             hidden = _floor(tf.maximum(sums, post_filter.LEAK * sums))
             hidden = tf.clip_by_value(hidden, *map(float, post_filter.RANGE))
-        return tf.nn.depth_to_space(_floor(sums) / post_filter.OUTPUT_SCALE, 2)
+        low, high, sixteenths = around(tf, tf.cast(q16, tf.int32))
+        ends = tf.gather(self.log_error, low), tf.gather(self.log_error, high)
+        log_error = between(*ends, tf.cast(sixteenths, self.compute_dtype))
+        unit = tf.exp(log_error) / post_filter.OUTPUT_SCALE
+        return unit * tf.nn.depth_to_space(_floor(sums), 2)
 
     def frozen(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's filter, by name."""
-        arrays = {}
+        arrays = {"log_error": plain(self.log_error).numpy().astype(np.float64)}
         for name in post_filter.ARRAYS:
             plural = f"{name}es" if name == "bias" else f"{name}s"
             for number, weight in enumerate(getattr(self, plural)):
-                whole = np.rint(plain(weight).numpy() * 2.0 ** post_filter.SHIFTS[number])
+                whole = np.rint(plain(weight).numpy() * 2.0**post_filter.SHIFT)
                 whole = whole.transpose(3, 2, 0, 1) if whole.ndim == 4 else whole
                 arrays[f"{name}_{number}"] = np.ascontiguousarray(whole, np.int32)
         return arrays

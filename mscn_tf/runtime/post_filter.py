@@ -14,7 +14,8 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.onnx_session import line_of, session
-from mscn_tf.runtime.quality import HIGHEST, MIDDLE
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, MIDDLE
+from mscn_tf.runtime.quantiser import around, between
 from mscn_tf.runtime.tables import checked_array
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 GRAPH = "post_filter.onnx"  # a bundle's member
 ARRAYS = ("kernel", "kernel_slope", "bias", "bias_slope")
-SHIFTS = (10, 10, 10, 8)  # fractional bits of each layer's weights
-LAYERS = len(SHIFTS)
+SHIFT = 10  # fractional bits of weights
+LAYERS = 4
 MARGIN = 2 * LAYERS  # pixels around that a pixel's correction depends on, on its grid of 2x2
 INPUT_SCALE = 1024.0  # of values less 1/2
 LARGEST_INPUT = 1023
 RANGE = (-64, 511)  # of what lies between layers
 LEAK = 0.125
-OUTPUT_SCALE = 4096.0
+OUTPUT_SCALE = 64.0  # of corrections, in units of the error that is expected
 _EXACT = 2**24  # whole numbers up to here are exact in float32
 _TOGETHER = 2**19  # pixels that are run at once: what bounds the memory
 
@@ -42,7 +43,8 @@ class PostFilter:
     Args:
       bundle: with `GRAPH` (inputs ``pixels`` [1, 4 C, h, w], ``kernel_n`` [out, in, 3, 3] and
         ``bias_n`` [out], all float32; output ``correction``), and by name in ``filter/``, for layer
-        n: ``kernel_n``, ``kernel_slope_n``, ``bias_n`` and ``bias_slope_n``, integers.
+        n: ``kernel_n``, ``kernel_slope_n``, ``bias_n`` and ``bias_slope_n``, integers; and
+        ``log_error``, float [10], natural logarithm of the error to expect at qualities 1 to 10.
 
     Raises:
       MscnError: the bundle lacks something, or its sums may become too large to be exact.
@@ -55,6 +57,11 @@ class PostFilter:
             [checked_array(arrays, f"{name}_{n}", rank) for name, rank in zip(ARRAYS, (4, 4, 1, 1))]
             for n in range(LAYERS)
         ]
+        self._log_error = checked_array(arrays, "log_error", 1, "f")
+        if len(self._log_error) != LEVELS:
+            raise MscnError(
+                f"bundle {bundle.name}: its filter must know the error at ten qualities"
+            )
         inputs, reach = 4 * self._channels, LARGEST_INPUT
         for kernel, kernel_slope, bias, bias_slope in self._layers:
             outputs = len(kernel)
@@ -101,14 +108,17 @@ class PostFilter:
           MscnError: ONNX Runtime fails.
         """
         feed = {}
-        for number, (layer, shift) in enumerate(zip(self._layers, SHIFTS)):
+        for number, layer in enumerate(self._layers):
             for name, constant, slope in (("kernel", *layer[:2]), ("bias", *layer[2:])):
-                told = _told(constant, slope, q16 - MIDDLE) * 2.0**-shift
+                told = _told(constant, slope, q16 - MIDDLE) * 2.0**-SHIFT
                 feed[f"{name}_{number}"] = told.astype(np.float32)
+        low, high, sixteenths = around(np, q16)
+        log_error = between(self._log_error[low], self._log_error[high], sixteenths)
+        unit = np.exp(log_error) / OUTPUT_SCALE
         mended = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
         for rows in _few(*mended.shape[:2]):
             part = values[rows.start : rows.stop + 2 * MARGIN]
-            mended[rows] += self._correction(part, feed)
+            mended[rows] += unit * self._correction(part, feed)
         return mended
 
     def _correction(self, values: np.ndarray, feed: dict[str, np.ndarray]) -> np.ndarray:
@@ -127,7 +137,7 @@ class PostFilter:
         if getattr(found, "shape", None) != (1, 4 * channels, rows, columns):
             raise MscnError(f"bundle {self._bundle.name}: its filter gives another shape")
         found = found.reshape(2, 2, channels, rows, columns).transpose(3, 0, 4, 1, 2)
-        return found.reshape(2 * rows, 2 * columns, channels) / OUTPUT_SCALE
+        return found.reshape(2 * rows, 2 * columns, channels).astype(np.float64)
 
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: int) -> np.ndarray:

@@ -14,7 +14,6 @@ LOWEST, HIGHEST = 16, 16 * LEVELS  # in sixteenths
 MIDDLE = (LOWEST + HIGHEST) // 2  # networks are told how far from it a quality is
 
 
-
 def check_sixteenths(q16: npt.ArrayLike) -> None:
     """Raises MscnError where one of the qualities, in sixteenths, is none."""
     beyond = np.asarray(q16)[(np.asarray(q16) < LOWEST) | (np.asarray(q16) > HIGHEST)]

@@ -18,13 +18,15 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
 from mscn_tf.runtime.pyramid_prior import Coded
 from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.runtime.quality import HIGHEST, LOWEST
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.prefetch import Prefetch
+
+_LEAST = 1e-7  # squared error that is more than none
 
 
 class _Example(NamedTuple):
@@ -75,6 +77,7 @@ class PostFilterTrainer(Trainer):
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
         self.examples = self._examples(load_pictures(config.data.train, 2))
+        self.network.log_error.assign(self._log_errors())
         self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self._losses,
@@ -102,6 +105,14 @@ class PostFilterTrainer(Trainer):
                 examples[q16].append(self._coded(picture, q16))
         return {q16: found for q16, found in examples.items() if found}
 
+    def _log_errors(self) -> np.ndarray:
+        """[10]: logarithms of root-mean-square errors, at qualities 1 to 10."""
+        grid = sorted(self.examples)
+        errors = [
+            np.mean([0.5 * np.log(max(e.error, _LEAST)) for e in self.examples[q]]) for q in grid
+        ]
+        return np.interp(16 * np.arange(1, LEVELS + 1), grid, errors).astype(np.float32)
+
     def _coded(self, picture: np.ndarray, q16: int) -> _Example:
         scheme, (height, width) = self._scheme, picture.shape[:2]
         prior, rate_weight = scheme.prior, self.bundle.manifest.rate_weight or 0.0
@@ -115,8 +126,10 @@ class PostFilterTrainer(Trainer):
         return _Example(decoded, picture, error)
 
     def batch(self, step: int) -> tuple[np.ndarray, ...]:
-        """What one outer step sees: decoded ``[B, n + 2 m, n + 2 m, 3]``, original ``[B, n, n, 3]``,
-        how much a squared error counts ``[B]``, quality in sixteenths ``[B]``.
+        """What one outer step sees: decoded ``[B, n + 2 m, n + 2 m, 3]``, m being the margin.
+
+        And original ``[B, n, n, 3]``, how much a squared error counts ``[B]``, and the quality in
+        sixteenths ``[B]``.
         """
         random = np.random.default_rng([self.config.seed, step])
         q16 = random.choice(list(self.examples))
@@ -135,7 +148,7 @@ class PostFilterTrainer(Trainer):
             decoded.append(patches[0] / np.float32(INPUT_SCALE) + np.float32(0.5))
             within = slice(MARGIN, -MARGIN)
             original.append(patches[1][within, within] / np.float32(255))
-            weight.append(1 / max(example.error, 1e-7))
+            weight.append(1 / max(example.error, _LEAST))
         size = len(weight)
         return (
             np.stack(decoded),

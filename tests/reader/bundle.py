@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Bundle:
     prior: dict[str, np.ndarray]  # `prior/NAME.npy` by NAME
     weights: dict[str, np.ndarray]  # float64
     decoder: bytes  # `decoder.onnx`, or empty
-    filter: dict[str, np.ndarray]  # `filter/NAME.npy` by NAME
+    filter: dict[str, np.ndarray] = field(default_factory=dict)  # `filter/NAME.npy` by NAME
 
 
 def read_bundle(data: bytes) -> Bundle:

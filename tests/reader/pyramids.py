@@ -257,7 +257,7 @@ def mended(values: np.ndarray, filters: dict[str, np.ndarray], q16: int) -> np.n
     pixels = np.clip(np.rint((np.pad(values, ends, "edge") - 0.5) * 1024), -1023, 1023)
     hidden = np.concatenate([pixels[y::2, x::2] for y in (0, 1) for x in (0, 1)], -1)
     hidden = hidden.astype(np.int64)
-    for number, shift in enumerate((10, 10, 10, 8)):
+    for number in range(4):
         kernel, bias = (
             integers(filters[f"{name}_{number}"])
             + (integers(filters[f"{name}_slope_{number}"]) * (q16 - 88) + 32) // 64
@@ -267,12 +267,13 @@ def mended(values: np.ndarray, filters: dict[str, np.ndarray], q16: int) -> np.n
         sums = np.zeros((rows, columns, len(kernel)), np.int64) + bias
         for y, x in np.ndindex(3, 3):
             sums += hidden[y : y + rows, x : x + columns] @ kernel[:, :, y, x].T
-        fallen = np.where(sums < 0, sums // 2 ** (shift + 3), sums // 2**shift)
+        fallen = np.where(sums < 0, sums // 2**13, sums // 2**10)
         hidden = np.clip(fallen, -64, 511)
     whole = np.empty((2 * rows, 2 * columns, channels), np.int64)
     for block, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
-        whole[y::2, x::2] = (sums // 2**shift)[..., block * channels : (block + 1) * channels]
-    return values + whole[:height, :width] / 4096
+        whole[y::2, x::2] = (sums // 2**10)[..., block * channels : (block + 1) * channels]
+    unit = np.exp(between(filters["log_error"], q16) / 16) / 64
+    return values + unit * whole[:height, :width]
 
 
 def joined(low: np.ndarray, high: np.ndarray, n: int) -> np.ndarray:
