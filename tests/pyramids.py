@@ -88,7 +88,7 @@ def filter_arrays(seed: int = 2, width: int = 5) -> dict[str, np.ndarray]:
     """Of a filter that changes pixels by a few parts in a hundred."""
     random = np.random.default_rng(seed)
     sizes = [4 * CHANNELS, *[width] * (post_filter.LAYERS - 1), 4 * CHANNELS]
-    arrays = {"log_error": np.linspace(-1.0, -3.0, 10)}
+    arrays = {"log_error": np.linspace(0.0, -2.0, 10)}
     for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
         kernel, bias = (outputs, inputs, 3, 3), (outputs,)
         arrays[f"kernel_{number}"] = random.integers(-120, 121, kernel)

@@ -10,7 +10,7 @@ const SHIFT = 10;
 const MIDDLE_QUALITY = 88;
 const INPUT_SCALE = 1024;
 const LARGEST_INPUT = 1023;
-const OUTPUT_SCALE = 64; // of corrections, in units of the error that is expected
+const OUTPUT_SCALE = 512; // of corrections, in units of the error that is expected
 const TOGETHER = 2 ** 19; // pixels that are run at once
 export const MARGIN = 2 * LAYERS;
 

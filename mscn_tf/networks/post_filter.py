@@ -10,9 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.runtime import post_filter
-from mscn_tf.runtime.quality import LEVELS, MIDDLE
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, MIDDLE
 from mscn_tf.runtime.quantiser import around, between
 from mscn_tf.stack.keras_versions import Layer, plain
+
+_SHARE = 0.95  # of what sums may reach, for kernels; biases and rounding have the rest
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")
@@ -96,6 +98,17 @@ class PostFilter(Layer):
         log_error = between(*ends, tf.cast(sixteenths, self.compute_dtype))
         unit = tf.exp(log_error) / post_filter.OUTPUT_SCALE
         return unit * tf.nn.depth_to_space(_floor(sums), 2)
+
+    def constrain(self) -> None:
+        """Scales kernels so that no sum can be too large to be exact; after each step of training."""
+        ends = (post_filter.LARGEST_INPUT, *[max(map(abs, post_filter.RANGE))] * len(self.kernels))
+        for kernel, slope, end in zip(self.kernels, self.kernel_slopes, ends):
+            most = _SHARE * post_filter.EXACT / end / 2.0**post_filter.SHIFT
+            away = (HIGHEST - MIDDLE) / 64
+            sums = [tf.reduce_sum(tf.abs(kernel + q * slope), [0, 1, 2]) for q in (-away, away)]
+            scale = most / tf.maximum(tf.maximum(*sums), most)
+            kernel.assign(kernel * scale)
+            slope.assign(slope * scale)
 
     def frozen(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's filter, by name."""

@@ -30,10 +30,10 @@ LAYERS = 4
 MARGIN = 2 * LAYERS  # pixels around that a pixel's correction depends on, on its grid of 2x2
 INPUT_SCALE = 1024.0  # of values less 1/2
 LARGEST_INPUT = 1023
-RANGE = (-64, 511)  # of what lies between layers
+RANGE = (-64, 383)  # of what lies between layers
 LEAK = 0.125
-OUTPUT_SCALE = 64.0  # of corrections, in units of the error that is expected
-_EXACT = 2**24  # whole numbers up to here are exact in float32
+OUTPUT_SCALE = 512.0  # of corrections, in units of the error that is expected
+EXACT = 2**24  # whole numbers up to here are exact in float32
 _TOGETHER = 2**19  # pixels that are run at once: what bounds the memory
 
 
@@ -73,7 +73,7 @@ class PostFilter:
             for q16 in (MIDDLE - HIGHEST, HIGHEST - MIDDLE):
                 weights = np.abs(_told(kernel, kernel_slope, q16)) + 1
                 sums = reach * weights.sum((1, 2, 3)) + np.abs(_told(bias, bias_slope, q16)) + 1
-                if sums.max() >= _EXACT:
+                if sums.max() >= EXACT:
                     raise MscnError(
                         f"bundle {bundle.name}: the sums of its filter are too large to be exact"
                     )

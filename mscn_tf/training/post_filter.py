@@ -83,12 +83,16 @@ class PostFilterTrainer(Trainer):
             self._losses,
             [(self._variables, self.optimizer)],
             config.optimizer.clip,
-            lambda: self.step.assign_add(1),
+            self._finish,
             config.xla,
         )
 
     def checkpointed(self) -> dict[str, Any]:
         return {"network": self.network, "optimizer": self.optimizer}
+
+    def _finish(self) -> None:
+        self.network.constrain()
+        self.step.assign_add(1)
 
     def _examples(self, pictures: Sequence[np.ndarray]) -> dict[int, list[_Example]]:
         """By quality: pictures at all training scales, each at a few qualities of a grid."""

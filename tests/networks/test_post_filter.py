@@ -35,8 +35,8 @@ def test_is_what_the_runtime_adds(tmp_path, q16):
     runs = post_filter.PostFilter(Bundle.load(tmp_path / "m.mscnb"))
 
     values = random.integers(0, 1025, (1, 40, 34, 3)) / 1024
-    added = 64 * (runs(values[0], q16) - values[0, 8:-8, 8:-8])
-    expected = 64 * layer(values.astype("f4"), np.float32(q16))[0].numpy()
+    added = 512 * (runs(values[0], q16) - values[0, 8:-8, 8:-8])
+    expected = 512 * layer(values.astype("f4"), np.float32(q16))[0].numpy()
     assert np.abs(added).max() > 20
     # Units are exponentials, in float32 there: what is added is a whole number of them.
     unit = np.exp(np.interp(q16 / 16, range(1, 11), layer.log_error.numpy()))

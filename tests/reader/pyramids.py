@@ -268,11 +268,11 @@ def mended(values: np.ndarray, filters: dict[str, np.ndarray], q16: int) -> np.n
         for y, x in np.ndindex(3, 3):
             sums += hidden[y : y + rows, x : x + columns] @ kernel[:, :, y, x].T
         fallen = np.where(sums < 0, sums // 2**13, sums // 2**10)
-        hidden = np.clip(fallen, -64, 511)
+        hidden = np.clip(fallen, -64, 383)
     whole = np.empty((2 * rows, 2 * columns, channels), np.int64)
     for block, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         whole[y::2, x::2] = (sums // 2**10)[..., block * channels : (block + 1) * channels]
-    unit = np.exp(between(filters["log_error"], q16) / 16) / 64
+    unit = np.exp(between(filters["log_error"], q16) / 16) / 512
     return values + unit * whole[:height, :width]
 
 
