@@ -30,6 +30,7 @@ PURPOSES = {
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
+    "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),
     "scene": ("small views of one object", "large scenes, fine detail"),
     "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),
     "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),
