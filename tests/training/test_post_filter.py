@@ -46,7 +46,7 @@ def test_a_trained_filter_mends(config, tmp_path):
     assert row["psnr"] > row["unmended"] - 0.3  # of a picture it hasn't seen, after two that it has
 
     write_codec_bundle(tmp_path / "m.mscnb", trainer, trainer.freeze(), {})
-    given, bundle = Bundle.load("photo"), Bundle.load(tmp_path / "m.mscnb")
+    given, bundle = Bundle.load(config.coded_by), Bundle.load(tmp_path / "m.mscnb")
     for member in given.members:
         if member.startswith(("prior/", "weights/")):
             assert bundle.members[member] == given.members[member]
