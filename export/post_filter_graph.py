@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx
 from onnx import TensorProto, helper
 
@@ -13,7 +15,7 @@ _OPSET, _IR_VERSION = 15, 8  # of ONNX 1.10
 def post_filter_graph() -> bytes:
     """A serialised model, as `runtime.post_filter.PostFilter` wants it; weights are inputs."""
 
-    def real(name: str, shape: list[str | int]) -> onnx.ValueInfoProto:
+    def real(name: str, shape: Sequence[str | int]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     inputs = [real("pixels", [1, "ends", "rows", "columns"])]

@@ -23,13 +23,18 @@ def contents(
     """
     if isinstance(trainer, PostFilterTrainer):
         given = trainer.bundle.manifest
-        manifest = {"tile_edge": given.tile_edge, "channels": given.channels}
-        manifest["rate_weight"] = given.rate_weight
-        members: Members = {f"filter/{name}": smallest(array) for name, array in arrays.items()}
+        own = {
+            "tile_edge": given.tile_edge,
+            "channels": given.channels,
+            "rate_weight": given.rate_weight,
+        }
+        made: dict[str, np.ndarray] = {
+            f"filter/{name}": smallest(array) for name, array in arrays.items()
+        }
         for folder in ("prior", "weights"):
             kept = trainer.bundle.arrays(folder)
-            members.update({f"{folder}/{name}": array for name, array in kept.items()})
-        return manifest, {**members, GRAPH: post_filter_graph()}
+            made.update({f"{folder}/{name}": array for name, array in kept.items()})
+        return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
     members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}

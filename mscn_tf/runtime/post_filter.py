@@ -109,8 +109,8 @@ class PostFilter:
         """
         feed = {}
         for number, layer in enumerate(self._layers):
-            for name, constant, slope in (("kernel", *layer[:2]), ("bias", *layer[2:])):
-                told = _told(constant, slope, q16 - MIDDLE) * 2.0**-SHIFT
+            for name, place in (("kernel", 0), ("bias", 2)):
+                told = _told(layer[place], layer[place + 1], q16 - MIDDLE) * 2.0**-SHIFT
                 feed[f"{name}_{number}"] = told.astype(np.float32)
         low, high, sixteenths = around(np, q16)
         log_error = between(self._log_error[low], self._log_error[high], sixteenths)
