@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -30,8 +31,11 @@ class Encoding(Protocol):
 class BoundedEncoding(Encoding, Protocol):
     """What keeps a bound by itself, where `Scheme.bounded_steps` says so."""
 
-    def file_within(self, bound: float) -> bytes:
+    def file_within(self, bounds: Sequence[float]) -> bytes:
         """A file of which no value is off by more.
+
+        Args:
+          bounds: of each signal; of those that are exact any.
 
         Raises:
           MscnError: the bound is too small for the signals' type.

@@ -71,7 +71,7 @@ class TileEncoding:
     ):
         self._scheme, self._encoder, self._parts, self._bar = scheme, encoder, parts, bar
         self._passes, self._steps = max(effort, 1), None if effort else 1
-        coded = parts.coded
+        coded = list(parts.coded)
         tiles = [self._cut(plane) for plane in coded]
         self._tiles = tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
         self._one_each = len(coded) == len(self._tiles)

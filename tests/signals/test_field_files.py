@@ -219,7 +219,7 @@ def bounded(path, bound, out):
         names=signals.names,
         metadata=signals.metadata,
     )
-    read_back(codec, data, signals).check_bound(bound)
+    read_back(codec, data, signals).check_bounds([bound] * len(signals.arrays))
     info = codec.info(data)
     fields.write(out, list(codec.decode_all(data)), signals.names, info["metadata"], Selection())
 
