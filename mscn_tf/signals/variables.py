@@ -24,7 +24,6 @@ from mscn_tf.signals.units import to_kelvins
 _MIDDLE = (LOWEST + HIGHEST) / 2  # what is coded where nothing is known
 _SHOWN = 12  # names in a message
 _TOGETHER = 2**22  # values that are read at once
-_FARTHEST = 1e300  # as a limit that none is
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,13 @@ class Variable:
 
 def _valid(variable: netCDF4.Variable, lowest: float, highest: float) -> Optional[list[float]]:
     """Limits of stored numbers beyond which readers take them for missing; None where none are."""
-    told = np.ravel(attribute(variable, "valid_range", [])).tolist()
-    lower, upper = told if len(told) == 2 else (-math.inf, math.inf)
-    lower = np.squeeze(attribute(variable, "valid_min", lower)).tolist()
-    upper = np.squeeze(attribute(variable, "valid_max", upper)).tolist()
-    limits = [min(lower, lowest), max(upper, highest)] if lowest <= highest else []
-    if lower == -upper == -math.inf or not limits:
+    names = ("valid_range", "valid_min", "valid_max")
+    told = [np.ravel(attribute(variable, name, [])) for name in names]
+    both, least, most = (one if one.dtype.kind in "fiu" else one[:0] for one in told)
+    if lowest > highest or not (both.size == 2 or least.size or most.size):
         return None
-    return [float(np.clip(limit, -_FARTHEST, _FARTHEST)) for limit in limits]
+    least, most = np.append(least, both[:1]), np.append(most, both[1:2])
+    return [float(min([lowest, *least])), float(max([highest, *most]))]
 
 
 class _Layout(NamedTuple):
