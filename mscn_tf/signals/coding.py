@@ -19,7 +19,7 @@ _SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded,
 _STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
 _EXACT = 2**24  # whole numbers below it are exact in float32
 _SHORT = 2  # bytes of whole numbers that float32 tells fractions of
-_INSIDE = 0.45  # of a whole number: what is nearer than that vanishes
+_INSIDE = 0.49  # of a whole number: what is nearer than that vanishes
 _FUZZ = 1e-9  # of a number of steps, which decimal bounds aren't quite
 
 
@@ -121,7 +121,7 @@ class Coding:
             scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
             kelvins = (scale, LOWEST - scale * low)
         fitted = replace(self, scale=kelvins[0], offset=kelvins[1])
-        if low == high and fitted.lost(np.array([lowest])):
+        if known and low == high and fitted.lost(np.array([lowest])):
             return replace(self, offset=-low)
         return fitted
 

@@ -185,8 +185,7 @@ def grid_dims(
         return None
     for pair in wide:
         if len(set(pair) & set(own)) == 2:
-            first, second = sorted(pair, key=own.index)
-            return first, second
+            return pair
     first, second = own[-2:]
     long = min(variable.shape[-2:]) >= _LEAST and first != second
     return (first, second) if long and not any(map(partial(_is_time, variable), own[-2:])) else None

@@ -430,14 +430,14 @@ def test_grids_of_other_kinds(there_and_back, tmp_path):
 def region():
     """Hours of a region whose longitudes pass the date line, north first: [3, 18, 24]."""
     latitude, longitude = np.arange(50.0, 32.0, -1.0), (np.arange(168.0, 192.0) + 180) % 360 - 180
-    values = np.stack([smooth(latitude, longitude + 360) + hour for hour in range(3)])
+    values = np.stack([smooth(latitude, longitude) + hour for hour in range(3)]).astype("f4")
     return xr.Dataset(
         {"t2m": (("time", "lat", "lon"), values, {"units": "K"})},
         {
             "time": (
                 "time",
                 np.arange(3),
-                {"units": "hours since 2000-02-29", "calendar": "noleap"},
+                {"units": "days since 2000-02-27", "calendar": "noleap"},
             ),
             "lat": ("lat", latitude, {"units": "degrees_north"}),
             "lon": ("lon", longitude, {"units": "degrees_east"}),
@@ -466,7 +466,10 @@ def test_several_grids(there_and_back, tmp_path):
     content = masked()
     coarse = kelvins()[::2, ::3]
     content["pr"] = (("time", "y", "x"), np.stack([coarse, np.where(coarse > 280, np.nan, coarse)]))
-    content["mixed"] = (("x", "time", "y"), np.ones((12, 2, 10)) * np.arange(10.0))
+    content["mixed"] = (
+        ("x", "time", "y"),
+        np.full((12, 2, 10), 270, "f4") + np.arange(10, dtype="f4"),
+    )
     content["glat"] = (("y", "x"), np.arange(120.0).reshape(10, 12), {"units": "degrees_north"})
     signals, before, after = there_and_back(content)
     assert_alike(before, after)
@@ -506,7 +509,8 @@ def test_what_lies_on_another_grid_is_kept_or_named(there_and_back):
     signals, _, after = there_and_back(content)
     assert "left out, being large or of another type: sections" in signals.notes[0]
     assert "sections" not in after
-    content["sections"] = content["sections"][:, :20]
+    content = content.drop_vars("sections")
+    content["sections"] = (("bnds", "lon3"), random.normal(size=(2, 20)))
     signals, _, after = there_and_back(content, others="drop")
     assert "left out, being no fields: sections" in signals.notes[0]
     assert "sections" not in after
@@ -687,4 +691,4 @@ def test_whole_numbers_without_loss(folder):  # noqa: F811
     folder.mscn("encode", "--codec=field", "--lossless", "in.nc", "out.mscn", "--force")
     container = Container.from_bytes((folder.path / "out.mscn").read_bytes())
     stored = exact.encode(counts.astype("f4")[..., None])
-    assert 0 < sum(map(len, container.blocks)) < 0.8 * len(stored)
+    assert 0 < sum(map(len, container.blocks)) < 0.9 * len(stored)
