@@ -154,7 +154,7 @@ class Coding:
             numbers = (self.in_units(coded) - self.add) / self.factor
         dtype = np.dtype(self.dtype)
         if self.within:
-            numbers = np.clip(numbers, *self.within)
+            numbers = np.clip(numbers, self.within[0], self.within[1])
         if self.whole:
             limits = np.iinfo(dtype)
             numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)

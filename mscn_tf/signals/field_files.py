@@ -241,7 +241,7 @@ def part(
     label = None if whole or not names else str(names[0])
     shapes = {id(items.grid(item)): field.shape for item, field in zip(chosen, fields)}
     structure = _reduced(told, items, shapes, only, label)
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for grid in items.grids:
         if id(grid) in shapes:
             degrees, _ = viewed(grid, shapes[id(grid)], shapes[id(grid)], selection.region)

@@ -7,7 +7,7 @@ import struct
 from typing import Optional
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 _LARGEST = 2**19  # points that Pillow writes as one strip
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
@@ -23,7 +23,7 @@ def encode(mask: np.ndarray) -> Optional[bytes]:
     file = io.BytesIO()
     try:
         Image.fromarray(mask).save(file, "TIFF", compression="group4")
-        with Image.open(file) as image:
+        with TiffImagePlugin.TiffImageFile(file) as image:
             (offset,), (size,) = (image.tag_v2[tag] for tag in (_STRIP_OFFSETS, _STRIP_BYTES))
     except (OSError, ValueError):
         return None

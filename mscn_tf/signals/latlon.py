@@ -67,8 +67,8 @@ class Grid:
         """
         sides = [len(dataset.dimensions[dim]) for dim in dims]
         plain = cls(dims, (sides[0], sides[1]))
-        own = [axes[name].get(dim) for name, dim in zip(NAMES, dims)]
-        if None in own:
+        own = [axes[name][dim] for name, dim in zip(NAMES, dims) if dim in axes[name]]
+        if len(own) < len(NAMES):
             return plain
         latitude, longitude = (_degrees(dataset[axis]) for axis in own)
         # Columns that pass the date line, or where 360 becomes 0, rise or fall all the same.
@@ -121,8 +121,8 @@ def _closes(variable: netCDF4.Variable, columns: str) -> bool:
         return True
     at = variable.dimensions.index(columns)
     key = [slice(None)] * variable.ndim
-    ends = [np.asarray(variable[(*key[:at], side, *key[at + 1 :])]) for side in (0, -1)]
-    return np.array_equal(*ends, equal_nan=variable.dtype.kind == "f")
+    first, last = (np.asarray(variable[(*key[:at], side, *key[at + 1 :])]) for side in (0, -1))
+    return np.array_equal(first, last, equal_nan=variable.dtype.kind == "f")
 
 
 def restored(values: np.ndarray, told: Mapping[str, Any]) -> np.ndarray:
@@ -156,11 +156,12 @@ def find_axes(dataset: netCDF4.Dataset) -> Axes:
 
 def find_wide(dataset: netCDF4.Dataset) -> dict[str, tuple[str, str]]:
     """Variables of two dimensions that are latitudes or longitudes, and these dimensions."""
-    return {
-        variable.name: variable.dimensions
-        for variable in dataset.variables.values()
-        if variable.ndim == 2 and any(_is_axis(variable, name) for name in NAMES)
-    }
+    found = {}
+    for variable in dataset.variables.values():
+        if variable.ndim == 2 and any(_is_axis(variable, name) for name in NAMES):
+            rows, columns = variable.dimensions
+            found[variable.name] = (rows, columns)
+    return found
 
 
 def grid_dims(
@@ -209,8 +210,11 @@ def _is_axis(variable: netCDF4.Variable, name: str) -> bool:
 
 
 def _degrees(variable: netCDF4.Variable) -> np.ndarray:
-    factor, add = packing(variable)
-    return stored(variable).astype(np.float64) * factor + add
+    """float64; of float32 the decimals that people mean, which are the same in float32."""
+    degrees, (factor, add) = stored(variable), packing(variable)
+    if degrees.dtype == np.float32 and (factor, add) == (1, 0):
+        return degrees.astype(str).astype(np.float64)
+    return degrees.astype(np.float64) * factor + add
 
 
 def covers(latitude: np.ndarray, longitude: np.ndarray) -> bool:
