@@ -158,7 +158,7 @@ def whole(
     told: Mapping[str, Any],
     selection: Selection,
 ) -> Contents:
-    """The file as it was; fields are taken one after the other.
+    """The file as it was, of fields ``[H, W, 1]`` and metadata: one field after the other.
 
     Raises:
       KeyError, TypeError, ValueError: the metadata are damaged.
@@ -222,12 +222,6 @@ def part(
     """Fields at another size or of a region, without what lies on their rows or columns besides.
 
     Of one field without what has any dimensions.
-
-    Args:
-      arrays: ``[H, W, 1]`` each.
-      names: of the fields.
-      told: metadata.
-      selection: which part of the file was decoded.
 
     Raises:
       KeyError, TypeError, ValueError: the metadata are damaged.
