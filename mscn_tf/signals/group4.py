@@ -23,6 +23,7 @@ def encode(mask: np.ndarray) -> Optional[bytes]:
     file = io.BytesIO()
     try:
         Image.fromarray(mask).save(file, "TIFF", compression="group4")
+        file.seek(0)
         with TiffImagePlugin.TiffImageFile(file) as image:
             (offset,), (size,) = (image.tag_v2[tag] for tag in (_STRIP_OFFSETS, _STRIP_BYTES))
     except (OSError, ValueError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+import zlib
+from base64 import b64encode
 
 import netCDF4
 import numpy as np
@@ -692,3 +694,16 @@ def test_whole_numbers_without_loss(folder):  # noqa: F811
     container = Container.from_bytes((folder.path / "out.mscn").read_bytes())
     stored = exact.encode(counts.astype("f4")[..., None])
     assert 0 < sum(map(len, container.blocks)) < 0.9 * len(stored)
+
+
+def test_masks_of_shores_take_half_of_deflated_ones():
+    height, width = 90, 180
+    rows, columns = np.mgrid[:height, :width]
+    land = (np.sin(rows / 9) + np.cos(columns / 14) + np.sin((rows + columns) / 23)) > 0.4
+    packed = gaps.pack([land])
+    assert sum(map(len, packed)) < 0.7 * len(b64encode(zlib.compress(np.packbits(land), 9)))
+    np.testing.assert_array_equal(gaps.unpack(packed, 1, land.shape)[0], land)
+    noise = np.random.default_rng(0).random((40, 50)) < 0.5
+    assert isinstance(gaps.pack([noise, noise]), str)
+    with pytest.raises(ValueError, match="other masks"):
+        gaps.unpack(packed, 2, land.shape)
