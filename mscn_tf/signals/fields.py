@@ -172,7 +172,8 @@ def write(
     suffix = target.suffix.lower()
     if suffix not in _ENDINGS:
         raise MscnError(f"cannot write fields to {path}; let its name end in .nc or .npy")
-    told = field_files.as_now(metadata or {})
+    with _undamaged():
+        told = field_files.as_now(metadata or {})
     if suffix == ".npy":
         values = _stack(path, arrays, told, selection)
         with atomic_write(target) as file:
