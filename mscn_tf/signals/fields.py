@@ -213,11 +213,16 @@ def _stack(
     with _undamaged():
         items = field_files.Items(told)
         if items.count and len(fields) in (1, items.count):
-            first = selection.item or 0
-            wholes = selection.wholes or [field.shape for field in fields]
+            first, region = selection.item or 0, selection.region
             fields = [
-                field_files.in_units(field, first + number, items, whole, selection.region)
-                for number, (field, whole) in enumerate(zip(fields, wholes))
+                field_files.in_units(
+                    field,
+                    item,
+                    items,
+                    field_files.original_shape(items.grid(item), told.get("netcdf", {})),
+                    region,
+                )
+                for item, field in enumerate(fields, first)
             ]
     return np.stack(fields)
 
