@@ -19,6 +19,7 @@ from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.files import PathLike, read_bytes
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import field_files, modalities, netcdf
+from mscn_tf.signals.field_items import Items
 from mscn_tf.signals.latlon import NAMES
 from mscn_tf.signals.signal import Selection
 
@@ -60,13 +61,12 @@ class _FieldFile:
         if "netcdf" in told:
             structure, values, _ = field_files.whole((), names, told, Selection())
             return structure, values
-        return field_files.bare(
-            (self.container.items, *self.container.shapes[0]), names, told, None
-        )
+        shape = (self.container.items, *self.container.shapes[0])
+        return field_files.bare(shape, names, told, None)
 
     @cached_property
-    def _items(self) -> field_files.Items:
-        return field_files.Items(self.told)
+    def _items(self) -> Items:
+        return Items(self.told)
 
     @cached_property
     def fields(self) -> Mapping[str, tuple[range, Sequence[str]]]:

@@ -13,7 +13,7 @@ from mscn_tf.runtime.grids import cell_areas, global_grid
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals import gaps, hooks
 from mscn_tf.signals.coding import Coding
-from mscn_tf.signals.field_files import Items, original_shape
+from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.latlon import NAMES, covers
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.units import HIGHEST, LOWEST

@@ -28,6 +28,7 @@ from mscn_tf.signals.field_figures import (
     share_lost,
     spans,
 )
+from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
 from mscn_tf.signals.signal import Selection, Signals
@@ -211,7 +212,7 @@ def _stack(
     if len({field.shape for field in fields}) > 1:
         raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
     with _undamaged():
-        items = field_files.Items(told)
+        items = Items(told)
         if items.count and len(fields) in (1, items.count):
             first, region = selection.item or 0, selection.region
             fields = [
@@ -219,7 +220,7 @@ def _stack(
                     field,
                     item,
                     items,
-                    field_files.original_shape(items.grid(item), told.get("netcdf", {})),
+                    original_shape(items.grid(item), told.get("netcdf", {})),
                     region,
                 )
                 for item, field in enumerate(fields, first)
