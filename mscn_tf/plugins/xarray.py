@@ -130,7 +130,7 @@ class _Fields(BackendArray):
         kept = [
             axis
             for axis, one in zip(self._order, ordered)
-            if np.ndim(one) or isinstance(one, slice)
+            if isinstance(one, slice) or np.ndim(one)
         ]
         return found.reshape(items.shape + found.shape[1:]).transpose(np.argsort(kept))
 
