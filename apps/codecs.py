@@ -19,7 +19,7 @@ from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.errors import printable
 from mscn_tf.runtime.modality import Modality
 
-_ROW = "{:17} {:>10}  {:16}  {:10}  {:8}  {}"
+_ROW = "{:15} {:>10}  {:16}  {:10}  {:8}  {}"
 _WIDTH = 100
 
 # Of each shipped codec: what it is for; what not, by what data from elsewhere have shown.
@@ -27,11 +27,10 @@ PURPOSES = {
     "faces32": ("aligned faces of 32x32 in an archive", "other pictures"),
     "faces64": ("aligned faces of 64x64, below 300 bytes", "other pictures, high quality"),
     "field": ("fields of any variable, within a bound", "the lowest rates"),
-    "gated-faces32": ("studying and comparing gated networks", "use: faces32 is better"),
-    "gated-temperature": ("studying and comparing gated networks", "use: temperature is better"),
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
+    "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),
     "scene": ("small views of one object", "large scenes, fine detail"),
     "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),
     "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),
@@ -65,7 +64,7 @@ def main(argv: list[str]) -> None:
         )
     print()
     for name, (suited, unsuited) in PURPOSES.items():
-        print(f"{name:17} for {suited}; not for {unsuited}")
+        print(f"{name:15} for {suited}; not for {unsuited}")
     print("\ntrained on:")
     for name in Bundle.names():
         print("\n".join(_licence_lines(name, Bundle.load(name))))
@@ -75,9 +74,9 @@ def _licence_lines(name: str, bundle: Bundle) -> list[str]:
     """What a codec was trained on, under which terms and whose it is."""
     licence = bundle.licence
     if licence is None:
-        return [f"{name:17} not said"]
+        return [f"{name:15} not said"]
     text = printable(f"{licence.data}. Terms: {licence.terms}. By {licence.attribution}.")
-    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:17} ", subsequent_indent=" " * 18)
+    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:15} ", subsequent_indent=" " * 16)
 
 
 def _range(qualities: Sequence[float]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,12 @@ from numcodecs import BitRound
 from mscn_tf.plugins.zarr import Mscn
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "fields"
-VARIABLES = {
-    "uas_rectilinear_grid_2D.nc": "uas",
+VARIABLES = {  # that the codec didn't learn from
+    "vas_rectilinear_grid_2D.nc": "vas",
     "rectilinear_grid_3D.nc": "t",
     "hgt.nc": "HGT",
     "pre.8912.mon.nc": "pre",
-    "tas_rotated_grid_EUR11.nc": "tas",
+    "orog_mod3_rectilinear_grid_2D.nc": "orog",
 }
 BOUNDS = (1e-2, 1e-3)
 
@@ -42,18 +41,15 @@ def fields(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{file}, `{name}`", values.reshape(-1, *values.shape[-2:])[:24]
 
 
-def stored(values: np.ndarray, **options: Any) -> tuple[int, float, float, np.ndarray]:
-    """Bytes, seconds of processors to write and to read, and what was read."""
+def stored(values: np.ndarray, **options: Any) -> tuple[int, np.ndarray]:
+    """Bytes of all chunks of an array, and what is read back."""
     with tempfile.TemporaryDirectory() as folder:
         chunks = (min(8, len(values)), *values.shape[1:])
         told = {"shape": values.shape, "dtype": values.dtype, "chunks": chunks, "fill_value": 0}
-        started = time.process_time()
         zarr.create_array(f"{folder}/a", **told, **options)[:] = values
-        written = time.process_time()
         found = zarr.open_array(f"{folder}/a", mode="r")[:]
-        read = time.process_time()
         size = sum(file.stat().st_size for file in Path(folder).rglob("c/*/*/*"))
-    return size, written - started, read - written, np.asarray(found)
+    return size, np.asarray(found)
 
 
 def rounded(values: np.ndarray, bound: float) -> np.ndarray:
@@ -68,21 +64,18 @@ def rounded(values: np.ndarray, bound: float) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Prints a table."""
-    print("| variable | bound | `mscn` | default | bit rounding | MV/s written, read |")
-    print("|---|---|---|---|---|---|")
+    print("| variable | bound | `mscn` | default | bit rounding |")
+    print("|---|---|---|---|---|")
     for name, values in fields(folder):
         default = stored(values)[0]
         for share in BOUNDS:
             bound = share * float(np.nanmax(values) - np.nanmin(values))
-            size, write, read, found = stored(
-                values, serializer=Mscn(max_error=bound), compressors=()
-            )
+            size, found = stored(values, serializer=Mscn(max_error=bound), compressors=())
             assert np.array_equal(np.isnan(found), np.isnan(values))
             assert np.nanmax(np.abs(found - values)) <= bound
             rival = stored(rounded(values, bound))[0]
-            speeds = ", ".join(f"{values.size / seconds / 1e6:.2f}" for seconds in (write, read))
-            told = f"{size:,} | {default:,} | {rival:,} | {speeds}"
-            print(f"| {name}, {'x'.join(map(str, values.shape))} | {share:g} | {told} |")
+            sizes = f"{size:,} | {default:,} | {rival:,}"
+            print(f"| {name}, {'x'.join(map(str, values.shape))} | {share:g} | {sizes} |")
 
 
 if __name__ == "__main__":

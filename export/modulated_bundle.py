@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def contents(
         "code_size": network.code_size,
         "rate_weight": trainer.prior.rate_weight,
     }
-    members = {
+    members: dict[str, Union[bytes, np.ndarray]] = {
         DECODER: decoder_graph(network),
         **{f"weights/{name}": weight for name, weight in weights.items()},
         **{f"inner/{name}": array for name, array in inner.items()},

@@ -82,7 +82,7 @@ class ModulatedFunctions(Functions):
             raise MscnError(f"bundle {bundle.name}: it can only decode, without a model")
         weights = {name: weight.astype(np.float32) for name, weight in bundle.weights().items()}
         weights["places"] = arrays["places"]
-        size, shape, sphere = bundle.manifest.code_size, model["shape"], self._sphere
+        size, shape, sphere = bundle.manifest.code_size or 0, model["shape"], self._sphere
         self.network = GriddedNetwork(model, weights, size, shape, sphere)
         self._fit = InnerLoop(tnp, Network(tnp, model, weights), model, arrays)
         self._held = np.argsort(arrays["places"], kind="stable")[:size]

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
 from mscn_tf.export.bundle import Members
+from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
+from mscn_tf.runtime.post_filter import GRAPH
+from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
 
 
 def contents(
-    trainer: PyramidTrainer, arrays: dict[str, np.ndarray]
+    trainer: Union[PyramidTrainer, PostFilterTrainer], arrays: dict[str, np.ndarray]
 ) -> tuple[dict[str, Any], Members]:
-    """The manifest's own entries, and the members."""
+    """The manifest's own entries, and the members.
+
+    Those of a filter stand beside what the codec had that it was trained for.
+    """
+    if isinstance(trainer, PostFilterTrainer):
+        given = trainer.bundle.manifest
+        manifest = {"tile_edge": given.tile_edge, "channels": given.channels}
+        manifest["rate_weight"] = given.rate_weight
+        members: Members = {f"filter/{name}": smallest(array) for name, array in arrays.items()}
+        for folder in ("prior", "weights"):
+            kept = trainer.bundle.arrays(folder)
+            members.update({f"{folder}/{name}": array for name, array in kept.items()})
+        return manifest, {**members, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
     members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import os
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import IO, Any, Union
 
 import numpy as np
 from PIL import Image, ImageFile, ImageSequence
@@ -28,6 +28,7 @@ from mscn_tf.signals import images, picture_metadata
 from mscn_tf.signals.picture_files import pixels_of
 from mscn_tf.signals.signal import Signals
 
+Name = Union[str, bytes]
 FORMAT = "MSCN"
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
 _GOALS = ("quality", "bpp", "psnr", "size", "max_error", "lossless", "effort", "alpha_quality")
@@ -62,8 +63,9 @@ class MscnImageFile(ImageFile.ImageFile):
     format_description = "mscn_tf"
 
     def _open(self) -> None:
-        name = os.fspath(self.filename) if self.filename else "input"
-        self._container = Container.from_bytes(self.fp.read(), str(name), lazy=True)
+        assert self.fp is not None  # before it is read
+        name = os.fsdecode(self.filename) if self.filename else "input"
+        self._container = Container.from_bytes(self.fp.read(), name, lazy=True)
         modality = Modality.numbered(self._container.modality)
         if not modality.pixels:
             raise MscnError(f"{name}: holds {modality.nouns}, not pictures; see `mscn decode`")
@@ -106,7 +108,7 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.frombytes(_MODES[channels], (width, height), pixels.tobytes())
 
 
-def _info(metadata: dict[str, Any] | None, frame: int) -> dict[str, Any]:
+def _info(metadata: dict[str, Any] | None, frame: int) -> dict[Any, Any]:
     """What a file says of a frame; nothing where that is damaged."""
     try:
         entry = (metadata or {})["pictures"][frame]
@@ -116,16 +118,16 @@ def _info(metadata: dict[str, Any] | None, frame: int) -> dict[str, Any]:
     return {name: tuple(found[name]) if name == "dpi" else found[name] for name in found}
 
 
-def _save(picture: Image.Image, file: BinaryIO, name: Any) -> None:
+def _save(picture: Image.Image, file: IO[bytes], name: Name) -> None:
     file.write(_encoded([picture], picture.encoderinfo, _named(name)))
 
 
-def _save_all(picture: Image.Image, file: BinaryIO, name: Any) -> None:
+def _save_all(picture: Image.Image, file: IO[bytes], name: Name) -> None:
     pictures = [picture, *picture.encoderinfo.get("append_images", ())]
     file.write(_encoded(ImageSequence.all_frames(pictures), picture.encoderinfo, _named(name)))
 
 
-def _named(name: Any) -> str:
+def _named(name: Name) -> str:
     return os.fsdecode(name) or "output"
 
 

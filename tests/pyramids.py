@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mscn_tf.export.bundle import write_bundle
+from mscn_tf.export.post_filter_graph import post_filter_graph
+from mscn_tf.runtime import post_filter
 from mscn_tf.runtime.pyramid_scales import PASSES, input_places
 from mscn_tf.runtime.pyramid_signs import input_count
 
@@ -81,8 +84,22 @@ def colour() -> np.ndarray:
     return axes.T
 
 
-def write_codec(path: Path, edge: int = 16, signs: bool = False) -> Path:
-    """A bundle, with or without a model of signs."""
+def filter_arrays(seed: int = 2, width: int = 5) -> dict[str, np.ndarray]:
+    """Of a filter that changes pixels by a few parts in a hundred."""
+    random = np.random.default_rng(seed)
+    sizes = [4 * CHANNELS, *[width] * (post_filter.LAYERS - 1), 4 * CHANNELS]
+    arrays = {"log_error": np.linspace(0.0, -2.0, 10)}
+    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+        kernel, bias = (outputs, inputs, 3, 3), (outputs,)
+        arrays[f"kernel_{number}"] = random.integers(-120, 121, kernel)
+        arrays[f"kernel_slope_{number}"] = random.integers(-20, 21, kernel)
+        arrays[f"bias_{number}"] = random.integers(-9000, 9001, bias)
+        arrays[f"bias_slope_{number}"] = random.integers(-999, 1000, bias)
+    return arrays
+
+
+def write_codec(path: Path, edge: int = 16, signs: bool = False, mends: bool = False) -> Path:
+    """A bundle, with or without a model of signs and a filter."""
     manifest = {
         "name": "random",
         "codec": "pyramid",
@@ -92,6 +109,9 @@ def write_codec(path: Path, edge: int = 16, signs: bool = False) -> Path:
         "rate_weight": 0.1,
     }
     prior = {**arrays(), **sign_arrays()} if signs else arrays()
-    members = {f"prior/{name}": array for name, array in prior.items()}
+    members: dict[str, Any] = {f"prior/{name}": array for name, array in prior.items()}
+    if mends:
+        members.update({f"filter/{name}": array for name, array in filter_arrays().items()})
+        members[post_filter.GRAPH] = post_filter_graph()
     write_bundle(path, manifest, {"weights/colour": colour(), **members})
     return path

@@ -28,8 +28,9 @@ OWN = {
     """.split(),
     "pyramid": """
         runtime.pyramids runtime.pyramid_prior runtime.pyramid_scales runtime.pyramid_signs
-        runtime.wavelet codec.pyramid_encoding fitting.pyramid
-        entropy.pyramid_context entropy.sign_context training.pyramid export.pyramid_bundle
+        runtime.wavelet runtime.post_filter codec.pyramid_encoding fitting.pyramid
+        networks.post_filter entropy.pyramid_context entropy.sign_context
+        training.pyramid training.post_filter export.pyramid_bundle export.post_filter_graph
     """.split(),
     "interpolation": """
         runtime.interpolations runtime.interpolation runtime.neighbourhoods

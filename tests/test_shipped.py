@@ -29,7 +29,7 @@ def test_bundles_say_how_they_were_made(name):
     assert (SHIPPED / f"{name}.mscnb").stat().st_size < 12e6
 
 
-@pytest.mark.parametrize("name", ["photo-bsds500", "thumb32-cifar10"])
+@pytest.mark.parametrize("name", ["photo-bsds500", "photo-plain", "thumb32-cifar10"])
 def test_files_of_the_codecs_that_others_have_replaced_decode_as_ever(name):
     golden = ROOT / "tests" / "golden" / "shipped" / name
     data = golden.with_suffix(".mscn").read_bytes()

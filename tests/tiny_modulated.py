@@ -25,7 +25,7 @@ def get_config(folder: str, **model: Any) -> ConfigDict:
         batch=4,
         validation_tiles=8,
         evaluate_qualities=(3.0, 8.0),
-        log_every=1,
+        log_every=4,  # in the middle of stages
         evaluate_every=6,
         checkpoint_every=5,
     )

@@ -35,6 +35,21 @@ async function download(url) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
+/** What runs a graph of a bundle. */
+export async function createSession(bundle, member) {
+  const ort = await loadRuntime();
+  try {
+    // Further optimisations fold factors into matrix products, in single precision.
+    return await ort.InferenceSession.create(bundle.members[member], {
+      executionProviders: [provider],
+      graphOptimizationLevel: "basic",
+      logSeverityLevel: 3,
+    });
+  } catch (error) {
+    throw new MscnError(`bundle ${bundle.name}: unusable ${member} (${error.message})`);
+  }
+}
+
 /** A bundle's decoder. */
 export class Network {
   /** @param {Bundle} bundle */
@@ -42,16 +57,7 @@ export class Network {
     const ort = await loadRuntime();
     const network = new Network();
     network._name = bundle.name;
-    try {
-      // Further optimisations fold factors into matrix products, in single precision.
-      network._session = await ort.InferenceSession.create(bundle.members["decoder.onnx"], {
-        executionProviders: [provider],
-        graphOptimizationLevel: "basic",
-        logSeverityLevel: 3,
-      });
-    } catch (error) {
-      throw new MscnError(`bundle ${bundle.name}: unusable decoder (${error.message})`);
-    }
+    network._session = await createSession(bundle, "decoder.onnx");
     const weights = bundle.weights();
     const names = network._session.inputNames;
     if (names.some((name) => !OWN.includes(name) && !weights[name])) {

@@ -2,6 +2,7 @@
 
 import { MscnError } from "./errors.js";
 import { grid } from "./container.js";
+import { MARGIN, PostFilter } from "./post_filter.js";
 import { PyramidPrior } from "./pyramid.js";
 import { centres, sample } from "./sampling.js";
 import { detailSizes, sizes, synthesise } from "./wavelet.js";
@@ -24,6 +25,7 @@ export class PyramidReader {
     this.tables = this._prior.tables;
     const { channels } = this._prior;
     this._colour = bundle.weights().colour;
+    this._filter = PostFilter.of(bundle);
     const edge = container.tileEdge;
     if (this._colour?.data.length !== channels ** 2 || edge % 2 ** this._prior.levels) {
       throw new MscnError(`bundle ${bundle.name}: its arrays disagree on channels or levels`);
@@ -39,10 +41,39 @@ export class PyramidReader {
     const positions = shape.map((out, i) =>
       centres(start[i], extent[i], out).map((position) => position / 2 ** skip));
     const [[top, bottom], [left, right]] = positions.map((p, i) => span(p, side[i], skip));
-    const { values, size } = this._values(item, plane, skip, [top, bottom], [left, right]);
+    const { values, size } = await this._mended(item, plane, skip, [top, bottom], [left, right]);
     const [rows, columns] = [top, left].map((first, i) =>
       positions[i].map((position) => position - first / 2 ** skip));
     return sample(values, size, rows, columns);
+  }
+
+  /** [h, w, C] of source pixels, less the skipped levels, or else mended. */
+  async _mended(item, plane, skip, ...spans) {
+    if (!this._filter || skip) return this._values(item, plane, skip, ...spans);
+    const shape = this._container.shape(item);
+    const wide = spans.map(([first, last]) =>
+      [2 * Math.floor(first / 2) - MARGIN, 2 * Math.ceil(last / 2) + MARGIN]);
+    const inside = wide.map(([first, last], i) => [Math.max(first, 0), Math.min(last, shape[i])]);
+    const { values, size } = this._values(item, plane, skip, ...inside);
+    const [height, width] = wide.map(([first, last]) => last - first);
+    const padded = new Float32Array(height * width * size[2]);
+    const within = (at, i) => Math.min(Math.max(at + wide[i][0], 0), shape[i] - 1) - inside[i][0];
+    for (let row = 0, at = 0; row < height; row++) {
+      for (let column = 0; column < width; column++, at += size[2]) {
+        const place = (within(row, 0) * size[1] + within(column, 1)) * size[2];
+        for (let c = 0; c < size[2]; c++) padded[at + c] = values[place + c];
+      }
+    }
+    const q16 = this._container.q16(item);
+    const mended = await this._filter.mend(padded, [height, width, size[2]], q16);
+    const [rows, columns] = spans.map(([first, last]) => last - first);
+    const out = new Float32Array(rows * columns * size[2]);
+    const stride = (width - 2 * MARGIN) * size[2];
+    for (let row = 0; row < rows; row++) {
+      const from = (row + (spans[0][0] % 2)) * stride + (spans[1][0] % 2) * size[2];
+      out.set(mended.subarray(from, from + columns * size[2]), row * columns * size[2]);
+    }
+    return { values: out, size: [rows, columns, size[2]] };
   }
 
   /** [h, w, C] of source pixels, less the skipped levels. */

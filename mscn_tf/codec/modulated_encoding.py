@@ -111,14 +111,14 @@ class ModulatedEncoder:
         tiles: np.ndarray,
         codes: np.ndarray,
         q16: np.ndarray,
-        thrift: float = 1.0,
+        bit_price: float = 1.0,
         passes: int = 1,
     ) -> np.ndarray:
         """int32 ``[N, M]``: symbols of fitted codes; see `codec.encoder.Encoder.choose`.
 
         With further passes what isn't zero is fitted on, to make up for what is.
         """
-        symbols = self.quantise(codes, q16, thrift)
+        symbols = self.quantise(codes, q16, bit_price)
         steps = _REFINEMENTS * (passes - 1)
         if not steps:
             return symbols
@@ -128,7 +128,7 @@ class ModulatedEncoder:
         for at in range(0, len(tiles), batch):
             part = slice(at, at + batch)
             codes[part] = self._refined(self._flat(tiles[part]), codes[part], units[part], steps)
-        return self.quantise(codes, q16, thrift)
+        return self.quantise(codes, q16, bit_price)
 
     def _refined(self, signals: Floats, codes: Floats, units: Floats, steps: int) -> Floats:
         """Codes after gradient descent with the step sizes of Barzilai and Borwein (1988).
@@ -160,6 +160,6 @@ class ModulatedEncoder:
             codes = codes - size[:, None] * units * gradient
         return best
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
-        return self._prior.quantise(codes, q16, thrift * self._rate_weight)
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes; ``bit_price`` is what a bit counts."""
+        return self._prior.quantise(codes, q16, bit_price * self._rate_weight)

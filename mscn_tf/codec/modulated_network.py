@@ -199,11 +199,12 @@ def _sigmoid(xp: Any, x: Array) -> Array:
 
 def points_of(xp: Any, grid: Sequence[Array], sphere: bool) -> Array:
     """``[B, n.., d]``: points of grids, along each axis ``[B, n]``; on a sphere unit vectors."""
-    wide = (slice(None),)
-    axes = [
-        axis[wide + tuple(wide[0] if i == number else None for i in range(len(grid)))]
-        for number, axis in enumerate(grid)
-    ]
+    axes = []
+    for number, axis in enumerate(grid):
+        for place in range(len(grid)):
+            if place != number:
+                axis = xp.expand_dims(axis, place + 1)
+        axes.append(axis)
     nothing = sum(axis * 0 for axis in axes)
     if not sphere:
         return xp.stack([axis + nothing for axis in axes], axis=-1)

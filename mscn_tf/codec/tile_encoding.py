@@ -27,13 +27,11 @@ _SAMPLE_POINTS = 512 * 32 * 32 * 3
 
 
 class Fitter(Protocol):
-    """Finds the codes and symbols of tiles, as `codec.encoder.Encoder` does.
+    """Finds the codes and symbols of tiles, as `codec.encoder.Encoder` does."""
 
-    Attributes:
-      grid: coordinates of a tile's samples, for each axis ``[1, N]``.
-    """
-
-    grid: Sequence[np.ndarray]
+    @property
+    def grid(self) -> Sequence[np.ndarray]:
+        """Coordinates of a tile's samples, for each axis ``[1, N]``."""
 
     def codes(self, tiles: np.ndarray, q16: np.ndarray, steps: int | None = None) -> np.ndarray:
         """float32 ``[N, M]``: fitted codes, not quantised."""
@@ -43,13 +41,13 @@ class Fitter(Protocol):
         tiles: np.ndarray,
         codes: np.ndarray,
         q16: np.ndarray,
-        thrift: float = 1.0,
+        bit_price: float = 1.0,
         passes: int = 1,
     ) -> np.ndarray:
         """int32 ``[N, M]``: symbols, chosen so many times."""
 
-    def quantise(self, codes: np.ndarray, q16: np.ndarray, thrift: float = 1.0) -> np.ndarray:
-        """int32 ``[N, M]``: the symbols of codes; ``thrift`` makes bits dearer."""
+    def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:
+        """int32 ``[N, M]``: the symbols of codes; ``bit_price`` is what a bit counts."""
 
 
 class TileEncoder(Encoder):

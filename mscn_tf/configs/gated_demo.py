@@ -1,4 +1,4 @@
-"""A gated codec of the tiles of one picture, trained in a minute: see docs/gated.md."""
+"""A gated codec of the tiles of one picture, soon trained: see docs/gated.md."""
 
 from ml_collections import ConfigDict
 
@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
         name="gated-demo",
         meta_steps=1500,
         entropy_steps=300,
-        steps=2000,
+        steps=1800,
         signals=2000,
         coded=1000,
         validation_tiles=64,

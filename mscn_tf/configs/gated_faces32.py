@@ -16,7 +16,7 @@ FORMS = {
 
 
 def get_config(form: str = "gated") -> ConfigDict:
-    """The shipped bundle's training, or that of another form."""
+    """Of one of the forms."""
     if form not in FORMS:
         raise ValueError(f"{form}: must be one of {', '.join(FORMS)}")
     config = ConfigDict(
@@ -24,11 +24,11 @@ def get_config(form: str = "gated") -> ConfigDict:
             name=f"{form}-faces32",
             codec="modulated",
             seed=0,
-            meta_steps=900,  # that meta-learn the network
-            entropy_steps=200,  # that learn the entropy model of its codes
-            steps=1300,  # with those that train both together
-            signals=4000,  # that are learned from
-            coded=600,  # of them, those whose codes the entropy model learns from
+            meta_steps=6000,  # that meta-learn the network
+            entropy_steps=600,  # that learn the entropy model of its codes
+            steps=6600,  # more would train both together: docs/gated.md
+            signals=5400,  # that are learned from
+            coded=2700,  # of them, those whose codes the entropy model learns from
             batch=8,
             points=0,  # coordinates drawn a step; 0: all
             density=0.1,  # wanted share of open gates
@@ -88,10 +88,10 @@ def get_config(form: str = "gated") -> ConfigDict:
                 flips=True,
                 scales=(1,),
             ),
-            validation_tiles=32,
+            validation_tiles=64,
             evaluate_qualities=(2.0, 4.0, 6.0, 8.0, 10.0),
             log_every=50,
-            evaluate_every=150,
+            evaluate_every=300,
             checkpoint_every=100,
         )
     )

@@ -6,15 +6,15 @@ from mscn_tf.configs import gated_faces32, temperature
 
 
 def get_config() -> ConfigDict:
-    """The shipped bundle's training."""
+    """The training of one of them."""
     config, known = gated_faces32.get_config(), temperature.get_config()
     config.update(
         name="gated-temperature",
-        meta_steps=1200,
-        entropy_steps=200,
-        steps=1600,
-        signals=800,
-        coded=300,
+        meta_steps=3000,
+        entropy_steps=400,
+        steps=3400,
+        signals=2000,
+        coded=600,
         points=512,
         density=0.25,
         first_price=1e-5,  # errors are a thirtieth of those of faces

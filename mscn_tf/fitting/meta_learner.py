@@ -123,7 +123,7 @@ class MetaLearner(OuterLoop):
         sizes = network_sizes(width, depth, channels, axes)
         plain = _modulation(modulation, sizes, latent_size, seed + 1, self.dtype)
         gamma, zeta = stretch
-        gates = {"beta": temperature, "gamma": gamma, "zeta": zeta}
+        gates: dict[str, Any] = {"beta": temperature, "gamma": gamma, "zeta": zeta}
         code: Modulation = plain
         if sparsity == "gates":
             code = GatedModulation(
@@ -189,10 +189,10 @@ class MetaLearner(OuterLoop):
     def learned_apart(self) -> dict[str, list[Any]]:
         """The weights that may have an optimizer of their own: "step_sizes" and "gates"."""
         holders = (self.modulation, self.step_sizes["code"])
-        gates = [one.gates for one in holders if getattr(one, "gates", None) is not None]
+        gates = [getattr(holder, "gates", None) for holder in holders]
         return {
             "step_sizes": [sizes.log_size for sizes in self.step_sizes.values()],
-            "gates": [one.log_alpha for one in gates],
+            "gates": [one.log_alpha for one in gates if one is not None],
         }
 
     def call(

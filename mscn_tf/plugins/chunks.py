@@ -229,7 +229,7 @@ def _typed(values: np.ndarray, offset: float, dtype: np.dtype) -> np.ndarray:
     )
 
 
-def _beside(mark: np.generic) -> np.generic:
+def _beside(mark: Any) -> Any:
     """The next number of its type."""
     if mark.dtype.kind == "f":
         return np.nextafter(mark, mark.dtype.type(np.inf))

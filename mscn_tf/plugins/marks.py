@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mscn_tf.signals import gaps
@@ -27,7 +29,7 @@ def find(values: np.ndarray, missing: float | None) -> tuple[np.ndarray, np.ndar
     labels = np.zeros(values.shape, np.uint8)
     marks: list[np.generic] = []
 
-    def label(where: np.ndarray, mark: np.generic) -> None:
+    def label(where: np.ndarray, mark: Any) -> None:
         if where.any():
             marks.append(mark)
             labels[where] = len(marks)

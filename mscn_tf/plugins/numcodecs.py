@@ -12,7 +12,7 @@ from mscn_tf.plugins import chunks
 from mscn_tf.plugins.goals import Goal
 
 
-class Mscn(Codec):  # type: ignore[misc]  # some versions have no types
+class Mscn(Codec):
     """Codes chunks of numbers within a bound; as the compressor of an array, or the only filter.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Union
 
 import numpy as np
@@ -127,11 +128,7 @@ class _Fields(BackendArray):
         found = np.empty((items.size, *part[0], *part[1]), self.dtype)
         for place, item in enumerate(items.ravel()):
             found[place] = _outer(self._file.stored(int(item)), at)
-        kept = [
-            axis
-            for axis, one in zip(self._order, ordered)
-            if isinstance(one, slice) or np.ndim(one)
-        ]
+        kept = [axis for axis, one in zip(self._order, ordered) if not isinstance(one, Integral)]
         return found.reshape(items.shape + found.shape[1:]).transpose(np.argsort(kept))
 
 

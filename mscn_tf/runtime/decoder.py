@@ -12,12 +12,12 @@ import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import AXES
+from mscn_tf.runtime.onnx_session import line_of, session
 
 if TYPE_CHECKING:
     from mscn_tf.runtime.bundle import Bundle
 
 DECODER = "decoder.onnx"  # a bundle's member
-_FATAL = 4  # of ONNX Runtime's severities
 
 
 class Decoder:
@@ -28,24 +28,8 @@ class Decoder:
     """
 
     def __init__(self, bundle: Bundle):
-        import onnxruntime  # half a second that listing a file must not pay
-
         self._name, self._channels = bundle.name, bundle.manifest.channels
-        onnxruntime.set_default_logger_severity(_FATAL)  # what is wrong arrives as an exception
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _FATAL
-        # Threads that spin between runs take the cores from the entropy decoder.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Further optimisations fold factors into matrix products, in single precision.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        if b"location" in bundle.members.get(DECODER, b""):  # of data in files by the path it names
-            raise MscnError(f"bundle {bundle.name}: its decoder's weights lie in other files")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.members[DECODER], options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exceptions share no base class of their own
-            raise MscnError(f"bundle {bundle.name}: unusable decoder ({_line(error)})") from error
+        self._session = session(bundle, DECODER)
         names = [entry.name for entry in self._session.get_inputs()]
         weights = bundle.weights()
         inputs = ("code", *AXES, "quality")
@@ -93,13 +77,8 @@ class Decoder:
         try:
             values = self._session.run(["values"], {**feed, **self._weights})[0]
         except Exception as error:
-            raise MscnError(f"bundle {self._name}: decoder fails ({_line(error)})") from error
+            raise MscnError(f"bundle {self._name}: decoder fails ({line_of(error)})") from error
         shape = (len(code), *(axis.shape[1] for axis in grid), self._channels)
         if getattr(values, "shape", None) != shape or values.dtype != np.float64:
             raise MscnError(f"bundle {self._name}: decoder fails (it gives no float64 {shape})")
         return values
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:200]
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

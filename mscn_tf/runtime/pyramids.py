@@ -16,6 +16,7 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container, grid
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.modality import Modality
+from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic
 from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
@@ -36,13 +37,18 @@ class Pyramids(Scheme):
       bundle: with ``prior/*`` and ``weights/colour`` [C, C] (orthonormal rows: pixels, less 1/2,
         to coded channels).
 
+    Attributes:
+      prior: the entropy model.
+      colour: the same.
+      post_filter: what mends pictures of the original size, or None.
+
     Raises:
       MscnError: the bundle lacks something.
     """
 
     name = "pyramid"
     encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
-    trainer = "mscn_tf.training.pyramid:PyramidTrainer"
+    trainer = "mscn_tf.training.pyramid:pyramid_trainer"
     contents = "mscn_tf.export.pyramid_bundle:contents"
 
     def __init__(self, bundle: Bundle):
@@ -55,8 +61,13 @@ class Pyramids(Scheme):
         self.colour = bundle.weights().get("colour", np.empty(0))
         if self.colour.shape != (channels, channels) or self.prior.channels != channels:
             raise MscnError(f"bundle {bundle.name}: its arrays disagree on the channels")
+        self.post_filter = PostFilter(bundle) if GRAPH in bundle.members else None
         if self.edge % 2**self.prior.levels:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
+
+    def warm_up(self) -> None:
+        if self.post_filter:
+            self.post_filter.warm_up()
 
     def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
         """Those of int32 pyramids, one for each tile."""
@@ -263,6 +274,22 @@ class _PlaneTiles:
 
     def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
+        mend = self._pyramids.post_filter
+        if mend is None or self._skip:
+            return self._synthesised(top, bottom, left, right)
+        shape = self._container.shapes[self._item]
+        spans, beyond = [], []
+        for first, last, side in zip((top, left), (bottom, right), shape):
+            first, last = first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN
+            spans.append((max(first, 0), min(last, side)))
+            beyond.append((max(-first, 0), max(last - side, 0)))
+        (y, y_end), (x, x_end) = spans
+        values = self._synthesised(y, y_end, x, x_end)
+        values = np.pad(values, [*beyond, (0, 0)], "edge")
+        mended = mend(values, self._container.q16[self._item])
+        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
+
+    def _synthesised(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         skip, (height, width) = self._skip, self._container.shapes[self._item]
         part = [(first >> skip, -(-last >> skip)) for first, last in ((top, bottom), (left, right))]
         shapes = sizes(height, width, self._pyramids.prior.levels)

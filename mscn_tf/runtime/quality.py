@@ -11,6 +11,7 @@ from mscn_tf.runtime.errors import MscnError
 
 LEVELS = 10  # whole qualities; between two of them everything is interpolated
 LOWEST, HIGHEST = 16, 16 * LEVELS  # in sixteenths
+MIDDLE = (LOWEST + HIGHEST) // 2  # networks are told how far from it a quality is
 
 
 def check_sixteenths(q16: npt.ArrayLike) -> None:

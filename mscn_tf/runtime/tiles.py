@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Tiles(Scheme):
     """
 
     name = "tiles"
-    aliases = ("basis",)
+    aliases: ClassVar[tuple[str, ...]] = ("basis",)
     tiles_per_block = 256
     lowest_effort = 0  # stops after the inner loop's first step
     keeps_bounds = True

@@ -159,7 +159,8 @@ class _Chief:
         self._bar.update()
         last = done == config.steps or stop
         if done % config.log_every == 0 or last:
-            mean = {k: float(np.mean([m[k] for m in self._metrics])) for k in metrics}
+            # Where a run has stages, earlier steps may have had other metrics.
+            mean = {k: float(np.mean([m[k] for m in self._metrics if k in m])) for k in metrics}
             self._metrics.clear()
             self._report(done, "train", mean)
         if done % config.evaluate_every == 0 or done == config.steps:

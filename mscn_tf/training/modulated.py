@@ -66,8 +66,8 @@ class ModulatedTrainer(Trainer):
         self.signals, self.coordinates, self.held_out = signals, coordinates, held_out
         self.begin = begin
         self.fit = MetaLearner(**self.options(), first_price=config.first_price, seed=config.seed)
-        anneal = (share * config.optimizer.schedule_steps for share in config.anneal)
-        self.rule = PriceRule(config.first_price, config.density, *anneal, config.price_rate)
+        first, last = (share * config.optimizer.schedule_steps for share in config.anneal)
+        self.rule = PriceRule(config.first_price, config.density, first, last, config.price_rate)
         learned = trainable_variables_of([self.fit])
         gates = [v for v in learned if "log_alpha" in v.name]
         sizes = [v for v in learned if "log_size" in v.name]

@@ -19,8 +19,9 @@ from mscn_tf.runtime.grids import centres, global_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.hard_concrete import LIMIT
-from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
+from mscn_tf.stack.keras_versions import build_once, constrain, trainable_variables_of
 from mscn_tf.training.closed_form_start import start_prior
 from mscn_tf.training.loop import Row
 from mscn_tf.training.modulated import ModulatedTrainer
@@ -75,7 +76,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         modelled, adam = trainable_variables_of([self.prior]), tf.keras.optimizers.Adam
         groups = [
             [(modelled, adam(entropy.rate))],
-            [(modelled, adam(joint.rate)), (self.fit.trainable_variables, adam(joint.rate))],
+            [(modelled, adam(joint.rate)), (trainable_variables_of([self.fit]), adam(joint.rate))],
         ]
         for variables, optimizer in (pair for group in groups for pair in group):
             optimizer.build(variables)
@@ -84,12 +85,16 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         self._entropy_step = OuterStep(
             self._coding_costs, groups[0], entropy.clip, lambda: count(1), config.xla
         )
-        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, lambda: count(1))
+        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, self._joined)
 
     def _points(self, sphere: bool) -> np.ndarray:
         grid = global_grid(self.shape) if sphere else [centres(side) for side in self.shape]
         points = points_of(np, [axis[None] for axis in grid], sphere)
         return points.reshape(-1, points.shape[-1]).astype(np.float32)
+
+    def _joined(self) -> None:
+        self.step.assign_add(1)
+        constrain([self.fit])
 
     def options(self) -> dict[str, Any]:
         model = self.config.model
@@ -240,7 +245,8 @@ def weights_of(fit: MetaLearner, places: np.ndarray | None = None) -> dict[str, 
     for number, layer in enumerate(fit.network.siren_layers):
         weights[f"kernel_{number}"] = layer.kernel.numpy()
         weights[f"bias_{number}"] = layer.bias.numpy()
-    plain = getattr(fit.modulation, "modulation", fit.modulation)
+    of_gates = isinstance(fit.modulation, GatedModulation)
+    plain = fit.modulation.modulation if of_gates else fit.modulation
     if isinstance(plain, LatentModulation):
         weights["map"] = plain.kernel.numpy()
     elements = plain.code_size

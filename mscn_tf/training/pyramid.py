@@ -29,9 +29,15 @@ from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.prefetch import Prefetch
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
+
+
+def pyramid_trainer(config: ml_collections.ConfigDict) -> Trainer:
+    """What trains the entropy model, or the filter of a codec that has one already."""
+    return (PostFilterTrainer if config.get("coded_by") else PyramidTrainer)(config)
 
 
 def colour_transform(pictures: Sequence[np.ndarray]) -> np.ndarray:

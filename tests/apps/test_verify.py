@@ -92,7 +92,7 @@ def bundle_of(folder, manifest, members, **odd):
 def test_a_bundle_whose_network_is_none(folder, bundle_members):
     done = bundle_of(folder, *bundle_members, **{"decoder.onnx": b"garbage"})
     assert done.returncode == 2
-    assert done.stdout.startswith("bundle synthetic: unusable decoder (")
+    assert done.stdout.startswith("bundle synthetic: unusable decoder.onnx (")
     assert done.stdout.count("\n") == 1
     # What ONNX Runtime would say stays off the terminal.
     assert done.stderr == "mscn verify: 1 of 1 files bad; get fresh copies\n"

@@ -26,24 +26,12 @@ assert psnr(thumbs, back) > 28 and (one == back[7 * 8 + 3]).all()
 assert psnr > 24 and stored.mean() < 0.5 * modulation.code_size
 assert (code != 0).sum(1).max() <= stored.max() and abs(again - psnr) < 0.01
 """,
-    "gates_against_pruning": """
-assert found["gates"]["psnr"] > found["one mask of updates"]["psnr"]
-assert found["one mask of updates"]["psnr"] > found["magnitude pruning"]["psnr"] + 2
-assert all(measured["kept"] < 1.2 * DENSITY for measured in found.values())
-assert kept.max() < 0.3 * count and both < 0.9
-""",
-    "voxels_from_their_codes": """
-assert codes.shape == (len(learned), 64) and overlap > 0.6
-assert told["codes"] > 0.75
-""",
     "an_archive_as_a_tf_data_set": """
 assert 10 * archive.stat().st_size < tiles.nbytes
 assert given.shape == tiles.shape and quality > 33
 assert after > before + 5 and after > 18
 """,
 }
-# Notebooks of data that a clone of the repository doesn't have, relative to `examples`.
-DATA = {"voxels_from_their_codes": "../../shared/data/modelnet10/modelnet10_32_packed.npz"}
 
 
 def cells(name: str, kind: str) -> list[str]:
@@ -67,8 +55,6 @@ def test_notebooks_are_kept_without_outputs(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND)
 def test_notebook(name, tmp_path):
-    if name in DATA and not (EXAMPLES / DATA[name]).exists():
-        pytest.skip(f"needs {DATA[name]}")
     program = tmp_path / f"{name}.py"
     program.write_text("\n\n".join([*cells(name, "code"), FOUND[name]]), "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "TMPDIR": str(tmp_path)}

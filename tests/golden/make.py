@@ -8,6 +8,8 @@
     python tests/golden/make.py v1signs DIR/signs.mscnb
     mscn train --config=tests/tiny_modulated.py:FOLDER --workdir=DIR    # its first form, of 8x2
     python tests/golden/make.py v1modulated DIR/tiny.mscnb
+    python -c "from tests.pyramids import write_codec; write_codec('DIR/m.mscnb', 32, True, True)"
+    python tests/golden/make.py v1filter DIR/m.mscnb
     python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
     python -m tests.golden.make v1signs alpha           # of bundles made above
     python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.installed import ROOT
 from tests.plugins.conftest import FIELDS
 
 DATA = """
@@ -172,6 +175,16 @@ stored[:] = data
 """
     run(NUMCODECS + program)
     assert run(READ) == "read"
+
+
+@pytest.mark.usefixtures("zarr_3")
+def test_the_examples_of_the_page_run(run):
+    pytest.importorskip("xarray")
+    page = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 5
+    picture = repr(str(ROOT / "demo" / "kodim.png"))
+    run("\n".join(examples).replace('"demo/kodim.png"', picture))
 
 
 @pytest.mark.usefixtures("zarr_3")

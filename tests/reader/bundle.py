@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Bundle:
     prior: dict[str, np.ndarray]  # `prior/NAME.npy` by NAME
     weights: dict[str, np.ndarray]  # float64
     decoder: bytes  # `decoder.onnx`, or empty
+    filter: dict[str, np.ndarray] = field(default_factory=dict)  # `filter/NAME.npy` by NAME
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -43,8 +44,9 @@ def read_bundle(data: bytes) -> Bundle:
         for name, array in stored.items()
         if not name.endswith(".step")
     }
-    prior = _arrays(members, "prior/")
-    return Bundle(total.digest(), manifest, prior, weights, members.get("decoder.onnx", b""))
+    prior, mends = (_arrays(members, folder) for folder in ("prior/", "filter/"))
+    decoder = members.get("decoder.onnx", b"")
+    return Bundle(total.digest(), manifest, prior, weights, decoder, mends)
 
 
 def _arrays(members: dict[str, bytes], folder: str) -> dict[str, np.ndarray]:

@@ -246,7 +246,34 @@ class Pyramids:
                 right = joined(details[0].T, details[2].T, height).T
                 low = joined(left, right, width)
             channels.append(low)
-        return np.stack(channels, axis=-1) @ self.bundle.weights["colour"] + 0.5
+        values = np.stack(channels, axis=-1) @ self.bundle.weights["colour"] + 0.5
+        return mended(values, self.bundle.filter, q16) if self.bundle.filter else values
+
+
+def mended(values: np.ndarray, filters: dict[str, np.ndarray], q16: int) -> np.ndarray:
+    """Values ``[H, W, C]`` of a whole picture, with what its codec's filter adds."""
+    height, width, channels = values.shape
+    ends = [(8, 8 + height % 2), (8, 8 + width % 2), (0, 0)]
+    pixels = np.clip(np.rint((np.pad(values, ends, "edge") - 0.5) * 1024), -1023, 1023)
+    hidden = np.concatenate([pixels[y::2, x::2] for y in (0, 1) for x in (0, 1)], -1)
+    hidden = hidden.astype(np.int64)
+    for number in range(4):
+        kernel, bias = (
+            integers(filters[f"{name}_{number}"])
+            + (integers(filters[f"{name}_slope_{number}"]) * (q16 - 88) + 32) // 64
+            for name in ("kernel", "bias")
+        )
+        rows, columns = (side - 2 for side in hidden.shape[:2])
+        sums = np.zeros((rows, columns, len(kernel)), np.int64) + bias
+        for y, x in np.ndindex(3, 3):
+            sums += hidden[y : y + rows, x : x + columns] @ kernel[:, :, y, x].T
+        fallen = np.where(sums < 0, sums // 2**13, sums // 2**10)
+        hidden = np.clip(fallen, -64, 383)
+    whole = np.empty((2 * rows, 2 * columns, channels), np.int64)
+    for block, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        whole[y::2, x::2] = (sums // 2**10)[..., block * channels : (block + 1) * channels]
+    unit = np.exp(between(filters["log_error"], q16) / 16) / 512
+    return values + unit * whole[:height, :width]
 
 
 def joined(low: np.ndarray, high: np.ndarray, n: int) -> np.ndarray:

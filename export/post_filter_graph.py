@@ -1,0 +1,44 @@
+"""The filter of decoded pictures as an ONNX graph."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import TensorProto, helper
+
+from mscn_tf.runtime.post_filter import LAYERS, LEAK, RANGE
+
+_OPSET, _IR_VERSION = 15, 8  # of ONNX 1.10
+
+
+def post_filter_graph() -> bytes:
+    """A serialised model, as `runtime.post_filter.PostFilter` wants it; weights are inputs."""
+
+    def real(name: str, shape: list[str | int]) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    inputs = [real("pixels", [1, "ends", "rows", "columns"])]
+    limits = [
+        helper.make_tensor(name, TensorProto.FLOAT, [], [float(value)])
+        for name, value in zip(("low", "high"), RANGE)
+    ]
+    nodes, hidden = [], "pixels"
+    for number in range(LAYERS):
+        first, last = number == 0, number == LAYERS - 1
+        ends = ["ends" if last else "width", "ends" if first else "width"]
+        inputs += [real(f"kernel_{number}", [*ends, 3, 3]), real(f"bias_{number}", ends[:1])]
+        names = [f"{kind}_{number}" for kind in ("sums", "leaky", "whole")]
+        arguments = [hidden, f"kernel_{number}", f"bias_{number}"]
+        nodes.append(helper.make_node("Conv", arguments, names[:1], kernel_shape=[3, 3]))
+        if last:
+            nodes.append(helper.make_node("Floor", names[:1], ["correction"]))
+        else:
+            hidden = f"hidden_{number}"
+            nodes.append(helper.make_node("LeakyRelu", names[:1], names[1:2], alpha=LEAK))
+            nodes.append(helper.make_node("Floor", names[1:2], names[2:]))
+            nodes.append(helper.make_node("Clip", [names[2], "low", "high"], [hidden]))
+    outputs = [real("correction", [1, "ends", "rows_within", "columns_within"])]
+    graph = helper.make_graph(nodes, "post_filter", inputs, outputs, limits)
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()

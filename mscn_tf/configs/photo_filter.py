@@ -1,0 +1,28 @@
+"""`photo`'s second training: the network that mends its pictures."""
+
+from ml_collections import ConfigDict
+
+from mscn_tf.configs import photo
+
+
+def get_config() -> ConfigDict:
+    """All but the filter is taken from the bundle `coded_by`."""
+    config = photo.get_config()
+    config.update(
+        coded_by="photo-plain",
+        steps=18000,
+        batch=8,  # patches of one quality
+        patch=64,  # pixels along each side, even
+        post_filter=dict(width=32),
+        evaluate_every=6000,
+        validation_pictures=10,
+    )
+    config.optimizer = dict(rate=1e-3, warmup=200, clip=1.0, beta_2=0.99)
+    config.data.update(
+        # What benchmarks/free_pictures.py makes, and benchmarks/drawn_pictures.py.
+        train="data/free/train/*.png,data/drawn/train/*.png",
+        validation="data/free/validation/*.png,data/drawn/validation/*.png",
+        qualities=13,
+        qualities_of_picture=3,
+    )
+    return config

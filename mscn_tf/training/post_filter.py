@@ -1,0 +1,209 @@
+"""The outer loop of the network that mends the pictures of a pyramid codec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.networks.post_filter import PostFilter
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
+from mscn_tf.runtime.pyramid_prior import Coded
+from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.wavelet import analyse, synthesise
+from mscn_tf.signals.datasets import load_pictures
+from mscn_tf.stack.keras_versions import trainable_variables_of
+from mscn_tf.training.loop import Row, Trainer
+from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.prefetch import Prefetch
+
+_LEAST = 1e-7  # squared error that is more than none
+
+
+class _Example(NamedTuple):
+    """A picture and what a codec makes of it.
+
+    Attributes:
+      decoded: int16 ``[H, W, 3]``, values less 1/2 times `INPUT_SCALE`.
+      original: uint8 ``[H, W, 3]``.
+      error: mean squared error of values before it is mended.
+    """
+
+    decoded: np.ndarray
+    original: np.ndarray
+    error: float
+
+
+class PostFilterTrainer(Trainer):
+    """Learns what to add to decoded pictures, of a codec that is there already.
+
+    A step draws patches of pictures that were coded at one quality. The loss of a patch is what
+    is left of its picture's squared error, so that all pictures and qualities count alike.
+
+    Args:
+      config: see ``mscn_tf/configs/photo_filter.py``.
+
+    Raises:
+      MscnError: ``config.coded_by`` is no codec of pyramids.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        super().__init__(config)
+        self.bundle = Bundle.load(config.coded_by)
+        if self.bundle.scheme is not Pyramids:
+            raise MscnError(f"config.coded_by={config.coded_by}: not a codec of pyramids")
+        self._scheme = Pyramids(self.bundle)
+        self.network = PostFilter(self.bundle.manifest.channels, **config.post_filter)
+        self.network.build()
+        self._variables = trainable_variables_of([self.network])
+        rate, warmup = config.optimizer.rate, config.optimizer.warmup
+        schedule = tf.keras.optimizers.schedules.CosineDecay(
+            rate / 100,
+            max(config.steps - warmup, 1),  # Keras 3 takes no fewer
+            alpha=0.01,
+            warmup_target=rate,
+            warmup_steps=warmup,
+        )
+        self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
+        self.optimizer.build(self._variables)
+        self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
+        self.examples = self._examples(load_pictures(config.data.train, 2))
+        self.network.log_error.assign(self._log_errors())
+        self._batches = Prefetch(self.batch)
+        self._outer_step = OuterStep(
+            self._losses,
+            [(self._variables, self.optimizer)],
+            config.optimizer.clip,
+            self._finish,
+            config.xla,
+        )
+
+    def checkpointed(self) -> dict[str, Any]:
+        return {"network": self.network, "optimizer": self.optimizer}
+
+    def _finish(self) -> None:
+        self.network.constrain()
+        self.step.assign_add(1)
+
+    def _examples(self, pictures: Sequence[np.ndarray]) -> dict[int, list[_Example]]:
+        """By quality: pictures at all training scales, each at a few qualities of a grid."""
+        config = self.config
+        random = np.random.default_rng(config.seed)
+        grid = np.linspace(LOWEST, HIGHEST, config.data.qualities).round().astype(int)
+        scaled = [_resized(picture, scale) for picture in pictures for scale in config.data.scales]
+        examples: dict[int, list[_Example]] = {q16: [] for q16 in grid.tolist()}
+        for picture in tqdm(scaled, "coding", unit="picture", disable=None):
+            if min(picture.shape[:2]) < config.patch + 2 * MARGIN:
+                continue
+            chosen = random.choice(grid, config.data.qualities_of_picture, replace=False)
+            for q16 in chosen.tolist():
+                examples[q16].append(self._coded(picture, q16))
+        return {q16: found for q16, found in examples.items() if found}
+
+    def _log_errors(self) -> np.ndarray:
+        """[10]: logarithms of root-mean-square errors, at qualities 1 to 10."""
+        grid = sorted(self.examples)
+        errors = [
+            np.mean([0.5 * np.log(max(e.error, _LEAST)) for e in self.examples[q]]) for q in grid
+        ]
+        return np.interp(16 * np.arange(1, LEVELS + 1), grid, errors).astype(np.float32)
+
+    def _coded(self, picture: np.ndarray, q16: int) -> _Example:
+        scheme, (height, width) = self._scheme, picture.shape[:2]
+        prior, rate_weight = scheme.prior, self.bundle.manifest.rate_weight or 0.0
+        pyramid = analyse(to_channels(picture, scheme.colour), prior.levels)
+        symbols = quantise(prior, pyramid, height, width, q16, rate_weight)
+        coded = Coded(symbols, prior.indices(symbols, height, width, q16))
+        values = scheme.values(synthesise(prior.dequantise(coded, q16), height, width))
+        error = float(np.mean((values - picture / 255) ** 2))
+        decoded = np.rint((values - 0.5) * INPUT_SCALE)
+        decoded = np.clip(decoded, -LARGEST_INPUT, LARGEST_INPUT).astype(np.int16)
+        return _Example(decoded, picture, error)
+
+    def batch(self, step: int) -> tuple[np.ndarray, ...]:
+        """What one outer step sees: decoded ``[B, n + 2 m, n + 2 m, 3]``, m being the margin.
+
+        And original ``[B, n, n, 3]``, how much a squared error counts ``[B]``, and the quality in
+        sixteenths ``[B]``.
+        """
+        random = np.random.default_rng([self.config.seed, step])
+        q16 = random.choice(list(self.examples))
+        examples, edge = self.examples[q16], self.config.patch + 2 * MARGIN
+        sizes = np.array([example.original.size for example in examples], float)
+        decoded, original, weight = [], [], []
+        for number in random.choice(len(examples), self.config.batch, p=sizes / sizes.sum()):
+            example = examples[number]
+            y, x = (2 * random.integers((n - edge) // 2 + 1) for n in example.decoded.shape[:2])
+            part = (slice(y, y + edge), slice(x, x + edge))
+            patches = [example.decoded[part], example.original[part]]
+            if random.random() < 0.5:
+                patches = [patch[:, ::-1] for patch in patches]
+            if random.random() < 0.5:
+                patches = [patch.swapaxes(0, 1) for patch in patches]
+            decoded.append(patches[0] / np.float32(INPUT_SCALE) + np.float32(0.5))
+            within = slice(MARGIN, -MARGIN)
+            original.append(patches[1][within, within] / np.float32(255))
+            weight.append(1 / max(example.error, _LEAST))
+        size = len(weight)
+        return (
+            np.stack(decoded),
+            np.stack(original),
+            np.array(weight, np.float32),
+            np.full(size, q16, np.float32),
+        )
+
+    def _losses(
+        self, decoded: tf.Tensor, original: tf.Tensor, weight: tf.Tensor, q16: tf.Tensor
+    ) -> Losses:
+        within = decoded[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        mended = within + self.network(decoded, q16[0])
+
+        def left(values: tf.Tensor) -> tf.Tensor:
+            return weight * tf.reduce_mean(tf.square(values - original), [1, 2, 3])
+
+        loss = left(mended)
+        return loss, {"left": loss, "unmended": left(within)}
+
+    def update(self, step: int) -> dict[str, tf.Tensor]:
+        return self._outer_step(self._batches(step))
+
+    def freeze(self) -> dict[str, np.ndarray]:
+        """The arrays of the runtime's filter."""
+        return self.network.frozen()
+
+    def evaluate(self) -> list[Row]:
+        """PSNR of held-out pictures at each quality, before and after."""
+        rows = []
+        for quality in self.config.evaluate_qualities:
+            q16, results = round(16 * quality), []
+            for picture in self.held_out:
+                height, width = (side // 2 * 2 for side in picture.shape[:2])
+                decoded, original, _ = self._coded(picture[:height, :width], q16)
+                values = decoded[None] / np.float32(INPUT_SCALE) + np.float32(0.5)
+                within = slice(MARGIN, -MARGIN)
+                mended = values[:, within, within] + self.network(values, float(q16))
+                rest = np.mean((mended[0] - original[within, within] / 255.0) ** 2)
+                before = np.mean((values[0] - original / 255.0)[within, within] ** 2)
+                results.append((_decibels(before), _decibels(rest)))
+            before, after = np.mean(results, axis=0)
+            rows.append((f"quality {quality:g}", {"unmended": float(before), "psnr": float(after)}))
+        return rows
+
+
+def _decibels(error: float) -> float:
+    return -10 * np.log10(max(float(error), 1e-9))
+
+
+def _resized(picture: np.ndarray, scale: float) -> np.ndarray:
+    """Of even sides."""
+    size = [max(2, round(side * scale / 2) * 2) for side in picture.shape[1::-1]]
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
