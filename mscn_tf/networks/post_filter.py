@@ -100,7 +100,7 @@ class PostFilter(Layer):
         return unit * tf.nn.depth_to_space(_floor(sums), 2)
 
     def constrain(self) -> None:
-        """Scales kernels so that no sum can be too large to be exact; after each step of training."""
+        """Scales kernels so that every sum stays small enough to be exact; after each step."""
         ends = (post_filter.LARGEST_INPUT, *[max(map(abs, post_filter.RANGE))] * len(self.kernels))
         for kernel, slope, end in zip(self.kernels, self.kernel_slopes, ends):
             most = _SHARE * post_filter.EXACT / end / 2.0**post_filter.SHIFT
