@@ -1,5 +1,5 @@
 """usage: mscn encode [--codec=NAME|FILE] [--quality=1..10 | --bpp=X | --bytes=N | --psnr=Y]
-                   [--max-error=E | --lossless] [--effort=0..9] IN [OUT.mscn]
+                   [--max-error=E | --relative-error=R | --lossless] [--effort=0..9] IN [OUT.mscn]
 
 Compresses IN: a picture, a folder of pictures or an .npy stack of them (uint8 or floats in
 [0, 1], [N, H, W, 3] or [N, H, W]); a folder or a stack makes an archive. Other signals are known by
@@ -32,6 +32,7 @@ from mscn_tf.codec import Codec, checked
 from mscn_tf.codec.checked import Wanted
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack
 from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.lazy import imported
 from mscn_tf.runtime.modality import Modality
@@ -56,6 +57,12 @@ MAX_ERROR = flags.DEFINE_float(
     "no value may be off by more, in the units of IN; alone or with --quality; of voxels 0, "
     "without loss, is the default",
 )
+RELATIVE_ERROR = flags.DEFINE_float(
+    "relative-error",
+    None,
+    "no value may be off by more than this share of the range of all values of its signal, of a "
+    "field of its variable: 0.001 is a thousandth",
+)
 LOSSLESS = flags.DEFINE_bool("lossless", False, "every value comes back as it was; default no")
 ALPHA_QUALITY = flags.DEFINE_float(
     "alpha-quality", None, "pictures: 1 to 10, transparency with losses; default without"
@@ -72,6 +79,12 @@ METADATA = flags.DEFINE_enum(
     "pictures: what becomes of EXIF, XMP and dpi (the orientation is applied); default drop",
 )
 VARIABLES = flags.DEFINE_list("variables", None, "fields: which, as A,B; default all that can be")
+OTHERS = flags.DEFINE_enum(
+    "others",
+    "keep",
+    ("keep", "drop"),
+    "fields: what becomes of variables that are none: kept without loss, or left out; default keep",
+)
 BOUND = flags.DEFINE_float(
     "bound",
     None,
@@ -165,7 +178,8 @@ def _options(modality: Modality) -> dict[str, Any]:
     options: dict[str, Any] = {
         "keep_metadata": METADATA.value == "keep",
         "variables": VARIABLES.value,
-        "lossless": LOSSLESS.value or MAX_ERROR.value == 0,
+        "lossless": LOSSLESS.value or 0 in (MAX_ERROR.value, RELATIVE_ERROR.value),
+        "others": OTHERS.value,
         "bound": BOUND.value,
         "resolution": RESOLUTION.value,
         "steps": FIT_STEPS.value,
@@ -185,13 +199,23 @@ def _bundle(name: str) -> Bundle:
 
 
 def _default_codec(modality: Modality, signals: Signals) -> str:
-    return modalities.default_codec(modality.name, signals, MAX_ERROR.value is not None)
+    bounded = MAX_ERROR.value is not None or RELATIVE_ERROR.value is not None
+    return modalities.default_codec(modality.name, signals, bounded)
 
 
 def _wanted(goal: dict[str, float]) -> Wanted:
     """What flags ask for."""
+    bound, relative = MAX_ERROR.value, RELATIVE_ERROR.value
+    if relative == 0:  # of any range
+        bound, relative = 0.0, None
     return Wanted(
-        goal, MAX_ERROR.value, LOSSLESS.value, ALPHA_QUALITY.value, EFFORT.value, MEASURE.value
+        goal,
+        bound,
+        relative,
+        LOSSLESS.value,
+        ALPHA_QUALITY.value,
+        EFFORT.value,
+        MEASURE.value,
     )
 
 
@@ -238,7 +262,7 @@ def _compare_size(size: int, path: str, source: str, target: str) -> None:
 def _summary(
     target: str, data: bytes, signals: Signals, modality: Modality, comparison: ReadBack | None
 ) -> str:
-    bpp = 8 * len(data) / sum(math.prod(array.shape[:-1]) for array in signals.arrays)
+    bpp = 8 * len(data) / sum(map(math.prod, Container.from_bytes(data, lazy=True).shapes))
     count = f"{modality.count(len(signals.arrays))}, " if len(signals.arrays) > 1 else ""
     rate = f"{bpp:.3f}" if bpp >= 0.1 else f"{bpp:.3g}"
     quality = "" if comparison is None else f", {comparison}"
@@ -258,14 +282,18 @@ def _goal() -> dict[str, float]:
             raise MscnError(f"--quality={value:g}: must be 1 to 10")
         if not 0 < value < math.inf:
             raise MscnError(f"--{name}={value:g}: must be more than 0")
-    if LOSSLESS.value and (given or MAX_ERROR.value is not None):
+    bounds = [flag for flag in (MAX_ERROR, RELATIVE_ERROR) if flag.value is not None]
+    if LOSSLESS.value and (given or bounds):
         raise MscnError("--lossless leaves no choice of rate, quality or error; give it alone")
+    if len(bounds) > 1:
+        raise MscnError("give one of --max-error and --relative-error")
+    for flag in bounds:
+        if not 0 <= flag.value < math.inf:
+            raise MscnError(f"--{flag.name}={flag.value:g}: must be 0 or more")
     if not 0 <= EFFORT.value <= 9:
         raise MscnError(f"--effort={EFFORT.value}: must be 0 to 9")
     if BYTES.name in given:
         given["size"] = given.pop(BYTES.name)
-    if MAX_ERROR.value is not None and not 0 <= MAX_ERROR.value < math.inf:
-        raise MscnError(f"--max-error={MAX_ERROR.value:g}: must be 0 or more")
     return given
 
 

@@ -15,7 +15,7 @@ MODULES = [path for top in ("mscn_tf", "apps", "server", "export") for path in R
 OWN = {  # modules in which such a word is something else, and why
     "apps/codecs.py": "names of codecs",
     "mscn_tf/configs/experiments/modulations.py": "configurations of each modality",
-    "mscn_tf/signals/field_files.py": "a variable in a NetCDF file",
+    "mscn_tf/plugins/xarray.py": "the only modality that it opens, and a variable in a NetCDF file",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -16,10 +16,21 @@ from mscn_tf.runtime.file_decoder import FileDecoder
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 
 
-def checked_bound(
-    codec: FileDecoder, max_error: float | None, lossless: bool, goals: Collection[str]
-) -> float | None:
-    """What errors may be, 0 where there is to be no loss; None where nothing is promised.
+def checked_bounds(
+    codec: FileDecoder,
+    max_error: float | Sequence[float] | None,
+    lossless: bool,
+    goals: Collection[str],
+    count: int,
+) -> list[float] | None:
+    """What errors of each signal may be, 0 where there is to be no loss; None: nothing is promised.
+
+    Args:
+      codec: whose files are wanted.
+      max_error: one for all signals, or one each.
+      lossless: whether there is to be no loss.
+      goals: what else is asked for.
+      count: of signals.
 
     Raises:
       MscnError: the codec can't keep it, or not beside other goals.
@@ -27,21 +38,25 @@ def checked_bound(
     if lossless:
         if goals or max_error is not None:
             raise MscnError("give lossless alone: it leaves nothing to choose")
-        return 0.0
+        return [0.0] * count
     if max_error is None:
         return None
-    if not 0 <= max_error < np.inf:
-        raise MscnError(f"max_error={max_error:g}: must be 0 or more")
-    if max_error and codec.values.dtype == "bool":
-        raise MscnError(f"max_error={max_error:g}: must be 0 for truth values")
-    if max_error and not codec.scheme.keeps_bounds:
-        raise MscnError(
-            f"{codec.bundle.name} can't keep max_error={max_error:g}; take --lossless, or a codec "
-            "of tiles, such as thumb32"
-        )
+    bounds = [float(bound) for bound in np.broadcast_to(max_error, np.shape(max_error) or count)]
+    if len(bounds) != count:
+        raise MscnError(f"{len(bounds)} bounds for {count} signals")
+    for bound in (min(bounds), max(bounds)):
+        if not 0 <= bound < np.inf:
+            raise MscnError(f"max_error={bound:g}: must be 0 or more")
+        if bound and codec.values.dtype == "bool":
+            raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
+        if bound and not codec.scheme.keeps_bounds:
+            raise MscnError(
+                f"{codec.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
+                "of tiles, such as thumb32"
+            )
     if set(goals) - {"quality"}:
         raise MscnError("give max_error alone, or with quality")
-    return max_error
+    return bounds
 
 
 def keeps_truth(codec: FileDecoder) -> bool:
@@ -53,7 +68,7 @@ def within(
     codec: FileDecoder,
     parts: Parts,
     encoding: Callable[[], Encoding],
-    bound: float,
+    bounds: Sequence[float],
     goals: Mapping[str, float],
 ) -> bytes:
     """A file with what brings every value within a bound.
@@ -62,13 +77,14 @@ def within(
       codec: whose files are wanted; it keeps bounds.
       parts: what is encoded; those that are smaller so become exact.
       encoding: makes that of the parts which aren't exact.
-      bound: on the absolute difference of every value; of truth values 0.
+      bounds: on the absolute difference of every value of each signal; of truth values 0. Where a
+        codec has one bound for all of a file, it is the least of them.
       goals: the ``quality``; without it that of the smallest file.
     """
     if keeps_truth(codec):
         return _of_truth(codec, parts, encoding, goals)
     q16 = round(16 * goals["quality"]) if "quality" in goals else None
-    return cast(BoundedEncoding, encoding()).file_within(bound, q16)
+    return cast(BoundedEncoding, encoding()).file_within(bounds, q16)
 
 
 def _of_truth(

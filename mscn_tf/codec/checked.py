@@ -26,6 +26,7 @@ class Wanted:
     Attributes:
       goal: one of ``quality``, ``bpp``, ``size`` and ``psnr``, as of `Codec.encode`, or nothing.
       bound: that no value may be off by more than, in the units of the signals' file.
+      relative: the same as a share of a signal's range, of a field's variable's.
       lossless: whether every value is to come back as it was.
       alpha_quality: 1 to 10, or None: transparency without loss.
       effort: 0 to 9.
@@ -34,6 +35,7 @@ class Wanted:
 
     goal: Mapping[str, float] = field(default_factory=dict)
     bound: Optional[float] = None
+    relative: Optional[float] = None
     lossless: bool = False
     alpha_quality: Optional[float] = None
     effort: int = 2
@@ -45,16 +47,31 @@ class Wanted:
         truth = codec.values.dtype == "bool"  # which codecs keep by a code of their own
         if bound is None and not self.goal and truth and not lossless:
             bound = 0.0  # takes hardly more bytes than what is lossy at the default quality
-        if signals.lossless and (self.goal or bound is not None):
+        if signals.lossless and (self.goal or bound is not None or self.relative is not None):
             lossless = False  # losses were asked for
         if bound == 0 and not truth:
             lossless, bound = True, None
         return dataclasses.replace(self, bound=bound, lossless=lossless)
 
     @property
+    def bounded(self) -> bool:
+        """Whether there is a bound on errors."""
+        return self.bound is not None or self.relative is not None
+
+    @property
     def free(self) -> bool:
         """Whether any quality will do."""
-        return not self.goal and self.bound is None and not self.lossless
+        return not self.goal and not self.bounded and not self.lossless
+
+    def promises(self, codec: Codec, signals: Signals) -> Optional[list[float]]:
+        """How far values of each signal may be off, in the units of the file; None: that's open."""
+        if self.relative is not None:
+            spans = modalities.spans(codec.bundle.manifest.modality, signals)
+            return [self.relative * span for span in spans]
+        # Whole numbers within less than half come back, and take less so than in the exact form.
+        within = self.lossless and codec.scheme.any_values and codec.scheme.keeps_bounds
+        bound = 0.0 if within else self.bound
+        return None if bound is None else [bound] * len(signals.arrays)
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ class Checked:
 
 def misfit(codec: Codec, signals: Signals, wanted: Wanted) -> Optional[str]:
     """Why a codec was made for other signals; None where it does, or keeps a bound."""
-    if wanted.lossless or wanted.bound is not None or codec.scheme.any_values:
+    if wanted.lossless or wanted.bounded or codec.scheme.any_values:
         return None
     problem = modalities.misfit(codec.bundle.manifest.modality, signals, codec.values)
     return problem and f"{problem}, and {codec.bundle.name} was made for others"
@@ -103,13 +120,15 @@ def encode(
     modality = codec.bundle.manifest.modality
     fitted = bool(Modality.named(modality).fit)  # which has lost something in any case
     options: dict[str, Any] = {"lossless": wanted.lossless, "alpha_quality": wanted.alpha_quality}
-    if wanted.bound is not None:
-        options["max_error"] = modalities.array_bound(modality, wanted.bound, signals.metadata)
+    promises = wanted.promises(codec, signals)
+    if promises is not None:
+        options["lossless"] = False
+        options["max_error"] = modalities.array_bounds(modality, promises, signals)
     tries: list[Mapping[str, Any]] = [wanted.goal]
     if wanted.free and wanted.measure and len(signals.arrays) == 1:
         tries += [{"quality": quality} for quality in _RAISED]
         tries += [] if fitted else [{"lossless": True}]
-    reads_back = wanted.measure or wanted.bound is not None
+    reads_back = wanted.measure or wanted.bounded
     for attempt in tries:
         asked = {**options, **attempt}
         data = codec.encode(
@@ -123,10 +142,10 @@ def encode(
         )
         if not reads_back:
             return Checked(data, None)
-        promised = 0.0 if asked["lossless"] else asked.get("max_error")
-        comparison = read_back(codec, data, signals, progress, promised)
-        if wanted.bound is not None:
-            comparison.check_bound(wanted.bound)
+        kept = [0.0] * len(signals.arrays) if asked["lossless"] else asked.get("max_error")
+        comparison = read_back(codec, data, signals, progress, kept)
+        if promises is not None:
+            comparison.check_bounds(promises)
         if not comparison.lost:
             break
     notes = []

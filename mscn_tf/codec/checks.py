@@ -18,8 +18,8 @@ _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
 def checked_signals(
     codec: FileDecoder, signals: np.ndarray | Sequence[np.ndarray], lossless: bool
-) -> list[np.ndarray]:
-    """A list of arrays ``[.., C]`` that a codec can encode, once they are of its type.
+) -> Sequence[np.ndarray]:
+    """Arrays ``[.., C]`` that a codec can encode, once they are of its type.
 
     Raises:
       MscnError: they aren't such arrays.
@@ -31,9 +31,10 @@ def checked_signals(
     axes = Modality.named(modality).axes
     if isinstance(signals, np.ndarray) and signals.ndim == axes + 1:
         signals = [signals]
-    signals = list(signals)
+    signals = signals if isinstance(signals, Sequence) else list(signals)
     if not signals:
         raise MscnError(f"there is no {modality} to encode")
+    shapes = set()
     for signal in signals:
         shape: tuple[int, ...] = getattr(signal, "shape", ())
         if len(shape) != axes + 1 or shape[-1] != channels:
@@ -58,7 +59,9 @@ def checked_signals(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"
             )
-    if Modality.named(modality).sphere and len({signal.shape for signal in signals}) > 1:
+        shapes.add(shape)
+    one_grid = Modality.named(modality).sphere and not codec.scheme.any_values
+    if one_grid and len(shapes) > 1:
         raise MscnError("fields of different grids; encode them into a file each")
     return signals
 
@@ -104,11 +107,11 @@ def checked_goal(**goals: float | None) -> dict[str, float]:
     return given
 
 
-def check_alpha(codec: FileDecoder, quality: float, bound: float | None) -> None:
+def check_alpha(codec: FileDecoder, quality: float, bounded: bool) -> None:
     """Raises MscnError where alpha can't be made coarser, or not as much."""
     if not 1 <= quality <= LEVELS:
         raise MscnError(f"alpha_quality={quality:g}: must be 1 to {LEVELS}")
     if not Modality.named(codec.bundle.manifest.modality).pixels:
         raise MscnError("alpha_quality is for pictures")
-    if bound is not None:
+    if bounded:
         raise MscnError("give alpha_quality without lossless and max_error")

@@ -19,6 +19,7 @@ from mscn_tf.codec.rate_control import best_file
 from mscn_tf.runtime import scheme
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.sequences import Made
 
 DEFAULT_EFFORT = 2
 
@@ -64,7 +65,7 @@ class Codec(FileDecoder):
         bpp: float | None = None,
         psnr: float | None = None,
         size: int | None = None,
-        max_error: float | None = None,
+        max_error: float | Sequence[float] | None = None,
         effort: int = DEFAULT_EFFORT,
         names: Sequence[str] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -83,8 +84,9 @@ class Codec(FileDecoder):
           bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
-          max_error: no value of the decoded signals is off by more, in the original size; of
-            codecs that keep no bounds, such as pyramids, 0 alone. A search finds the quality that
+          max_error: no value of the decoded signals is off by more, in the original size: one
+            for all signals or a sequence of one each, 0 of those that are to be exact; of codecs
+            that keep no bounds, such as pyramids, 0 alone. A search finds the quality that
             takes the fewest bytes, or `quality` gives it. Of truth values 0: none is wrong, and the
             quality, 1 where it isn't given, only counts for other sizes. Of numbers 0 is the same
             as `lossless`.
@@ -107,18 +109,22 @@ class Codec(FileDecoder):
           MscnError: not such signals, or the target can't be met.
         """
         goals = checked_goal(quality=quality, bpp=bpp, psnr=psnr, bytes=size)
-        bound = bounds.checked_bound(self, max_error, lossless, goals)
         if not self.lowest_effort <= effort <= 9:
             raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
-        all_exact = bound == 0 and not bounds.keeps_truth(self)
-        given = checked_signals(self, signals, all_exact)
+        nothing_lost = lossless or (max_error is not None and not np.any(max_error))
+        given = checked_signals(self, signals, nothing_lost)
+        promised = bounds.checked_bounds(self, max_error, lossless, goals, len(given))
+        exact = () if promised is None or bounds.keeps_truth(self) else np.equal(promised, 0)
+        all_exact = len(exact) > 0 and bool(np.all(exact))
         if names is not None and len(names) != len(given):
             raise MscnError(f"{len(names)} names for {len(given)} signals")
-        arrays = [signal.astype(self.values.dtype, copy=False) for signal in given]
+        arrays: Sequence[np.ndarray] = Made(
+            len(given), lambda item: given[item].astype(self.values.dtype, copy=False)
+        )
         if alpha_quality is not None:
-            check_alpha(self, alpha_quality, bound)
+            check_alpha(self, alpha_quality, promised is not None)
             arrays = [with_coarser_alpha(picture, alpha_quality) for picture in arrays]
-        parts = Parts(self, arrays, names, metadata, all_exact)
+        parts = Parts(self, arrays, names, metadata, np.flatnonzero(exact).tolist())
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
 
             def encoding() -> Encoding:  # of what is left then
@@ -126,12 +132,12 @@ class Codec(FileDecoder):
                     return StoredEncoding(parts)
                 return self.encoder.encoding(parts, metadata, bar, effort)
 
-            if bound is None or all_exact:
+            if promised is None or all_exact:
                 data = best_file(self, parts, encoding(), goals)
             else:
-                data = bounds.within(self, parts, encoding, bound, goals)
+                data = bounds.within(self, parts, encoding, promised, goals)
         data = parts.cheapest(data)
-        if bound is not None and check:
-            for signal, decoded in zip(given, self.decode_all(data)):
+        if promised is not None and check:
+            for signal, decoded, bound in zip(given, self.decode_all(data), promised):
                 bounds.check_kept(signal, decoded, bound)
         return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -30,11 +31,14 @@ class Encoding(Protocol):
 class BoundedEncoding(Encoding, Protocol):
     """What kinds give of which `Scheme.keeps_bounds` says so."""
 
-    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+    def file_within(self, bounds: Sequence[float], q16: int | None = None) -> bytes:
         """The file in which no value is off by more: the smallest one, or that of a quality.
 
+        Args:
+          bounds: of each signal; of those that are exact any.
+
         Raises:
-          MscnError: the bound is too small for the signals' type.
+          MscnError: a bound is too small for the signals' type.
         """
 
 

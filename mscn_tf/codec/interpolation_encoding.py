@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.grids import goes_round
+from mscn_tf.runtime.grids import periodic_fields
 from mscn_tf.runtime.interpolation import in_steps
 from mscn_tf.runtime.interpolations import Field, Interpolations
 from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE
@@ -36,8 +36,7 @@ class InterpolationEncoder:
         self, parts: Parts, metadata: dict[str, Any] | None, bar: tqdm, effort: int
     ) -> InterpolationEncoding:
         """As `codec.encoding.Encoder` has it; there is nothing to choose anew."""
-        longitudes = (metadata or {}).get("longitude")  # without coordinates it is the sphere
-        periodic = longitudes is None or goes_round(longitudes)
+        periodic = periodic_fields(metadata or {}, len(parts.signals))
         return InterpolationEncoding(self._scheme, parts, periodic, bar)
 
 
@@ -47,45 +46,54 @@ class InterpolationEncoding:
     Args:
       scheme: of the codec whose files are wanted.
       parts: fields, of which one at least is coded.
-      periodic: whether their last column is followed by the first.
+      periodic: of each signal, whether its last column is followed by the first.
       bar: shows progress, in fields.
     """
 
-    def __init__(self, scheme: Interpolations, parts: Parts, periodic: bool, bar: tqdm):
-        self._scheme, self._parts, self._periodic, self._bar = scheme, parts, periodic, bar
-        self._fields = [plane[..., 0].astype(np.float64) for plane in parts.coded]
+    def __init__(self, scheme: Interpolations, parts: Parts, periodic: Sequence[bool], bar: tqdm):
+        self._scheme, self._parts, self._bar = scheme, parts, bar
+        self._planes, self._items = parts.coded, parts.coded_items
+        self._periodic = [periodic[item] for item in self._items]
         self.estimated_bits = cache(self._estimated_bits)
 
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         share = bit_price * _share(q16)
-        return self._packed([share * float(np.ptp(field)) for field in self._fields], q16)
+        return self._packed(lambda number, field: share * float(np.ptp(field)), q16)
 
-    def file_within(self, bound: float, q16: int | None = None) -> bytes:
-        """The file in which no value is off by more than a bound, which is all that counts."""
-        return self._parts.bounded(self._packed([bound] * len(self._fields), HIGHEST), bound)
+    def file_within(self, bounds: Sequence[float], q16: int | None = None) -> bytes:
+        """The file in which no value is off by more than its signal's bound: all that counts."""
+        data = self._packed(lambda number, field: bounds[self._items[number]], HIGHEST)
+        return self._parts.bounded(data, max(bounds))
 
-    def _packed(self, bounds: Sequence[float], q16: int) -> bytes:
-        """The file of all fields, each within a bound of its own."""
-        self._bar.reset(len(self._fields))
+    def _packed(self, bound_of: Callable[[int, np.ndarray], float], q16: int) -> bytes:
+        """The file of all fields, each within the bound that is told for its number and values."""
+        self._bar.reset(len(self._planes))
         coded = []
-        for field, bound in zip(self._fields, bounds):
-            coded.append(self._coded(field, bound))
+        for number in range(len(self._planes)):
+            field = self._field(number)
+            coded.append(self._coded(number, field, bound_of(number, field)))
             self._bar.update()
         return self._parts.pack(coded, q16, 1)
 
+    def _field(self, number: int) -> np.ndarray:
+        """float64 [H, W]."""
+        return self._planes[number][..., 0].astype(np.float64)
+
     def _estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
-        some = self._fields[:: -(-len(self._fields) // _ESTIMATED)]
-        coded = [self._coded(field, _share(q16) * float(np.ptp(field))) for field in some]
-        size = sum(len(field.payload) for field in coded)
-        return self._parts.bits + 8 * size * len(self._fields) / len(some)
+        count, size = len(self._planes), 0
+        some = range(0, count, -(-count // _ESTIMATED))
+        for number in some:
+            field = self._field(number)
+            size += len(self._coded(number, field, _share(q16) * float(np.ptp(field))).payload)
+        return self._parts.bits + 8 * size * count / len(some)
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
         return float(-20 * np.log10(_share(q16)))
 
-    def _coded(self, field: np.ndarray, bound: float) -> Field:
+    def _coded(self, number: int, field: np.ndarray, bound: float) -> Field:
         # Room for rounding: of values to float32, and to fractions of a step.
         rounding = float(np.spacing(np.float32(np.abs(field).max())))
         room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
@@ -95,8 +103,9 @@ class InterpolationEncoding:
                 f"max_error={bound:g} is too small for float32 values of up to "
                 f"{np.abs(field).max():g}; raise it, or take --lossless"
             )
-        payload, _ = self._scheme.coder.encode(in_steps(field, float(step)), self._periodic)
-        return Field(np.float32(field[0, 0]), step, self._periodic, payload)
+        periodic = self._periodic[number]
+        payload, _ = self._scheme.coder.encode(in_steps(field, float(step)), periodic)
+        return Field(np.float32(field[0, 0]), step, periodic, payload)
 
 
 def _share(q16: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
+from mscn_tf.runtime.sequences import Made
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
 _LOOKED_AT = 8  # planes of a file whose sizes are estimated
@@ -27,10 +28,11 @@ class Parts:
 
     Args:
       codec: whose files are wanted.
-      signals: ``[.., C]`` each, in the type that the codec decodes to.
+      signals: ``[.., C]`` each, in the type that the codec decodes to; asked for one at a time,
+        more than once.
       names: of the signals, or None.
       metadata: kept in the file, or None.
-      lossless: all planes are exact.
+      exact_items: signals of which all planes are exact.
 
     Attributes:
       signals: the same.
@@ -43,20 +45,20 @@ class Parts:
         signals: Sequence[np.ndarray],
         names: Sequence[str] | None,
         metadata: dict[str, Any] | None,
-        lossless: bool,
+        exact_items: Collection[int],
     ):
         self.signals, self._codec = signals, codec
         self._names, self._metadata = names, metadata
-        self._planes = {
-            (item, plane): part
-            for item, signal in enumerate(signals)
-            for plane, part in enumerate(self._cut(signal))
-        }
-        self.payloads = {
-            place: exact.encode(part)
-            for place, part in self._planes.items()
-            if lossless or place[1] > 0 or _is_constant(part)
-        }
+        self._shapes: list[tuple[int, ...]] = []
+        self._places: list[Place] = []
+        self.payloads: dict[Place, bytes] = {}
+        wanted = frozenset(exact_items)
+        for item, signal in enumerate(signals):
+            self._shapes.append(signal.shape)
+            for plane, part in enumerate(self._cut(signal)):
+                self._places.append((item, plane))
+                if item in wanted or plane > 0 or _is_constant(part):
+                    self.payloads[item, plane] = exact.encode(part)
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
         return (
@@ -65,10 +67,20 @@ class Parts:
             else [signal]
         )
 
+    def _plane(self, place: Place) -> np.ndarray:
+        item, plane = place
+        return self._cut(self.signals[item])[plane]
+
     @property
-    def coded(self) -> list[np.ndarray]:
-        """Planes that get tiles, item after item."""
-        return [part for place, part in self._planes.items() if place not in self.payloads]
+    def coded_items(self) -> list[int]:
+        """Which signal each of the planes that get tiles is of."""
+        return [item for item, plane in self._places if (item, plane) not in self.payloads]
+
+    @property
+    def coded(self) -> Sequence[np.ndarray]:
+        """Planes that get tiles, item after item; each is cut anew when it is asked for."""
+        places = [place for place in self._places if place not in self.payloads]
+        return Made(len(places), lambda number: self._plane(places[number]))
 
     @property
     def bits(self) -> int:
@@ -92,9 +104,9 @@ class Parts:
         """The file of the symbols of all coded planes, at one quality in sixteenths."""
         return self._codec.pack(
             symbols,
-            [signal.shape[:-1] for signal in self.signals],
+            [shape[:-1] for shape in self._shapes],
             [q16] * len(self.signals),
-            [signal.shape[-1] for signal in self.signals],
+            [shape[-1] for shape in self._shapes],
             self._names,
             tiles_per_block,
             self._metadata,
@@ -124,7 +136,7 @@ class Parts:
 
         Where tiles of several planes share blocks, all of them are exact or none.
         """
-        places = [place for place in self._planes if place not in self.payloads]
+        places = [place for place in self._places if place not in self.payloads]
         if not places:
             return data
         container = Container.from_bytes(data)
@@ -152,10 +164,10 @@ class Parts:
     def _cheaper(self, places: Sequence[Place], cost: int) -> dict[Place, bytes]:
         """Payloads of these planes if they take less than so many bytes, else none."""
         some = places[:: -(-len(places) // _LOOKED_AT)]
-        estimate = sum(exact.estimate(self._planes[place]) for place in some)
+        estimate = sum(exact.estimate(self._plane(place)) for place in some)
         if estimate * len(places) / len(some) > _PROMISING * cost:
             return {}
-        payloads = {place: exact.encode(self._planes[place]) for place in places}
+        payloads = {place: exact.encode(self._plane(place)) for place in places}
         size = sum(len(payload) + _ASIDE for payload in payloads.values())
         return payloads if size < cost else {}
 
@@ -170,9 +182,9 @@ class StoredEncoding:
         """The file; its quality, which nothing depends on, is the highest."""
         return self._parts.pack((), HIGHEST)
 
-    def file_within(self, bound: float, q16: int | None = None) -> bytes:
+    def file_within(self, bounds: Sequence[float], q16: int | None = None) -> bytes:
         """The file, in which nothing is off."""
-        return self._parts.bounded(self.file(HIGHEST), bound)
+        return self._parts.bounded(self.file(HIGHEST), max(bounds))
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes."""

@@ -29,12 +29,17 @@ class ReadBack:
       figures: means over the signals that aren't exact, by names that begin with a unit:
         ``{"dB PSNR": 31.2}``.
       shares: what each signal lost, over its own spread.
-      largest_error: of any value, in the units of the signals' file.
+      errors: the largest of any value of each signal, in the units of the signals' file.
     """
 
     figures: Mapping[str, float]
     shares: Sequence[float]
-    largest_error: float
+    errors: Sequence[float]
+
+    @property
+    def largest_error(self) -> float:
+        """Of any value of any signal."""
+        return max(self.errors)
 
     @property
     def lost(self) -> list[int]:
@@ -51,17 +56,18 @@ class ReadBack:
         """Whether what is left of all of them is worth less than half."""
         return self.share > MOST_LOST
 
-    def check_bound(self, bound: float) -> None:
-        """Makes sure that a promise was kept.
+    def check_bounds(self, bounds: Sequence[float]) -> None:
+        """Makes sure that the promise of each signal was kept.
 
         Raises:
-          MscnError: it wasn't.
+          MscnError: one wasn't.
         """
-        if not self.largest_error <= bound * (1 + _ROUNDING):
-            raise MscnError(
-                f"--max-error={bound:g} can't be kept: a value came back off by "
-                f"{self.largest_error:g}; raise it, or use --lossless"
-            )
+        for bound, error in zip(bounds, self.errors):
+            if not error <= bound * (1 + _ROUNDING):
+                raise MscnError(
+                    f"--max-error={bound:g} can't be kept: a value came back off by {error:g}; "
+                    "raise it, or use --lossless"
+                )
 
     def __str__(self) -> str:
         if any(self.shares):
@@ -76,7 +82,7 @@ def read_back(
     data: bytes,
     signals: Signals,
     progress: bool = False,
-    bound: float | None = None,
+    bounds: Sequence[float] | None = None,
 ) -> ReadBack:
     """Decodes a file and compares it with the signals that it was made from.
 
@@ -85,26 +91,26 @@ def read_back(
       data: the file.
       signals: as their modality's reader gave them.
       progress: shows a bar on standard error.
-      bound: that was promised on errors of the arrays, 0 without loss; None where none was.
+      bounds: that were promised on errors of each array, 0 without loss; None where none was.
 
     Raises:
       MscnError: the promise wasn't kept.
     """
     modality = codec.bundle.manifest.modality
     figures: dict[str, list[float]] = defaultdict(list)
-    shares, largest = [], 0.0
+    shares, errors = [], []
     container = Container.from_bytes(data)
     originals = signals.arrays if signals.originals is None else signals.originals
     with shown(container, "reading back", progress):
         for item, (original, array) in enumerate(zip(originals, codec.decode_all(container))):
-            if bound is not None:
-                check_kept(signals.arrays[item], array, bound)
+            if bounds is not None:
+                check_kept(signals.arrays[item], array, bounds[item])
             metadata = modalities.metadata_of(modality, signals.metadata, item)
             for name, value in modalities.measure(modality, original, array, metadata).items():
                 figures[name].append(value)
             shares.append(modalities.share_lost(modality, original, array, metadata))
-            largest = max(largest, modalities.largest_error(modality, original, array, metadata))
-    return ReadBack({name: _mean(values) for name, values in figures.items()}, shares, largest)
+            errors.append(modalities.largest_error(modality, original, array, metadata))
+    return ReadBack({name: _mean(values) for name, values in figures.items()}, shares, errors)
 
 
 def _mean(values: Sequence[float]) -> float:

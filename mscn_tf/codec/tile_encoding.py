@@ -98,7 +98,7 @@ class TileEncoding:
     ):
         self._scheme, self._encoder, self._parts, self._bar = scheme, encoder, parts, bar
         self._passes, self._steps = max(effort, 1), None if effort else 1
-        coded = parts.coded
+        coded = list(parts.coded)
         tiles = [self._cut(plane) for plane in coded]
         self._tiles = tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
         self._one_each = len(coded) == len(self._tiles)
@@ -137,8 +137,9 @@ class TileEncoding:
             self._bar.update(len(part))
         return self._parts.pack(symbols, q16, TILES_PER_BLOCK)
 
-    def file_within(self, bound: float, q16: int | None = None) -> bytes:
-        """The file, with residuals that bring every value within a bound."""
+    def file_within(self, bounds: Sequence[float], q16: int | None = None) -> bytes:
+        """The file, with residuals that bring every value within the least bound of any plane."""
+        bound = min(bounds[item] for item in self._parts.coded_items)
 
         def corrected(q16: int) -> bytes:
             data = self.file(q16)

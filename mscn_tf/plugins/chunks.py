@@ -18,7 +18,6 @@ from mscn_tf.codec.parts import Parts, StoredEncoding
 from mscn_tf.plugins import marks
 from mscn_tf.plugins.goals import Goal, check_dtype, field_codec
 from mscn_tf.plugins.layout import Layout, folded
-from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -141,15 +140,16 @@ def _file(
 ) -> bytes:
     """The file of arrays ``[H, W, 1]``, fields first and then labels; without loss within 0."""
     codec = field_codec()
-    parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, bound == 0)
-    for item in range(fields, len(arrays)):
-        parts.payloads[item, 0] = exact.encode(arrays[item])
+    kept = range(0 if bound == 0 else fields, len(arrays))
+    parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, kept)
     if not parts.coded:
         return StoredEncoding(parts).file(HIGHEST)
     axes = None if _goes_round(arrays[:fields]) else _REGION
     encoding: Any = codec.encoder.encoding(parts, axes, tqdm(disable=True), codec.lowest_effort)
     q16 = round(16 * (goal.quality or _QUALITY))
-    return parts.cheapest(encoding.file(q16) if bound is None else encoding.file_within(bound))
+    if bound is None:
+        return parts.cheapest(encoding.file(q16))
+    return parts.cheapest(encoding.file_within([bound] * len(arrays)))
 
 
 def _goes_round(fields: list[np.ndarray]) -> bool:

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from mscn_tf.codec.bounds import checked_bound
+from mscn_tf.codec.bounds import checked_bounds
 from mscn_tf.codec.checks import checked_goal
 from mscn_tf.codec.codec import Codec
 from mscn_tf.runtime.errors import MscnError
@@ -57,7 +57,7 @@ class Goal:
         if len(given) > 1:
             raise MscnError(f"give one of {' and '.join(given)}")
         checked_goal(quality=self.quality, relative_error=self.relative_error or None)
-        checked_bound(field_codec(), self.max_error, False, ())
+        checked_bounds(field_codec(), self.max_error, False, (), count=1)
 
     @classmethod
     def of(cls, told: Mapping[str, float]) -> Goal:

@@ -20,7 +20,8 @@ from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.files import PathLike, read_bytes
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals import field_files, modalities, netcdf
-from mscn_tf.signals.latlon import NAMES, restored, restored_axis
+from mscn_tf.signals.field_items import Items
+from mscn_tf.signals.latlon import NAMES
 from mscn_tf.signals.signal import Selection
 
 Key = Union[int, slice, np.ndarray]
@@ -57,29 +58,36 @@ class _FieldFile:
     @cached_property
     def structure(self) -> tuple[field_files.Structure, Mapping[str, np.ndarray]]:
         """That of the NetCDF file, and values of the variables that it doesn't have itself."""
-        if "fields" in self.told:
-            axes = zip(self.told["axes"], NAMES)
-            return self.told["netcdf"], {one: restored_axis(name, self.told) for one, name in axes}
-        shape = (self.container.items, *self.container.shapes[0])
-        nothing = np.broadcast_to(np.float32(0), shape)
         names, told = self.container.names, self.told
-        structure, values = field_files.contents(nothing, names, told, Selection())
-        return structure, {name: values[name] for name in values if name != "field"}
+        if "netcdf" in told:
+            structure, values, _ = field_files.whole((), names, told, Selection())
+            return structure, values
+        shape = (self.container.items, *self.container.shapes[0])
+        return field_files.bare(shape, names, told, None)
 
     @cached_property
-    def items(self) -> Mapping[str, range]:
-        """Items of the file that are fields of each variable."""
-        found, first = {}, 0
-        for one in self.told.get("fields", [{"name": "field", "count": self.container.items}]):
-            found[one["name"]] = range(first, first + one.get("count", 1))
-            first = found[one["name"]].stop
-        return found
+    def _items(self) -> Items:
+        return Items(self.told)
+
+    @cached_property
+    def fields(self) -> Mapping[str, tuple[range, Sequence[str]]]:
+        """Of each variable its items of the file, and the dimensions of their rows and columns."""
+        if "netcdf" not in self.told:
+            return {"field": (range(self.container.items), NAMES)}
+        fields, first = {}, 0
+        for coding in self._items.codings:
+            grid = self._items.grids[coding.grid]
+            spatial = field_files.spatial_dims(grid, self.told["netcdf"])
+            fields[coding.name] = range(first, first + coding.count), spatial
+            first += coding.count
+        return fields
 
     def stored(self, item: int) -> np.ndarray:
-        """A field ``[H, W]`` as the NetCDF file stores it."""
+        """A field as the NetCDF file stores it, its sides in the order of the variable's."""
         field = self._decoder.decode(self.container, item)[..., 0]
-        told, selection = self.told, Selection(self.container.shapes, item)
-        return restored(field_files.numbers_of(field[None], told, selection)[0], told)
+        if "netcdf" not in self.told:
+            return field
+        return field_files.placed(field, item, self._items, self.told["netcdf"])[2]
 
 
 class _Fields(BackendArray):
@@ -89,7 +97,7 @@ class _Fields(BackendArray):
       file: that holds them.
       items: of the file.
       sizes: by dimensions, in the variable's order.
-      spatial: the dimensions of rows and columns.
+      spatial: the dimensions of rows and columns, in any order.
       dtype: as stored.
     """
 
@@ -102,9 +110,8 @@ class _Fields(BackendArray):
         dtype: np.dtype,
     ):
         others = [dim for dim in sizes if dim not in spatial]
-        dims = list(sizes)
         self._file, self.dtype, self.shape = file, dtype, tuple(sizes.values())
-        self._order = [dims.index(dim) for dim in (*others, *spatial)]
+        self._order = sorted(range(len(sizes)), key=[dim in spatial for dim in sizes].__getitem__)
         self._items = np.array(items).reshape([sizes[dim] for dim in others])
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
@@ -120,8 +127,7 @@ class _Fields(BackendArray):
         part = tuple(np.shape(side[one]) for side, one in zip(sides, at))
         found = np.empty((items.size, *part[0], *part[1]), self.dtype)
         for place, item in enumerate(items.ravel()):
-            stored = field_files.as_dtype(self._file.stored(int(item)), self.dtype)
-            found[place] = _outer(stored, at)
+            found[place] = _outer(self._file.stored(int(item)), at)
         kept = [axis for axis, one in zip(self._order, ordered) if not isinstance(one, Integral)]
         return found.reshape(items.shape + found.shape[1:]).transpose(np.argsort(kept))
 
@@ -152,26 +158,23 @@ class _FieldStore(AbstractDataStore):
         """All of its variables, those of fields not yet decoded."""
         structure, values = self._file.structure
         sizes = {name: size for name, size, _ in structure["dims"]}
-        variables = {one["name"]: one for one in structure["variables"]}
-        axes = self._file.told.get("axes", NAMES)
-        spatial = [variables[axis]["dims"][0] for axis in axes]
         return {
-            name: self._variable(one, {dim: sizes[dim] for dim in one["dims"]}, spatial, values)
-            for name, one in variables.items()
+            one["name"]: self._variable(one, {dim: sizes[dim] for dim in one["dims"]}, values)
+            for one in structure["variables"]
         }
 
     def _variable(
         self,
         told: Mapping[str, Any],
         sizes: Mapping[str, int],
-        spatial: Sequence[str],
         values: Mapping[str, np.ndarray],
     ) -> xr.Variable:
         name, text = told["name"], told["dtype"] == "str"
         dtype = np.dtype("O" if text else told["dtype"])
         data: Any
-        if name in self._file.items:
-            fields = _Fields(self._file, self._file.items[name], sizes, spatial, dtype)
+        if name in self._file.fields:
+            items, spatial = self._file.fields[name]
+            fields = _Fields(self._file, items, sizes, spatial, dtype)
             data = indexing.LazilyIndexedArray(fields)
         elif "data" in told:
             data = netcdf.from_json(told["data"])

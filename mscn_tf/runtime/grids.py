@@ -40,6 +40,22 @@ def goes_round(longitudes: Sequence[float] | np.ndarray) -> bool:
     return bool(abs(left - apart.mean()) < 0.5 * apart.mean())
 
 
+def periodic_fields(metadata: Mapping[str, Any], count: int) -> list[bool]:
+    """Of each of so many fields, whether its last column is followed by the first.
+
+    Args:
+      metadata: of their file, as docs/format.md describes it; without coordinates it is the sphere.
+      count: of fields.
+    """
+    grids = metadata.get("grids")
+    if grids is None:
+        longitudes = metadata.get("longitude")
+        return [longitudes is None or goes_round(longitudes)] * count
+    around = [goes_round(grid.get("longitude", ())) for grid in grids]
+    fields = metadata["fields"]
+    return [around[one.get("grid", 0)] for one in fields for _ in range(one.get("count", 1))]
+
+
 def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """float64 [H, W]: shares of the sphere, adding up to 1, that are nearest to each point.
 

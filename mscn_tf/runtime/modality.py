@@ -143,7 +143,7 @@ Modality(
     files="mscn_tf.signals.fields",
     ending=".nc",
     endings=(".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr"),
-    options=("variables", "lossless"),
+    options=("variables", "lossless", "others"),
     noun="field",
     default_codec="temperature",
     sphere=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Optional
 
@@ -15,6 +15,9 @@ from mscn_tf.signals.units import HIGHEST, KELVIN, LOWEST, to_kelvins
 _ROOM = HIGHEST - LOWEST  # that temperatures may be beyond them
 _SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded, as float32
 _STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
+_EXACT = 2**24  # whole numbers below it are exact in float32
+_SHORT = 2  # bytes of whole numbers that float32 tells fractions of
+_INSIDE = 0.49  # of a whole number: what is nearer than that vanishes
 _FUZZ = 1e-9  # of a number of steps, which decimal bounds aren't quite
 
 
@@ -24,7 +27,7 @@ class Coding:
 
     A stored number s stands for the value s * ``factor`` + ``add``, in ``units``; a codec gets
     float32 of value * ``scale`` + ``offset``: kelvins of temperatures, and the range of the
-    Earth's of all else. Of ``raw`` ones it gets the stored numbers.
+    Earth's of all else. Of ``raw`` ones it gets the stored numbers plus ``offset``.
 
     Attributes:
       name: of the variable.
@@ -33,7 +36,9 @@ class Coding:
       dtype: of stored numbers.
       factor, add: CF's scale_factor and add_offset.
       scale, offset: of what is coded.
-      raw: whether that's the stored numbers themselves.
+      raw: whether that's the stored numbers themselves, plus the offset.
+      grid: number of the grid that they lie on.
+      within: least and largest stored number, where what lies beyond would count as missing.
       missing: the stored number that says that there is none; None: NaN.
       rounding: largest error of any value without loss by a codec, in ``units``.
     """
@@ -47,6 +52,8 @@ class Coding:
     scale: float = 1.0
     offset: float = 0.0
     raw: bool = False
+    grid: int = 0
+    within: Optional[Sequence[float]] = None
     missing: Optional[float] = None
     rounding: float = 0.0
 
@@ -58,13 +65,16 @@ class Coding:
           OverflowError, TypeError, ValueError: it is damaged.
         """
         coding = cls(**told)
-        numbers = (coding.factor, coding.add, coding.scale, coding.offset, coding.rounding)
+        numbers = [coding.factor, coding.add, coding.scale, coding.offset, coding.rounding]
+        numbers += coding.within or ()
         if (
             not all(map(math.isfinite, numbers))
             or not (coding.factor and coding.scale and coding.rounding >= 0)
             or not isinstance(coding.units, str)
+            or len(coding.within or (0, 0)) != 2
             or np.dtype(coding.dtype).str[1:] not in _STORED
             or not (type(coding.count) is int and coding.count >= 1)
+            or not (type(coding.grid) is int and coding.grid >= 0)
             or not isinstance(coding.name, str)
             or not isinstance(coding.raw, bool)
             or type(coding.missing) not in (int, float, type(None))
@@ -92,30 +102,21 @@ class Coding:
         """Whether whole numbers are stored."""
         return np.dtype(self.dtype).kind in "iu"
 
-    def fitted(self, stored: np.ndarray, missing: np.ndarray, exact: bool) -> Coding:
+    def fitted(self, lowest: float, highest: float, exact: bool) -> Coding:
         """The same with a scale and an offset for what a variable holds.
 
         Args:
-          stored: the variable's numbers.
-          missing: bool, of the same shape, which aren't known.
+          lowest, highest: of its stored numbers; infinite where none is known.
           exact: they shall come back exactly.
-
-        Raises:
-          MscnError: they can't.
         """
-        known = stored[~missing]
+        known = math.isfinite(lowest)
         if exact:
-            raw = replace(self, raw=True)
-            if known.size and not np.array_equal(raw.stored(raw.coded(known)), known):
-                raise MscnError(
-                    f"{self.name} has {self.dtype} values that float32 doesn't hold, so it can't "
-                    "be stored without loss; give --max-error=E"
-                )
-            return raw
-        values = self.values(known)
-        low, high = (float(values.min()), float(values.max())) if known.size else (0.0, 0.0)
+            far = self.whole and known and max(abs(lowest), abs(highest)) >= _EXACT
+            return replace(self, raw=True, offset=-float(lowest) if far else 0.0)
+        ends = self.values(np.array([lowest, highest] if known else [0.0, 0.0]))
+        low, high = float(ends.min()), float(ends.max())
         scaling = to_kelvins(self.units)
-        if scaling and known.size:
+        if scaling and known:
             limits = (scaling[0] * limit + scaling[1] for limit in (low, high))
             if not all(LOWEST - _ROOM <= limit <= HIGHEST + _ROOM for limit in limits):
                 scaling = None
@@ -123,8 +124,14 @@ class Coding:
             scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
             scaling = (scale, LOWEST - scale * low)
         fitted = replace(self, scale=scaling[0], offset=scaling[1])
-        errors = np.abs(fitted.values(fitted.stored(fitted.coded(known))) - values)
-        return replace(fitted, rounding=float(errors.max(initial=0.0)))
+        if known and low == high and fitted.lost(np.array([lowest])):
+            return replace(self, offset=-low)
+        return fitted
+
+    def lost(self, stored: np.ndarray) -> float:
+        """Largest error of any of these stored numbers without loss by a codec, in ``units``."""
+        errors = self.values(self.stored(self.coded(stored))) - self.values(stored)
+        return float(np.abs(errors).max(initial=0.0))
 
     def values(self, stored: np.ndarray) -> np.ndarray:
         """float64 in ``units``."""
@@ -133,21 +140,24 @@ class Coding:
     def coded(self, stored: np.ndarray) -> np.ndarray:
         """float32 for a codec."""
         if self.raw:
-            return stored.astype(np.float32)
+            return (stored + self.offset if self.offset else stored).astype(np.float32)
         return (self.values(stored) * self.scale + self.offset).astype(np.float32)
 
     def in_units(self, coded: np.ndarray) -> np.ndarray:
         """float64 in ``units``, as fine as they were coded."""
         if self.raw:
-            return self.values(coded)
+            return self.values(coded.astype(np.float64) - self.offset)
         return (coded.astype(np.float64) - self.offset) / self.scale
 
     def stored(self, coded: np.ndarray) -> np.ndarray:
         """Numbers as they are stored, none of which says that it is missing."""
-        numbers = coded.astype(np.float64)
-        if not self.raw:
+        if self.raw:
+            numbers = coded.astype(np.float64) - self.offset
+        else:
             numbers = (self.in_units(coded) - self.add) / self.factor
         dtype = np.dtype(self.dtype)
+        if self.within:
+            numbers = np.clip(numbers, self.within[0], self.within[1])
         if self.whole:
             limits = np.iinfo(dtype)
             numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)
@@ -173,6 +183,12 @@ class Coding:
         Raises:
           MscnError: there is none.
         """
+        if self.raw:
+            # Whole numbers come back exactly where they are off by less than half.
+            short = self.whole and np.dtype(self.dtype).itemsize <= _SHORT
+            return _INSIDE if short and bound == 0 else bound
+        if bound == self.rounding == 0:  # a constant
+            return 0.0
         plain = (1.0, 0.0, 1.0, 0.0, "float32")
         if (self.factor, self.add, self.scale, self.offset, self.dtype) == plain:
             return bound
@@ -191,6 +207,15 @@ class Coding:
                 "use --lossless"
             )
         return room
+
+    def kept(self, bound: float) -> float:
+        """The bound, in ``units``, that one of what is coded keeps."""
+        if self.raw and self.whole:
+            return float(abs(self.factor) * math.floor(bound + 0.5))
+        if self.whole:
+            steps = math.floor((bound / abs(self.scale) + self.rounding) / abs(self.factor) + 0.5)
+            return steps * abs(self.factor)
+        return bound / abs(self.scale) + self.rounding
 
 
 def _beside(number: np.ndarray, below: bool) -> np.ndarray:

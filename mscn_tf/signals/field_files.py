@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from mscn_tf.runtime.header import MAX_ITEMS
-from mscn_tf.signals import gaps, netcdf
-from mscn_tf.signals.coding import Coding
+from mscn_tf.signals import netcdf
+from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
 from mscn_tf.signals.metadata import numbers
 from mscn_tf.signals.signal import Selection
 
 Structure = dict[str, Any]
+Placed = tuple[str, tuple[Any, ...], np.ndarray]  # a variable, a place in it, stored numbers
 _OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+
+
+class Contents(NamedTuple):
+    """What `netcdf.create` makes a file of.
+
+    Attributes:
+      structure: of the file.
+      values: of its variables that the structure has none of, but for fields.
+      fields: taken once.
+    """
+
+    structure: Structure
+    values: Mapping[str, np.ndarray]
+    fields: Iterable[Placed]
 
 
 def check(told: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> None:
@@ -24,186 +39,221 @@ def check(told: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> None:
     Raises:
       ArithmeticError, AttributeError, LookupError, TypeError, ValueError: they are.
     """
-    for axis, name in enumerate(NAMES):
-        if name in told:
-            numbers(told[name], shapes[0][axis])
     told = as_now(told)
+    items = Items(told)
     if "fields" not in told:
+        _check_axes(told, shapes[0])
         return
-    if len(owners(told)) != len(shapes):
+    if items.count != len(shapes):
         raise ValueError("metadata of other fields")
-    codings = [Coding.of(one) for one in told["fields"]]
-    if "masks" in told:
-        if not all(type(number) is int and -1 <= number < len(shapes) for number in told["mask"]):
-            raise ValueError("no such masks")
-        masks_of(told, range(len(shapes)))
+    if "mask" in told and not all(type(n) is int and -1 <= n < len(shapes) for n in told["mask"]):
+        raise ValueError("no such masks")
+    order = [coding.grid for coding in items.codings]
+    if sorted(order) != order or set(order) != set(range(len(items.grids))):
+        raise ValueError("other grids")
+    at = 0
+    for coding in items.codings:
+        own = shapes[at : at + coding.count]
+        if any(tuple(shape) != tuple(own[0]) for shape in own):
+            raise ValueError("fields of one variable on different grids")
+        _check_axes(items.grids[coding.grid], own[0])
+        for item in range(at, at + coding.count) if "mask" in told else ():
+            items.mask(item, own[0])
+        at += coding.count
     if "netcdf" in told:
-        first, second = told["axes"]
-        netcdf.check(told["netcdf"], {first, second, *(coding.name for coding in codings)})
+        axes = [axis for grid in items.grids for axis in grid.get("axes", ())]
+        netcdf.check(told["netcdf"], {*axes, *(coding.name for coding in items.codings)})
 
 
-def owners(told: Mapping[str, Any]) -> list[Coding]:
-    """The coding of each item.
-
-    Raises:
-      KeyError, TypeError, ValueError: the metadata are damaged.
-    """
-    codings = [Coding.of(one) for one in told.get("fields", ())]
-    if sum(coding.count for coding in codings) > MAX_ITEMS:
-        raise ValueError("no file has so many fields")
-    return [coding for coding in codings for _ in range(coding.count)]
+def _check_axes(grid: Mapping[str, Any], shape: Sequence[int]) -> None:
+    for axis, name in enumerate(NAMES):
+        if name in grid:
+            numbers(grid[name], shape[axis])
 
 
-def coding_of(told: Mapping[str, Any], item: int) -> Coding:
-    """The coding of one item.
-
-    Raises:
-      IndexError, KeyError, TypeError, ValueError: the metadata are damaged.
-    """
-    ends = np.cumsum([one.get("count", 1) for one in told["fields"]])
-    return Coding.of(told["fields"][int(np.searchsorted(ends, item, "right"))])
+def is_whole(told: Mapping[str, Any], selection: Selection) -> bool:
+    """Whether a file with a structure was decoded as it was, and all of it."""
+    part = (selection.scale, selection.size, selection.region)
+    everything = selection.item is None or Items(told).count == 1
+    return "netcdf" in told and everything and all(one is None for one in part)
 
 
-def mask_of(told: Mapping[str, Any], item: int) -> Optional[np.ndarray]:
-    """bool ``[H, W]``: where an item has no values; None where it has them all.
-
-    Raises:
-      IndexError, KeyError, TypeError, ValueError: the metadata are damaged.
-    """
-    return masks_of(told, [item])[0]
-
-
-def masks_of(told: Mapping[str, Any], items: Sequence[int]) -> list[Optional[np.ndarray]]:
-    """As `mask_of`, of several items."""
-    if "masks" not in told:
-        return [None] * len(items)
-    numbers = told["mask"]
-    shape = tuple(len(told[name]) for name in NAMES)
-    masks = gaps.unpack(told["masks"], max(numbers) + 1, shape)
-    return [None if numbers[item] < 0 else masks[numbers[item]] for item in items]
+def _stored(
+    field: np.ndarray, item: int, items: Items, whole: Sequence[int], region: Any
+) -> np.ndarray:
+    """A decoded field ``[H, W]`` as its file stores it, with what marks missing values."""
+    mask = items.mask(item, whole)
+    if mask is not None:
+        _, (rows, columns) = viewed(items.grid(item), whole, field.shape, region)
+        mask = mask[np.ix_(rows, columns)]
+    return items.coding(item).marked(field, mask)
 
 
-def numbers_of(
-    stack: np.ndarray, told: Mapping[str, Any], selection: Selection
-) -> list[np.ndarray]:
-    """Decoded fields ``[N, H, W]`` as their file stores them, with what marks missing values."""
-    items = _items(len(stack), told, selection)
-    if items is None:
-        return list(stack)
-    codings = owners(told)
-    _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
-    fields = []
-    for field, item, mask in zip(stack, items, masks_of(told, items)):
-        seen = None if mask is None else mask[np.ix_(rows, columns)]
-        fields.append(codings[item].marked(field, seen))
-    return fields
+def in_units(
+    field: np.ndarray, item: int, items: Items, whole: Sequence[int], region: Any
+) -> np.ndarray:
+    """float32 ``[H, W]`` of a decoded field in the units of its file, NaN where there is none."""
+    coding, mask = items.coding(item), items.mask(item, whole)
+    values = coding.values(coding.stored(field))
+    if mask is not None:
+        _, (rows, columns) = viewed(items.grid(item), whole, field.shape, region)
+        values[mask[np.ix_(rows, columns)]] = np.nan
+    return values.astype(np.float32)
 
 
-def values_of(stack: np.ndarray, told: Mapping[str, Any], selection: Selection) -> np.ndarray:
-    """float32 ``[N, H, W]`` in the units of the file, NaN where there is none."""
-    items = _items(len(stack), told, selection)
-    if items is None:
-        return stack
-    codings, masks = owners(told), masks_of(told, items)
-    _, (rows, columns) = viewed(told, stack.shape[1:], selection.region)
-    values = [codings[item].values(codings[item].stored(f)) for f, item in zip(stack, items)]
-    for field, mask in zip(values, masks):
-        if mask is not None:
-            field[mask[np.ix_(rows, columns)]] = np.nan
-    return np.stack(values).astype(np.float32)
-
-
-def _items(count: int, told: Mapping[str, Any], selection: Selection) -> Optional[Sequence[int]]:
-    """Which of their file's decoded fields are; None where nothing says it."""
-    if selection.item is not None:
-        return [selection.item] if "fields" in told else None
-    return range(count) if count == len(owners(told)) else None
-
-
-def contents(
-    stack: np.ndarray,
+def whole(
+    arrays: Iterable[np.ndarray],
     names: Optional[Sequence[str]],
     told: Mapping[str, Any],
     selection: Selection,
-) -> tuple[Structure, dict[str, np.ndarray]]:
-    """The structure of a file, for `netcdf.create`, and the values of its fields and axes.
-
-    The whole file comes back as it was; at another size or of a region without what lies on its
-    latitudes or longitudes besides; and of one field without what has any dimensions.
-
-    Args:
-      stack: ``[N, H, W]``.
-      names: of the fields.
-      told: metadata.
-      selection: which part of the file was decoded.
+) -> Contents:
+    """The file as it was, of fields ``[H, W, 1]`` and metadata: one field after the other.
 
     Raises:
       KeyError, TypeError, ValueError: the metadata are damaged.
     """
-    told = as_now(told)
-    items = _items(len(stack), told, selection)
-    numbers = numbers_of(stack, told, selection)
-    if items is None:
-        return _list(stack, names, told, selection)
-    codings = owners(told)
-    whole = len(items) == len(codings)
-    stored_shape = tuple(len(told[name]) for name in NAMES)
-    if whole and stack.shape[1:] == stored_shape and selection.region is None:
-        structure, arrange = told["netcdf"], lambda values: restored(values, told)
-        degrees = [restored_axis(name, told) for name in NAMES]
-    else:
-        only = None if whole else codings[items[0]].name
-        label = None if whole or not names else str(names[0])
-        structure = _reduced(told, stack.shape[1:], only, label)
-        degrees, _ = viewed(told, stack.shape[1:], selection.region)
-        arrange = np.asarray
+    items, structure = Items(told), told["netcdf"]
     variables = {one["name"]: one for one in structure["variables"]}
-    sizes = {name: int(size) for name, size, _ in structure["dims"]}
     values = {}
-    for axis, each in zip(told["axes"], degrees):
-        if "data" not in variables[axis]:
-            values[axis] = each.astype(variables[axis]["dtype"])
-    spatial = [variables[axis]["dims"][0] for axis in told["axes"]]
-    first = 0
-    for coding in [Coding.of(one) for one in told["fields"]] if whole else [codings[items[0]]]:
-        count = coding.count if whole else 1
-        variable = variables[coding.name]
-        fields = arrange(np.stack(numbers[first : first + count]))
-        others = [dim for dim in variable["dims"] if dim not in spatial]
-        shaped = fields.reshape(*(sizes[dim] for dim in others), *fields.shape[1:])
-        order = [[*others, *spatial].index(dim) for dim in variable["dims"]]
-        values[coding.name] = as_dtype(shaped.transpose(order), variable["dtype"])
-        first += count
-    return structure, values
+    for grid in items.grids:
+        for name, axis in zip(NAMES, grid.get("axes", ())):
+            if "data" not in variables[axis]:
+                values[axis] = restored_axis(name, grid).astype(variables[axis]["dtype"])
+
+    def fields() -> Iterator[Placed]:
+        taken = iter(arrays)
+        for item, array in enumerate(islice(taken, items.count)):
+            yield placed(array[..., 0], item, items, structure)
+        if item + 1 < items.count or next(taken, None) is not None:
+            raise ValueError("other fields")
+
+    return Contents(structure, values, fields())
 
 
-def as_dtype(numbers: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
+def placed(field: np.ndarray, item: int, items: Items, structure: Structure) -> Placed:
+    """Where in its file a field ``[H, W]`` lies that was decoded as it was, and how.
+
+    Raises:
+      KeyError, TypeError, ValueError: the metadata are damaged.
+    """
+    grid, (number, at) = items.grid(item), items.place(item)
+    numbers = restored(_stored(field, item, items, field.shape, None), grid)
+    name = items.codings[number].name
+    variable = next(one for one in structure["variables"] if one["name"] == name)
+    return name, *_placed(numbers, at, variable, structure, grid)
+
+
+def spatial_dims(grid: Mapping[str, Any], structure: Structure) -> list[str]:
+    """Dimensions of a grid's rows and columns."""
+    if "axes" not in grid:
+        return list(grid["dims"])
+    variables = {one["name"]: one for one in structure["variables"]}
+    return [variables[axis]["dims"][0] for axis in grid["axes"]]
+
+
+def _placed(
+    stored: np.ndarray,
+    at: int,
+    variable: Mapping[str, Any],
+    structure: Structure,
+    grid: Mapping[str, Any],
+) -> tuple[tuple[Any, ...], np.ndarray]:
+    """Where in a variable a field lies, and how."""
+    spatial = spatial_dims(grid, structure)
+    sizes = {name: int(size) for name, size, _ in structure["dims"]}
+    others = [dim for dim in variable["dims"] if dim not in spatial]
+    index = dict(
+        zip(others, np.unravel_index(at, [sizes[dim] for dim in others]) if others else ())
+    )
+    sides = dict(zip(spatial, stored.shape))
+    key = tuple(int(index[d]) if d in index else slice(0, sides[d]) for d in variable["dims"])
+    first, second = (variable["dims"].index(dim) for dim in spatial)
+    return key, _as_dtype(stored if first < second else stored.T, variable["dtype"])
+
+
+def part(
+    arrays: Iterable[np.ndarray],
+    names: Optional[Sequence[str]],
+    told: Mapping[str, Any],
+    selection: Selection,
+) -> Contents:
+    """Fields at another size or of a region, without what lies on their rows or columns besides.
+
+    Of one field without what has any dimensions.
+
+    Raises:
+      KeyError, TypeError, ValueError: the metadata are damaged.
+    """
+    fields, items = [array[..., 0] for array in arrays], Items(told)
+    if "netcdf" not in told or len(fields) not in (1, items.count):
+        stack = np.stack(fields)
+        listed = stack[0] if len(stack) == 1 else stack
+        contents = bare(stack.shape, names, told, selection.region)
+        return Contents(*contents, [("field", (...,), listed)])
+    whole = len(fields) == items.count and selection.item is None
+    chosen = range(items.count) if whole else [selection.item or 0]
+    only = None if whole else items.coding(chosen[0]).name
+    label = None if whole or not names else str(names[0])
+    shapes = {id(items.grid(item)): field.shape for item, field in zip(chosen, fields)}
+    structure = _reduced(told, items, shapes, only, label)
+    values: dict[str, np.ndarray] = {}
+    for grid in items.grids:
+        if id(grid) in shapes:
+            degrees, _ = viewed(grid, shapes[id(grid)], shapes[id(grid)], selection.region)
+            values.update(zip(grid.get("axes", ()), degrees))
+    variables = {one["name"]: one for one in structure["variables"]}
+    parts = []
+    for item, field in zip(chosen, fields):
+        original = original_shape(items.grid(item), told["netcdf"])
+        stored = _stored(field, item, items, original, selection.region)
+        name = items.coding(item).name
+        at = items.place(item)[1] if whole else 0
+        parts.append((name, *_placed(stored, at, variables[name], structure, items.grid(item))))
+    return Contents(structure, values, parts)
+
+
+def _as_dtype(numbers: np.ndarray, dtype: str) -> np.ndarray:
     """Unsigned numbers of NetCDF 3 with the signs that they are stored with."""
     numbers = np.ascontiguousarray(numbers)
     return numbers.view(dtype) if numbers.dtype.kind == "u" else numbers.astype(dtype)
 
 
 def _reduced(
-    told: Mapping[str, Any], shape: Sequence[int], only: Optional[str], label: Optional[str]
+    told: Mapping[str, Any],
+    items: Items,
+    shapes: Mapping[int, Sequence[int]],
+    only: Optional[str],
+    label: Optional[str],
 ) -> Structure:
-    """A structure at another size; with but one field of one variable."""
+    """A structure at another size; with but one field of one variable.
+
+    Args:
+      told: metadata.
+      items: of them.
+      shapes: of the fields on each grid, by its `id`.
+      only: the variable of the only field; None: all.
+      label: of that field.
+    """
     structure = told["netcdf"]
-    fields = {one["name"] for one in told["fields"]}
-    spatial = [
-        next(one for one in structure["variables"] if one["name"] == axis)["dims"][0]
-        for axis in told["axes"]
-    ]
+    fields = {coding.name for coding in items.codings}
+    sides: dict[str, int] = {}
+    axes: set[str] = set()
+    spatial = {dim for grid in items.grids for dim in spatial_dims(grid, structure)}
+    for grid in items.grids:
+        if id(grid) in shapes:
+            axes |= set(grid.get("axes", ()))
+            sides.update(zip(spatial_dims(grid, structure), shapes[id(grid)]))
     kept = []
     for one in structure["variables"]:
         name, dims = one["name"], one["dims"]
-        if name in told["axes"]:
+        if name in axes:
             attrs = {k: v for k, v in one["attrs"].items() if k not in _OF_STORED}
             one = _variable(name, "<f8", dims, attrs)
         elif name in fields and only not in (None, name):
             continue
         elif name in fields:
-            dims = [dim for dim in dims if only is None or dim in spatial]
-        elif set(dims) & set(spatial) or (only is not None and dims):
+            dims = [dim for dim in dims if only is None or dim in sides]
+        elif set(dims) & spatial or (only is not None and dims):
             continue
         one = {**one, "dims": dims}
         one.pop("storage", None)
@@ -211,12 +261,11 @@ def _reduced(
             one["attrs"] = {**one["attrs"], "item": label}
         kept.append(one)
     names = {one["name"] for one in kept}
-    sizes = dict(zip(spatial, shape))
     used = {dim for one in kept for dim in one["dims"]}
     return {
         **structure,
         "dims": [
-            [name, sizes.get(name, size), unlimited]
+            [name, sides.get(name, size), unlimited]
             for name, size, unlimited in structure["dims"]
             if name in used
         ],
@@ -235,28 +284,39 @@ def _present(attrs: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return kept
 
 
-def _list(
-    stack: np.ndarray,
+def bare(
+    shape: Sequence[int],
     names: Optional[Sequence[str]],
     told: Mapping[str, Any],
-    selection: Selection,
+    region: Optional[Sequence[int]],
 ) -> tuple[Structure, dict[str, np.ndarray]]:
-    """Fields of which nothing is known but perhaps their grid and their names."""
-    degrees, _ = viewed(told, stack.shape[1:], selection.region)
-    labels = np.array(names or [str(number) for number in range(len(stack))], object)
-    single = len(stack) == 1
+    """The file of fields of which nothing is known but perhaps their grid and their names.
+
+    Args:
+      shape: number of the fields, their rows and columns.
+      names: of the fields.
+      told: metadata.
+      region: of the original that was decoded.
+
+    Returns:
+      Its structure, and the values of all its variables but ``field``.
+    """
+    count, *sides = shape
+    degrees, _ = viewed(told, sides, sides, region)
+    labels = np.array(names or [str(number) for number in range(count)], object)
+    single = count == 1
     variables = [_variable(name, "<f8", [name], ATTRS[name]) for name in NAMES]
-    dims = [[name, size, False] for name, size in zip(NAMES, stack.shape[1:])]
+    dims = [[name, size, False] for name, size in zip(NAMES, sides)]
     attrs = {"item": str(labels[0])} if single else {}
     field_dims = list(NAMES) if single else ["item", *NAMES]
     values = dict(zip(NAMES, degrees))
-    values["field"] = stack[0] if single else stack
     if not single:
-        dims.insert(0, ["item", len(stack), False])
+        dims.insert(0, ["item", count, False])
         variables.append(_variable("item", "str", ["item"], {}))
         values["item"] = labels
     variables.append(_variable("field", "<f4", field_dims, attrs))
-    return {"model": "NETCDF4", "attrs": {}, "dims": dims, "variables": variables}, values
+    structure = {"model": "NETCDF4", "attrs": {}, "dims": dims, "variables": variables}
+    return structure, values
 
 
 def _variable(

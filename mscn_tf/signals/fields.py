@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,23 +13,40 @@ import numpy as np
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
-from mscn_tf.runtime.grids import cell_areas, global_grid
-from mscn_tf.runtime.values import Values
-from mscn_tf.signals import field_files, gaps, hooks, netcdf
-from mscn_tf.signals.coding import Coding
+from mscn_tf.runtime.sequences import Made
+from mscn_tf.signals import field_files, netcdf
+from mscn_tf.signals.field_figures import (
+    array_bound,
+    codec_for,
+    errors,
+    file_bound,
+    largest_error,
+    measure,
+    metadata_of,
+    misfit,
+    packed_masks,
+    share_lost,
+    spans,
+)
+from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
 from mscn_tf.signals.signal import Selection, Signals
-from mscn_tf.signals.units import CELSIUS_ZERO, HIGHEST, LOWEST
+from mscn_tf.signals.units import CELSIUS_ZERO
 from mscn_tf.signals.variables import Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
-_SHOWN = 5  # variables in a message
+__all__ = ["array_bound", "check_metadata", "codec_for", "errors", "file_bound", "largest_error"]
+__all__ += ["measure", "metadata_of", "misfit", "read", "share_lost", "spans", "training_signals"]
+__all__ += ["write"]
 _ENDINGS = (".nc", ".nc4", ".cdf", ".npy")
 
 
 def read(
-    path: PathLike, variables: Optional[Sequence[str]] = None, lossless: bool = False
+    path: PathLike,
+    variables: Optional[Sequence[str]] = None,
+    lossless: bool = False,
+    others: str = "keep",
 ) -> Signals:
     """The fields of a NetCDF file, one for each time, level or member, and for each variable.
 
@@ -41,62 +57,80 @@ def read(
       variables: names of those to read; left out, all of real or packed numbers, or of whole ones
         where there are no others.
       lossless: whether they will be coded without loss: stored numbers are not converted.
+      others: what becomes of variables that are no fields: "keep", without loss, or "drop".
 
     Returns:
-      float32 ``[H, W, 1]`` each, as they are coded (`Coding`); holes are filled. Metadata that
-      ``write`` makes the file from; of ``.npy`` None.
+      float32 ``[H, W, 1]`` each, as they are coded (`Coding`), read when they are asked for; holes
+      are filled. Metadata that ``write`` makes the file from; of ``.npy`` None.
 
     Raises:
-      MscnError: not a NetCDF file, no such variable, no variable on latitudes and longitudes, a
-        grid that does not cover the sphere, or values that can't be coded.
+      MscnError: not a NetCDF file, no such variable, no variable on a grid, or values that can't be
+        coded.
     """
     if Path(path).suffix.lower() == ".npy":
         return Signals(_read_stack(path))
     with netcdf.opened(path) as dataset:
-        chosen, candidates, grid = choose(dataset, path, variables)
-        loaded = [Variable.read(dataset[name], grid, path, lossless) for name in chosen]
-        dropped = set(candidates) - set(chosen) if variables else set()
-        structure, left_out = netcdf.describe(dataset, {*chosen, *grid.axes}, dropped)
-        for one in structure["variables"]:
-            if one["name"] in grid.axes:
-                one.update(_own_axis(netcdf.stored(dataset[one["name"]]), one["name"], grid))
-    metadata = {
-        **grid.to_json(),
-        "fields": [variable.coding.to_json() for variable in loaded],
-        **_packed_masks([mask for variable in loaded for mask in variable.masks]),
-        "netcdf": structure,
+        choice = choose(dataset, path, variables)
+        loaded = [
+            [Variable.read(dataset[name], grid, path, lossless) for name in names]
+            for grid, names in zip(choice.grids, choice.names)
+        ]
+        dropped = {*choice.unwanted, *(choice.others if others == "drop" else ())}
+        axes = [axis for grid in choice.grids for axis in grid.axes]
+        coded = {*(name for names in choice.names for name in names), *axes}
+        structure, left_out = netcdf.describe(dataset, coded, dropped)
+        described = {one["name"]: one for one in structure["variables"]}
+        for grid in choice.grids:
+            for name, axis in zip(NAMES, grid.axes):
+                content = _own_axis(netcdf.stored(dataset[axis]), name, grid)
+                described[axis].update(content)
+    fields = [variable for on_grid in loaded for variable in on_grid]
+    arrays = [
+        (variable.fields, item) for variable in fields for item in range(len(variable.labels))
+    ]
+    kept = [name for name in choice.others if name not in left_out]
+    notes = {
+        f"{'left out' if others == 'drop' else 'kept without loss'}, being no fields": kept,
+        "left out, being large or of another type": left_out,
     }
-    note = f"{path}: left out, being large or of another type: {', '.join(left_out)}"
     return Signals(
-        [field for variable in loaded for field in variable.fields],
-        [label for variable in loaded for label in variable.labels],
-        metadata,
-        (note,) if left_out else (),
+        Made(len(arrays), lambda item: arrays[item][0][arrays[item][1]]),
+        [label for variable in fields for label in variable.labels],
+        {**_grids_json(choice.grids, loaded), "netcdf": structure},
+        [f"{path}: {why}: {', '.join(names)}" for why, names in notes.items() if names],
     )
 
 
-def _own_axis(stored: np.ndarray, axis: str, grid: Grid) -> dict[str, Any]:
+def _own_axis(stored: np.ndarray, name: str, grid: Grid) -> dict[str, Any]:
     """What the structure keeps of an axis that the grid doesn't tell exactly."""
-    degrees = restored_axis(NAMES[grid.axes.index(axis)], grid.to_json())
+    degrees = restored_axis(name, grid.to_json())
     if np.array_equal(degrees.astype(stored.dtype), stored):
         return {}
     return {"data": netcdf.to_json(stored)}
 
 
-def _packed_masks(masks: Sequence[Optional[np.ndarray]]) -> dict[str, Any]:
-    """Metadata of where fields have no values: each mask once, and which each has; -1: none."""
-    numbers: dict[bytes, int] = {}
-    different: list[np.ndarray] = []
-    mask_of = []
-    for mask in masks:
-        if mask is None:
-            mask_of.append(-1)
-            continue
-        number = numbers.setdefault(np.packbits(mask).tobytes(), len(numbers))
-        if number == len(different):
-            different.append(mask)
-        mask_of.append(number)
-    return {"masks": gaps.pack(different), "mask": mask_of} if different else {}
+def _grids_json(grids: Sequence[Grid], loaded: Sequence[Sequence[Variable]]) -> dict[str, Any]:
+    """Metadata of grids, of the variables on each, and of where their fields have no values."""
+    fields = [
+        {**variable.coding.to_json(), **({"grid": number} if number else {})}
+        for number, on_grid in enumerate(loaded)
+        for variable in on_grid
+    ]
+    masks = [
+        packed_masks([mask for variable in on_grid for mask in variable.masks])
+        for on_grid in loaded
+    ]
+    if len(grids) == 1 and grids[0].latitude is not None:
+        return {**grids[0].to_json(), "fields": fields, **masks[0]}
+    told: dict[str, Any] = {"grids": [grid.to_json() for grid in grids], "fields": fields}
+    if any(masks):
+        counts = (sum(len(variable.labels) for variable in on_grid) for on_grid in loaded)
+        told["mask"] = [
+            number for one, count in zip(masks, counts) for number in one.get("mask", [-1] * count)
+        ]
+        for grid, one in zip(told["grids"], masks):
+            grid.update({"masks": one["masks"]} if one else {})
+    return told
 
 
 def _read_stack(path: PathLike) -> list[np.ndarray]:
@@ -136,24 +170,25 @@ def write(
     Raises:
       MscnError: there is no such format, the metadata are damaged, or the file can't be written.
     """
-    arrays = list(arrays)
     target = Path(path) / "fields.nc" if Path(path).is_dir() else Path(path)
-    if len({array.shape for array in arrays}) > 1:
-        raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
-    stack = np.stack(arrays)[..., 0]
     suffix = target.suffix.lower()
     if suffix not in _ENDINGS:
         raise MscnError(f"cannot write fields to {path}; let its name end in .nc or .npy")
     with _undamaged():
-        if suffix == ".npy":
-            values = field_files.values_of(stack, metadata or {}, selection)
-        else:
-            netcdf.create(target, *field_files.contents(stack, names, metadata or {}, selection))
+        told = field_files.as_now(metadata or {})
     if suffix == ".npy":
+        values = _stack(path, arrays, told, selection)
         with atomic_write(target) as file:
             np.save(file, values)
-    count, height, width = stack.shape
-    return f"{count} field{'s' * (count > 1)} of {width}x{height}"
+        shapes = [values.shape[1:]] * len(values)
+    else:
+        with _undamaged():
+            file_of = (
+                field_files.whole if field_files.is_whole(told, selection) else field_files.part
+            )
+            shapes = netcdf.create(target, *file_of(arrays, names, told, selection))
+    sizes = " and ".join(f"{width}x{height}" for height, width in dict.fromkeys(shapes))
+    return f"{len(shapes)} field{'s' * (len(shapes) > 1)} of {sizes}"
 
 
 @contextlib.contextmanager
@@ -169,139 +204,28 @@ def _undamaged() -> Iterator[None]:
         raise MscnError("the fields' metadata are damaged; get a fresh copy") from error
 
 
-def metadata_of(metadata: dict[str, Any], item: int) -> dict[str, Any]:
-    """What the metadata of several fields say of one, without the structure of their file."""
-    told = {name: metadata[name] for name in NAMES if name in metadata}
-    if "fields" not in metadata:
-        return told
-    coding = field_files.coding_of(metadata, item)
-    told["fields"] = [{**coding.to_json(), "count": 1}]
-    if "masks" in metadata:
-        mask = field_files.mask_of(metadata, item)
-        told.update(_packed_masks([mask]))
-    return told
-
-
-def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
-    """`field` where a bound is wanted, or where some are no temperatures."""
-    others = signals.metadata is not None and any(
-        not coding.fits for coding in map(Coding.of, signals.metadata["fields"])
-    )
-    return "field" if bounded or others else None
-
-
-def misfit(signals: Signals, values: Values) -> Optional[str]:
-    """Why a codec of these values doesn't suit fields: their unit or their range."""
-    if signals.metadata is None:
-        return hooks.misfit(signals, values)
-    codings = [Coding.of(one) for one in signals.metadata["fields"]]
-    others = [coding for coding in codings if not (coding.fits or coding.raw)]
-    if not others:
-        return None
-    told = [
-        f"{one.name} ({one.units or 'of no unit'}, {low:.4g} to {high:.4g})"
-        for one in others[:_SHOWN]
-        for low, high in [one.in_units(np.array([LOWEST, HIGHEST]))]
-    ]
-    fitting = ",".join(coding.name for coding in codings if coding.fits)
-    cure = f" (--variables={fitting} leaves the others out)" if fitting else ""
-    return f"{', '.join(told)}: not temperatures of the Earth{cure}"
-
-
-def _known(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Coding]:
-    """Original and decoded values in the units of the file, areas ``[H, W]``, and the coding.
-
-    Values are as the file stores them; those that are missing are equal and cover nothing.
-    """
-    told = metadata or {}
-    axes = global_grid(original.shape[:-1])
-    for axis, name in enumerate(NAMES):
-        if name in told:
-            axes[axis] = np.radians(told[name])
-    areas = cell_areas(axes[0], axes[1])
-    coding, missing = Coding("field"), None
-    if "fields" in told:
-        coding, missing = field_files.coding_of(told, 0), field_files.mask_of(told, 0)
-    before, after = (coding.values(coding.stored(one[..., 0])) for one in (original, decoded))
-    if missing is not None:
-        before, after, areas = before[~missing], after[~missing], areas[~missing]
-    return before, after, areas / max(areas.sum(), 1e-300), coding
-
-
-def errors(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> dict[str, float]:
-    """Of known points: ``rmse`` and ``rmse_by_area`` as they are coded (`Coding`), and ``psnr``.
-
-    The peak of the PSNR is the range of temperatures ``HIGHEST - LOWEST``, plain as in COIN++.
-
-    Args:
-      original: ``[H, W, 1]``, as of ``read``.
-      decoded: likewise.
-      metadata: of this one, as of ``metadata_of``.
-    """
-    before, after, areas, coding = _known(original, decoded, metadata)
-    if not before.size:
-        return {"rmse": 0.0, "rmse_by_area": 0.0, "psnr": math.inf}
-    squares = np.square((after - before) * coding.scale)
-    mean = float(squares.mean())
-    return {
-        "rmse": math.sqrt(mean),
-        "rmse_by_area": math.sqrt(float((squares * areas).sum())),
-        "psnr": 10 * math.log10((HIGHEST - LOWEST) ** 2 / mean) if mean else math.inf,
-    }
-
-
-def measure(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> dict[str, float]:
-    """As `errors`, in the file's unit, and beside them the field's own standard deviation.
-
-    Nothing of a field that is all missing, and no PSNR of one without errors.
-    """
-    before, _, _, coding = _known(original, decoded, metadata)
-    if not before.size:
-        return {}
-    measured = errors(original, decoded, metadata)
-    unit = f"{coding.unit} " if coding.unit else ""
-    figures = {
-        f"{unit}RMSE": measured["rmse"] / abs(coding.scale),
-        f"{unit}RMSE by area": measured["rmse_by_area"] / abs(coding.scale),
-        f"{unit}standard deviation of its own": float(before.std()),
-    }
-    return {**figures, "dB PSNR": measured["psnr"]} if measured["rmse"] else figures
-
-
-def share_lost(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> float:
-    """RMSE over the standard deviation of known points."""
-    before, after, _, _ = _known(original, decoded, metadata)
-    if np.array_equal(before, after):
-        return 0.0
-    spread = float(before.std())
-    error = math.sqrt(float(np.square(after - before).mean()))
-    return error / spread if spread > 0 else math.inf
-
-
-def largest_error(
-    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
-) -> float:
-    """Of known points, in the units of the file, with what reading it rounded."""
-    before, after, _, coding = _known(original, decoded, metadata)
-    return float(np.abs(after - before).max(initial=0.0)) + coding.rounding
-
-
-def array_bound(bound: float, metadata: Optional[dict[str, Any]]) -> float:
-    """The bound of what is coded that keeps one in the units of the file, in all its variables.
-
-    Raises:
-      MscnError: it is too fine.
-    """
-    told = (metadata or {}).get("fields", ())
-    return min((Coding.of(one).bound(bound) for one in told), default=bound)
+def _stack(
+    path: PathLike, arrays: Iterable[np.ndarray], told: Mapping[str, Any], selection: Selection
+) -> np.ndarray:
+    """float32 ``[N, H, W]`` in the units of the file."""
+    fields = [array[..., 0] for array in arrays]
+    if len({field.shape for field in fields}) > 1:
+        raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
+    with _undamaged():
+        items = Items(told)
+        if items.count and len(fields) in (1, items.count):
+            first, region = selection.item or 0, selection.region
+            fields = [
+                field_files.in_units(
+                    field,
+                    item,
+                    items,
+                    original_shape(items.grid(item), told.get("netcdf", {})),
+                    region,
+                )
+                for item, field in enumerate(fields, first)
+            ]
+    return np.stack(fields)
 
 
 def training_signals(

@@ -6,9 +6,13 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Union
 
 import numpy as np
 
+from mscn_tf.signals import group4
+
+Packed = Union[str, list[str]]
 _SWEEPS = 8  # of smoothing at each size, which the blocks' edges need
 
 
@@ -54,20 +58,38 @@ def _blocks(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return np.add.reduceat(values, np.arange(0, values.shape[-1], columns), -1)
 
 
-def pack(masks: Sequence[np.ndarray]) -> str:
-    """Masks, bool ``[H, W]`` each, as text: each one's bits less those of the one before."""
+def pack(masks: Sequence[np.ndarray]) -> Packed:
+    """Masks, bool ``[H, W]`` each, as text, the shorter of two ways.
+
+    Each one's bits less those of the one before; or a list of each by `group4`, which is shorter
+    where masks have little in common.
+    """
     bits = np.stack([np.packbits(mask) for mask in masks])
     bits[1:] ^= bits[:-1].copy()
-    return b64encode(zlib.compress(bits.tobytes(), 9)).decode()
+    together = b64encode(zlib.compress(bits.tobytes(), 9)).decode()
+    strips = [group4.encode(mask) for mask in masks]
+    apart = [b64encode(strip).decode() for strip in strips if strip is not None]
+    if len(apart) < len(masks) or len(together) <= sum(map(len, apart)):
+        return together
+    return apart
 
 
-@lru_cache(1)  # every field of a file asks for them
-def unpack(text: str, count: int, shape: tuple[int, int]) -> np.ndarray:
+def unpack(packed: Packed, count: int, shape: tuple[int, int]) -> np.ndarray:
     """bool ``[count, H, W]`` of `pack`.
 
     Raises:
-      ValueError: the text is none of its.
+      ValueError: it is none of its.
     """
+    return _unpacked(packed if isinstance(packed, str) else tuple(packed), count, shape)
+
+
+@lru_cache(1)  # every field of a file asks for them
+def _unpacked(packed: str | tuple[str, ...], count: int, shape: tuple[int, int]) -> np.ndarray:
+    if not isinstance(packed, str):
+        if len(packed) != count:
+            raise ValueError("other masks")
+        return np.stack([group4.decode(b64decode(one, validate=True), shape) for one in packed])
+    text = packed
     height, width = shape
     length = -(-height * width // 8)
     content = inflated(text, count * length)

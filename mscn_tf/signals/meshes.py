@@ -207,6 +207,11 @@ def array_bound(bound: float, metadata: dict[str, Any] | None) -> float:
     return bound / max((metadata or {})["cell"])
 
 
+def file_bound(bound: float, metadata: dict[str, Any] | None) -> float:
+    """The other way round."""
+    return bound * max((metadata or {})["cell"])
+
+
 def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.ndarray]:
     """Distances of the meshes that glob patterns, separated by commas, name.
 

@@ -149,6 +149,35 @@ def array_bound(modality: str, bound: float, metadata: Metadata = None) -> float
     return float(_hook(modality, "array_bound")(bound, metadata))
 
 
+def array_bounds(modality: str, bounds: Sequence[float], signals: Signals) -> list[float]:
+    """Of each signal's array the bound that keeps one in the units of the file.
+
+    Raises:
+      MscnError: one is too fine for the file's values.
+    """
+    if len(set(bounds)) == 1 and bounds[0] > 0:
+        return [array_bound(modality, bounds[0], signals.metadata)] * len(bounds)
+    return [
+        array_bound(modality, bound, metadata_of(modality, signals.metadata, item))
+        for item, bound in enumerate(bounds)
+    ]
+
+
+def spans(modality: str, signals: Signals) -> list[float]:
+    """Of each signal the range of its values, in the units of the file: of which bounds are shares.
+
+    Raises:
+      MscnError: a library that is needed is not installed.
+    """
+    own = getattr(module_of(modality), "spans", None)
+    if own is not None:
+        return cast("list[float]", own(signals))
+    return [
+        file_bound(modality, float(np.ptp(array)), metadata_of(modality, signals.metadata, item))
+        for item, array in enumerate(signals.arrays)
+    ]
+
+
 def file_bound(modality: str, bound: float, metadata: Metadata = None) -> float:
     """The bound, in the units of the file, that one of the arrays' values keeps.
 

@@ -6,14 +6,15 @@ import contextlib
 import math
 import os
 import zlib
-from base64 import b64encode
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
 
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
@@ -100,9 +101,9 @@ def is_plain(variable: netCDF4.Variable) -> bool:
     )
 
 
-def stored(variable: netCDF4.Variable) -> np.ndarray:
-    """All values of a variable, in this machine's order of bytes."""
-    values = np.asarray(variable[...])
+def stored(variable: netCDF4.Variable, key: Any = ...) -> np.ndarray:
+    """Values of a variable, all or some, in this machine's order of bytes."""
+    values = np.asarray(variable[key])
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
@@ -172,7 +173,7 @@ def _attributes(owner: netCDF4.Variable | netCDF4.Dataset) -> dict[str, Any]:
 
 
 def to_json(values: np.ndarray) -> dict[str, Any]:
-    """Numbers, characters or texts, exactly: shape, type, and values or deflated bytes."""
+    """Numbers, characters or texts, exactly: shape, type, and values or what they are packed to."""
     told: dict[str, Any] = {"shape": list(values.shape)}
     if values.dtype.kind in "OU":
         return {**told, "dtype": "str", "values": [str(text) for text in values.ravel()]}
@@ -180,7 +181,15 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
     if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
         numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
         return {**told, "values": numbers}
+    if values.dtype.kind in "iuf" and values.size:
+        packed = exact.encode(values.reshape(_table(values.shape)))
+        return {**told, "exact": b64encode(packed).decode()}
     return {**told, "data": b64encode(zlib.compress(values.tobytes(), 9)).decode()}
+
+
+def _table(shape: Sequence[int]) -> tuple[int, ...]:
+    """Rows, columns and channels that numbers of a shape are packed as."""
+    return (-1, *shape[-2:]) if len(shape) > 2 else (-1, shape[-1], 1)
 
 
 def from_json(told: Mapping[str, Any]) -> np.ndarray:
@@ -193,6 +202,10 @@ def from_json(told: Mapping[str, Any]) -> np.ndarray:
         raise ValueError("too many values")
     if told["dtype"] == "str" or "values" in told:
         return array_of(told["values"], told["dtype"], told["shape"])
+    if "exact" in told:
+        shape = np.empty(told["shape"], "?").reshape(_table(told["shape"])).shape
+        packed = b64decode(told["exact"], validate=True)
+        return exact.decode(packed, shape, told["dtype"]).reshape(told["shape"])
     return np.frombuffer(inflated(told["data"], _size(told)), told["dtype"]).reshape(told["shape"])
 
 
@@ -260,22 +273,29 @@ def check(described: Mapping[str, Any], coded: Collection[str]) -> None:
         raise ValueError("too many values")
 
 
-def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:
-    """Writes a file of a structure.
+def create(
+    path: PathLike,
+    described: Mapping[str, Any],
+    values: Mapping[str, np.ndarray],
+    fields: Iterable[tuple[str, tuple[Any, ...], np.ndarray]],
+) -> list[tuple[int, ...]]:
+    """Writes a file of a structure; says how large its fields are.
 
     Args:
       path: of the file.
       described: as of `describe`.
-      values: as they are stored, of the variables that were coded.
+      values: as they are stored, of variables that the structure has none of.
+      fields: variables, places in them, and what is stored there: in place of all their values.
 
     Raises:
       MscnError: it can't be written.
       KeyError, TypeError, ValueError: the structure is damaged.
     """
     contents = {
-        one["name"]: values[one["name"]] if one["name"] in values else from_json(one["data"])
-        for one in described["variables"]
+        one["name"]: from_json(one["data"]) for one in described["variables"] if "data" in one
     }
+    contents.update(values)
+    shapes = []
     model: Any = str(described["model"])  # the library says if it is none of its own
     # The library writes to paths only.
     with atomic_write(path) as file:
@@ -287,9 +307,13 @@ def create(path: PathLike, described: Mapping[str, Any], values: Mapping[str, np
                 for name, size, unlimited in described["dims"]:
                     dataset.createDimension(name, None if unlimited else int(size))
                 for one in described["variables"]:
-                    _add(dataset, one, contents[one["name"]])
+                    _add(dataset, one, contents.get(one["name"], np.empty(0)))
+                for name, key, stored_there in fields:
+                    dataset[name][key] = stored_there
+                    shapes.append(stored_there.shape[-2:])
         except (OSError, RuntimeError, UnicodeError, AttributeError) as error:
             raise MscnError(f"cannot write {path}: {error}") from error
+    return shapes
 
 
 def _add(dataset: netCDF4.Dataset, told: Mapping[str, Any], values: np.ndarray) -> None:

@@ -55,7 +55,17 @@ def test_damaged_residuals_are_refused(codec, pictures):
         codec.decode(container, 1)
 
 
+def test_signals_with_bounds_of_their_own_keep_the_least_that_is_not_0(codec, pictures):
+    data = codec.encode(pictures, 4, max_error=[6.0, 0.0, 3.0])
+    errors = [worst(*pair) for pair in zip(pictures, codec.decode_all(data))]
+    assert errors[1] == 0
+    assert 0 < max(errors) <= 3
+    assert Container.from_bytes(data).error_bound == 3
+
+
 def test_what_is_refused(codec, pictures):
+    with pytest.raises(MscnError, match="2 bounds for 3 signals"):
+        codec.encode(pictures, max_error=[1.0, 2.0])
     with pytest.raises(MscnError, match="max_error=-1"):
         codec.encode(pictures, max_error=-1)
     with pytest.raises(MscnError, match="alone"):

@@ -94,6 +94,32 @@ xr.testing.assert_identical(ours["t"].isel(points).load(), plain["t"].isel(point
     run(MADE + OPENED + program)
 
 
+def test_several_grids_and_columns_before_rows(run):
+    program = """
+y, x = np.mgrid[:20, :30]
+fine = (280 + 5 * np.sin(x / 5) * np.cos(y / 4))[None] + np.zeros((3, 1, 1))
+fine[1, 4:8, 3:9] = np.nan
+made["fine"] = ("time", "y", "x"), fine.astype("f4"), {"coordinates": "at_lat at_lon"}
+made["at_lat"] = ("y", "x"), 40.0 + y / 7 + x / 31, {"units": "degrees_north"}
+made["at_lon"] = ("y", "x"), 5.0 + x / 7 - y / 31, {"units": "degrees_east"}
+made["turned"] = ("lon", "time", "lat"), made.u.values.transpose(2, 0, 1), {"units": "m s-1"}
+made.to_netcdf("in.nc", encoding={"t": packed})
+sh("mscn", "encode", "--relative-error=0.01", "in.nc", "x.mscn")
+sh("mscn", "decode", "x.mscn", "out.nc")
+with xr.open_dataset("x.mscn") as ours, xr.open_dataset("out.nc") as plain:
+    assert decoded == []
+    found = ours.turned.isel(time=[2, 0], lat=slice(3, 9), lon=[5, 1])
+    xr.testing.assert_identical(found, plain.turned.isel(time=[2, 0], lat=slice(3, 9), lon=[5, 1]))
+    assert len(decoded) == 2
+    xr.testing.assert_identical(ours, plain)
+    assert np.isnan(ours.fine[1, 4:8, 3:9]).all()
+    for name in ("fine", "turned"):
+        off = float(np.abs(ours[name] - made[name]).max())
+        assert 0 < off <= 0.01 * np.ptp(made[name].values[np.isfinite(made[name].values)]), name
+"""
+    run(MADE + program)
+
+
 def test_fields_without_a_file_of_their_own(run):
     program = """
 from mscn_tf import Codec

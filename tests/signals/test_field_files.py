@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+import zlib
+from base64 import b64encode
 
 import netCDF4
 import numpy as np
@@ -15,6 +17,8 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.codec.read_back import read_back
+from mscn_tf.runtime import exact
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals import fields, gaps, modalities
@@ -111,7 +115,9 @@ def test_structure_comes_back(there_and_back, tmp_path):
         assert_alike(before, after)
     assert signals.names[1] == "ta[2000-02-01]"
     assert len(signals.arrays) == 3
-    assert not signals.notes
+    assert [note.split(": ", 1)[1] for note in signals.notes] == [
+        "kept without loss, being no fields: land"
+    ]
 
 
 def test_classic_files_stay_classic(there_and_back, tmp_path):
@@ -156,13 +162,14 @@ def test_columns_in_any_order(there_and_back, longitude):
     np.testing.assert_allclose(signals.arrays[0][..., 0], smooth(LATITUDE, east), atol=1e-3)
 
 
-def test_a_repeated_column_that_is_another_is_refused(tmp_path):
+def test_a_repeated_column_that_is_another_is_kept(there_and_back):
     longitude = np.append(LONGITUDE, 360.0)
     values = smooth(LATITUDE, longitude).astype("f4")
     values[3, -1] += 1
-    one(values, "K", longitude=longitude).to_netcdf(tmp_path / "in.nc")
-    with pytest.raises(MscnError, match="two values at one place"):
-        fields.read(tmp_path / "in.nc")
+    signals, before, after = there_and_back(one(values, "K", longitude=longitude))
+    assert_alike(before, after)
+    assert signals.arrays[0].shape == (20, 37, 1)
+    assert "doesn't cover the sphere" in fields.misfit(signals, KELVINS)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def bounded(path, bound, out):
         names=signals.names,
         metadata=signals.metadata,
     )
-    read_back(codec, data, signals).check_bound(bound)
+    read_back(codec, data, signals).check_bounds([bound] * len(signals.arrays))
     info = codec.info(data)
     fields.write(out, list(codec.decode_all(data)), signals.names, info["metadata"], Selection())
 
@@ -402,18 +409,87 @@ def test_marks_are_never_values():
     assert 250.0 not in coding.stored(np.array([249, 250, 251], "f4"))
 
 
-def test_grids_of_other_kinds(tmp_path):
+def test_grids_of_other_kinds(there_and_back, tmp_path):
     wide = one(kelvins(), "K").rename_dims(lat="y", lon="x").drop_vars(["lat", "lon"])
     wide["nav_lat"] = (("y", "x"), np.broadcast_to(LATITUDE[:, None], (20, 36)))
     wide["nav_lon"] = (("y", "x"), np.broadcast_to(LONGITUDE, (20, 36)))
-    wide.to_netcdf(tmp_path / "wide.nc")
-    with pytest.raises(MscnError, match=r"curvilinear.*cdo remapbil"):
-        fields.read(tmp_path / "wide.nc")
+    signals, before, after = there_and_back(wide)
+    assert_alike(before, after)
+    assert signals.names == ["v"]
+    bare = one(kelvins(), "K").drop_vars(["lat", "lon"])
+    bare["counts"] = (("time", "lon"), np.ones((3, 36)))
+    signals, before, after = there_and_back(bare)
+    assert_alike(before, after)
+    assert signals.names == ["v"]
+    assert "kept without loss, being no fields: counts" in signals.notes[0]
     cells = one(kelvins(), "K").stack(cell=("lat", "lon")).reset_index("cell")
     cells["lat"].attrs["units"] = "degrees_north"
     cells.to_netcdf(tmp_path / "cells.nc")
-    with pytest.raises(MscnError, match="cdo remapbil"):
+    with pytest.raises(MscnError, match="no variable of numbers on a grid"):
         fields.read(tmp_path / "cells.nc")
+
+
+def region():
+    """Hours of a region whose longitudes pass the date line, north first: [3, 18, 24]."""
+    latitude, longitude = np.arange(50.0, 32.0, -1.0), (np.arange(168.0, 192.0) + 180) % 360 - 180
+    values = np.stack([smooth(latitude, longitude) + hour for hour in range(3)]).astype("f4")
+    return xr.Dataset(
+        {"t2m": (("time", "lat", "lon"), values, {"units": "K"})},
+        {
+            "time": (
+                "time",
+                np.arange(3),
+                {"units": "days since 2000-02-27", "calendar": "noleap"},
+            ),
+            "lat": ("lat", latitude, {"units": "degrees_north"}),
+            "lon": ("lon", longitude, {"units": "degrees_east"}),
+        },
+    )
+
+
+def test_regions(there_and_back):
+    signals, before, after = there_and_back(region())
+    assert_alike(before, after)
+    assert fields.codec_for(signals, bounded=False) == "field"
+
+
+def test_a_part_of_a_region_lies_where_it_was(there_and_back, tmp_path):
+    content = region()
+    signals, _, _ = there_and_back(content)
+    part, view = signals.arrays[1][2:9, 4:13], Selection(item=1, region=(4, 2, 9, 7))
+    fields.write(tmp_path / "part.nc", [part], signals.names[1:2], signals.metadata, view)
+    with xr.open_dataset(tmp_path / "part.nc") as after:
+        np.testing.assert_allclose(after["lat"], content["lat"][2:9])
+        np.testing.assert_allclose(after["lon"] % 360, content["lon"][4:13] % 360)
+        np.testing.assert_allclose(after["t2m"], content["t2m"][1, 2:9, 4:13], atol=1e-4)
+
+
+def test_several_grids(there_and_back, tmp_path):
+    content = masked()
+    coarse = kelvins()[::2, ::3]
+    content["pr"] = (("time", "y", "x"), np.stack([coarse, np.where(coarse > 280, np.nan, coarse)]))
+    content["mixed"] = (
+        ("x", "time", "y"),
+        np.full((12, 2, 10), 270, "f4") + np.arange(10, dtype="f4"),
+    )
+    content["glat"] = (("y", "x"), np.arange(120.0).reshape(10, 12), {"units": "degrees_north"})
+    signals, before, after = there_and_back(content)
+    assert_alike(before, after)
+    assert len({array.shape for array in signals.arrays}) == 2
+    codec = Codec.load("field")
+    bounds = modalities.array_bounds("field", [0.01] * len(signals.arrays), signals)
+    data = codec.encode(
+        signals.arrays, max_error=bounds, names=signals.names, metadata=signals.metadata
+    )
+    container = Container.from_bytes(data)
+    modalities.check_metadata(container)
+    back = codec.decode_all(container)
+    fields.write(tmp_path / "back.nc", back, container.names, container.metadata, Selection())
+    with xr.open_dataset(tmp_path / "back.nc", decode_times=False) as after:
+        for name, known in content.data_vars.items():
+            assert after[name].dims == known.dims
+            assert np.array_equal(np.isnan(after[name]), np.isnan(known))
+            assert float(np.abs(after[name] - known).max()) <= 0.01 or name == "none"
 
 
 def test_axes_need_not_be_called_like_their_dimensions(there_and_back):
@@ -429,12 +505,30 @@ def test_what_lies_on_another_grid_is_kept_or_named(there_and_back):
     content["lon2"] = ("lon2", LONGITUDE[::6], {"units": "degrees_east"})
     signals, before, after = there_and_back(content)
     assert_alike(before, after)
-    assert signals.names == ["v"]
+    assert signals.names == ["v", "coarse"]
     random = np.random.default_rng(0)
-    content["fine"] = (("lat3", "lon3"), random.normal(size=(400, 500)))
+    content["sections"] = (("bnds", "lon3"), random.normal(size=(2, 10**5)))
     signals, _, after = there_and_back(content)
-    assert "fine" in signals.notes[0]
-    assert "fine" not in after
+    assert "left out, being large or of another type: sections" in signals.notes[0]
+    assert "sections" not in after
+    content = content.drop_vars("sections")
+    content["sections"] = (("bnds", "lon3"), random.normal(size=(2, 20)))
+    signals, _, after = there_and_back(content, others="drop")
+    assert "left out, being no fields: sections" in signals.notes[0]
+    assert "sections" not in after
+
+
+def test_values_stay_where_readers_take_them_for_valid(tmp_path):
+    content = one(np.clip(kelvins(), 270, 285) - np.float32(273.15), "degC")
+    low, high = (np.float32(f(content["v"].values)) for f in (np.min, np.max))
+    content["v"].attrs["valid_range"] = np.array([low, high])
+    content.to_netcdf(tmp_path / "in.nc")
+    signals = fields.read(tmp_path / "in.nc")
+    moved = signals.arrays[0] + np.where(signals.arrays[0] > 278, 0.2, -0.2).astype("f4")
+    fields.write(tmp_path / "out.nc", [moved], None, signals.metadata, Selection())
+    with netCDF4.Dataset(tmp_path / "out.nc") as after:  # which looks at the range
+        assert not np.ma.getmaskarray(after["v"][:]).any()
+        assert after["v"][:].min() == low
 
 
 def test_other_sizes_and_single_fields(tmp_path):
@@ -556,3 +650,60 @@ def test_commands(folder):  # noqa: F811
             off = np.abs(content[name].values.astype("f8") - found.values)
             assert np.nanmax(off, initial=0) <= 0.5
             assert np.array_equal(np.isnan(content[name].values), np.isnan(found.values))
+
+
+def test_a_bound_relative_to_each_variable(folder):  # noqa: F811
+    random = np.random.default_rng(1)
+    wind, pressure = kelvins() - 250, 1e5 + 50 * kelvins().astype("f8")
+    content = one(wind, "m s-1", "u").assign(p=(("lat", "lon"), pressure, {"units": "Pa"}))
+    content["flat"] = (("lat", "lon"), np.full((20, 36), 281.123), {"units": "K"})
+    content["gaps"] = content["u"].where(content["u"] > 20)
+    content["packed"] = content["p"] + random.normal(size=(20, 36))
+    packing = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1e5, "_FillValue": -1}
+    content.to_netcdf(folder.path / "in.nc", encoding={"packed": packing})
+    folder.mscn("encode", "--relative-error=0.01", "in.nc", "out.mscn")
+    folder.mscn("decode", "out.mscn", "out.nc")
+    paths = [folder.path / name for name in ("in.nc", "out.nc")]
+    with xr.open_dataset(paths[0]) as before, xr.open_dataset(paths[1]) as after:
+        for name, known in before.data_vars.items():
+            off = np.abs(after[name].astype("f8") - known.astype("f8"))
+            span = float(known.max()) - float(known.min())
+            assert 0.002 * span <= float(off.max()) <= 0.01 * span
+            assert after[name].encoding["dtype"] == known.encoding["dtype"]
+            assert np.array_equal(np.isnan(after[name]), np.isnan(known))
+    both = folder.refuses("encode", "--relative-error=1", "--max-error=1", "in.nc", "no.mscn")
+    assert "give one of --max-error and --relative-error" in both
+
+
+def test_whole_numbers_without_loss(folder):  # noqa: F811
+    counts = np.rint(kelvins() * 10)
+    content = one(counts.astype("i2"), "1")
+    content["wide"] = (("lat", "lon"), counts.astype("i4") + 2**30)
+    content["bytes"] = (("lat", "lon"), (counts % 200).astype("u1"))
+    content.to_netcdf(folder.path / "in.nc")
+    sizes = {}
+    for flag in ("--max-error=0", "--lossless"):
+        folder.mscn("encode", "--codec=field", flag, "in.nc", "out.mscn", "--force")
+        folder.mscn("decode", "--force", "out.mscn", "out.nc")
+        with xr.open_dataset(folder.path / "out.nc") as after:
+            xr.testing.assert_identical(after.load(), content)
+        sizes[flag] = (folder.path / "out.mscn").stat().st_size
+    assert len(set(sizes.values())) == 1
+    one(counts.astype("i2"), "1").to_netcdf(folder.path / "in.nc")
+    folder.mscn("encode", "--codec=field", "--lossless", "in.nc", "out.mscn", "--force")
+    container = Container.from_bytes((folder.path / "out.mscn").read_bytes())
+    stored = exact.encode(counts.astype("f4")[..., None])
+    assert 0 < sum(map(len, container.blocks)) < 0.9 * len(stored)
+
+
+def test_masks_of_shores_take_half_of_deflated_ones():
+    height, width = 90, 180
+    rows, columns = np.mgrid[:height, :width]
+    land = (np.sin(rows / 9) + np.cos(columns / 14) + np.sin((rows + columns) / 23)) > 0.4
+    packed = gaps.pack([land])
+    assert sum(map(len, packed)) < 0.7 * len(b64encode(zlib.compress(np.packbits(land), 9)))
+    np.testing.assert_array_equal(gaps.unpack(packed, 1, land.shape)[0], land)
+    noise = np.random.default_rng(0).random((40, 50)) < 0.5
+    assert isinstance(gaps.pack([noise, noise]), str)
+    with pytest.raises(ValueError, match="other masks"):
+        gaps.unpack(packed, 2, land.shape)

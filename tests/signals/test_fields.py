@@ -12,6 +12,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import global_grid
+from mscn_tf.runtime.values import Values
 from mscn_tf.signals import fields, modalities
 from mscn_tf.signals.signal import Selection
 from mscn_tf.signals.weather import regrid
@@ -170,17 +171,33 @@ def test_several_variables_and_levels(tmp_path, nc):
     ("spoil", "says"),
     [
         (lambda d: d.where(d["lat"] > 0, np.inf), "infinite values"),
-        (lambda d: d.isel(lon=slice(0, 9)), "covers the sphere"),
-        (lambda d: d.isel(lat=slice(0, 9)), "covers the sphere"),
-        (lambda d: d.isel(lon=[3, 1, 2] + list(range(4, 36))), "sort"),
-        (lambda d: d.isel(lat=[5]), "1 latitudes"),
-        (lambda d: d.rename(lat="y").drop_vars("y"), "no axis of latitudes"),
-        (lambda d: d.drop_vars("tas"), "no"),
+        (lambda d: d.drop_vars("tas"), "no variable of numbers on a grid"),
+        (lambda d: d.isel(lat=[5]).rename(lat="y").drop_vars("y"), "no variable of numbers on"),
     ],
 )
 def test_files_that_are_refused(nc, spoil, says):
     with pytest.raises(MscnError, match=says):
         fields.read(nc(spoil(dataset())))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda d: d.isel(lon=slice(0, 9)),
+        lambda d: d.isel(lat=slice(0, 9)),
+        lambda d: d.isel(lon=[3, 1, 2] + list(range(4, 36))),
+        lambda d: d.isel(lat=[5]),
+        lambda d: d.rename(lat="y").drop_vars("y"),
+    ],
+)
+def test_what_does_not_cover_the_sphere_is_for_another_codec(tmp_path, nc, part):
+    content = part(dataset())
+    signals = fields.read(nc(content))
+    assert fields.codec_for(signals, bounded=False) == "field"
+    assert "doesn't cover the sphere" in fields.misfit(signals, Values(202.66, 320.93, "float32"))
+    fields.write(tmp_path / "o.nc", signals.arrays, signals.names, signals.metadata, Selection())
+    with xr.open_dataset(tmp_path / "o.nc", decode_times=False) as after:
+        xr.testing.assert_identical(after.load(), content)
 
 
 def test_what_is_no_file(tmp_path):

@@ -1,7 +1,7 @@
 """Compressors of scientific data, and JPEG 2000 with 16 bits, for fields.
 
-SZ3 and ZFP are filters of HDF5 and get absolute error bounds. Their files are the stored chunk
-alone: shape, bound and what else HDF5 keeps are not counted.
+SZ3, ZFP and SPERR are filters of HDF5 and get absolute error bounds. Their files are the stored
+chunk alone: shape, bound and what else HDF5 keeps are not counted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _RANGE = struct.Struct("<2f")  # lowest value and extent
 _FILTERS: dict[str, tuple[str, Callable[[float], Mapping[str, Any]]]] = {
     "sz3": ("SZ3", lambda bound: hdf5plugin.SZ3(absolute=bound)),
     "zfp": ("ZFP", lambda bound: hdf5plugin.Zfp(accuracy=bound)),
+    "sperr": ("SPERR", lambda bound: hdf5plugin.Sperr(absolute=bound)),
 }
 
 
