@@ -23,7 +23,7 @@ def modules_of(package: ModuleType) -> list[ModuleType]:
 def typed(package: ModuleType) -> dict[str, str]:
     """The module that each name comes from, as type checkers read it."""
     tree = ast.parse(inspect.getsource(package))
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    (block,) = (n for n in tree.body if isinstance(n, ast.If) and isinstance(n.test, ast.Name))
     return {name.name: node.module for node in block.body for name in node.names}
 
 

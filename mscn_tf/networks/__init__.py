@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mscn_tf.networks.modulations import WeightModulation as WeightModulation
     from mscn_tf.networks.modulations import network_sizes as network_sizes
     from mscn_tf.networks.network import ModulatedSiren as ModulatedSiren
+    from mscn_tf.networks.post_filter import PostFilter as PostFilter
     from mscn_tf.networks.rendering import ImportanceSampling as ImportanceSampling
     from mscn_tf.networks.rendering import RadianceGrid as RadianceGrid
     from mscn_tf.networks.rendering import StratifiedSampling as StratifiedSampling
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy.exports(
             "network_sizes",
         ],
         "network": ["ModulatedSiren"],
+        "post_filter": ["PostFilter"],
         "rendering": [
             "ImportanceSampling",
             "RadianceGrid",

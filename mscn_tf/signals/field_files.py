@@ -122,6 +122,7 @@ def whole(
 
     def fields() -> Iterator[Placed]:
         taken = iter(arrays)
+        item = -1
         for item, array in enumerate(islice(taken, items.count)):
             yield placed(array[..., 0], item, items, structure)
         if item + 1 < items.count or next(taken, None) is not None:

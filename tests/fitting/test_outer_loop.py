@@ -94,7 +94,7 @@ def test_fit_learns_a_density_with_ordinary_callbacks(tmp_path):
     history = model.fit(
         batches,
         epochs=15,
-        validation_data=HELD_OUT,
+        validation_data=(HELD_OUT,),
         callbacks=[
             keras.callbacks.ModelCheckpoint(best, "val_loss", save_best_only=True),
             keras.callbacks.LearningRateScheduler(lambda epoch: 3e-3 if epoch < 10 else 1e-3),

@@ -21,7 +21,12 @@ from mscn_tf.training.modulated import ModulatedTrainer
 from mscn_tf.training.train import trainer_of
 from tests.tiny import picture
 
-CODECS = [name for _, name, is_package in pkgutil.iter_modules(configs.__path__) if not is_package]
+# But the filter's, which needs a codec: test_post_filter.py trains it.
+CODECS = [
+    name
+    for _, name, is_package in pkgutil.iter_modules(configs.__path__)
+    if not is_package and name != "photo_filter"
+]
 EXPERIMENTS = [name for _, name, _ in pkgutil.iter_modules(experiments.__path__)]
 
 
