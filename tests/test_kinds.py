@@ -46,7 +46,7 @@ MODULES = {f"mscn_tf.{name}" for names in OWN.values() for name in names}
 # The float functions of any kind are written by these, which `mscn export` imports.
 WRITERS = {f"mscn_tf.export.{name}" for name in ("saved_model", "onnx", "tflite")}
 # The packages that export layers for those who build a codec of their own.
-PUBLIC = {"mscn_tf.entropy", "mscn_tf.fitting"}
+PUBLIC = {"mscn_tf.entropy", "mscn_tf.fitting", "mscn_tf.networks"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
