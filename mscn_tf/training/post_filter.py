@@ -190,7 +190,7 @@ class PostFilterTrainer(Trainer):
                 decoded, original, _ = self._coded(picture[:height, :width], q16)
                 values = decoded[None] / np.float32(INPUT_SCALE) + np.float32(0.5)
                 within = slice(MARGIN, -MARGIN)
-                mended = values[:, within, within] + self.network(values, float(q16))
+                mended = values[:, within, within] + self.network(values, tf.constant(float(q16)))
                 rest = np.mean((mended[0] - original[within, within] / 255.0) ** 2)
                 before = np.mean((values[0] - original / 255.0)[within, within] ** 2)
                 results.append((_decibels(before), _decibels(rest)))

@@ -112,8 +112,8 @@ def test_fit_learns_a_density_with_ordinary_callbacks(tmp_path):
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 16
     loaded = learner()
-    loaded.compile()
     loaded.load_weights(best)
+    loaded.compile()
     found = loaded.evaluate(HELD_OUT, verbose=0, return_dict=True)
     assert found["loss"] == pytest.approx(min(history["val_loss"]), rel=1e-4)
 
