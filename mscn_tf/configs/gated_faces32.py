@@ -6,8 +6,14 @@ compared: latents that a linear map turns into shifts, and shifts themselves, bo
 
 from ml_collections import ConfigDict
 
+from mscn_tf.configs.experiments import pruning_faces
 from mscn_tf.runtime.licences import terms_of
 
+# Batches, prices and rates are those of the experiments, as are network and gates.
+_OF_EXPERIMENTS = (
+    *("batch", "points", "anneal", "first_price", "price_rate", "price_follows"),
+    *("xla", "precision", "optimizer"),
+)
 FORMS = {
     "gated": dict(modulation="weights", sparsity="gates", code_size=1024),
     "coinpp": dict(modulation="latent", latent_size=128, sparsity="none", code_size=128),
@@ -19,8 +25,10 @@ def get_config(form: str = "gated") -> ConfigDict:
     """Of one of the forms."""
     if form not in FORMS:
         raise ValueError(f"{form}: must be one of {', '.join(FORMS)}")
+    known = pruning_faces.get_config().to_dict()
     config = ConfigDict(
         dict(
+            **{name: known[name] for name in _OF_EXPERIMENTS},
             name=f"{form}-faces32",
             codec="modulated",
             seed=0,
@@ -29,52 +37,12 @@ def get_config(form: str = "gated") -> ConfigDict:
             steps=6600,  # more would train both together: docs/gated.md
             signals=5400,  # that are learned from
             coded=2700,  # of them, those whose codes the entropy model learns from
-            batch=8,
-            points=0,  # coordinates drawn a step; 0: all
             density=0.1,  # wanted share of open gates
-            anneal=(0.0, 0.6),  # shares of the first stage between which the wanted density falls
-            first_price=0.01,  # of the density, in squared errors
-            price_rate=0.015,
-            price_follows="stored",
-            xla=False,
-            precision="float32",
             model=dict(
+                **{**known["model"], "sparsity": "gates"},  # or "none", "gradient"
                 shape=(32, 32),
-                axes=2,
-                channels=3,
-                width=48,
-                depth=3,
-                w0=30.0,
-                modulation="weights",  # or "shift", "latent"
-                latent_size=64,
-                sparsity="gates",  # or "none", "gradient"
-                granularity="unstructured",
-                target="delta",
-                per_signal=True,
-                initial_open=0.9,
-                temperature=2 / 3,
-                stretch=(-0.1, 1.1),
-                floor=0.02,
-                sampled=False,
-                look_ahead=True,
-                steps=3,  # inner ones
-                per_step=True,
-                first_order=False,
-                meta_sgd=True,
-                step_size=0.01,
-                gate_step_size=60.0,
-                step_size_factor=30.0,
                 code_size=1024,  # elements of updates that files hold
                 prior=dict(bands=16, coarsest_step=1.6, finest_step=0.12, rate_weight=0.11),
-            ),
-            optimizer=dict(
-                rate=3e-3,
-                step_size_rate=0.02,
-                gate_rate=0.03,
-                clip=0.1,
-                constant=600,  # steps after which rates fall by the square root of the steps
-                average=0.99,
-                schedule_steps=0,  # the first stage's
             ),
             pruning=dict(rounds=(), score="update"),
             entropy=dict(rate=3e-3, clip=1.0, batch=64),
