@@ -4,7 +4,7 @@ Encodes all pictures of a folder, and one of them enlarged eightfold along each 
 million pixels (smoother than a camera's own, by Pillow's bicubic filter), and decodes the files in
 turns with one thread; of a file's decodings the one of the least processor time counts.
 
-    python benchmarks/photo_decoding.py [--data=FOLDER] [--qualities=3,5,7] [--repeats=N]
+    python benchmarks/photo_decoding.py [--codec=NAME] [--data=FOLDER] [--qualities=3,5,7]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from PIL import Image  # noqa: E402
 
 from mscn_tf.codec import Codec  # noqa: E402
 
+CODEC = flags.DEFINE_string("codec", "photo", "a shipped codec of photographs, or a .mscnb file")
 DATA = flags.DEFINE_string("data", "../shared/data/kodak_dev", "folder of pictures")
 QUALITIES = flags.DEFINE_list("qualities", ["3", "5", "7"], "of the files")
 REPEATS = flags.DEFINE_integer("repeats", 5, "decodings of each file", lower_bound=1)
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> None:
     if not pictures:
         raise SystemExit(f"{DATA.value} holds no .png; give --data")
     pictures.append(enlarged(pictures[0]))
-    codec, pixels = Codec.load("photo"), [p.width * p.height for p in pictures]
+    codec, pixels = Codec.load(CODEC.value), [p.width * p.height for p in pictures]
     print("| quality | bits a pixel | Mpixel/s a core: all | slowest | fastest | 6 Mpixel |")
     print("|---|---|---|---|---|---|")
     for quality in map(float, QUALITIES.value):

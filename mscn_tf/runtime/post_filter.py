@@ -6,7 +6,6 @@ whatever order they are added: every machine gets the same correction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.onnx_session import line_of, session
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, MIDDLE
 from mscn_tf.runtime.quantiser import around, between
+from mscn_tf.runtime.sampling import slices_of_rows
 from mscn_tf.runtime.tables import checked_array
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ class PostFilter:
         log_error = between(self._log_error[low], self._log_error[high], sixteenths)
         unit = np.exp(log_error) / OUTPUT_SCALE
         mended = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
-        for rows in _few(*mended.shape[:2]):
+        height, width = mended.shape[:2]
+        for rows in slices_of_rows(height, width, _TOGETHER, 2):
             part = values[rows.start : rows.stop + 2 * MARGIN]
             mended[rows] += unit * self._correction(part, feed)
         return mended
@@ -143,9 +144,3 @@ class PostFilter:
 def _told(constant: np.ndarray, slope: np.ndarray, away: int) -> np.ndarray:
     """Whole numbers at a quality so many sixteenths from the middle one."""
     return constant + ((slope * away + 32) >> 6)
-
-
-def _few(height: int, width: int) -> Iterator[slice]:
-    """Slices of an even number of rows."""
-    rows = max(2, _TOGETHER // width // 2 * 2)
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))

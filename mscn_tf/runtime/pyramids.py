@@ -18,7 +18,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
-from mscn_tf.runtime.sampling import cubic
+from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
@@ -141,7 +141,8 @@ class Pyramids(Scheme):
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
         values = np.empty(channels.shape)
-        for rows in _few(*channels.shape[1:]):
+        _, height, width = channels.shape
+        for rows in slices_of_rows(height, width, _TOGETHER):
             part = channels[:, rows]
             flat = self.colour.T @ part.reshape(len(part), -1)
             flat += 0.5
@@ -163,12 +164,6 @@ def _by_block(pyramid: Pyramid) -> np.ndarray:
         counts = np.pad(counts, [(0, missing[0]), (0, missing[1])])
         kept += counts.reshape(rows, held, columns, held).sum((1, 3))
     return kept
-
-
-def _few(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows, so few at once that they stay in the processor's cache."""
-    rows = max(1, _TOGETHER // width)
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _positions(offset: int, extent: int, out: int, skip: int) -> np.ndarray:
@@ -221,7 +216,7 @@ class _Reader:
             values = tiles.values(first, last, left, right)
             values = cubic(values, rows - (first >> skip), 0)
             values = cubic(values, columns - (left >> skip), 1)
-            for part in _few(len(values), out_w):
+            for part in slices_of_rows(len(values), out_w, _TOGETHER):
                 out[top:][part] = to_bytes(values[part], out.shape[-1])
         return out
 

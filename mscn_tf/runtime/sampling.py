@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -91,3 +91,9 @@ def _typed(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return values.astype(dtype)
     limits = np.iinfo(dtype)
     return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)
+
+
+def slices_of_rows(height: int, width: int, samples: int, step: int = 1) -> Iterator[slice]:
+    """Rows one part after the other, of about so many samples each, a multiple of ``step``."""
+    rows = max(step, samples // width // step * step)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))

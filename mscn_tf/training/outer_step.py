@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
+import ml_collections
 import numpy as np
 import tensorflow as tf
 
@@ -94,3 +95,21 @@ class OuterStep:
         return list(map(tf.convert_to_tensor, gradients)), {
             name: tf.reduce_sum(m) for name, m in metrics.items()
         }
+
+
+def warmed_up_adam(config: ml_collections.ConfigDict, rate: float) -> tf.keras.optimizers.Adam:
+    """An optimizer whose rate rises to ``rate`` and then falls by a cosine over the run.
+
+    Args:
+      config: with ``steps``, ``optimizer.warmup``, of them, and ``optimizer.beta_2``.
+      rate: the largest.
+    """
+    warmup = config.optimizer.warmup
+    schedule = tf.keras.optimizers.schedules.CosineDecay(
+        rate / 100,
+        max(config.steps - warmup, 1),  # Keras 3 takes no fewer
+        alpha=0.01,
+        warmup_target=rate,
+        warmup_steps=warmup,
+    )
+    return tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)

@@ -23,7 +23,7 @@ from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer
-from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.outer_step import Losses, OuterStep, warmed_up_adam
 from mscn_tf.training.prefetch import Prefetch
 
 _LEAST = 1e-7  # squared error that is more than none
@@ -65,15 +65,7 @@ class PostFilterTrainer(Trainer):
         self.network = PostFilter(self.bundle.manifest.channels, **config.post_filter)
         self.network.build()
         self._variables = trainable_variables_of([self.network])
-        rate, warmup = config.optimizer.rate, config.optimizer.warmup
-        schedule = tf.keras.optimizers.schedules.CosineDecay(
-            rate / 100,
-            max(config.steps - warmup, 1),  # Keras 3 takes no fewer
-            alpha=0.01,
-            warmup_target=rate,
-            warmup_steps=warmup,
-        )
-        self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
+        self.optimizer = warmed_up_adam(config, config.optimizer.rate)
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
         self.examples = self._examples(load_pictures(config.data.train, 2))

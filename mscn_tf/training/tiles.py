@@ -20,7 +20,7 @@ from mscn_tf.training.closed_form_start import start_from_principal_components
 from mscn_tf.training.ema import ExponentialMovingAverage
 from mscn_tf.training.evaluate import CodecMeasure, Frozen
 from mscn_tf.training.loop import Row, Trainer
-from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.outer_step import Losses, OuterStep, warmed_up_adam
 from mscn_tf.training.prefetch import Prefetch
 from mscn_tf.training.tile_sets import START_STEP, samplers
 
@@ -56,9 +56,9 @@ class TileTrainer(Trainer):
         others = [v for v in self.codec.trainable_variables if id(v) not in known]
         rates = config.optimizer
         self.groups = [
-            (transform, self._optimizer(rates.transform_rate)),
-            (step_sizes, self._optimizer(rates.step_size_rate)),
-            (others, self._optimizer(rates.rate)),
+            (transform, warmed_up_adam(config, rates.transform_rate)),
+            (step_sizes, warmed_up_adam(config, rates.step_size_rate)),
+            (others, warmed_up_adam(config, rates.rate)),
         ]
         for variables, optimizer in self.groups:
             optimizer.build(variables)
@@ -75,16 +75,6 @@ class TileTrainer(Trainer):
             config.precision,
         )
         self.measure = CodecMeasure(self.codec)
-
-    def _optimizer(self, rate: float) -> tf.keras.optimizers.Optimizer:
-        schedule = tf.keras.optimizers.schedules.CosineDecay(
-            rate / 100,
-            max(self.config.steps - self.config.optimizer.warmup, 1),  # Keras 3 takes no fewer
-            alpha=0.01,
-            warmup_target=rate,
-            warmup_steps=self.config.optimizer.warmup,
-        )
-        return tf.keras.optimizers.Adam(schedule, beta_2=self.config.optimizer.beta_2)
 
     def start(self) -> None:
         """The closed-form start, and what it costs at every quality."""
