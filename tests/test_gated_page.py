@@ -15,12 +15,12 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = """
-set -e
-trap 'kill $(jobs -p)' EXIT
+set -em  # a group of its own for what runs behind: the function's shell, and the server in it
+trap 'kill -- -$(jobs -p)' EXIT
 mscn() {
     if [ "$1" = train ]; then
-        set -- "$@" --config.meta_steps=4 --config.entropy_steps=3 --config.steps=9 \\
-            --config.signals=40 --config.coded=32 --config.validation_tiles=4
+        set -- "$@" --config.meta_steps=200 --config.entropy_steps=40 --config.steps=240 \\
+            --config.signals=200 --config.coded=100 --config.validation_tiles=4
     fi
     command mscn "$@"
 }
