@@ -20,7 +20,7 @@ help:
 	@echo "make lint       ruff, types, and the rules of which package may import which"
 	@echo "make types      types alone, with mypy"
 	@echo "make test       lint and tests"
-	@echo "make test-new   tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
+	@echo "make test-new   types and tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lock       requirements.lock, after a change of setup.cfg or constraints.txt"
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
@@ -67,7 +67,7 @@ test: lint
 # The same on today's TensorFlow, for what is made of TensorFlow, where .venv has TensorFlow 2.14.
 NEWEST := build/newest
 
-test-new: $(READY)
+test-new: $(READY) layout
 	@set -e; \
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
 	  echo "test-new: .venv has today's TensorFlow itself"; exit 0; fi; \
@@ -79,6 +79,7 @@ test-new: $(READY)
 	  $(call INSTALL,$(NEWEST)/bin) -c constraints.txt -e '.[train,evaluate,signals,serve,zarr,xarray,test]'; \
 	  touch $(NEWEST)/ready; \
 	fi; \
+	(cd build/lint && ../../$(NEWEST)/bin/python -m mypy --config-file ../../setup.cfg --cache-dir ../mypy-newest); \
 	$(NEWEST)/bin/python -m pytest -n 2 $(addprefix tests/,$(OF_TENSORFLOW))
 
 OF_TENSORFLOW := stack networks sparsity entropy fitting training experiments export

@@ -76,7 +76,7 @@ class Encoder:
         """
         activity = self._prior.activity(q16)
         rest = np.cumsum(activity[::-1])[::-1]  # of an element and all after it
-        needed = np.count_nonzero(rest > _LEFT_OUT * rest[0])
+        needed = int(np.count_nonzero(rest > _LEFT_OUT * rest[0]))
         part = -(-self._prior.coefficients // _PARTS)
         return min(-(-needed // part) * part, self._prior.coefficients)
 

@@ -150,7 +150,7 @@ def _draw_waves(axes: Axes, values: np.ndarray) -> None:
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    return cast(np.ndarray, values.sum(0))
+    return np.asarray(values.sum(0))
 
 
 def _degrees(container: Container) -> Extent:

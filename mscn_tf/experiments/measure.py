@@ -250,10 +250,10 @@ def _stored(
     fit: MetaLearner, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
 ) -> list[dict[str, float]]:
     """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
-    learned = fit_signals(fit, signals.train[:128], signals.coordinates)
+    trained = fit_signals(fit, signals.train[:128], signals.coordinates)
     learned, stored = (
         np.concatenate([stored_values(fit, adapted) for adapted in part])
-        for part in (learned, fitted)
+        for part in (trained, fitted)
     )
     rms = float(np.sqrt(np.mean(np.square(learned[learned != 0])))) if learned.any() else 1.0
     rows = []

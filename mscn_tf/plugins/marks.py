@@ -74,7 +74,7 @@ def filled(fields: np.ndarray, holes: np.ndarray) -> np.ndarray:
     """
     found = np.where(holes, 0.0, fields)
     alike: dict[bytes, list[int]] = {}
-    for item in np.flatnonzero(holes.any((1, 2)) & ~holes.all((1, 2))):
+    for item in np.flatnonzero(holes.any((1, 2)) & ~holes.all((1, 2))).tolist():
         alike.setdefault(np.packbits(holes[item]).tobytes(), []).append(item)
     for items in alike.values():
         found[items] = gaps.fill(found[items], holes[items[0]])

@@ -104,7 +104,7 @@ class Pyramids(Scheme):
         ]
         parts = [part for pyramid in pyramids for part in (pyramid.coarse, *pyramid.details)]
         count, total = sum(map(np.count_nonzero, parts)), sum(part.size for part in parts)
-        return Survivors(sum(planes), "by 16x16 pixels", count, total)
+        return Survivors(np.sum(planes, 0), "by 16x16 pixels", count, total)
 
     def samples(self, container: Container, view: View) -> int:
         """Of the levels that are made, and of a strip of the source, which is in memory."""

@@ -301,7 +301,7 @@ class _Reader:
         axes = [self._axes(view, round(points ** (1 / len(view.shape)))) for view in views]
         tables = [_Table(axis) for axis in zip(*axes)]
         # A job is a tile, a view, and one piece of each axis: [jobs, 2 + axes].
-        jobs = []
+        by_view = []
         for number, (view, cuts) in enumerate(zip(views, axes)):
             counts = [len(axis.tile) for axis in cuts]
             pieces = np.indices(counts).reshape(len(counts), -1)
@@ -311,8 +311,8 @@ class _Reader:
                 tile = tile * count + axis.tile[piece]
             tile += container.tiles_of(view.item, view.plane).start
             offset = [[table.first[number]] for table in tables]
-            jobs.append(np.stack([tile, np.full(len(tile), number), *(pieces + offset)], axis=1))
-        jobs = np.concatenate(jobs)
+            by_view.append(np.stack([tile, np.full(len(tile), number), *(pieces + offset)], axis=1))
+        jobs = np.concatenate(by_view)
         jobs = jobs[np.argsort(jobs[:, 0], kind="stable")]
         chunk = max(1, points // math.prod(table.width for table in tables))
         blocks = jobs[:, 0] // container.tiles_per_block

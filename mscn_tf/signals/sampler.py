@@ -57,5 +57,6 @@ class SignalSampler:
                 random.integers(side - wanted + 1) for side, wanted in zip(signal.shape, self.shape)
             ]
             part = signal[tuple(slice(c, c + n) for c, n in zip(corner, self.shape))]
-            tile[:] = np.flip(part, self.flips[random.random(len(self.flips)) < 0.5])
+            flips = self.flips[random.random(len(self.flips)) < 0.5].tolist()
+            tile[:] = np.flip(part, tuple(flips))
         return tiles

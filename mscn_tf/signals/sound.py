@@ -224,7 +224,7 @@ def measure(
         power, lost = (part / sizes for part in sums)
         loud = power > _SILENCE
         parts += np.clip(_decibels(power[loud], lost[loud]), _LOWEST, _HIGHEST).sum()
-        heard += np.count_nonzero(loud)
+        heard += int(np.count_nonzero(loud))
         signal, noise = signal + sums[0].sum(), noise + sums[1].sum()
     if noise == 0:
         return {"dB SNR": math.inf, "dB segmental SNR": math.inf}

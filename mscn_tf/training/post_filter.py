@@ -128,7 +128,7 @@ class PostFilterTrainer(Trainer):
         sixteenths ``[B]``.
         """
         random = np.random.default_rng([self.config.seed, step])
-        q16 = random.choice(list(self.examples))
+        q16 = int(random.choice(list(self.examples)))
         examples, edge = self.examples[q16], self.config.patch + 2 * MARGIN
         sizes = np.array([example.original.size for example in examples], float)
         decoded, original, weight = [], [], []
