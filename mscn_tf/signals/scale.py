@@ -94,8 +94,9 @@ def scales_of(metadata: Mapping[str, Any], selection: Selection | None = None) -
     if lows is None or highs is None or len(lows) != len(highs):
         raise ValueError("limits of other volumes")
     limits = [(float(low), float(high)) for low, high in zip(lows, highs)]
-    largest = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-    if not all(largest.min <= low <= high <= largest.max for low, high in limits):
+    info = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    lowest, largest = np.array([info.min, info.max]).tolist()  # limits aren't cast to the type
+    if not all(lowest <= low <= high <= largest for low, high in limits):
         raise ValueError("limits beyond the type")
     if not all(math.isfinite(high - low) for low, high in limits):
         raise ValueError("limits too far apart")

@@ -416,6 +416,7 @@ def run(inputs: int, seed: int = 0, only: str | None = None) -> Iterator[tuple[s
             tally = Tally()
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
+                warnings.filterwarnings("ignore", "Setting the shape on a NumPy array")  # skimage
                 for _ in range(math.ceil(inputs * share / sum(shares.values()))):
                     _one(tally, getattr(made, target), rng)
             yield target, tally
