@@ -57,7 +57,7 @@ def test_its_packages_agree(programs, tmp_path):
 
 def test_it_reads_and_writes_what_extras_are_for(programs, tmp_path):
     sh(programs, tmp_path, "python", "-c", SIGNALS)
-    for codec, ending in (("speech", "wav"), ("temperature", "nc"), ("mesh", "ply")):
+    for codec, ending in (("speech", "wav"), ("field", "nc"), ("mesh", "ply")):
         sh(programs, tmp_path, "mscn", "encode", f"--codec={codec}", f"in.{ending}", "out.mscn")
         sh(programs, tmp_path, "mscn", "decode", "out.mscn", f"back.{ending}")
         (tmp_path / "out.mscn").unlink()
