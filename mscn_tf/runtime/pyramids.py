@@ -25,6 +25,7 @@ from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
 _STRIP_AT_MOST = 1024  # of them, with those around that a transform looks at
+_CHEAPER = 8  # times less memory a pixel takes of which only symbols are there, and none made
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 
@@ -107,11 +108,12 @@ class Pyramids(Scheme):
         return Survivors(sum(planes), "by 16x16 pixels", count, total)
 
     def samples(self, container: Container, view: View) -> int:
-        """Of the levels that are made, and of a strip of the source, which is in memory."""
+        """Of the levels that are made, and of the symbols of a strip, which are in memory."""
         rows, columns = touched(container, view)
         shrink = min(extent // out for extent, out in zip(view.extent, view.shape))
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
-        return max(rows * columns >> 2 * skip, min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns)
+        strip = min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns
+        return max(rows * columns >> 2 * skip, strip // _CHEAPER)
 
     def tile(self, pyramid: Pyramid, shape: Sequence[int], row: int, column: int) -> Pyramid:
         """The part of a picture's coefficients that lies in one of its tiles."""
