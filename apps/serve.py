@@ -72,7 +72,7 @@ MAX_AGE = flags.DEFINE_integer(
 MAX_PIXELS = flags.DEFINE_integer(
     "max-pixels", 2**24, "pixels that a request may ask for; default 2^24"
 )
-TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take; default 30")
+TIMEOUT = flags.DEFINE_float("timeout", 60.0, "seconds that a request may take; default 60")
 
 _WAITING = 64  # requests a worker
 _BODIES = 4  # of the largest size a worker, in memory at one time

@@ -120,7 +120,10 @@ class _Job:
             await self.done.wait()
         finally:
             self._waiting -= 1
-            if not self._waiting and not self.done.is_set():
+            if anyio.current_time() >= self.scope.deadline:
+                with anyio.CancelScope(shield=True):  # those who come find a worker that is ready
+                    await self.done.wait()
+            elif not self._waiting and not self.done.is_set():
                 self.deserted = True
                 self.scope.cancel()
 

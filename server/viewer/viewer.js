@@ -6,6 +6,11 @@ const viewer = OpenSeadragon({
   prefixUrl: "openseadragon/images/",
   showNavigator: true,
   maxZoomPixelRatio: 4,
+  // Few at a time, so that what is looked at now waits for little; a busy server is asked again.
+  imageLoaderLimit: 4,
+  timeout: 120_000,
+  tileRetryMax: 5,
+  tileRetryDelay: 2000,
 });
 
 async function fetched(address) {
@@ -58,7 +63,7 @@ async function choose(item) {
 }
 
 viewer.addHandler("open-failed", ({ message }) => tell(message));
-viewer.addHandler("tile-load-failed", ({ tile }) => tell(`a part is missing: ${tile.getUrl()}`));
+viewer.addHandler("tile-load-failed", () => tell("the server is busy: a part is missing; reload"));
 $("files").addEventListener("change", () => choose(0));
 $("item").addEventListener("change", () => choose(Number($("item").value)));
 

@@ -212,7 +212,7 @@ def test_health_metrics_and_description(server):
     assert figures.headers["content-type"].startswith("text/plain")
     lines = figures.body.decode()
     assert 'mscn_requests_total{route="/tiles/{id}/{z}/{x}/{y}",status="200"}' in lines
-    (line,) = re.findall(r'mscn_request_seconds_sum{route="/health".*', lines)
+    (line,) = re.findall(r'mscn_request_seconds_sum{route="/health",status="200"} .*', lines)
     assert float(line.split()[1]) > 0
     paths = json.loads(server.get("/openapi.json").body)["paths"]
     assert {"/decode", "/encode", "/files", "/tiles/{id}/{z}/{x}/{y}", "/health"} <= paths.keys()

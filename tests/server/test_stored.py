@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Callable
 
 import numpy as np
+import pytest
 import xarray
 
 from mscn_tf.codec import Codec
@@ -17,6 +20,20 @@ from mscn_tf.server import formats, rendering, zoom
 from tests.server.conftest import Server, picture_of, png, serving
 
 
+@pytest.fixture
+def put(stored) -> Iterator[Callable[[str, bytes], None]]:
+    """Stores a file until the test's end."""
+    names = []
+
+    def store(name: str, data: bytes) -> None:
+        names.append(name)
+        (stored / f"{name}.mscn").write_bytes(data)
+
+    yield store
+    for name in names:
+        (stored / f"{name}.mscn").unlink(missing_ok=True)
+
+
 def found(server: Server) -> dict[str, float]:
     """How many answers were kept, and how many made."""
     lines = server.get("/metrics").body.decode().splitlines()
@@ -25,10 +42,11 @@ def found(server: Server) -> dict[str, float]:
             for result in ("hit", "miss")}  # fmt: skip
 
 
-def test_tiles_of_a_block_are_made_together(server, pyramid, stored):
+def test_tiles_of_a_block_are_made_together(server, pyramid, put):
     """A block of the pyramid is 1024 pixels long, so one work makes 16 tiles, and they are kept."""
-    (stored / "large.mscn").write_bytes(pyramid.encode(picture_of(512, 768), quality=1, effort=1))
-    whole = pyramid.decode((stored / "large.mscn").read_bytes())
+    data = pyramid.encode(picture_of(512, 768), quality=1, effort=1)
+    put("large", data)
+    whole = pyramid.decode(data)
     before = found(server)
     for y in range(2):
         for x in range(3):
@@ -45,11 +63,11 @@ def test_tiles_of_a_block_are_made_together(server, pyramid, stored):
     assert server.get("/tiles/large/2/0/0.gif").status == 422
 
 
-def test_sizes_that_are_no_multiple_take_coarse_levels_alone(pyramid, server, stored):
+def test_sizes_that_are_no_multiple_take_coarse_levels_alone(pyramid, server, put):
     """Of 301x203 pixels zoom 0 is 151x102: 150x101 of them are those of half the size."""
-    (stored / "odd.mscn").write_bytes(pyramid.encode(picture_of(203, 301), quality=2, effort=1))
+    data = pyramid.encode(picture_of(203, 301), quality=2, effort=1)
+    put("odd", data)
     seen = server.get("/tiles/odd/0/0/0.png").array
-    data = (stored / "odd.mscn").read_bytes()
     assert seen.shape == (102, 151, 3)
     wanted = pyramid.decode(data, size=(150, 101), region=(0, 0, 300, 202))
     np.testing.assert_array_equal(seen[:101, :150], wanted)
@@ -71,9 +89,8 @@ def test_large_pictures_have_overviews():
     assert rendering.largest(codec, container, 0, 10) is None
 
 
-def test_others_may_keep_answers(server, pyramid, stored):
-    file = stored / "kept.mscn"
-    file.write_bytes(pyramid.encode(picture_of(40, 40), quality=2, effort=1))
+def test_others_may_keep_answers(server, pyramid, put):
+    put("kept", pyramid.encode(picture_of(40, 40), quality=2, effort=1))
     paths = ("/tiles/kept/0/0/0.png", "/signals/kept", "/files/kept", "/iiif/kept/info.json")
     tags = {}
     for path in paths:
@@ -96,7 +113,7 @@ def test_others_may_keep_answers(server, pyramid, stored):
             {"If-Modified-Since": "never"},
         ):
             assert server.get(path, **headers).status == 200, headers
-    file.write_bytes(pyramid.encode(picture_of(48, 48), quality=2, effort=1))
+    put("kept", pyramid.encode(picture_of(48, 48), quality=2, effort=1))
     for path in paths:
         assert server.get(path, **{"If-None-Match": tags[path]}).status == 200
     assert server.get("/tiles/kept/0/0/0.png").array.shape == (48, 48, 3)
@@ -178,7 +195,7 @@ def test_what_is_not_there(server):
 
 
 def test_forms(server, synthetic, pyramid):
-    data, picture = synthetic.pack([(8, 8)], channels=[3]), picture_of(24, 24)
+    data, picture = synthetic.pack([(8, 8)], channels=[3]), picture_of(160, 240)[::10, ::10]
 
     def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
         head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
