@@ -64,7 +64,10 @@ MAX_CONNECTIONS = flags.DEFINE_integer(
 )
 MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body; default 2^24")
 CACHE = flags.DEFINE_integer(
-    "cache", 2**28, "bytes of answers of stored files that are kept; 0 keeps none; default 2^28"
+    "cache",
+    2**28,
+    "bytes of answers of stored files that are kept, and in each worker of decoded blocks; 0 keeps"
+    " none; default 2^28",
 )
 MAX_AGE = flags.DEFINE_integer(
     "max-age", 60, "seconds for which others may keep them without asking; default 60"

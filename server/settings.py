@@ -23,7 +23,7 @@ class Settings:
       max_body: bytes of a request's body.
       max_bodies: of all of them at one time.
       max_pixels: samples that a request may have decoded, made or encoded.
-      cache: bytes of answers of stored files that are kept.
+      cache: bytes of answers of stored files that are kept, and in each worker of decoded blocks.
       max_age: seconds for which others may keep them without asking.
       timeout: seconds from a request's first byte to its answer's last.
     """

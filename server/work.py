@@ -16,6 +16,10 @@ import sys
 from dataclasses import replace
 from typing import Any, Callable, Optional, TypeVar, Union
 
+import numpy as np
+from cachetools import LRUCache, cached
+from cachetools.keys import hashkey
+
 from mscn_tf.codec import Codec, checked
 from mscn_tf.codec.checked import Wanted as WantedFile
 from mscn_tf.runtime.bundle import Bundle
@@ -57,6 +61,7 @@ def _answered(work: Callable[..., Made]) -> Callable[..., Union[Made, Answer]]:
             return failure(422, _without_folders(settings, error))
         except MemoryError:
             _open.cache_clear()
+            _blocks(settings).clear()
             return failure(413, "takes too much memory; take a region, or a smaller size")
 
     return answer
@@ -80,13 +85,30 @@ def _prepare(settings: Settings) -> None:
         os.dup2(nowhere.fileno(), 2)
     for codec in _codecs(settings).values():
         codec.scheme.warm_up()
+        # Two codecs make different things of the same bytes.
+        key = functools.partial(hashkey, codec.bundle.id)
+        codec.scheme.keep_blocks(cached(_blocks(settings), key))
     if sys.platform == "linux":
         import resource
 
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         room = _BYTES_A_PIXEL * settings.max_pixels + 8 * settings.max_body + 2**28
+        room += settings.cache
         resource.setrlimit(resource.RLIMIT_AS, (now + room, now + room))
+
+
+@functools.lru_cache(maxsize=1)
+def _blocks(settings: Settings) -> LRUCache[Any, Any]:
+    """What blocks were decoded to."""
+    return LRUCache(settings.cache, getsizeof=memory_of)
+
+
+def memory_of(result: Any) -> int:
+    """Bytes that the arrays in tuples and lists take; those of one value take none."""
+    if isinstance(result, np.ndarray):
+        return result.nbytes if any(result.strides) else result.itemsize
+    return sum(map(memory_of, result))
 
 
 @functools.lru_cache(maxsize=1)

@@ -183,7 +183,7 @@ def test_stored_files(server):
     assert len(json.loads(server.get("/files?after=damaged").body)["files"]) == 3
     assert json.loads(server.get("/files/many?item=1").body) == {
         "id": "many", "codec": "synthetic", "modality": "image", "items": 2, "name": "<b>",
-        "size": [8, 8], "channels": 3, "original_zoom": 0, "last_zoom": 8, "block": 32,
+        "size": [8, 8], "channels": 3, "original_zoom": 0, "last_zoom": 8, "block": 8,
         "largest": [8, 8],
         "quality": json.loads(server.get("/files/many?item=1").body)["quality"],
     }  # fmt: skip

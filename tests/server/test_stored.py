@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 import xarray
+from cachetools import LRUCache, cached
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.view import view
-from mscn_tf.server import formats, rendering, zoom
+from mscn_tf.server import formats, rendering, work, zoom
 from tests.server.conftest import Server, picture_of, png, serving
 
 
@@ -263,3 +264,21 @@ def test_origins_by_default(server):
     """On this machine alone: none."""
     reply = server.get("/files", Origin="https://a.example")
     assert "access-control-allow-origin" not in reply.headers
+
+
+def test_blocks_are_kept_in_bounded_memory(pyramid):
+    """Of the levels that a small size leaves out nothing is kept."""
+    data = pyramid.encode(picture_of(300, 300), quality=3, effort=1)
+    plain = pyramid.decode(data)
+    kept: LRUCache[Any, Any] = LRUCache(2**22, getsizeof=work.memory_of)
+    try:
+        pyramid.scheme.keep_blocks(cached(kept))
+        for _ in range(2):
+            np.testing.assert_array_equal(pyramid.decode(data), plain)
+            assert len(kept) == 1
+        whole = kept.currsize
+        assert 0.9 < whole / (300 * 300 * 3 * 6) < 1.1  # int32 and uint16
+        pyramid.decode(data, size=(75, 75))
+        assert kept.currsize - whole < whole / 10
+    finally:
+        pyramid.scheme.keep_blocks(lambda decode: decode)
