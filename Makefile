@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up a virtual environment in .venv on their first run.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint types layout test test-new test-slow lock web node test-web docs bench clean
+.PHONY: help setup demo lint types layout test test-new test-slow lock web viewer node test-web test-viewer docs bench clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -25,7 +25,9 @@ help:
 	@echo "make lock       requirements.lock, after a change of setup.cfg or constraints.txt"
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
+	@echo "make viewer     the page that mscn serve shows pictures with: build/viewer"
 	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
+	@echo "make test-viewer  viewers in headless Chromium before mscn serve"
 	@echo "make docs       the documentation with an API reference: build/site"
 	@echo "make bench      timings side by side with others; installs PyTorch and JAX"
 	@echo "make clean      removes .venv and everything built"
@@ -140,6 +142,30 @@ $(NODE)/ready: $(WEB)/ready export/node/package.json export/node/package-lock.js
 
 node: $(NODE)/ready
 	@echo "ready: node export/node/decode.mjs IN.mscn CODEC.mscnb OUT.ppm"
+
+# The page of `mscn serve --viewer=build/viewer`.
+VIEWER := build/viewer
+VIEWER_NPM := build/viewer-npm
+
+$(VIEWER_NPM)/ready: server/viewer/package.json server/viewer/package-lock.json
+	@mkdir -p $(VIEWER_NPM) && cp $^ $(VIEWER_NPM)
+	@cd $(VIEWER_NPM) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(VIEWER)/ready: $(VIEWER_NPM)/ready $(wildcard server/viewer/*)
+	@rm -rf $(VIEWER) && mkdir -p $(VIEWER)/openseadragon
+	@cp server/viewer/*.html server/viewer/*.css server/viewer/*.js $(VIEWER)
+	@cd $(VIEWER_NPM)/node_modules/openseadragon && cp -r LICENSE.txt \
+	  build/openseadragon/openseadragon.min.js build/openseadragon/images \
+	  $(CURDIR)/$(VIEWER)/openseadragon
+	@touch $@
+
+viewer: $(VIEWER)/ready
+	@echo "$(VIEWER) is ready: mscn serve --codec=photo --files=FOLDER --viewer=$(VIEWER)"
+
+# Viewers of others, and that page, in Chromium before a running server.
+test-viewer: $(READY) $(VIEWER)/ready
+	@CHROMIUM="$$(tests/web/chromium)" && export CHROMIUM && node --test tests/server/viewers.test.js
 
 # The browser's tests name or find Chromium, or install Debian's, or say what to install.
 test-web: $(WEB)/ready

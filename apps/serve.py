@@ -15,6 +15,7 @@ import functools
 import ipaddress
 import math
 import os
+import re
 import signal
 import socket
 import sys
@@ -39,22 +40,45 @@ HOSTS = flags.DEFINE_list(
     "names that requests may call the server by, *.NAME those below; default all, of a --host of"
     " this machine alone localhost",
 )
+CORS = flags.DEFINE_list(
+    "cors",
+    None,
+    "origins whose pages may read answers, * for all; default all, of a --host of this machine"
+    " alone none",
+)
+VIEWER = flags.DEFINE_string(
+    "viewer", None, "folder of the page that shows pictures, which `make viewer` makes"
+)
+ACCESS_LOG = flags.DEFINE_bool(
+    "access-log", False, "a line on standard output for each request; default no"
+)
 PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 takes a free one; default 8000")
 WORKERS = flags.DEFINE_integer(
     "workers", os.cpu_count() or 1, "processes that decode and encode; default as many as cores"
 )
 MAX_REQUESTS = flags.DEFINE_integer(
-    "max-requests", None, "worked on or waiting at one time; default four a worker"
+    "max-requests", None, "worked on or waiting at one time; default 64 a worker"
 )
 MAX_CONNECTIONS = flags.DEFINE_integer(
     "max-connections", None, "open at one time; default what ulimit -n leaves, at most 1000"
 )
 MAX_BODY = flags.DEFINE_integer("max-body", 2**24, "bytes of a request's body; default 2^24")
+CACHE = flags.DEFINE_integer(
+    "cache",
+    2**28,
+    "bytes of answers of stored files that are kept, and in each worker of decoded blocks; 0 keeps"
+    " none; default 2^28",
+)
+MAX_AGE = flags.DEFINE_integer(
+    "max-age", 60, "seconds for which others may keep them without asking; default 60"
+)
 MAX_PIXELS = flags.DEFINE_integer(
     "max-pixels", 2**24, "pixels that a request may ask for; default 2^24"
 )
-TIMEOUT = flags.DEFINE_float("timeout", 30.0, "seconds that a request may take; default 30")
+TIMEOUT = flags.DEFINE_float("timeout", 60.0, "seconds that a request may take; default 60")
 
+_WAITING = 64  # requests a worker
+_BODIES = 4  # of the largest size a worker, in memory at one time
 _KEEP_ALIVE = 5  # seconds that a connection may wait between requests
 
 
@@ -81,18 +105,26 @@ def _serve(listener: socket.socket) -> None:
         if error.name is None or error.name.split(".")[0] == "mscn_tf":
             raise
         raise MscnError(f"needs {error.name}: {install('serve')}") from error
+    most = _connections(room(WORKERS.value))
+    requests = _requests(most)
+    own = _own(listener)
     settings = Settings(
         codecs=tuple(CODEC.value),
         files=FILES.value,
         follow_links=LINKS.value,
-        hosts=tuple(HOSTS.value or _hosts(listener)),
+        hosts=tuple(HOSTS.value or own or ["*"]),
+        origins=tuple(CORS.value if CORS.value is not None else [] if own else ["*"]),
+        viewer=VIEWER.value,
+        access_log=ACCESS_LOG.value,
         workers=WORKERS.value,
-        max_requests=MAX_REQUESTS.value or 4 * WORKERS.value,
+        max_requests=requests,
         max_body=MAX_BODY.value,
+        max_bodies=MAX_BODY.value * min(_BODIES * WORKERS.value, requests),
         max_pixels=MAX_PIXELS.value,
+        cache=CACHE.value,
+        max_age=MAX_AGE.value,
         timeout=TIMEOUT.value,
     )
-    most = _connections(room(settings.workers), settings.max_requests)
     config = uvicorn.Config(
         create_app(settings),
         # Uvicorn asks for a class, which it calls, and whole seconds, which its timer doesn't need.
@@ -116,28 +148,38 @@ def _serve(listener: socket.socket) -> None:
     Server(config).run(sockets=[listener])
 
 
-def _connections(room: int, requests: int) -> int:
+def _connections(room: int) -> int:
     """How many may be open at one time.
 
     Raises:
-      MscnError: the limit on open files leaves too few, or there are fewer than requests.
+      MscnError: the limit on open files leaves too few.
     """
     most = MAX_CONNECTIONS.value or room
-    if most > room:
+    if most > room or most < 2:
         raise MscnError(f"--max-connections={most}: open files leave {room}; raise ulimit -n")
-    if most <= requests:
-        raise MscnError(
-            f"{most} connections are too few for {requests} requests at once; lower --max-requests,"
-            " or raise --max-connections and ulimit -n"
-        )
     return most
 
 
-def _hosts(listener: socket.socket) -> list[str]:
+def _requests(connections: int) -> int:
+    """How many may be worked on or wait at one time.
+
+    Raises:
+      MscnError: there are fewer connections than were asked for.
+    """
+    requests = MAX_REQUESTS.value or min(_WAITING * WORKERS.value, connections // 2)
+    if connections <= requests:
+        raise MscnError(
+            f"{connections} connections are too few for {requests} requests at once; lower "
+            "--max-requests, or raise --max-connections and ulimit -n"
+        )
+    return requests
+
+
+def _own(listener: socket.socket) -> list[str]:
     """This machine's names, if it listens to itself alone: no page elsewhere can pass for it."""
     address = listener.getsockname()[0]
     if not ipaddress.ip_address(address.split("%")[0]).is_loopback:
-        return ["*"]
+        return []
     return ["localhost", "127.0.0.1", "::1", "[::1]", address]
 
 
@@ -152,6 +194,14 @@ def _check_flags() -> None:
     for flag in (WORKERS, MAX_REQUESTS, MAX_CONNECTIONS, MAX_BODY, MAX_PIXELS, TIMEOUT):
         if flag.value is not None and not 0 < flag.value < math.inf:
             raise MscnError(f"--{flag.name}={flag.value:g}: must be more than 0")
+    for whole in (CACHE, MAX_AGE):
+        if whole.value < 0:
+            raise MscnError(f"--{whole.name}={whole.value}: must be 0 or more")
+    if VIEWER.value is not None and not os.path.isfile(os.path.join(VIEWER.value, "index.html")):
+        raise MscnError(f"--viewer={VIEWER.value}: no page there; make it with `make viewer`")
+    for origin in CORS.value or ():
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise MscnError(f"--cors={origin}: give origins, https://example.org, or * for all")
     for host in HOSTS.value or ():
         if host != "*" and "*" in (host.removeprefix("*.") or "*"):
             raise MscnError(f"--allowed-hosts={host}: give names, *.NAME, or * for all")

@@ -1,9 +1,10 @@
 """usage: python benchmarks/serve_load.py [--seconds=120] [--clients=50] [--workers=N]
 
-Starts `mscn serve` and lets many clients ask at once: tiles, decoding and encoding of small
-pictures, and what strangers send. Clients that are refused wait as long as Retry-After says. Prints
-what was answered, how fast, and the memory of the server and its workers. Exits with 1 if an answer
-was none that is documented, or if the server stops.
+Starts `mscn serve`, and compares tiles of 768x512 pixels that have to be made with those that were
+kept. Then lets many clients ask at once: tiles, decoding and encoding of small pictures, and what
+strangers send. Clients that are refused wait as long as Retry-After says. Prints what was answered,
+how fast, and the memory of the server and its workers. Exits with 1 if kept tiles aren't 50 times
+as fast, if an answer was none that is documented, or if the server stops.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "of the server")
 
 PICTURE = Path(__file__).resolve().parent.parent / "demo" / "kodim.png"
 WARM_UP = 10.0  # seconds of the run before memory is first looked at
+COPIES = 7  # of the picture whose tiles are made, and asked for again
+FASTER = 50  # times, that a kept tile must be at least
 DOCUMENTED = {200, 400, 404, 408, 413, 422, 503, 504}
 
 # Method, path, body; None: the client leaves before it has sent all.
@@ -50,6 +53,9 @@ def requests(folder: Path) -> dict[str, tuple[int, Maker]]:
     picture = np.asarray(Image.open(PICTURE).convert("RGB").resize((384, 256)))
     stored = codec.encode(picture, quality=5)
     (folder / "picture.mscn").write_bytes(stored)
+    whole = codec.encode(np.asarray(Image.open(PICTURE).convert("RGB")), quality=5)
+    for copy in range(COPIES):
+        (folder / f"copy{copy}.mscn").write_bytes(whole)
     small = codec.encode(picture[:96, :96], quality=5)
     file = io.BytesIO()
     Image.fromarray(picture[:64, :64]).save(file, "PNG")
@@ -93,6 +99,27 @@ def requests(folder: Path) -> dict[str, tuple[int, Maker]]:
         "too large": (2, lambda _: ("POST", "/decode", bytes(2**24 + 1))),
         "leaves": (1, lambda _: ("LEAVE", "/decode", small)),
     }
+
+
+def faster(port: int) -> float:
+    """By what kept tiles are faster than made ones; the server does nothing else."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
+
+    def seconds(path: str) -> float:
+        start = time.perf_counter()
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, path
+        return time.perf_counter() - start
+
+    with contextlib.closing(connection):
+        copies = range(COPIES)
+        made = np.median([seconds(f"/tiles/copy{copy}/2/0/0.png") for copy in copies])
+        kept = np.median([seconds(f"/tiles/copy{c}/2/{x}/{y}.png")
+                          for c in copies for x in range(3) for y in range(2)])  # fmt: skip
+    print(f"tiles: made {1000 * made:.1f} ms, kept {1000 * kept:.2f} ms, {made / kept:.0f} times")
+    return float(made / kept)
 
 
 class Load:
@@ -155,7 +182,10 @@ def main(argv: list[str]) -> None:
         process = subprocess.Popen(
             [mscn, *command, f"--workers={WORKERS.value}"], stdout=subprocess.PIPE, text=True
         )
-        load = Load(urlsplit(process.stdout.readline().strip()).port, kinds)
+        port = urlsplit(process.stdout.readline().strip()).port
+        load = Load(port, kinds)
+        load.wait()
+        ratio = faster(port)
         load.wait()
         clients = [threading.Thread(target=load.client, args=(n,)) for n in range(CLIENTS.value)]
         for client in clients:
@@ -173,7 +203,7 @@ def main(argv: list[str]) -> None:
         code = process.wait(timeout=60)
     _report(load, memory)
     bad = {status for _, status in load.seen} - DOCUMENTED - {"left"}
-    if bad or code:
+    if bad or code or ratio < FASTER:
         print(f"undocumented answers: {bad or 'none'}; the server's exit code: {code}")
         sys.exit(1)
 

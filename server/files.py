@@ -5,10 +5,29 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import dataclass
+from typing import Optional
 
 SUFFIX = ".mscn"
 # No separators, and no dot in front: an id can't leave the folder.
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stored file as it was last changed.
+
+    Attributes:
+      name: its id.
+      path: of it.
+      changed: when, in ns since 1970.
+      size: bytes.
+    """
+
+    name: str
+    path: str
+    changed: int
+    size: int
 
 
 def listed(folder: str, follow_links: bool) -> list[tuple[str, int]]:
@@ -26,8 +45,8 @@ def listed(folder: str, follow_links: bool) -> list[tuple[str, int]]:
     return sorted(files)
 
 
-def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] | None:
-    """Path, time of the last change in ns and bytes of a stored file; None: there is no such."""
+def place_of(folder: str, name: str, follow_links: bool) -> Optional[Place]:
+    """Where a stored file is; None: there is no such."""
     if not re.fullmatch(ID, name):
         return None
     path = os.path.join(folder, name + SUFFIX)
@@ -35,4 +54,6 @@ def path_of(folder: str, name: str, follow_links: bool) -> tuple[str, int, int] 
         status = os.stat(path, follow_symlinks=follow_links)
     except OSError:
         return None
-    return (path, status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Place(name, path, status.st_mtime_ns, status.st_size)

@@ -8,15 +8,10 @@ from typing import Any, Callable, Optional
 
 import anyio
 import anyio.lowlevel
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mscn_tf.server.access_log import AccessLog
+from mscn_tf.server.metrics import Metrics
 
 UNLIMITED = ("/health", "/metrics", "/docs", "/openapi.json")  # answered at once, always
 _PIECE = 2**16  # bytes of an answer that are handed over at a time
@@ -29,49 +24,33 @@ Refusal = tuple[int, str, Sequence[Header]]
 _LEFT: Refusal = (499, "the client has left", _CLOSE)  # for the metrics: nobody reads it
 
 
-class Metrics:
-    """What `/metrics` shows; of one server."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self.requests = Counter(
-            "mscn_requests_total",
-            "Requests answered, by endpoint and status",
-            ("endpoint", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "mscn_request_seconds",
-            "From a request's first byte to its answer's last",
-            ("endpoint",),
-            buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60),
-            registry=self.registry,
-        )
-        self.running = Gauge(
-            "mscn_requests_in_progress", "Worked on or waiting", registry=self.registry
-        )
-
-
 class Limits:
     """Refuses requests beyond a number at once, and ends each of them in time.
 
     Args:
       app: what answers the requests.
       metrics: of all requests.
-      max_requests: whose bodies are there, at one time; further ones get a 503 with Retry-After.
-      max_bodies: bytes, of all bodies that have not come whole; beyond, the oldest gets a 503.
+      log: of all requests.
+      max_requests: that are worked on or wait, their bodies there; further ones get a 503 with
+        Retry-After.
+      max_bodies: bytes, of all bodies that have not come whole; beyond, the oldest gets a 503. And
+        as many of those that have; beyond, the next one gets it.
       timeout: seconds, from the first byte. A request whose body has not come by then gets a 408,
         one without an answer a 504; an answer that is not read by then is broken off.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, max_requests: int, max_bodies: int, timeout: float
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        log: AccessLog,
+        max_requests: int,
+        max_bodies: int,
+        timeout: float,
     ):
-        self._app, self._metrics, self._timeout = app, metrics, timeout
+        self._app, self._metrics, self._log, self._timeout = app, metrics, log, timeout
         self._max_requests, self._running = max_requests, 0
-        self._max_bodies = max_bodies
+        self._max_bodies, self._held = max_bodies, 0
         self._coming: dict[_Exchange, int] = {}  # bytes there, of the oldest body first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,21 +58,26 @@ class Limits:
             await self._app(scope, receive, send)
             return
         connection = scope["state"]["connection"]
+        since = connection.since  # of this request; once it is answered, of the next one
         exchange = _Exchange(receive, send, connection.deadline)
         connection.end_with_it(exchange.limit)
+        # HEAD is GET to all that follows; the connection sends no body.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             with exchange.limit:
-                await self._answer(scope, exchange)
+                await self._answer(asked, exchange)
             if exchange.status is None:
                 reason = exchange.reason or self._late(exchange)
                 await exchange.refuse(*_LEFT if connection.lost else reason)
         finally:
             self._leave(exchange)
             # Chosen by the router; none for what is refused before, or not there.
-            endpoint = getattr(scope.get("endpoint"), "__name__", "none")
-            self._metrics.requests.labels(endpoint, exchange.status or 500).inc()
-            seconds = anyio.current_time() - connection.deadline + self._timeout
-            self._metrics.seconds.labels(endpoint).observe(seconds)
+            route = getattr(asked.get("route"), "path", "none")
+            status = exchange.status or 500
+            seconds = anyio.current_time() - since
+            self._metrics.requests.labels(route, status).inc()
+            self._metrics.seconds.labels(route, status).observe(seconds)
+            self._log.write(scope, status, exchange.sent, seconds)
 
     async def _answer(self, scope: Scope, exchange: _Exchange) -> None:
         names = {name for name, _ in scope["headers"]}
@@ -111,13 +95,17 @@ class Limits:
             return
         if self._running >= self._max_requests:
             await exchange.end(503, "too many requests at once; try again", _RETRY)
+        exchange.size += size
         if exchange.whole:
             self._coming.pop(exchange, None)
+            if self._held + exchange.size > self._max_bodies:
+                await exchange.end(503, "too many bodies at once; try again", _RETRY)
             exchange.placed = True
             self._running += 1
+            self._held += exchange.size
             self._metrics.running.set(self._running)
             return
-        self._coming[exchange] = self._coming.get(exchange, 0) + size
+        self._coming[exchange] = exchange.size
         if sum(self._coming.values()) > self._max_bodies:
             oldest = next(iter(self._coming))
             del self._coming[oldest]
@@ -127,6 +115,7 @@ class Limits:
         self._coming.pop(exchange, None)
         if exchange.placed:
             self._running -= 1
+            self._held -= exchange.size
             self._metrics.running.set(self._running)
 
     def _late(self, exchange: _Exchange) -> Refusal:
@@ -146,18 +135,21 @@ class _Exchange:
       limit: ends the work.
       watch: is told of each piece of the body, and its bytes.
       whole: whether all of the request's body has come.
+      size: bytes of it that have.
       placed: whether it counts as one of those that are worked on.
       reason: why it was ended before its time.
       status: of the answer, once it has begun.
+      sent: bytes of its body.
     """
 
     def __init__(self, receive: Receive, send: Send, deadline: float):
         self._receive, self._send = receive, send
         self.limit = anyio.CancelScope(deadline=deadline)
         self.watch: Optional[Callable[[_Exchange, int], Awaitable[None]]] = None
-        self.whole, self.placed = False, False
+        self.whole, self.placed, self.size = False, False, 0
         self.reason: Optional[Refusal] = None
         self.status: Optional[int] = None
+        self.sent = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -171,6 +163,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         body = message.get("body", b"")
+        self.sent += len(body)
         while len(body) > _PIECE:
             await self._send({**message, "body": body[:_PIECE], "more_body": True})
             body = memoryview(body)[_PIECE:]

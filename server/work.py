@@ -1,7 +1,8 @@
 """What worker processes do: requests to answers.
 
-Each function gets the settings first and returns an `Answer`, whose status says if it is an error.
-A worker that takes too long is killed from outside; how much memory it may take, it is told here.
+Each function gets the settings first and returns an `Answer`, whose status says if it is an error,
+or several of them. A worker that takes too long is killed from outside; how much memory it may
+take, it is told here.
 """
 
 from __future__ import annotations
@@ -9,79 +10,58 @@ from __future__ import annotations
 import functools
 import io
 import json
-import math
 import os
 import signal
 import sys
-from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from dataclasses import replace
+from typing import Any, Callable, Optional, TypeVar, Union
 
 import numpy as np
+from cachetools import LRUCache, cached
+from cachetools.keys import hashkey
 
 from mscn_tf.codec import Codec, checked
-from mscn_tf.codec.checked import Wanted
+from mscn_tf.codec.checked import Wanted as WantedFile
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import Container, size_text
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import read_bytes
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.view import View, view
-from mscn_tf.server import zoom
-from mscn_tf.server.files import path_of
+from mscn_tf.server import formats, rendering, zoom
+from mscn_tf.server.answers import JSON, MSCN, Answer, RefusedError, failure
+from mscn_tf.server.files import Place
+from mscn_tf.server.forms import Body
+from mscn_tf.server.rendering import Wanted
 from mscn_tf.server.settings import Settings
 from mscn_tf.signals import picture_files
+from mscn_tf.signals.modalities import LibraryMissingError
 from mscn_tf.signals.signal import Signals
 
-MEDIA_TYPES = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "npy": "application/octet-stream",
-}
-JSON, MSCN = "application/json", "application/octet-stream"
 _BYTES_A_PIXEL = 256  # decoding and encoding of pyramids take up to 170
-_CHEAPER = 4  # times less memory a sample of exact planes takes
 _MAX_ITEMS = 2**16  # of a file in a request's body
 _OPEN_FILES = 4  # stored files that a worker keeps in memory
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Status, media type and body of an HTTP response, and notes on it, a line each."""
-
-    status: int
-    media_type: str
-    content: bytes
-    notes: tuple[str, ...] = ()
+Made = TypeVar("Made")
 
 
-class RefusedError(MscnError):
-    """A `MscnError` with the HTTP status that says it best."""
-
-    def __init__(self, status: int, detail: str):
-        super().__init__(detail)
-        self.status = status
-
-
-def failure(status: int, detail: str) -> Answer:
-    """The answer to a request that can't be met: JSON with one line, `detail`."""
-    return Answer(status, JSON, json.dumps({"detail": " ".join(detail.split())}).encode())
-
-
-def _answered(work: Callable[..., Answer]) -> Callable[..., Answer]:
+def _answered(work: Callable[..., Made]) -> Callable[..., Union[Made, Answer]]:
     """Turns errors that the client can mend into answers."""
 
     @functools.wraps(work)
-    def answer(settings: Settings, *arguments: Any) -> Answer:
+    def answer(settings: Settings, *arguments: Any) -> Union[Made, Answer]:
         _prepare(settings)
         try:
             return work(settings, *arguments)
         except RefusedError as error:
             return failure(error.status, _without_folders(settings, error))
+        except LibraryMissingError as error:
+            return failure(501, _without_folders(settings, error))
         except MscnError as error:
             return failure(422, _without_folders(settings, error))
         except MemoryError:
-            _stored.cache_clear()
+            _open.cache_clear()
+            _blocks(settings).clear()
             return failure(413, "takes too much memory; take a region, or a smaller size")
 
     return answer
@@ -105,13 +85,30 @@ def _prepare(settings: Settings) -> None:
         os.dup2(nowhere.fileno(), 2)
     for codec in _codecs(settings).values():
         codec.scheme.warm_up()
+        # Two codecs make different things of the same bytes.
+        key = functools.partial(hashkey, codec.bundle.id)
+        codec.scheme.keep_blocks(cached(_blocks(settings), key))
     if sys.platform == "linux":
         import resource
 
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         room = _BYTES_A_PIXEL * settings.max_pixels + 8 * settings.max_body + 2**28
+        room += settings.cache
         resource.setrlimit(resource.RLIMIT_AS, (now + room, now + room))
+
+
+@functools.lru_cache(maxsize=1)
+def _blocks(settings: Settings) -> LRUCache[Any, Any]:
+    """What blocks were decoded to."""
+    return LRUCache(settings.cache, getsizeof=memory_of)
+
+
+def memory_of(result: Any) -> int:
+    """Bytes that the arrays in tuples and lists take; those of one value take none."""
+    if isinstance(result, np.ndarray):
+        return result.nbytes if any(result.strides) else result.itemsize
+    return sum(map(memory_of, result))
 
 
 @functools.lru_cache(maxsize=1)
@@ -128,52 +125,62 @@ def warm(settings: Settings) -> None:
 
 @_answered
 def decode(
-    settings: Settings,
-    data: bytes,
-    item: int,
-    scale: Optional[float],
-    size: Optional[tuple[int, ...]],
-    region: Optional[tuple[int, ...]],
-    kind: Optional[str],
+    settings: Settings, body: Body, wanted: Wanted, format: Optional[str], accept: str
 ) -> Answer:
-    """A signal, or a part of it, of a file in the request's body."""
-    container = Container.from_bytes(data, "body", lazy=True, max_items=_MAX_ITEMS)
-    return _rendered(settings, container, item, scale, size, region, kind)
+    """A signal, or a part of it, of a file in the request's body.
+
+    Args:
+      settings: of the server.
+      body: the file.
+      wanted: of it, in any kind.
+      format: the kind that was asked for, or None.
+      accept: the header; counts where none was.
+    """
+    container = Container.from_bytes(body.file(), "body", lazy=True, max_items=_MAX_ITEMS)
+    offered = formats.kinds(Modality.numbered(container.modality))
+    kind = format or formats.accepted(accept, offered)
+    codec = _codec_of(settings, container)
+    return rendering.rendered(codec, container, replace(wanted, kind=kind), settings.max_pixels)
 
 
 @_answered
-def tile(settings: Settings, name: str, item: int, z: int, x: int, y: int, kind: str) -> Answer:
-    """A tile of a picture of a stored file."""
-    container = _open(settings, name)
-    shape = container.shapes[_item(container, item)]
-    modality = Modality.numbered(container.modality)
-    if not modality.pixels:
-        raise MscnError(f"{name}: tiles are of pictures, not of {modality.nouns}")
-    part = zoom.part(shape, z, x, y)
-    if part is None:
-        raise RefusedError(
-            404, f"{name}: a picture of {size_text(shape)} pixels has no tile {z}/{x}/{y}"
-        )
-    region, size = part
-    return _rendered(settings, container, item, None, size, region, kind)
+def render(settings: Settings, file: Place, wanted: Wanted) -> Answer:
+    """A signal, or a part of it, of a stored file."""
+    container = _open(file)
+    _item(container, wanted.item)
+    codec = _codec_of(settings, container)
+    return rendering.rendered(codec, container, wanted, settings.max_pixels)
 
 
 @_answered
-def describe(settings: Settings, name: str, item: int) -> Answer:
+def tiles(
+    settings: Settings, file: Place, item: int, kind: str, square: rendering.Square
+) -> dict[tuple[int, int], Answer]:
+    """Tiles of a picture of a stored file, by column and row."""
+    container = _open(file)
+    codec = _codec_of(settings, container)
+    return rendering.tiles(codec, container, item, kind, square, settings.max_pixels)
+
+
+@_answered
+def describe(settings: Settings, file: Place, item: int) -> Answer:
     """What a stored file says about itself and one of its items, as JSON."""
-    container = _open(settings, name)
+    container = _open(file)
     shape = container.shapes[_item(container, item)]
     modality = Modality.numbered(container.modality)
+    codec = _codec_of(settings, container)
     last = zoom.original(shape) if modality.pixels else None
     description = {
-        "id": name,
-        "codec": _codec_of(settings, container).bundle.name,
+        "id": file.name,
+        "codec": codec.bundle.name,
         "modality": modality.name,
         "items": container.items,
         "name": container.names[item] if container.names else None,
         "size": list(shape[::-1]),
         "channels": container.channels[item],
         "quality": container.q16[item] / 16,
+        "block": container.tile_edge,
+        "largest": rendering.largest(codec, container, item, settings.max_pixels),
         "original_zoom": last,
         "last_zoom": None if last is None else last + zoom.BEYOND,
     }
@@ -182,7 +189,7 @@ def describe(settings: Settings, name: str, item: int) -> Answer:
 
 @_answered
 def encode(
-    settings: Settings, data: bytes, name: Optional[str], goal: dict[str, float], effort: int
+    settings: Settings, body: Body, name: Optional[str], goal: dict[str, float], effort: int
 ) -> Answer:
     """A `.mscn` file of a picture in the request's body, read back as `mscn encode` does it."""
     if len(goal) > 1:
@@ -193,9 +200,9 @@ def encode(
         codec.encoder  # noqa: B018
     except MscnError as error:
         raise RefusedError(501, str(error)) from error
-    picture = picture_files.load_picture(io.BytesIO(data), "body", settings.max_pixels)
+    picture = picture_files.load_picture(io.BytesIO(body.file()), "body", settings.max_pixels)
     signals = Signals([picture.pixels])
-    made = checked.encode(codec, signals, Wanted(goal, effort=effort))
+    made = checked.encode(codec, signals, WantedFile(goal, effort=effort))
     problem = checked.loss(made.comparison, signals)
     if problem is not None:
         raise MscnError(f"body: {problem}; ask for more")
@@ -233,25 +240,14 @@ def _codec_of(settings: Settings, container: Container) -> Codec:
     return codec
 
 
-def _open(settings: Settings, name: str) -> Container:
-    """A stored file.
+@functools.lru_cache(maxsize=_OPEN_FILES)
+def _open(file: Place) -> Container:
+    """A stored file, which is read anew when it has changed.
 
     Raises:
-      RefusedError: there is no such file.
-      MscnError: it is damaged.
+      MscnError: it is damaged, or gone.
     """
-    place = None
-    if settings.files is not None:
-        place = path_of(settings.files, name, settings.follow_links)
-    if place is None:
-        raise RefusedError(404, f"no stored file {name}; /files lists them")
-    return _stored(name, *place)
-
-
-@functools.lru_cache(maxsize=_OPEN_FILES)
-def _stored(name: str, path: str, changed: int, size: int) -> Container:
-    """A file that is read anew when it has changed."""
-    return Container.from_bytes(read_bytes(path), name, lazy=True)
+    return Container.from_bytes(read_bytes(file.path), file.name, lazy=True)
 
 
 def _item(container: Container, item: int) -> int:
@@ -259,54 +255,3 @@ def _item(container: Container, item: int) -> int:
         return container.check_item(item)
     except MscnError as error:
         raise RefusedError(404, str(error)) from error
-
-
-def _rendered(
-    settings: Settings,
-    container: Container,
-    item: int,
-    scale: Optional[float],
-    size: Optional[tuple[int, ...]],
-    region: Optional[tuple[int, ...]],
-    kind: Optional[str],
-) -> Answer:
-    codec = _codec_of(settings, container)
-    wanted = view(container, item, scale, size, region)
-    picture = Modality.numbered(container.modality).pixels
-    kind = kind or ("png" if picture else "npy")
-    if kind != "npy":
-        if not picture:
-            raise MscnError(f"{container.source}: of {codec.bundle.name}, no picture; ask for npy")
-        if container.channels[item] in (2, 4) and kind.upper() not in picture_files.WITH_ALPHA:
-            raise MscnError(f"{container.source}: {kind} has no transparency; ask for png")
-    samples = _samples(codec, container, wanted)
-    if samples > settings.max_pixels:
-        raise RefusedError(
-            413,
-            f"{container.source}: {samples} pixels to decode are over the limit of "
-            f"{settings.max_pixels}; take a region, or a smaller size",
-        )
-    values = codec.decode(container, item, scale, size, region)
-    return Answer(200, MEDIA_TYPES[kind], _encoded(values, kind, container.source))
-
-
-def _samples(codec: Codec, container: Container, wanted: View) -> int:
-    """Samples that are made on the way to a view: of the output, and of the source's tiles."""
-    shape = container.shapes[wanted.item]
-    if container.error_bound is not None and wanted.shape == wanted.extent:
-        return math.prod(shape)  # residuals are of all of it
-    stored = len(container.coded(wanted.item)) < len(container.planes(wanted.item))
-    least = math.prod(shape) // _CHEAPER if stored else 0  # exact planes, too
-    return max(codec.scheme.samples(container, wanted), least, math.prod(wanted.shape))
-
-
-def _encoded(values: np.ndarray, kind: str, name: str) -> bytes:
-    file = io.BytesIO()
-    if kind == "npy":
-        np.save(file, values)
-    else:
-        try:
-            picture_files.save_picture(file, values, kind.upper(), name)
-        except OSError as error:  # sides beyond what the format allows
-            raise MscnError(f"{name}: {kind} can't hold this picture ({error})") from error
-    return file.getvalue()

@@ -11,7 +11,7 @@ Both networks are exact: so encoder and decoder agree to the bit on every machin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Optional
 
@@ -50,6 +50,14 @@ class Coded(NamedTuple):
 
     symbols: Pyramid
     indices: list[np.ndarray]
+
+
+def _zeros(shapes: Sequence[tuple[int, ...]], dtype: type, skip: int) -> list[np.ndarray]:
+    """An array of zeros of each shape; the first ``skip``, which stay as they are, in no memory."""
+    return [
+        np.broadcast_to(dtype(), shape) if number < skip else np.zeros(shape, dtype)
+        for number, shape in enumerate(shapes)
+    ]
 
 
 class PyramidPrior:
@@ -262,11 +270,9 @@ class PyramidPrior:
             channel.ravel()[:] = self.tables.decode(decoder, np.full(channel.size, index))
         coarse[:, :, 0] = np.cumsum(coarse[:, :, 0], axis=1)
         coarse = np.clip(np.cumsum(coarse, axis=2), -LARGEST_SYMBOL, LARGEST_SYMBOL)
-        details = [
-            np.zeros((3 * self.channels, -(-h // 2), -(-w // 2)), np.int32)
-            for h, w in shapes[: self.levels]
-        ]
-        indices = [np.zeros(detail.shape, np.uint16) for detail in details]
+        bands = [(3 * self.channels, -(-h // 2), -(-w // 2)) for h, w in shapes[: self.levels]]
+        details = _zeros(bands, np.int32, skip)
+        indices = _zeros(bands, np.uint16, skip)
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None

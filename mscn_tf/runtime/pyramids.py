@@ -19,12 +19,11 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
-from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
+from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
-_STRIP_AT_MOST = 1024  # of them, with those around that a transform looks at
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 
@@ -41,6 +40,7 @@ class Pyramids(Scheme):
       prior: the entropy model.
       colour: the same.
       post_filter: what mends pictures of the original size, or None.
+      decode_block: the entropy model's `decode`, or what keeps some of its results.
 
     Raises:
       MscnError: the bundle lacks something.
@@ -57,6 +57,7 @@ class Pyramids(Scheme):
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
         self.prior = PyramidPrior(bundle.arrays("prior"))
+        self.decode_block = self.prior.decode
         channels = bundle.manifest.channels
         self.colour = bundle.weights().get("colour", np.empty(0))
         if self.colour.shape != (channels, channels) or self.prior.channels != channels:
@@ -68,6 +69,9 @@ class Pyramids(Scheme):
     def warm_up(self) -> None:
         if self.post_filter:
             self.post_filter.warm_up()
+
+    def keep_blocks(self, kept: Kept) -> None:
+        self.decode_block = kept(self.prior.decode)
 
     def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
         """Those of int32 pyramids, one for each tile."""
@@ -107,11 +111,11 @@ class Pyramids(Scheme):
         return Survivors(np.sum(planes, 0), "by 16x16 pixels", count, total)
 
     def samples(self, container: Container, view: View) -> int:
-        """Of the levels that are made, and of a strip of the source, which is in memory."""
+        """Of the levels that are made; the others take no memory."""
         rows, columns = touched(container, view)
         shrink = min(extent // out for extent, out in zip(view.extent, view.shape))
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
-        return max(rows * columns >> 2 * skip, min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns)
+        return rows * columns >> 2 * skip
 
     def tile(self, pyramid: Pyramid, shape: Sequence[int], row: int, column: int) -> Pyramid:
         """The part of a picture's coefficients that lies in one of its tiles."""
@@ -241,7 +245,7 @@ class _PlaneTiles:
             height, width = pyramids.tile_shape(shape, row, column)
             payload = container.blocks[number]
             try:
-                self._kept[row, column] = pyramids.prior.decode(
+                self._kept[row, column] = pyramids.decode_block(
                     payload, height, width, q16, self._skip
                 )
             except MscnError as error:

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Protocol
 
 import numpy as np
 
@@ -30,6 +30,9 @@ _BUILT_IN = tuple(
     f"mscn_tf.runtime.{name}" for name in ("tiles", "pyramids", "interpolations", "modulated")
 )
 _registry: dict[str, type[Scheme]] = {}
+
+
+Kept = Callable[[Callable[..., Any]], Callable[..., Any]]  # as `functools.lru_cache` is one
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,14 @@ class Scheme(ABC):
 
     def warm_up(self) -> None:  # noqa: B027 most have nothing to do
         """Makes what the first decoding would have to wait for."""
+
+    def keep_blocks(self, kept: Kept) -> None:  # noqa: B027 most decode none twice
+        """Has blocks that one decoding reads kept for the next, by what gives functions a memory.
+
+        Args:
+          kept: called with a function of hashable arguments, gives one with the same results, which
+            nobody changes: arrays, in tuples and lists.
+        """
 
     def check(self) -> None:
         """Tries all that decodes.

@@ -67,13 +67,13 @@ class Server:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
-    def get(self, path: str) -> Reply:
-        return self._ask("GET", path)
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.ask("GET", path, None, headers)
 
     def post(self, path: str, body: Any, **headers: str) -> Reply:
-        return self._ask("POST", path, body, headers)
+        return self.ask("POST", path, body, headers)
 
-    def _ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> Reply:
+    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> Reply:
         with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, body, headers or {})
             return Reply(connection.getresponse())

@@ -52,20 +52,23 @@ def test_huge_sizes_in_few_bytes(server, synthetic, pyramid_path):
     for bundle in (synthetic.codec.bundle, FileDecoder.load(pyramid_path).bundle):
         for edge in (bundle.manifest.tile_edge, 2**20):
             for side in (2**14, 100_000, 2**20):
-                for query in ("", "?region=9,9,99,99", "?size=1x1", "?scale=0.001"):
-                    body = declaring(bundle.id, edge, side)
-                    assert len(body) <= 60
+                body = declaring(bundle.id, edge, side)
+                assert len(body) <= 60
+                for query in ("", "?region=9,9,99,99"):
                     assert server.post(f"/decode{query}", body).status in (413, 422)
+                for query in ("?size=1x1", "?scale=0.001"):  # coarse levels alone may be few
+                    assert server.post(f"/decode{query}", body).status in (200, 413, 422)
 
 
 def test_sizes_over_the_limit(server, pyramid_path):
     """A picture of 2^28 pixels is within the format's limits, but not the server's."""
     sample = large_picture(pyramid_path)
     assert len(sample) <= 60
-    for query in ("", "?region=9,9,99,99", "?size=64x64"):
+    for query in ("", "?region=9,9,99,99"):
         reply = server.post(f"/decode{query}", sample)
         assert reply.status == 413
         assert "268435456 pixels to decode are over the limit of 2097152" in reply.detail
+    assert server.post("/decode?size=64x64", sample).array.shape == (64, 64, 3)
 
 
 def test_another_codec(server):

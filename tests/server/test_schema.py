@@ -43,4 +43,4 @@ def test_answers_are_as_described(server, tmp_path, how):
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "Tested: 7" in done.stdout
+    assert "Tested: 12" in done.stdout

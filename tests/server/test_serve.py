@@ -116,7 +116,6 @@ def test_what_a_user_gets_wrong(server, synthetic, pyramid):
         assert says in reply.detail
     assert "not a picture" in server.post("/encode", b"nothing").detail
     assert server.get("/decode").status == 405
-    assert server.get("/").status == 404
 
 
 def test_a_codec_that_can_only_decode(server):
@@ -184,7 +183,8 @@ def test_stored_files(server):
     assert len(json.loads(server.get("/files?after=damaged").body)["files"]) == 3
     assert json.loads(server.get("/files/many?item=1").body) == {
         "id": "many", "codec": "synthetic", "modality": "image", "items": 2, "name": "<b>",
-        "size": [8, 8], "channels": 3, "original_zoom": 0, "last_zoom": 8,
+        "size": [8, 8], "channels": 3, "original_zoom": 0, "last_zoom": 8, "block": 8,
+        "largest": [8, 8],
         "quality": json.loads(server.get("/files/many?item=1").body)["quality"],
     }  # fmt: skip
     assert server.get("/files/many?item=2").status == 404
@@ -210,8 +210,10 @@ def test_health_metrics_and_description(server):
     server.get("/tiles/wide/0/0/0")
     figures = server.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain")
-    assert 'mscn_requests_total{endpoint="tile",status="200"}' in figures.body.decode()
-    assert "mscn_request_seconds_bucket" in figures.body.decode()
+    lines = figures.body.decode()
+    assert 'mscn_requests_total{route="/tiles/{id}/{z}/{x}/{y}",status="200"}' in lines
+    (line,) = re.findall(r'mscn_request_seconds_sum{route="/health",status="200"} .*', lines)
+    assert float(line.split()[1]) > 0
     paths = json.loads(server.get("/openapi.json").body)["paths"]
     assert {"/decode", "/encode", "/files", "/tiles/{id}/{z}/{x}/{y}", "/health"} <= paths.keys()
     assert b"/openapi.json" in server.get("/docs").body

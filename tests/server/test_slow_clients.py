@@ -100,9 +100,9 @@ def test_bodies_that_do_not_come_take_bounded_memory(hasty):
 def test_what_takes_too_long_without_a_body(hasty):
     worker = hasty.processes()[1]
     os.kill(worker, signal.SIGSTOP)
-    reply = hasty.get("/tiles/file/0/0/0")
+    reply = hasty.get("/tiles/file/1/0/0")
     assert (reply.status, reply.detail) == (504, "took longer than 2 s; ask for less")
-    assert hasty.get("/tiles/file/0/0/0").status == 200  # a new worker has started
+    assert hasty.get("/tiles/file/1/0/0").status == 200  # a new worker has started
     assert worker not in hasty.processes()
 
 
@@ -118,7 +118,7 @@ def test_who_leaves_kills_no_worker(synthetic, small):
         os.kill(worker, signal.SIGCONT)
         assert server.post("/decode", small).status == 200
         assert server.processes()[1:] == [worker]
-        assert 'endpoint="decode",status="499"' in server.get("/metrics").body.decode()
+        assert 'route="/decode",status="499"' in server.get("/metrics").body.decode()
 
 
 def test_lengths_hosts_and_kinds(hasty, small):
@@ -154,7 +154,10 @@ def test_links_are_followed_if_asked_for(hasty, synthetic, tmp_path):
 
 
 def test_errors_name_no_folder():
-    settings = Settings(("photo", "/secret/own.mscnb"), "/far/files/", False, (), 1, 1, 1, 1, 1.0)
+    codecs, nothing = ("photo", "/secret/own.mscnb"), ()
+    settings = Settings(
+        codecs, "/far/files/", False, nothing, nothing, None, False, 1, 1, 1, 1, 1, 1, 1, 1.0
+    )
     error = MscnError("cannot read /far/files/a.mscn, and /secret/own.mscnb; check the path")
     said = work._without_folders(settings, error)
     assert said == "cannot read a.mscn, and own.mscnb; check the path"
@@ -163,7 +166,10 @@ def test_errors_name_no_folder():
 def test_flags_that_cannot_be(synthetic, tmp_path):
     for flags, says in {
         ("--max-connections=1000000",): "raise ulimit -n",
-        ("--max-connections=4", "--workers=1"): "4 connections are too few for 4 requests",
+        ("--max-connections=4", "--max-requests=4"): "4 connections are too few for 4 requests",
+        ("--cache=-1",): "--cache=-1: must be 0 or more",
+        ("--viewer=nowhere",): "--viewer=nowhere: no page there; make it with `make viewer`",
+        ("--cors=example.org",): "--cors=example.org: give origins, https://example.org, or * for",
         ("--allowed-hosts=a*b",): "--allowed-hosts=a*b: give names, *.NAME, or * for all",
         ("--allowed-hosts=,x",): "--allowed-hosts=: give names",
     }.items():

@@ -1,0 +1,172 @@
+"""What parameters mean, by the rules of the IIIF Image API 3.0, and the endpoints."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mscn_tf.server import iiif
+from mscn_tf.server.answers import RefusedError
+from mscn_tf.server.iiif import Sides
+from tests.server.conftest import picture_of
+
+SIDES = Sides((200, 300), (300, 200), 10**6)  # a picture of 300x200
+LARGE = Sides((4000, 6000), (3000, 2000), 2**24)
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("full", (0, 0, 300, 200)),
+        ("square", (50, 0, 200, 200)),
+        ("10,20,30,40", (10, 20, 30, 40)),
+        ("290,0,300,200", (290, 0, 10, 200)),  # cut off at the edge
+        ("pct:10,10,50.5,50", (30, 20, 152, 100)),
+        ("pct:.5,0,100,100", (2, 0, 298, 200)),
+    ],
+)
+def test_regions(text, box):
+    assert iiif.region_of(text, (200, 300)) == box
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("max", (300, 200)),
+        ("150,", (150, 100)),
+        (",50", (75, 50)),
+        ("30,30", (30, 30)),
+        ("pct:50", (150, 100)),
+        ("pct:0.1", (1, 1)),
+        ("!100,100", (100, 66)),
+        ("!900,100", (150, 100)),
+        ("!900,900", (300, 200)),  # not enlarged
+        ("^600,", (600, 400)),
+        ("^,400", (600, 400)),
+        ("^pct:200", (600, 400)),
+        ("^600,30", (600, 30)),
+        ("^!600,600", (600, 400)),
+        ("^max", (1224, 816)),
+    ],
+)
+def test_sizes(text, size):
+    assert iiif.size_of(text, (0, 0, 300, 200), SIDES) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("max", (3000, 2000)), ("^max", (3000, 2000)), ("!9000,500", (750, 500))]
+)
+def test_sizes_within_limits(text, size):
+    assert iiif.size_of(text, (0, 0, 6000, 4000), LARGE) == size
+
+
+@pytest.mark.parametrize(
+    ("region", "size", "rotation", "quality", "format"),
+    [
+        ("300,0,1,1", "max", "0", "default", "jpg"),  # outside
+        ("0,0,0,10", "max", "0", "default", "jpg"),
+        ("0,0,10", "max", "0", "default", "jpg"),
+        ("-1,0,10,10", "max", "0", "default", "jpg"),
+        ("pct:100,0,10,10", "max", "0", "default", "jpg"),
+        ("pct:x,0,10,10", "max", "0", "default", "jpg"),
+        ("full", "301,", "0", "default", "jpg"),  # larger, and no ^
+        ("full", "300,201", "0", "default", "jpg"),
+        ("full", "pct:101", "0", "default", "jpg"),
+        ("full", "0,", "0", "default", "jpg"),
+        ("full", "pct:0", "0", "default", "jpg"),
+        ("full", "^9000,9000", "0", "default", "jpg"),  # over maxArea
+        ("full", "full", "0", "default", "jpg"),  # of version 2
+        ("full", "", "0", "default", "jpg"),
+        ("full", "max", "45", "default", "jpg"),
+        ("full", "max", "!0", "default", "jpg"),
+        ("full", "max", "360", "default", "jpg"),
+        ("full", "max", "0", "native", "jpg"),
+        ("full", "max", "0", "default", "tif"),
+    ],
+)
+def test_what_is_refused(region, size, rotation, quality, format):
+    with pytest.raises(RefusedError) as refused:
+        iiif.wanted(0, region, size, rotation, quality, format, SIDES)
+    assert refused.value.status == 400
+
+
+def test_limits_are_told_and_kept():
+    said = iiif.info("http://x/iiif/large", LARGE, False)
+    assert (said["maxWidth"], said["maxHeight"]) == (3000, 2000)
+    for size in said["sizes"]:
+        text = f"{size['width']},{size['height']}"
+        assert iiif.size_of(text, (0, 0, 6000, 4000), LARGE) == (size["width"], size["height"])
+    with pytest.raises(RefusedError):
+        iiif.size_of("3001,", (0, 0, 6000, 4000), LARGE)
+
+
+def test_information(server):
+    reply = server.get("/iiif/wide/info.json")
+    said = json.loads(reply.body)
+    required = {
+        "@context": "http://iiif.io/api/image/3/context.json",
+        "id": f"http://127.0.0.1:{server.port}/iiif/wide",
+        "type": "ImageService3",
+        "protocol": "http://iiif.io/api/image",
+        "profile": "level2",
+        "width": 300,
+        "height": 100,
+    }
+    assert required.items() <= said.items()
+    assert said["tiles"] == [{"width": 256, "scaleFactors": [1, 2]}]
+    assert said["sizes"] == [{"width": 150, "height": 50}, {"width": 300, "height": 100}]
+    assert reply.headers["content-type"] == "application/json"
+    linked = server.get("/iiif/wide/info.json", Accept="application/ld+json").headers
+    assert linked["content-type"].startswith("application/ld+json;profile=")
+    led = server.get("/iiif/wide")
+    assert (led.status, led.headers["location"]) == (303, f"{said['id']}/info.json")
+    assert json.loads(server.get("/iiif/many:1/info.json").body)["width"] == 8
+
+
+def test_pictures(server, synthetic, stored):
+    whole = synthetic.codec.decode((stored / "wide.mscn").read_bytes())
+    for parameters, wanted in {
+        "full/max/0": whole,
+        "square/max/0": whole[:, 100:200],
+        "0,0,256,100/256,100/0": whole[:, :256],  # a tile
+        "256,0,44,100/max/0": whole[:, 256:],
+        "10,20,30,40/max/90": np.rot90(whole[20:60, 10:40], -1),
+        "10,20,30,40/max/180": whole[20:60, 10:40][::-1, ::-1],
+    }.items():
+        reply = server.get(f"/iiif/wide/{parameters}/default.png")
+        np.testing.assert_array_equal(reply.array, wanted, parameters)
+    small = server.get("/iiif/wide/full/,50/270/gray.jpg")
+    assert small.headers["content-type"] == "image/jpeg"
+    assert small.array.shape == (150, 50, 1)
+    assert {*np.unique(server.get("/iiif/wide/full/max/0/bitonal.png").array)} == {0, 255}
+    assert '/iiif/wide/full/150,50/270/gray.jpg>;rel="canonical"' in small.headers["link"]
+    assert 'level2.json>;rel="profile"' in small.headers["link"]
+
+
+def test_pictures_that_are_not_there(server):
+    for path, status in {
+        "/iiif/nothing/info.json": 404,
+        "/iiif/wide:1/info.json": 404,
+        "/iiif/wide:x/info.json": 422,
+        "/iiif/field/info.json": 422,
+        "/iiif/wide/full/max/0/default.gif": 400,
+        "/iiif/wide/full/9999,/0/default.jpg": 400,
+        "/iiif/wide/full/max/0/default.jpg?item=1": 400,
+    }.items():
+        reply = server.get(path)
+        assert reply.status == status, path
+        assert reply.detail
+
+
+def test_transparent_pictures_lie_on_white_in_jpeg(server, pyramid, stored):
+    picture = np.dstack([picture_of(40, 40), np.zeros((40, 40), np.uint8)])
+    picture[:20, :, 3] = 255
+    (stored / "alpha.mscn").write_bytes(pyramid.encode(picture, quality=9))
+    assert json.loads(server.get("/iiif/alpha/info.json").body)["preferredFormats"][0] == "png"
+    seen = server.get("/iiif/alpha/full/max/0/default.jpg").array
+    assert seen[30:].min() > 245
+    assert np.abs(seen[:15] - picture[:15, :, :3].astype(float)).mean() < 12
+    assert server.get("/iiif/alpha/full/max/0/default.png").array.shape == (40, 40, 4)
+    (stored / "alpha.mscn").unlink()
