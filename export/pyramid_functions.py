@@ -105,6 +105,8 @@ def _halves(middle: Side, end: Side) -> tuple[slice, slice]:
 
 def _joined(low: tf.Tensor, high: tf.Tensor, axis: int, side: Side) -> tf.Tensor:
     """Lines along an axis of their low and high halves: `wavelet.synthesise`'s inverse lifting."""
+    if isinstance(side, int) and side == 1:
+        return low
     evens, odds = (side + 1) // 2, side // 2
     some = tf.cast(tf.minimum(odds, 1), tf.float32)  # a line of one sample is its low half
     # As many odd samples as even ones; the last may be one that isn't there.

@@ -92,6 +92,7 @@ def test_refuses(folder, arguments, message):
     assert message in folder.refuses("export", *arguments, "out")
 
 
+@pytest.mark.slow
 def test_photo(folder):
     folder.mscn("export", "--codec=photo", "--format=onnx", "--fixed-size=24x32", "out")
     assert sorted(folder.content()) == ["out", "out/decode.onnx"]

@@ -236,6 +236,13 @@ def test_the_graphs_are_standard_and_name_their_bundle():
         }
 
 
+def test_the_graphs_are_little_larger_than_their_bundle():
+    """Which is deflated, and has weights once: those of ``encode`` stand there twice."""
+    bundle = Path(GOLDEN).stat().st_size
+    assert len(graph_of(GOLDEN, "decode")) < 2.5 * bundle
+    assert len(graph_of(GOLDEN, "encode")) < 4 * bundle
+
+
 def test_the_graphs_name_their_axes():
     shapes = {}
     for name in ("decode", "decode_grid", "encode"):
