@@ -26,7 +26,7 @@ help:
 	@echo "make web        the page that decodes in a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make viewer     the page that mscn serve shows pictures with: build/viewer"
-	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
+	@echo "make node       a package that decodes in Node.js: build/node, and packed beside it"
 	@echo "make test-viewer  viewers in headless Chromium before mscn serve"
 	@echo "make docs       the documentation with an API reference: build/site"
 	@echo "make bench      timings side by side with others; installs PyTorch and JAX"
@@ -132,16 +132,16 @@ $(WEB)/ready: $(READY) $(NPM)/ready $(wildcard export/web/* mscn_tf/bundles/*.ms
 web: $(WEB)/ready
 	@echo "$(WEB) is ready: python3 -m http.server -d $(WEB)"
 
-# What decodes in Node.js: the page's modules, and onnxruntime-node.
+# A package that decodes in Node.js: the page's modules, without dependencies.
 NODE := build/node
 
-$(NODE)/ready: $(WEB)/ready export/node/package.json export/node/package-lock.json
-	@mkdir -p $(NODE) && cp export/node/package.json export/node/package-lock.json $(NODE)
-	@cd $(NODE) && npm ci --silent --ignore-scripts --no-audit --no-fund
+$(NODE)/ready: $(WEB)/ready $(wildcard export/node/*)
+	@node export/node/assemble.mjs $(WEB) $(NODE) $$($(BIN)/python -c 'import mscn_tf; print(mscn_tf.__version__)')
+	@cd $(NODE) && npm pack --silent --pack-destination .. >/dev/null
 	@touch $@
 
 node: $(NODE)/ready
-	@echo "ready: node export/node/decode.mjs IN.mscn CODEC.mscnb OUT.ppm"
+	@echo "ready: $$(ls build/mscn-node-*.tgz), for npm install; or node $(NODE)/decode.mjs IN.mscn CODEC.mscnb OUT.png"
 
 # The page of `mscn serve --viewer=build/viewer`.
 VIEWER := build/viewer

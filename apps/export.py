@@ -2,19 +2,19 @@
                    [--precision=float32|float16|int8] [--fixed-size=WxH]
 
 Writes a codec for programs without this package. saved_model: a folder for TensorFlow Serving with
-the signatures decode, decode_grid and encode; onnx: a folder of these three as graphs; tflite: a
-file with decode; bundle: the .mscnb file itself, with which mscn_tf.runtime and the web page
-decode. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
+the signatures decode, decode_grid and encode, and of pictures decode_file, which takes files; onnx:
+a folder of the first three as graphs; tflite: a file with decode; bundle: the .mscnb file itself,
+with which mscn_tf.runtime and the web page decode. photo and its like have decode alone, field has
+its bundle. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
 
 Examples:
   mscn export --codec=thumb32 --format=onnx thumb32_onnx
   mscn export --codec=thumb32 --format=tflite --precision=int8 --fixed-size=32x32 thumb32.tflite
-  mscn export --codec=photo --format=bundle photo.mscnb
+  mscn export --codec=photo --format=onnx photo_onnx
 """
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Optional
@@ -25,7 +25,7 @@ from mscn_tf.apps import cli
 from mscn_tf.runtime import scheme
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.files import atomic_write, read_bytes
+from mscn_tf.runtime.files import atomic_write, read_bytes, staged_folder
 
 FORMATS = ("saved_model", "onnx", "tflite", "bundle")
 
@@ -40,7 +40,7 @@ PRECISION = flags.DEFINE_enum(
     "of the weights, in tflite; default float32",
 )
 FIXED_SIZE = flags.DEFINE_string(
-    "fixed-size", None, "decode alone, for one tile in WIDTHxHEIGHT samples: all shapes fixed"
+    "fixed-size", None, "decode alone, for one tile or photo in WIDTHxHEIGHT: all shapes fixed"
 )
 
 
@@ -58,23 +58,22 @@ def main(argv: list[str]) -> None:
             raise MscnError("--fixed-size is for the other formats: a bundle decodes at any size")
         shipped = CODEC.value in Bundle.names()
         path = SHIPPED / f"{bundle.name}{SUFFIX}" if shipped else CODEC.value
-        files = {target: read_bytes(path)}
-    else:
-        files = _converted(bundle, target, size)
-    for path, content in files.items():
-        with atomic_write(path) as file:
+        content = read_bytes(path)
+        with atomic_write(target) as file:
             file.write(content)
+    else:
+        _convert(bundle, target, size)
     total = sum(file.stat().st_size for file in _files(target))
     cli.tell(f"{target}: {bundle.name} as {FORMAT.value}, {total:,} bytes")
 
 
-def _converted(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> dict[str, bytes]:
-    """Contents of files by path; a SavedModel is written at once."""
+def _convert(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> None:
+    """Writes what takes TensorFlow to make."""
     kind = bundle.scheme
     if kind.functions is None:
         raise MscnError(
-            f"{bundle.name} is a codec of kind {kind.name}, without a float network; export it "
-            "with --format=bundle"
+            f"{bundle.name} has no graph: {kind.no_functions}; take --format=bundle, and decode "
+            "with mscn_tf.runtime, in Zarr or in JavaScript (docs/deploy.md)"
         )
     if FORMAT.value == "tflite":
         cli.check_writable(target)
@@ -85,21 +84,19 @@ def _converted(bundle: Bundle, target: str, size: Optional[tuple[int, ...]]) -> 
             from mscn_tf.export.saved_model import write_saved_model
 
             write_saved_model(target, functions)
-            return {}
-        if FORMAT.value == "tflite":
+        elif FORMAT.value == "tflite":
             from mscn_tf.export.tflite import tflite_decoder
 
-            return {target: tflite_decoder(functions, PRECISION.value)}
-        from mscn_tf.export.onnx import function_graph
+            content = tflite_decoder(functions, PRECISION.value)
+            with atomic_write(target) as file:
+                file.write(content)
+        else:
+            from mscn_tf.export.onnx import function_graph
 
-        try:
-            os.makedirs(target, exist_ok=True)
-        except OSError as error:
-            raise MscnError(f"cannot make {target}: {error.strerror}; check OUT") from error
-        return {
-            os.path.join(target, f"{name}.onnx"): function_graph(functions, bundle, name)
-            for name in functions.functions
-        }
+            with staged_folder(target, force=True) as folder:
+                for name in functions.functions:
+                    graph = function_graph(functions, bundle, name)
+                    Path(folder, f"{name}.onnx").write_bytes(graph)
 
 
 def _files(target: str) -> list[Path]:

@@ -130,8 +130,8 @@ def measured(name: str, folder: Path) -> tuple[float, float, np.ndarray]:
 
 
 def measured_in_node(name: str, folder: Path) -> tuple[float, float, np.ndarray]:
-    """The same of `export/node/decode.mjs`; cold start is the whole process less the repeats."""
-    script, target = ROOT / "export" / "node" / "decode.mjs", folder / f"{name}.ppm"
+    """The same of the package for Node.js; cold start is the whole process less the repeats."""
+    script, target = ROOT / "build" / "node" / "decode.mjs", folder / f"{name}.png"
     files = [folder / "in.mscn", BUNDLE, target]
     begin = time.time()
     subprocess.run(["node", script, f"--runtime={name}", *files], check=True, capture_output=True)

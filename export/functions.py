@@ -34,6 +34,8 @@ import tensorflow as tf
 
 from mscn_tf.codec.network import Network, functions_of
 from mscn_tf.export.axes_of_tiles import axis_of_tiles, positions
+from mscn_tf.export.file_function import FileFunction, smallest_file
+from mscn_tf.export.float_functions import FloatFunctions, Function, traced
 from mscn_tf.export.namespace import xp
 from mscn_tf.export.quantiser import Quantiser
 from mscn_tf.fitting.basis_codec import BasisCodec
@@ -73,7 +75,7 @@ class GridNetwork(Protocol):
         """Values with the weights given; all arguments share one dtype."""
 
 
-class Functions:
+class Functions(FloatFunctions):
     """The functions of the table above, of dynamic batch and size.
 
     Args:
@@ -83,9 +85,6 @@ class Functions:
 
     Attributes:
       network: the float network.
-      large: those of its weights that take nearly all room.
-      functions: by name; their ``input_signature`` names their arguments.
-      holder: of the weights that they use, as writers and converters want it.
 
     Raises:
       MscnError: the bundle has no float network, or the size has another number of axes.
@@ -96,11 +95,11 @@ class Functions:
         self._sphere = Modality.named(bundle.manifest.modality).sphere
         self._values = bundle.manifest.values
         self._load(bundle)
-        self._axes = axis_names(len(self.network.tile_shape))
+        self.axes = axis_names(len(self.network.tile_shape))
         self._quantiser = Quantiser(bundle)
-        if size is not None and len(size) != len(self._axes):
+        if size is not None and len(size) != len(self.axes):
             raise MscnError(
-                f"a size of {len(size)} axes, but {bundle.name} has {len(self._axes)}; "
+                f"a size of {len(size)} axes, but {bundle.name} has {len(self.axes)}; "
                 "of a picture give WIDTHxHEIGHT"
             )
         if size:
@@ -108,34 +107,31 @@ class Functions:
         else:
             names = ("decode", "decode_grid", "encode")
             self.functions = {name: getattr(self, f"_{name}")() for name in names}
+            if Modality.named(self._manifest.modality).pixels:
+                files = FileFunction(bundle, self._quantiser, self._whole_tiles)
+                self.of_files = {"decode_file": files.function()}
+                self.example_file = smallest_file(bundle)
 
     def _load(self, bundle: Bundle) -> None:
         codec = BasisCodec.restored(bundle)
         self.network: Any = codec.network
         self.step_sizes = codec.step_sizes
-        self.large: Sequence[tf.Variable] = (codec.network.basis, codec.network.feature_basis)
+        self.large = (codec.network.basis, codec.network.feature_basis)
         self.holder = holder_of(self.network, self.step_sizes)
         self._steps = codec.steps
 
-    def __call__(self, function: str, **arguments: Any) -> np.ndarray:
-        """Runs one of the functions on arguments by name; returns its one output."""
-        called = self.functions[function]
-        ordered = [tf.constant(arguments[s.name], s.dtype) for s in called.input_signature]
-        (output,) = called(*ordered).values()
-        return output.numpy()
-
     # The functions.
 
-    def _decode(self) -> tf.types.experimental.GenericFunction:
-        specs = [tf.TensorSpec([None, None], tf.float32, axis) for axis in self._axes]
+    def _decode(self) -> Function:
+        specs = [tf.TensorSpec([None, None], tf.float32, axis) for axis in self.axes]
 
         def decode(symbols: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
             *grid, quality = rest
             return {"values": self._synthesised(symbols, grid, quality)}
 
-        return _function(decode, self._symbols(1), *specs, self._quality())
+        return traced(decode, self._symbols(1), *specs, self._quality())
 
-    def _fixed_decode(self, size: Sequence[int]) -> tf.types.experimental.GenericFunction:
+    def _fixed_decode(self, size: Sequence[int]) -> Function:
         grid = global_grid(size) if self._sphere else [centres(count) for count in size]
         grid = [axis[None].astype(np.float32) for axis in grid]
 
@@ -143,11 +139,11 @@ class Functions:
             return {"values": self._synthesised(symbols, list(map(tf.constant, grid)), quality)}
 
         symbols = tf.TensorSpec([1, self.network.code_size], tf.int32, "symbols")
-        return _function(decode, symbols, tf.TensorSpec([1], tf.float32, "quality"))
+        return traced(decode, symbols, tf.TensorSpec([1], tf.float32, "quality"))
 
-    def _decode_grid(self) -> tf.types.experimental.GenericFunction:
-        axes = len(self._axes)
-        sides = [tf.TensorSpec([], tf.int32, SIDES[axis]) for axis in self._axes]
+    def _decode_grid(self) -> Function:
+        axes = len(self.axes)
+        sides = [tf.TensorSpec([], tf.int32, SIDES[axis]) for axis in self.axes]
         region = tf.TensorSpec([2 * axes], tf.float32, "region")
         name = "picture" if Modality.named(self._manifest.modality).pixels else "signal"
 
@@ -161,16 +157,16 @@ class Functions:
             values = (self._on_sphere if self._sphere else self._on_tiles)(symbols, at, quality)
             return {name: self._restored(values)}
 
-        return _function(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
+        return traced(decode_grid, self._symbols(axes + 1), *sides, region, self._quality())
 
-    def _encode(self) -> tf.types.experimental.GenericFunction:
+    def _encode(self) -> Function:
         codes = self._codes()
 
         def encode(signals: tf.Tensor, quality: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"symbols": self._quantiser.quantise(codes(signals, quality), quality)}
 
         shape = [None, *self.network.tile_shape, self.network.channels]
-        return _function(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
+        return traced(encode, tf.TensorSpec(shape, tf.float32, "signals"), self._quality())
 
     def _symbols(self, rank: int) -> tf.TensorSpec:
         return tf.TensorSpec([None] * rank + [self.network.code_size], tf.int32, "symbols")
@@ -215,6 +211,12 @@ class Functions:
         self, symbols: tf.Tensor, grid: Sequence[tf.Tensor], quality: tf.Tensor
     ) -> tf.Tensor:
         return self.network(self._quantiser.dequantise(symbols, quality), *grid, quality)
+
+    def _whole_tiles(self, symbols: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """Values ``[B, .., C]`` of tiles in the original size."""
+        axis = tf.constant(centres(self._manifest.tile_edge)[None], tf.float32)
+        axis = tf.tile(axis, [tf.shape(symbols)[0], 1])
+        return self._synthesised(symbols, [axis] * len(self.axes), quality)
 
     def _on_sphere(
         self, symbols: tf.Tensor, at: Sequence[tf.Tensor], quality: tf.Tensor
@@ -276,17 +278,3 @@ class Functions:
 
 def _repeats(batch: tf.Tensor, shown: Sequence[tf.Tensor], number: int) -> list[tf.Tensor | int]:
     return [batch, *[1 if i == number else s for i, s in enumerate(shown)], 1]
-
-
-def _function(function: object, *signature: tf.TensorSpec) -> tf.types.experimental.GenericFunction:
-    return tf.function(function, input_signature=signature, autograph=False)
-
-
-def example(functions: Functions, name: str) -> dict[str, np.ndarray]:
-    """Arguments for one of the functions: zeros of the smallest shapes that make sense."""
-    arguments = {}
-    for spec in functions.functions[name].input_signature:
-        shape = [side or 1 for side in spec.shape]
-        value = 1 if spec.name == "region" or not shape else 5 if spec.name == "quality" else 0
-        arguments[spec.name] = np.full(shape, value, spec.dtype.as_numpy_dtype)
-    return arguments

@@ -9,7 +9,9 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from mscn_tf.export.functions import Functions, GridNetwork
+from mscn_tf.export.float_functions import FloatFunctions
+from mscn_tf.export.functions import GridNetwork
+from mscn_tf.export.onnx_weights import compact
 from mscn_tf.export.quiet import quiet
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.grids import axis_names
@@ -103,23 +105,24 @@ def make_canonical(graph: onnx.GraphProto) -> None:
                 size.dim_param = sizes.setdefault(size.dim_param, f"d{len(sizes)}")
 
 
-def function_graph(functions: Functions, bundle: Bundle, name: str) -> bytes:
-    """One of a tile codec's functions as an ONNX graph in float32, weights and all.
+def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> bytes:
+    """One of a codec's functions as an ONNX graph in float32, weights and all.
 
     The gradient steps of ``encode`` are unrolled. Inputs and output are those of
-    `mscn_tf.export.functions`; the metadata names the bundle: ``name``, ``id``,
-    ``bundle_version``; and the ``function``.
+    `mscn_tf.export.functions` or `mscn_tf.export.pyramid_functions`; the metadata names the bundle:
+    ``name``, ``id``, ``bundle_version``; and the ``function``.
 
     Returns:
       A serialised model of opset ``OPSET``; axes of any size have names.
     """
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
-    axes = list(axis_names(len(functions.network.tile_shape)))
+    compact(model, bundle)
+    axes = list(functions.axes)
     shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
     cut = [f"tiles_{axis}" for axis in axes] if name == "decode_grid" else []
     named = {"symbols": cut, **{axis: [axis] for axis in axes}}
-    named.update(dict.fromkeys(("values", "picture", "signal"), shown))
+    named.update(dict.fromkeys(("coefficients", "values", "picture", "signal"), shown))
     for value in (*model.graph.input, *model.graph.output):
         sizes = value.type.tensor_type.shape.dim
         for size, axis in zip(sizes, ["batch", *named.get(value.name, [])]):

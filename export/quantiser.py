@@ -45,7 +45,7 @@ class Quantiser:
         """Codes ``[B, M]`` of symbols, int32 ``[B, M]``, at qualities ``[B]``."""
         values = tf.cast(symbols, tf.float32)
         size = tf.abs(values)
-        index = 2 * self._scale_index(size, quality)
+        index = 2 * self.scale_index(size, quality)
         index += tf.cast(tf.clip_by_value(size - 1.0, 0.0, 1.0), tf.int32)
         kept = size - tf.gather(self._centroid, index)
         return self._steps(quality) * tf.sign(values) * kept
@@ -54,7 +54,7 @@ class Quantiser:
         """int32 ``[B, M]``: what `Prior.quantise` gives in one pass."""
         scaled = code / self._steps(quality)
         size = tf.abs(quantiser.round_dead_zone(tf, scaled, quantiser.DEAD_ZONE))
-        zone = tf.gather(self._dead_zone, self._scale_index(size, quality))
+        zone = tf.gather(self._dead_zone, self.scale_index(size, quality))
         return tf.cast(quantiser.round_dead_zone(tf, scaled, zone), tf.int32)
 
     def _between(
@@ -69,9 +69,16 @@ class Quantiser:
         """The quantiser's steps ``[B, M]``."""
         return tf.exp(quantiser.between(*self._between(self._log_step, quality)))
 
-    def _scale_index(self, size: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """int32 ``[B, M]``, from symbols' sizes, which are whole numbers ``[B, M]``."""
-        base = quantiser.whole_between(tf, *self._between(self._base, quality))
+    def scale_index(
+        self, size: tf.Tensor, quality: tf.Tensor, columns: slice | None = None
+    ) -> tf.Tensor:
+        """int32 ``[B, m]``, of some columns or all, from symbols' sizes, whole ``[B, M]``."""
+        low, high, part = self._between(self._base, quality)
+        context = self._context
+        if columns is not None:
+            low, high = low[:, columns], high[:, columns]
+            context = tf.constant(context)[:, columns]
+        base = quantiser.whole_between(tf, low, high, part)
         place = tf.cast(tf.minimum(size, len(self._magnitude) - 1.0), tf.int32)
-        seen = tf.matmul(tf.gather(self._magnitude, place), self._context)
+        seen = tf.matmul(tf.gather(self._magnitude, place), context)
         return tf.cast(quantiser.scale_index(tf, base + seen, self._tables), tf.int32)

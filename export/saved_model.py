@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.saved_model import DEFAULT_SERVING_SIGNATURE_DEF_KEY as DEFAULT
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from mscn_tf.export.functions import Functions, example
+from mscn_tf.export.float_functions import FloatFunctions, example
 from mscn_tf.export.quiet import quiet
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
@@ -18,7 +18,7 @@ from mscn_tf.runtime.files import PathLike
 WARM_UP = "tf_serving_warmup_requests"  # in assets.extra: what Serving runs before it says ready
 
 
-def write_saved_model(folder: PathLike, functions: Functions) -> None:
+def write_saved_model(folder: PathLike, functions: FloatFunctions) -> None:
     """Writes a SavedModel whose signatures are the functions, and a request of each to warm up by.
 
     Who names no signature gets ``decode``.
@@ -41,12 +41,13 @@ def write_saved_model(folder: PathLike, functions: Functions) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with quiet():
-                signatures = {DEFAULT: functions.functions["decode"], **functions.functions}
+                signatures = {**functions.functions, **functions.of_files}
+                signatures[DEFAULT] = signatures["decode"]
                 tf.saved_model.save(functions.holder, str(temporary), signatures)
             extra = temporary / "assets.extra"
             extra.mkdir()
             with tf.io.TFRecordWriter(str(extra / WARM_UP)) as writer:
-                for name in functions.functions:
+                for name in (*functions.functions, *functions.of_files):
                     writer.write(_request(name, example(functions, name)))
             temporary.replace(folder)
         finally:

@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from mscn_tf.export.functions import Functions
+from mscn_tf.export.float_functions import FloatFunctions
 from mscn_tf.export.quiet import quiet
 from mscn_tf.runtime.errors import MscnError
 
 _HALVES = 4  # in 8-bit models the leading quarter of a code's rows, the largest, are halves
 
 
-def tflite_decoder(functions: Functions, precision: str = "float32") -> bytes:
+def tflite_decoder(functions: FloatFunctions, precision: str = "float32") -> bytes:
     """The function ``decode`` as a TFLite model, in built-in operations, as its only signature.
 
     Args:

@@ -24,13 +24,14 @@ OWN = {
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start
         export.tile_bundle export.functions export.axes_of_tiles export.quantiser export.namespace
-        export.saved_model export.onnx export.tflite
+        export.file_function export.saved_model export.onnx export.tflite
     """.split(),
     "pyramid": """
         runtime.pyramids runtime.pyramid_prior runtime.pyramid_scales runtime.pyramid_signs
         runtime.wavelet runtime.post_filter codec.pyramid_encoding fitting.pyramid
         networks.post_filter entropy.pyramid_context entropy.sign_context
         training.pyramid training.post_filter export.pyramid_bundle export.post_filter_graph
+        export.pyramid_functions
     """.split(),
     "interpolation": """
         runtime.interpolations runtime.interpolation runtime.neighbourhoods

@@ -1,55 +1,45 @@
-// Decodes a `.mscn` file of a picture in Node.js, with the page's modules and onnxruntime-node.
+#!/usr/bin/env node
+// Decodes a `.mscn` file into a picture or an array.
 //
-//     node export/node/decode.mjs IN.mscn CODEC.mscnb OUT.ppm [ITEM [WIDTHxHEIGHT]]
+//     mscn-decode IN.mscn CODEC.mscnb OUT.png|OUT.pam|OUT.npy [ITEM [WIDTHxHEIGHT]]
 //
-// Prints, in JSON, the size of the picture and the milliseconds that opening and decoding took. With
-// --runtime=web it runs the page's own onnxruntime-web instead. `make node` fetches what it needs.
+// Prints, in JSON, the shape of what it holds and the milliseconds that opening and decoding took. With
+// --runtime=node the package onnxruntime-node, if it is installed, runs the codec's network.
 
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import { Decoder, prepare } from "./index.mjs";
+import { written } from "./outputs.mjs";
 
-const build = new URL("../../build/", import.meta.url);
-const { Bundle } = await import(new URL("web/bundle.js", build));
-const { Codec } = await import(new URL("web/codec.js", build));
-const { Container } = await import(new URL("web/container.js", build));
-const { loadRuntime, useRuntime } = await import(new URL("web/network.js", build));
+const USAGE = "usage: mscn-decode [--runtime=web|node] IN.mscn CODEC.mscnb OUT.png|OUT.pam|OUT.npy"
+  + " [ITEM [WIDTHxHEIGHT]]";
 
-const { values: options, positionals } = parseArgs({
-  options: { runtime: { type: "string", default: "node" }, repeat: { type: "string", default: "1" } },
-  allowPositionals: true,
-});
-const [source, bundlePath, target, item = "0", size] = positionals;
-if (!target) {
-  console.error("usage: node decode.mjs IN.mscn CODEC.mscnb OUT.ppm [ITEM [WIDTHxHEIGHT]]");
-  process.exit(2);
-}
-
-try {
+async function main() {
+  const { values: options, positionals } = parseArgs({
+    options: { runtime: { type: "string", default: "web" }, repeat: { type: "string", default: "1" } },
+    allowPositionals: true,
+  });
+  const [source, bundle, target, item = "0", size] = positionals;
+  if (!target || !["web", "node"].includes(options.runtime)) throw new Error(USAGE);
   const begin = performance.now();
-  if (options.runtime === "web") {
-    await loadRuntime(fs.readFileSync(new URL("web/vendor/ort.wasm", build)));
-  } else {
-    useRuntime(createRequire(new URL("node/", build))("onnxruntime-node"));
-  }
-  const container = new Container(new Uint8Array(fs.readFileSync(source)), source);
-  const codec = new Codec(container, new Bundle(new Uint8Array(fs.readFileSync(bundlePath)), bundlePath));
-  const extent = container.shape(Number(item));
-  const shape = size ? size.split("x").map(Number).reverse() : extent;
-  const view = { item: Number(item), start: [0, 0], extent, shape };
-  let { width, height, pixels } = await codec.render(view);
+  await prepare(options.runtime);
+  const decoder = new Decoder(fs.readFileSync(source), fs.readFileSync(bundle), [source, bundle]);
+  const wanted = [Number(item), size?.split("x").map(Number)];
+  let decoded = await decoder.decode(...wanted);
   const first = performance.now() - begin;
   let best = first; // the blocks of a tile codec are decoded once, its network runs every time
   for (let i = 1; i < Number(options.repeat); i++) {
     const start = performance.now();
-    ({ width, height, pixels } = await codec.render(view));
+    decoded = await decoder.decode(...wanted);
     best = Math.min(best, performance.now() - start);
   }
-  const rgb = Buffer.alloc(3 * width * height);
-  for (let i = 0; i < width * height; i++) rgb.set(pixels.subarray(4 * i, 4 * i + 3), 3 * i);
-  fs.writeFileSync(target, Buffer.concat([Buffer.from(`P6 ${width} ${height} 255\n`), rgb]));
-  console.log(JSON.stringify({ width, height, first, best }));
+  fs.writeFileSync(target, written(target, decoded));
+  console.log(JSON.stringify({ shape: decoded.shape, first, best }));
+}
+
+try {
+  await main();
 } catch (error) {
-  console.error(`decode.mjs: ${error.message}`);
+  console.error(`mscn-decode: ${error.message.split("\n")[0]}`);
   process.exit(2);
 }

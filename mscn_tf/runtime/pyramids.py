@@ -21,7 +21,7 @@ from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
-from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
+from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes, synthesise_part
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
@@ -50,6 +50,7 @@ class Pyramids(Scheme):
     encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
     trainer = "mscn_tf.training.pyramid:pyramid_trainer"
     contents = "mscn_tf.export.pyramid_bundle:contents"
+    functions = "mscn_tf.export.pyramid_functions:PyramidFunctions"
 
     def __init__(self, bundle: Bundle):
         super().__init__(bundle)
@@ -93,6 +94,29 @@ class Pyramids(Scheme):
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
+
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        if whole:
+            raise MscnError(f"bundle {self.bundle.name}: pyramids have decode, and no decode_grid")
+        shapes = sizes(*container.shapes[item], self.prior.levels)
+        planes = []
+        for plane in container.coded(item):
+            tiles = _PlaneTiles(self, container, item, plane, 0)
+            planes.append(np.moveaxis(in_one_plane(tiles.coefficients, shapes), 0, -1))
+        inputs = {"coefficients": np.stack(planes).astype(np.float32)}
+        if self.post_filter:
+            inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)
+        return inputs
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        channels = [container.planes(view.item)[plane] for plane in container.coded(view.item)]
+        wanted = (len(channels), *view.extent, container.code_channels)
+        if values.shape != wanted:
+            raise MscnError(
+                f"{container.source}: values of shape {values.shape} are not those of {wanted}"
+            )
+        planes = [to_bytes(*plane) for plane in zip(values.astype(np.float64), channels)]
+        return np.concatenate(planes, axis=-1)
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By block of 16x16 pixels, a coarse coefficient in equal parts among those it spans."""

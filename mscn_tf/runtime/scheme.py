@@ -77,8 +77,9 @@ class Scheme(ABC):
       trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
       contents: called with a trainer and what its ``freeze`` gave, gives a bundle's own entries in
         the manifest and its members, by name.
-      functions: called with a bundle and a size, gives `export.functions.Functions`; None: it has
-        no float network.
+      functions: called with a bundle and a size, gives `export.float_functions.FloatFunctions`;
+        None: it has none.
+      no_functions: why, in words.
       occupancy: what codes truth values without loss; None where they are numbers, or can't be.
 
     Args:
@@ -98,6 +99,7 @@ class Scheme(ABC):
     trainer: ClassVar[str | None] = None
     contents: ClassVar[str | None] = None
     functions: ClassVar[str | None] = None
+    no_functions: ClassVar[str] = "it has no network in floats"
     occupancy: Occupancy | None = None
 
     def __init__(self, bundle: Bundle):

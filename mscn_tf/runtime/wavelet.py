@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
-_SCALE = 1.1496043988602418  # sqrt(2) over the lifting scheme's usual 1.2301741
+LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
+SCALE = 1.1496043988602418  # sqrt(2) over the lifting scheme's usual 1.2301741
 _REACH = 2  # coefficients beside a value's own, on each side, that it depends on
 _TOGETHER = 2**15  # values of a channel that are made at once
 
@@ -74,13 +74,13 @@ def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     even, odd = x[0::2].copy("K"), x[1::2].copy("K")
     if not len(odd):
         return even, odd
-    for number, weight in enumerate(_LIFTING):
+    for number, weight in enumerate(LIFTING):
         if number % 2:
             _add_neighbours(even, odd, weight, before=True)
         else:
             _add_neighbours(odd, even, weight, before=False)
-    even *= _SCALE
-    odd *= -1 / _SCALE
+    even *= SCALE
+    odd *= -1 / SCALE
     return even, odd
 
 
@@ -89,8 +89,8 @@ def _join(low: np.ndarray, high: np.ndarray, out: np.ndarray) -> None:
     if not len(high):
         out[:] = low
         return
-    even, odd = low * (1 / _SCALE), high * -_SCALE
-    for number, weight in reversed(list(enumerate(_LIFTING))):
+    even, odd = low * (1 / SCALE), high * -SCALE
+    for number, weight in reversed(list(enumerate(LIFTING))):
         if number % 2:
             _add_neighbours(even, odd, -weight, before=True)
         else:
@@ -171,6 +171,30 @@ def synthesise(pyramid: Pyramid, height: int, width: int, skip: int = 0) -> np.n
         spans,
         skip,
     )
+
+
+def in_one_plane(
+    coefficients: Callable[[int, slice, slice], np.ndarray], shapes: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """``[C, H, W]``: a picture's coefficients in Mallat's layout, as many as it has pixels.
+
+    The coarse part lies in the upper left corner; to its right, below it and beyond its corner the
+    details of the last level, around them those of the level before, and so on.
+
+    Args:
+      coefficients: as of `synthesise_part`.
+      shapes: `sizes` of the picture.
+    """
+    plane = coefficients(len(shapes) - 1, *(slice(0, side) for side in shapes[-1]))
+    for level in range(len(shapes) - 2, -1, -1):
+        (height, width), (rows, columns) = shapes[level], shapes[level + 1]
+        details = coefficients(level, slice(0, rows), slice(0, columns))
+        right, below, both = np.moveaxis(details, 1, 0)
+        right, both = right[..., : width - columns], both[..., : width - columns]
+        upper = np.concatenate([plane, right], -1)
+        lower = np.concatenate([below, both], -1)[:, : height - rows]
+        plane = np.concatenate([upper, lower], -2)
+    return plane
 
 
 def synthesise_part(

@@ -54,7 +54,13 @@ def test_onnx_of_all_functions(folder):
 def test_saved_model(folder):
     folder.mscn("export", f"--codec={GOLDEN}", "--format=saved_model", "out")
     loaded = tf.saved_model.load(str(folder.path / "out"))
-    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode"]
+    assert sorted(loaded.signatures) == [
+        "decode",
+        "decode_file",
+        "decode_grid",
+        "encode",
+        "serving_default",
+    ]
     assert "is there already" in folder.refuses(
         "export", f"--codec={GOLDEN}", "--format=saved_model", "out"
     )
@@ -71,8 +77,8 @@ def test_tflite(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--codec=photo", "--format=onnx"), "photo is a codec of kind pyramid"),
-        (("--codec=photo", "--format=tflite"), "export it with --format=bundle"),
+        (("--codec=field", "--format=onnx"), "field has no graph: each value follows from others"),
+        (("--codec=field", "--format=tflite"), "take --format=bundle, and decode with mscn_tf"),
         (("--format=onnx",), "give --codec=NAME and --format"),
         (("--codec=speech",), "give --codec=NAME and --format"),
         (("--codec=speech", "--format=coreml"), "saved_model|onnx|tflite|bundle"),
@@ -84,6 +90,15 @@ def test_tflite(folder):
 )
 def test_refuses(folder, arguments, message):
     assert message in folder.refuses("export", *arguments, "out")
+
+
+@pytest.mark.slow
+def test_photo(folder):
+    folder.mscn("export", "--codec=photo", "--format=onnx", "--fixed-size=24x32", "out")
+    assert sorted(folder.content()) == ["out", "out/decode.onnx"]
+    session = onnxruntime.InferenceSession(folder.path / "out" / "decode.onnx")
+    inputs = {"coefficients": np.zeros((1, 32, 24, 3), "f4"), "quality": np.full(1, 5, "f4")}
+    assert session.run(None, inputs)[0].shape == (1, 32, 24, 3)
 
 
 def test_refuses_sizes_of_other_axes(folder):

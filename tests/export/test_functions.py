@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from functools import cache
@@ -16,7 +17,8 @@ from PIL import Image
 
 from mscn_tf.codec import Codec, network
 from mscn_tf.codec.tiling import as_floats, to_tiles
-from mscn_tf.export.functions import Functions, example
+from mscn_tf.export.float_functions import example
+from mscn_tf.export.functions import Functions
 from mscn_tf.export.namespace import xp
 from mscn_tf.export.onnx import OPSET, function_graph
 from mscn_tf.export.saved_model import WARM_UP, write_saved_model
@@ -234,6 +236,13 @@ def test_the_graphs_are_standard_and_name_their_bundle():
         }
 
 
+def test_the_graphs_are_little_larger_than_their_bundle():
+    """Which is deflated, and has weights once: those of ``encode`` stand there twice."""
+    bundle = Path(GOLDEN).stat().st_size
+    assert len(graph_of(GOLDEN, "decode")) < 2.5 * bundle
+    assert len(graph_of(GOLDEN, "encode")) < 4 * bundle
+
+
 def test_the_graphs_name_their_axes():
     shapes = {}
     for name in ("decode", "decode_grid", "encode"):
@@ -275,7 +284,8 @@ def saved(tmp_path_factory):
 
 def test_saved_model(saved):
     loaded = tf.saved_model.load(str(saved))
-    assert sorted(loaded.signatures) == ["decode", "decode_grid", "encode", "serving_default"]
+    names = ["decode", "decode_file", "decode_grid", "encode", "serving_default"]
+    assert sorted(loaded.signatures) == names
     inputs = shared_values()
     values = loaded.signatures["decode"](**{k: tf.constant(v) for k, v in inputs.items()})
     expected = run_tensorflow(GOLDEN, "decode", **inputs)
@@ -302,6 +312,32 @@ def test_saved_model_cli(saved, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "out" / "values.npy"), expected, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_saved_model_cli_decodes_files(saved, tmp_path):
+    """As docs/deploy.md has it: bytes in hexadecimal, where none of them means anything."""
+    data, _ = picture_file()
+    spelled = "".join(f"\\x{byte:02x}" for byte in data)
+    program = Path(sys.executable).with_name("saved_model_cli")
+    subprocess.run(
+        [program, "run", "--dir", saved, "--tag_set", "serve", "--signature_def", "decode_file"]
+        + ["--input_exprs", f"files=[b'{spelled}']", "--outdir", tmp_path],
+        check=True,
+        capture_output=True,
+    )
+    expected = codec_of(GOLDEN).decode(data).astype(int)
+    assert np.abs(np.load(tmp_path / "picture.npy")[0] - expected).max() <= 1
+
+
+def test_servings_configuration_in_the_docs():
+    from google.protobuf import text_format
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    (block,) = re.findall(r"```\n(model_config_list.*?)```", text, re.DOTALL)
+    (model,) = text_format.Parse(block, ModelServerConfig()).model_config_list.config
+    assert (model.name, model.model_platform) == ("thumb32", "tensorflow")
+
+
 def test_warm_up_requests_run(saved):
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -312,7 +348,7 @@ def test_warm_up_requests_run(saved):
         inputs = {key: tf.constant(tf.make_ndarray(v)) for key, v in request.inputs.items()}
         loaded.signatures[name](**inputs)
         warmed.append(name)
-    assert sorted(warmed) == ["decode", "decode_grid", "encode"]
+    assert sorted(warmed) == ["decode", "decode_file", "decode_grid", "encode"]
 
 
 def test_saved_models_replace_nothing(saved):
@@ -359,14 +395,9 @@ def test_fixed_sizes():
         Functions(bundle, (4, 4, 4))
 
 
-def test_pyramids_have_no_float_network():
-    with pytest.raises(MscnError, match="photo: it has no network that could be fitted"):
-        Functions(codec_of("photo").bundle)
-
-
 def test_examples_fit():
     functions = functions_of(GOLDEN)
-    for name in functions.functions:
+    for name in (*functions.functions, *functions.of_files):
         functions(name, **example(functions, name))
 
 

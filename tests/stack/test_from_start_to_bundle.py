@@ -72,13 +72,13 @@ def test_other_pythons(trained, wheel, tmp_path, python):
     assert f"signals decoded as they were, {python}" in done.stdout
 
 
-@pytest.mark.skipif(not (NODE / "node_modules").exists(), reason="needs `make node`")
+@pytest.mark.skipif(not (NODE / "decode.mjs").exists(), reason="needs `make node`")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pages_modules(trained, tmp_path, kind):
-    program = ["node", ROOT / "export" / "node" / "decode.mjs"]
-    files = [trained / f"{kind}.mscn", trained / f"{kind}.mscnb", tmp_path / "out.ppm"]
+    program = ["node", NODE / "decode.mjs"]
+    files = [trained / f"{kind}.mscn", trained / f"{kind}.mscnb", tmp_path / "out.png"]
     done = subprocess.run([*program, *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    pixels = np.asarray(Image.open(tmp_path / "out.ppm"))
+    pixels = np.asarray(Image.open(tmp_path / "out.png"))
     assert pixels.shape == (50, 77, 3)
     assert np.abs(pixels.astype(int) - np.load(trained / f"{kind}.npy")).max() <= 1
