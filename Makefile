@@ -23,7 +23,7 @@ help:
 	@echo "make test-new   tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lock       requirements.lock, after a change of setup.cfg or constraints.txt"
-	@echo "make web        the page that decodes in a browser: build/web, for any web server"
+	@echo "make web        the page for a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make node       what decodes pictures in Node.js: export/node/decode.mjs"
 	@echo "make docs       the documentation with an API reference: build/site"

@@ -9,6 +9,7 @@ import { Codec } from "../../build/web/codec.js";
 import { Container } from "../../build/web/container.js";
 import { MscnError } from "../../build/web/errors.js";
 import { decodeExact } from "../../build/web/exact.js";
+import { gapsOf } from "../../build/web/gaps.js";
 import { PhotoEncoder } from "../../build/web/photo_encoder.js";
 import { loadRuntime } from "../../build/web/network.js";
 import { RangeDecoder } from "../../build/web/range.js";
@@ -112,6 +113,29 @@ test("damaged exact planes are refused", () => {
   }
   assert.deepEqual([...decodeExact(Uint8Array.from([1, 1, 99, 224, 228, 228, 4, 0]), shape, 3, "uint8")],
     Array(60).fill(9));
+});
+
+test("fields have their gaps", () => {
+  for (const { shape, metadata, masks } of read("masks.json")) {
+    masks.forEach((mask, item) => assert.deepEqual([...gapsOf(metadata, item, shape)], mask));
+    assert.equal(gapsOf(metadata, masks.length, shape), null);
+  }
+  const [{ shape, metadata }] = read("masks.json");
+  assert.throws(() => gapsOf({ ...metadata, masks: "QUJD" }, 0, shape), MscnError);
+  assert.throws(() => gapsOf({ ...metadata, masks: ["AAAA"] }, 0, shape), MscnError);
+});
+
+test("signals of one and of three axes have Python's values", async () => {
+  for (const { name, file, bundle: path, values } of read("signals.json")) {
+    const container = new Container(bytesOf(file), "input");
+    const codec = new Codec(container, bundle(path));
+    const extent = container.shape(0);
+    const start = extent.map(() => 0);
+    const found = await codec.render({ item: 0, start, extent, shape: extent });
+    const expected = new Float32Array(bytesOf(values).buffer);
+    assert.equal(found.values.length, expected.length);
+    found.values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-4, `${name} ${i}`));
+  }
 });
 
 for (const { name, file, bundle: path } of read("refused.json")) {

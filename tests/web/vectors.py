@@ -24,7 +24,7 @@ from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
-from mscn_tf.signals import images
+from mscn_tf.signals import gaps, group4, images
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -244,6 +244,43 @@ def encoded() -> list[dict[str, Any]]:
     return found
 
 
+def signals() -> list[dict[str, Any]]:
+    """Golden sounds, volumes and meshes, with losses, within a bound and without loss."""
+    found = []
+    for kind in ("sound", "volume", "mesh"):
+        bundle = GOLDEN / f"v1{kind}.mscnb"
+        for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
+            values = FileDecoder.load(bundle).decode(path.read_bytes(), item=0)
+            found.append(
+                {
+                    "name": path.name,
+                    "bundle": str(bundle),
+                    "file": text(path.read_bytes()),
+                    "values": text(values.astype("<f4").tobytes()),
+                }
+            )
+    return found
+
+
+def masks() -> list[dict[str, Any]]:
+    """Masks of fields, and how a file has them: together, and each on its own."""
+    random = np.random.default_rng(3)
+    found = []
+    for shape in ((40, 61), (7, 3000), (1, 9)):
+        blocks = random.random((shape[0] // 4 + 1, shape[1] // 9 + 1)) < 0.5
+        coarse = np.kron(blocks, np.ones((4, 9), bool))[: shape[0], : shape[1]]
+        several = [random.random(shape) < 0.1, coarse, np.ones(shape, bool), ~coarse]
+        strips = [base64.b64encode(group4.encode(mask) or b"").decode() for mask in several]
+        for packed in (gaps.pack([coarse, coarse, coarse]), strips):
+            count = len(strips) if packed is strips else 3
+            whole = gaps.unpack(packed, count, shape)
+            metadata = {"masks": packed, "mask": [*range(count), -1]}
+            values = [mask.ravel().tolist() for mask in whole.astype(int)]
+            found.append({"shape": shape, "metadata": metadata, "masks": values})
+    assert {type(mask["metadata"]["masks"]) for mask in found} == {str, list}
+    return found
+
+
 def _read(png: bytes) -> list[np.ndarray]:
     """Pictures of a file as `mscn encode` reads them."""
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
@@ -313,17 +350,9 @@ def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     }
 
 
-def zoom() -> dict[str, Any]:
-    """What the page's slider shows of the thumbnails, an eighth of the whole at a time."""
-    view = {"region": (14, 14, 4, 4), "size": (480, 480)}
-    path = SAMPLES / "thumbnails.mscn"
-    bundle = Bundle.find(bytes.fromhex(FileDecoder.info(path.read_bytes())["codec"])).name
-    box = {"start": [14, 14], "extent": [4, 4]}
-    return {**picture(path, SHIPPED / (bundle + SUFFIX), **view), "zoom": 3, "box": box}
-
-
 def main(folder: str) -> None:
-    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json and zoom.json."""
+    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, signals.json
+    and masks.json."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -334,7 +363,8 @@ def main(folder: str) -> None:
     (out / "fields.json").write_text(json.dumps(fields()))
     (out / "refused.json").write_text(json.dumps(refused()))
     (out / "encoded.json").write_text(json.dumps(encoded()))
-    (out / "zoom.json").write_text(json.dumps(zoom()))
+    (out / "signals.json").write_text(json.dumps(signals()))
+    (out / "masks.json").write_text(json.dumps(masks()))
 
 
 if __name__ == "__main__":
