@@ -1,6 +1,5 @@
 // Makes a picture small: its quality, sizes beside other formats, and what is lost.
 
-import { Superseded } from "./decoder.js";
 import { StillLayer, canvasOf } from "./layers.js";
 import { attempt, bytesText, count, element, listFacts, say, showProgress } from "./page.js";
 import { showLayers } from "./stage.js";
@@ -9,9 +8,8 @@ const CODEC = "photo";
 const OTHERS = { JPEG: "image/jpeg", WebP: "image/webp", AVIF: "image/avif" };
 
 let picture = null; // what is encoded: its decoder, name, size, canvas and bundle's id
-let running = false;
 
-/** Ids of the codecs that encode here, by name. */
+/** The id of the codec that encodes. */
 async function bundleId() {
   const answer = await fetch("bundles/names.json");
   return (await answer.json())[CODEC];
@@ -19,7 +17,7 @@ async function bundleId() {
 
 /** Takes a picture's file and shows it beside what its encoding leaves. */
 export async function encodePicture(decoder, file) {
-  await decoder.free();
+  await decoder.free(); // of what was decoded before
   const bundle = await bundleId();
   const raster = await decoder.call("picture", file, bundle);
   picture = {
@@ -40,32 +38,36 @@ const wanted = () => Math.round(16 * element("quality").valueAsNumber);
 
 /** Encodes at the quality that is asked for, again if it has changed meanwhile. */
 async function refresh() {
-  if (running) return;
-  running = true;
-  try {
-    for (let done = null; picture && done !== `${picture.file.name} ${wanted()}`; ) {
-      const current = picture;
-      const q16 = wanted();
-      done = `${current.file.name} ${q16}`;
-      say("Encoding ...");
-      const made = await current.decoder.call("encode", q16, current.bundle);
-      if (picture !== current) continue;
-      showMade(current, made, q16);
-      if (q16 === wanted()) await compareSizes(current, made, q16);
-    }
-    say("");
-  } finally {
-    running = false;
-    showProgress(null);
-  }
+  const current = picture;
+  const q16 = wanted();
+  if (current.asked === q16) return;
+  current.asked = q16;
+  const isLatest = () => picture === current && wanted() === q16;
+  say("Encoding ...");
+  const preview = await current.decoder.call("preview", q16);
+  if (!preview || !isLatest()) return;
+  showBoth(current, preview, "mscn, about");
+  const made = await current.decoder.call("encode", q16, current.bundle);
+  if (!made || !isLatest()) return;
+  showProgress(null);
+  showMade(current, made, q16);
+  await compareSizes(current, made, isLatest);
+  if (!isLatest()) return;
+  element("result").dataset.compared = `${current.file.name} ${q16}`;
+  say("");
+}
+
+/** The original beside what is left of it. */
+function showBoth(current, raster, name) {
+  const { width, height } = current.raster;
+  const layers = [new StillLayer(current.canvas), new StillLayer(canvasOf(raster, null))];
+  showLayers(layers, [height, width], { most: 1, keep: !current.fresh, names: ["Original", name] });
+  current.fresh = false;
 }
 
 function showMade(current, { bytes, raster, milliseconds, psnr }, q16) {
   const { width, height } = current.raster;
-  const layers = [new StillLayer(current.canvas), new StillLayer(canvasOf(raster, null))];
-  const names = ["Original", `mscn, ${bytesText(bytes.length)}`];
-  showLayers(layers, [height, width], { most: 1, keep: !current.fresh, names });
-  current.fresh = false;
+  showBoth(current, raster, `mscn, ${bytesText(bytes.length)}`);
   current.sizes = {
     Picture: `${width} × ${height}`,
     Original: bytesText(current.file.size),
@@ -95,19 +97,17 @@ function offer(id, blob, name) {
 }
 
 /** Sizes of other formats at about the same PSNR, as long as nothing else is asked for. */
-async function compareSizes(current, { bytes, psnr }, q16) {
+async function compareSizes(current, { bytes, psnr }, isLatest) {
   if (!current.opaque || !Number.isFinite(psnr)) return;
   for (const [name, type] of Object.entries(OTHERS)) {
-    if (picture !== current || wanted() !== q16) return;
     say(`Comparing with ${name} ...`);
     const size = await current.decoder.call("other", type, psnr);
-    if (picture !== current) return;
+    if (!isLatest()) return;
     if (size === null) continue;
     const more = Math.round(100 * (size / bytes.length - 1));
     current.sizes[`${name} at this PSNR`] = `${bytesText(size)} (${more < 0 ? "−" : "+"}${Math.abs(more)}%)`;
     listFacts(element("sizes"), current.sizes);
   }
-  element("result").dataset.compared = `${current.file.name} ${q16}`;
 }
 
 function showQuality() {
@@ -117,6 +117,6 @@ function showQuality() {
 
 element("quality").addEventListener("input", () => {
   showQuality();
-  if (picture) attempt(refresh).catch((error) => !(error instanceof Superseded) && Promise.reject(error));
+  if (picture) attempt(refresh);
 });
 showQuality();

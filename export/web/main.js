@@ -55,7 +55,9 @@ async function openFiles(files) {
 function clear() {
   stopSound();
   leaveEncoder();
-  element("result").hidden = true;
+  const result = element("result");
+  result.hidden = true;
+  for (const name of Object.keys(result.dataset)) delete result.dataset[name];
   for (const part of PARTS) element(part).hidden = true;
   shown = null;
 }

@@ -3,13 +3,15 @@
 import { crc32, grid } from "./container.js";
 import { MscnError } from "./errors.js";
 import { encodeExact, estimateExact, joinBytes } from "./exact_encoding.js";
+import { joinPlanes, toBytes, toRgba } from "./pixels.js";
 import { PyramidPrior } from "./pyramid.js";
 import { quantise, toChannels } from "./pyramid_fit.js";
 import { varint } from "./tables.js";
-import { analyse, detailSizes, sizes } from "./wavelet.js";
+import { analyse, detailSizes, sizes, synthesise } from "./wavelet.js";
 
 export const LARGEST_ENCODED = 2 ** 25; // pixels whose coefficients fit into a page's memory
 const DEFAULT_EFFORT = 2; // passes in which symbols are chosen
+const PREVIEW_DEAD_ZONE = 0.25; // about what rounding with an eye on the rate amounts to
 const ASIDE = 5; // bytes of a block besides its payload, at least
 const PROMISING = 3; // times what tiles take: an estimate above it isn't looked into
 const HIGHEST = 160; // quality of what has no tiles, in sixteenths
@@ -56,12 +58,20 @@ export class PhotoEncoder {
    * The file at a quality.
    * @param {number} q16 In sixteenths, 16 to 160.
    * @param {number} effort Passes in which symbols are chosen, 1 to 9.
-   * @param {function(number)} [progress] Is told which share of the tiles is done.
    * @returns {Uint8Array}
    */
-  encode(q16, effort = DEFAULT_EFFORT, progress = () => {}) {
+  encode(q16, effort = DEFAULT_EFFORT) {
+    const steps = this.encoding(q16, effort);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  /** The same in steps: yields which share of them is done, and returns the file. */
+  *encoding(q16, effort = DEFAULT_EFFORT) {
     if (this._exact[0]) return this._file(HIGHEST, [], this._exact);
-    const blocks = this._blocks(q16, effort, progress);
+    const blocks = yield* this._blocks(q16, effort);
     const coded = this._file(q16, blocks, this._exact);
     const exact = this._cheaper(blocks);
     if (!exact) return coded;
@@ -69,19 +79,56 @@ export class PhotoEncoder {
     return smaller.length <= coded.length ? smaller : coded;
   }
 
-  _blocks(q16, effort, progress) {
+  *_blocks(q16, effort) {
     const { height, width } = this._picture;
     const { rate_weight: rateWeight, tile_edge: edge } = this._bundle.manifest;
     const [rows, columns] = grid([height, width], edge, 0);
-    return Array.from({ length: rows * columns }, (_, number) => {
+    const all = rows * columns * (effort + 1) * this._prior.levels;
+    const blocks = [];
+    let done = 0;
+    for (let number = 0; number < rows * columns; number++) {
       const [row, column] = [Math.floor(number / columns), number % columns];
       const size = [Math.min(edge, height - row * edge), Math.min(edge, width - column * edge)];
       const part = this._tile(row * edge, column * edge, size);
-      const symbols = quantise(this._prior, part, ...size, q16, rateWeight, effort);
-      const block = this._prior.encode(symbols, ...size, q16);
-      progress((number + 1) / (rows * columns));
-      return block;
-    });
+      const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort);
+      const symbols = yield* told(fit);
+      blocks.push(yield* told(this._prior.encode(symbols, ...size, q16)));
+    }
+    return blocks;
+
+    /** Says after each step which share of all is done. */
+    function* told(steps) {
+      for (;;) {
+        const { done: ends, value } = steps.next();
+        if (ends) return value;
+        yield ++done / all;
+      }
+    }
+  }
+
+  /** RGBA of about what a quality leaves, at once: coefficients rounded, nothing weighed. */
+  preview(q16) {
+    const { height, width, channels, rgba } = this._picture;
+    if (this._exact[0]) return rgba;
+    const step = this._prior.step(q16);
+    const about = (values) => values.map((value) =>
+      Math.sign(value) * step * Math.floor(Math.abs(value) / step + 0.5 - PREVIEW_DEAD_ZONE));
+    const planes = this._pyramids.map(({ coarse, details }) => synthesise(
+      about(coarse), details.map((level) => level.map(about)), height, width, 0,
+    ));
+    const coded = planes.length;
+    const values = new Float32Array(coded * height * width);
+    for (let i = 0, at = 0; i < height * width; i++) {
+      for (let c = 0; c < coded; c++, at++) {
+        let sum = 0.5;
+        for (let k = 0; k < coded; k++) sum += this._colour[k * coded + c] * planes[k][i];
+        values[at] = sum;
+      }
+    }
+    const [colours, alpha] = this._planes;
+    const bytes = toBytes(values, coded, colours.channels);
+    const joined = alpha ? joinPlanes([bytes, alpha.data], [colours.channels, 1]) : bytes;
+    return toRgba(joined, channels);
   }
 
   /** Coefficients of a tile, laid out as `PyramidTile` has them. */

@@ -68,11 +68,11 @@ export class PyramidPrior {
   }
 
   /**
-   * Codes the symbols of a tile.
+   * Codes the symbols of a tile; stops after each level.
    * @param {{coarse: Int32Array[], details: Int32Array[][]}} symbols Laid out as in `PyramidTile`.
    * @returns {Uint8Array} The payload.
    */
-  encode({ coarse, details }, height, width, q16) {
+  *encode({ coarse, details }, height, width, q16) {
     const encoder = new RangeEncoder();
     const [, columns] = sizes(height, width, this.levels)[this.levels];
     this._coarseTables(q16).forEach((table, channel) => {
@@ -88,7 +88,7 @@ export class PyramidPrior {
       this.signs?.encode(encoder, symbols, pass);
       return symbols;
     });
-    for (const _ of walk);
+    yield* walk;
     return encoder.seal();
   }
 }

@@ -31,7 +31,7 @@ export function toChannels(pixels, count, colour) {
 }
 
 /**
- * Symbols of the coefficients of a tile.
+ * Symbols of the coefficients of a tile; stops after each level of each pass.
  * @param {PyramidPrior} prior
  * @param {{coarse: Float32Array[], details: Float32Array[][]}} pyramid Laid out as
  *   `PyramidTile` has it.
@@ -39,7 +39,7 @@ export function toChannels(pixels, count, colour) {
  * @param {number} passes How often all symbols are chosen anew, each time at better scales.
  * @returns {{coarse: Int32Array[], details: Int32Array[][]}}
  */
-export function quantise(prior, { coarse, details }, height, width, q16, rateWeight, passes) {
+export function* quantise(prior, { coarse, details }, height, width, q16, rateWeight, passes) {
   const step = fround(prior.step(q16));
   const choice = new Choice(prior, step, rateWeight);
   const offset = fround(DEAD_ZONE);
@@ -50,7 +50,7 @@ export function quantise(prior, { coarse, details }, height, width, q16, rateWei
       return value < 0 ? -rounded : rounded;
     })));
   for (let pass = 0; pass < passes; pass++) {
-    symbols = choice.improved(details, symbols, height, width, q16);
+    symbols = yield* choice.improved(details, symbols, height, width, q16);
   }
   const rounded = coarse.map((band) => Int32Array.from(band, (value) => roundEven(value / step)));
   return { coarse: rounded, details: symbols };
@@ -72,7 +72,7 @@ class Choice {
   }
 
   /** Symbols of least cost at the scales that given ones lead to. */
-  improved(details, symbols, height, width, q16) {
+  *improved(details, symbols, height, width, q16) {
     const { scales } = this._prior;
     const better = symbols.map((bands) => bands.map((band) => new Int32Array(band.length)));
     const walk = scales.walk(height, width, q16, (pass) => {
@@ -89,7 +89,7 @@ class Choice {
       pass.scatter(chosen, better[pass.level][pass.band]);
       return pass.gather(symbols[pass.level][pass.band]);
     });
-    for (const _ of walk);
+    yield* walk;
     return better;
   }
 

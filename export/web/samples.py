@@ -129,7 +129,7 @@ def main(folder: str) -> None:
     made = {
         "parrots.mscn": ("Photograph", photograph(pixels)),
         "thumbnails.mscn": ("Thumbnails", thumbnails(pixels)),
-        "planet.mscn": ("Temperatures of a made-up planet", planet()),
+        "planet.mscn": ("Made-up temperatures", planet()),
         "notes.mscn": ("Sound", sound()),
         "scan.mscn": ("Scan", volume()),
         "ring.mscn": ("Shape", mesh()),

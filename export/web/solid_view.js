@@ -18,7 +18,7 @@ out vec3 facing;
 void main() {
   vec3 p = turn * place;
   facing = turn * normal;
-  gl_Position = vec4(p.xy * zoom * 2.2, -p.z - 0.2, ${DISTANCE.toFixed(1)} - p.z);
+  gl_Position = vec4(p.xy * zoom * 2.7, -p.z - 0.2, ${DISTANCE.toFixed(1)} - p.z);
 }`;
 const FRAGMENT = `#version 300 es
 precision mediump float;
@@ -34,7 +34,7 @@ class Solid {
   constructor(canvas) {
     this._canvas = canvas;
     this._gl = canvas.getContext("webgl2");
-    this._angles = [0.5, -0.4]; // around the vertical axis, and up
+    this._angles = [0.5, 0.5]; // around the vertical axis, and up
     this._zoom = 1;
     this._count = 0;
     if (this._gl) this._program = this._linked();
@@ -120,6 +120,17 @@ class Solid {
   }
 }
 
+/** A ball around points whose numbers are multiplied by `unit`: that around their box. */
+function ballAround(positions, unit) {
+  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
+  positions.forEach((value, i) => {
+    low[i % 3] = Math.min(low[i % 3], value * unit[i % 3]);
+    high[i % 3] = Math.max(high[i % 3], value * unit[i % 3]);
+  });
+  const middle = low.map((value, axis) => (value + high[axis]) / 2);
+  return { middle, radius: Math.hypot(...low.map((value, axis) => high[axis] - value)) / 2 || 1 };
+}
+
 let solid = null;
 
 /** Shows an item; as of the views in main.js. */
@@ -131,8 +142,8 @@ export async function showSolid(decoder, file, { number, shape }) {
   // Of meshes distances are negative inside; voxels are filled above a half.
   const mesh = file.modality === "mesh";
   const { positions, normals } = surfaceOf(mesh ? values.map((value) => -value) : values, own, mesh ? 0 : 0.5);
-  const half = Math.hypot(...shape) / 2;
   const unit = shape.map((side, axis) => side / own[axis]);
+  const { middle, radius } = ballAround(positions, unit);
   // Axes are x, y, z; the last one of a mesh, and y of voxels, which lie in binvox's order, go up.
   const [right, up, front] = mesh ? [1, 2, 0] : [0, 2, 1];
   const turned = (numbers, place) => {
@@ -145,7 +156,7 @@ export async function showSolid(decoder, file, { number, shape }) {
   element("solid-figure").hidden = false;
   solid ??= new Solid(element("solid"));
   solid.show(
-    turned(positions, (value, axis) => ((value + 0.5) * unit[axis] - shape[axis] / 2) / half),
+    turned(positions, (value, axis) => (value * unit[axis] - middle[axis]) / radius),
     turned(normals, (value) => value),
   );
   return { Triangles: String(positions.length / 9) };

@@ -116,11 +116,24 @@ const calls = {
     return { width, height, channels, pixels: rgba };
   },
 
-  /** The picture encoded at a quality, and decoded again. */
+  /** About what a quality leaves of the picture, at once; null where more was asked meanwhile. */
+  preview(q16) {
+    if (waiting > 1) return null;
+    const { width, height } = original;
+    return { width, height, pixels: encoder.preview(q16) };
+  },
+
+  /** The picture encoded at a quality, and decoded again; null where more was asked meanwhile. */
   async encode(q16, bundleId) {
     const began = performance.now();
-    const progress = (share) => postMessage({ progress: share, what: "Encoding" });
-    const bytes = encoder.encode(q16, undefined, progress);
+    const steps = encoder.encoding(q16);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) {
+      postMessage({ progress: step.value, what: "Encoding" });
+      await new Promise((wake) => setTimeout(wake)); // takes messages in
+      if (waiting > 1) return null;
+    }
+    const bytes = step.value;
     const milliseconds = performance.now() - began;
     const container = new Container(bytes, "the encoded picture");
     const made = new Codec(container, await bundleOf(bundleId, container.source));
@@ -143,8 +156,10 @@ function psnrOf(before, after) {
 }
 
 let queue = Promise.resolve();
+let waiting = 0; // calls that aren't answered
 
 onmessage = ({ data: { id, call, args } }) => {
+  waiting += 1;
   queue = queue.then(async () => {
     try {
       postMessage({ id, result: await calls[call](...args) });
@@ -152,5 +167,6 @@ onmessage = ({ data: { id, call, args } }) => {
       const line = error instanceof MscnError ? error.message : `unexpected: ${error.message}`;
       postMessage({ id, error: line });
     }
+    waiting -= 1;
   });
 };
