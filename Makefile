@@ -23,7 +23,7 @@ help:
 	@echo "make test-new   types and tests on today's TensorFlow, where there is a Python 3.12 or 3.13"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lock       requirements.lock, after a change of setup.cfg or constraints.txt"
-	@echo "make web        the page that decodes in a browser: build/web, for any web server"
+	@echo "make web        the page for a browser: build/web, for any web server"
 	@echo "make test-web   its tests, in Node.js and headless Chromium"
 	@echo "make viewer     the page that mscn serve shows pictures with: build/viewer"
 	@echo "make node       a package that decodes in Node.js: build/node, and packed beside it"
@@ -118,12 +118,16 @@ $(NPM)/ready: export/web/package.json export/web/package-lock.json
 
 $(WEB)/ready: $(READY) $(NPM)/ready $(wildcard export/web/* mscn_tf/bundles/*.mscnb)
 	@mkdir -p $(WEB)/vendor/hashes
-	@cp export/web/*.html export/web/*.css export/web/*.js $(WEB)
+	@cp export/web/*.html export/web/*.css export/web/*.svg export/web/*.js $(WEB)
 	@cp export/web/package.json $(WEB)
 	@cp $(MODULES)/onnxruntime-web/dist/ort.wasm.bundle.min.mjs $(WEB)/vendor/ort.js
 	@cp $(MODULES)/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(WEB)/vendor/ort.wasm
 	@cp $(MODULES)/fflate/esm/browser.js $(WEB)/vendor/fflate.js
 	@cp $(MODULES)/fflate/LICENSE $(WEB)/vendor/fflate.LICENSE
+	@cp $(MODULES)/pako/dist/pako.mjs $(WEB)/vendor/pako.js
+	@cp $(MODULES)/pako/LICENSE $(WEB)/vendor/pako.LICENSE
+	@cp $(MODULES)/world-atlas/land-110m.json $(WEB)/vendor/land.json
+	@cp $(MODULES)/world-atlas/LICENSE $(WEB)/vendor/land.LICENSE
 	@cd $(MODULES)/@noble/hashes && cp sha2.js _md.js _u64.js utils.js LICENSE \
 	  $(CURDIR)/$(WEB)/vendor/hashes
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python export/web/samples.py $(WEB)

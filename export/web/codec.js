@@ -1,4 +1,4 @@
-// Decodes `.mscn` files of pictures, silhouettes and fields at any resolution.
+// Decodes `.mscn` files at any resolution.
 
 import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
@@ -9,7 +9,9 @@ import { resized } from "./sampling.js";
 import { schemeOf } from "./schemes.js";
 import { sphereGrid, valuesAt } from "./sphere.js";
 
-const SHOWN = ["image", "field", "silhouette"];
+const PIXELS = ["image", "silhouette"];
+const SHOWN = [...PIXELS, "field", "sound", "volume", "voxels", "mesh"];
+const WORDS = { scene: "a scene" };
 const LARGEST = 2 ** 26; // samples of an item that a page can hold
 
 /** A file with its codec. */
@@ -48,6 +50,8 @@ export class Codec {
     this.bundle = bundle;
     const { low = 0, high = 255, dtype = "uint8" } = manifest.values ?? {};
     this._range = { low, high, dtype };
+    this._pixels = PIXELS.includes(container.modality);
+    this._hasOccupancy = Boolean(bundle.members["prior/occupancy_bit.npy"]);
     this._reader = new this.scheme.Reader(container, bundle);
   }
 
@@ -56,12 +60,14 @@ export class Codec {
    * @param {{item: number, start: number[], extent: number[], shape: number[]}} view As
    *   `TileReader.render` takes it.
    * @returns {Promise<{width: number, height: number, pixels?: Uint8ClampedArray,
-   *   values?: Float32Array}>} RGBA pixels of a picture; values of a field in their unit.
+   *   values?: Float32Array}>} RGBA pixels of a picture; values of other signals, row after row, of
+   *   truth values about 1 inside and 0 outside.
    */
   async render(view) {
     const { container } = this;
     const { item, shape } = view;
-    const [height, width] = shape;
+    const width = shape[shape.length - 1];
+    const height = samplesOf(shape) / width;
     const channels = container.planes(item);
     const coded = container.coded(item);
     const parts = [];
@@ -75,7 +81,7 @@ export class Codec {
         counts.push(channels.filter((_, own) => coded.includes(own)).reduce((a, b) => a + b));
       }
     }
-    if (container.modality === "field") return { width, height, values: parts[0] };
+    if (!this._pixels) return { width, height, values: parts[0] };
     return { width, height, pixels: toRgba(joinPlanes(parts, counts), container.channels(item)) };
   }
 
@@ -86,13 +92,13 @@ export class Codec {
     // Residuals correct the original's samples, not those between them.
     const residual = shape.every((side, axis) => side === extent[axis]) && this._residual(item);
     const channels = values.length / samplesOf(shape);
-    if (residual) correct(values, residual, this.container.shape(item)[1], channels, start, shape);
+    if (residual) correct(values, residual, this.container.shape(item), channels, start, shape);
     return values;
   }
 
   async _values(view, coded) {
     const { container } = this;
-    if (container.modality === "field") return this._restored(await this._reader.render(view, 0));
+    if (!this._pixels) return this._restored(await this._reader.render(view, 0));
     const channels = coded.map((plane) => container.planes(view.item)[plane]);
     const planes = [];
     for (const [number, plane] of coded.entries()) {
@@ -110,7 +116,7 @@ export class Codec {
     const channels = container.planes(item)[plane];
     const whole = [...container.shape(item), channels];
     const values = resized(this._exactSamples(item, plane), whole, start, extent, shape);
-    if (container.modality === "field") return values;
+    if (!this._pixels) return values;
     if (dtype === "uint8") return Uint8ClampedArray.from(values);
     const unit = dtype === "bool"
       ? (value) => (value >= 0.5 ? 1 : 0) : (value) => (value - low) / (high - low);
@@ -135,9 +141,15 @@ export class Codec {
     return Float32Array.from(values, (value) => low + (high - low) * value);
   }
 
+  /** Whether an item comes back within its file's bound: codes of truth values aren't read here. */
+  corrects(item) {
+    const { errorBound, residuals } = this.container;
+    return errorBound === null || !this._hasOccupancy || !residuals[item].length;
+  }
+
   _residual(item) {
     const { errorBound, residuals } = this.container;
-    if (errorBound === null || !residuals[item].length) return null;
+    if (errorBound === null || !residuals[item].length || !this.corrects(item)) return null;
     if (this._kept?.item !== item) {
       const planes = this.container.planes(item);
       const channels = this.container.coded(item).reduce((sum, plane) => sum + planes[plane], 0);
@@ -163,7 +175,7 @@ export class Codec {
 export function checkShown(container) {
   const { source, modality } = container;
   if (!SHOWN.includes(modality)) {
-    throw new MscnError(`${source}: holds ${modality}; this page shows pictures and fields`);
+    throw new MscnError(`${source}: holds ${WORDS[modality]}, which this page can't show`);
   }
   for (const shape of container.shapes) {
     if (samplesOf(shape) > LARGEST) {

@@ -23,8 +23,9 @@ export function rangeOf(values) {
   return [low, high > low ? high : low + 1];
 }
 
-/** Writes the colour of a value into RGBA pixels. */
+/** Writes the colour of a value into RGBA pixels; none where it is not a number. */
 export function paint(pixels, at, value, [low, high]) {
+  if (Number.isNaN(value)) return;
   const share = Math.min(Math.max((value - low) / (high - low), 0), 1);
   const place = 3 * Math.round(share * (COUNT - 1));
   pixels[at] = TABLE[place];

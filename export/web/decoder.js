@@ -10,16 +10,19 @@ export class Decoder {
     this._waiting = new Map();
     this._next = 0;
     this._bundles = []; // that the user gave
+    this.onprogress = () => {}; // is told which share of something is done, and of what
     this._start();
   }
 
   _start() {
     this._worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this._worker.onmessage = ({ data: { id, result, error } }) => {
+    this._worker.onmessage = ({ data: { id, result, error, progress, what } }) => {
+      if (id === undefined) return this.onprogress(progress, what);
       const { resolve, reject } = this._waiting.get(id);
       this._waiting.delete(id);
       if (error === undefined) resolve(result);
       else reject(new MscnError(error));
+      return undefined;
     };
     this._worker.onerror = (event) => {
       event.preventDefault();
@@ -52,13 +55,18 @@ export class Decoder {
 
   /** Opens a file; what is under way is given up, unless it is about to end. */
   async open(bytes, name) {
+    await this.free();
+    return this._post("open", [bytes, name]);
+  }
+
+  /** Gives up what is under way, unless it is about to end. */
+  async free() {
     const working = [...this._waiting.values()].map(({ done }) => done);
     await Promise.race([Promise.all(working), new Promise((wake) => setTimeout(wake, PATIENCE))]);
     if (this._waiting.size) {
       this._stop(new Superseded());
       this._start();
     }
-    return this._post("open", [bytes, name]);
   }
 
   call(name, ...args) {

@@ -15,7 +15,7 @@ function damaged() {
 }
 
 /** Inflates deflated data that must come to `size` bytes. */
-function inflated(packed, size) {
+export function inflated(packed, size) {
   const out = new Uint8Array(size);
   let at = 0;
   const inflater = new Inflate((part) => {

@@ -24,15 +24,13 @@ export class Globe {
     canvas.addEventListener("keydown", (event) => this._press(event));
   }
 
-  /** Shows a raster of values: rows from pole to pole, columns from 0 degrees east. */
-  show(raster, range) {
-    this._raster = raster;
-    this._range = range;
+  /**
+   * Shows a raster of values: rows from pole to pole, columns from 0 degrees east.
+   * @param {number[][][]} coasts Lines of [longitude, latitude] that are drawn over it.
+   */
+  show(raster, range, coasts) {
+    Object.assign(this, { _raster: raster, _range: range, _coasts: coasts });
     this._request();
-  }
-
-  hide() {
-    this._raster = null;
   }
 
   set turning(on) {
@@ -51,7 +49,7 @@ export class Globe {
 
   _tick(now) {
     this._frame = 0;
-    if (!this._raster) return;
+    if (!this._raster || !this._canvas.offsetParent) return; // there is nothing to see
     if (this._turning) {
       if (this._last) this.longitude -= (now - this._last) * TURN;
       this._last = now;
@@ -123,16 +121,17 @@ export class Globe {
       }
     }
     this._context.putImageData(image, 0, 0);
-    this._drawGrid(side / 2, radius, sine, cosine);
+    this._drawLines(side / 2, radius, sine, cosine);
   }
 
-  _drawGrid(centre, radius, sine, cosine) {
+  /** Coastlines, meridians and parallels. */
+  _drawLines(centre, radius, sine, cosine) {
     const context = this._context;
     context.strokeStyle = "rgb(0 0 0 / 25%)";
     const line = (points) => {
       context.beginPath();
       let drawing = false;
-      for (const [latitude, longitude] of points) {
+      for (const [longitude, latitude] of points) {
         const east = radians(longitude - this.longitude);
         const [s, c] = [Math.sin(radians(latitude)), Math.cos(radians(latitude))];
         const seen = s * sine + c * Math.cos(east) * cosine > 0;
@@ -147,10 +146,12 @@ export class Globe {
     const steps = (from, to) =>
       Array.from({ length: (to - from) / 3 + 1 }, (_, i) => from + 3 * i);
     for (let meridian = 0; meridian < 360; meridian += GRID) {
-      line(steps(-90, 90).map((latitude) => [latitude, meridian]));
+      line(steps(-90, 90).map((latitude) => [meridian, latitude]));
     }
     for (let parallel = GRID - 90; parallel < 90; parallel += GRID) {
-      line(steps(0, 360).map((longitude) => [parallel, longitude]));
+      line(steps(0, 360).map((longitude) => [longitude, parallel]));
     }
+    context.strokeStyle = "rgb(0 0 0 / 70%)";
+    this._coasts.forEach(line);
   }
 }

@@ -1,189 +1,61 @@
 // The entropy model of pyramid codecs (docs/format.md, "Codecs of pyramids").
 
-import { MscnError } from "./errors.js";
-import { RangeDecoder, damaged } from "./range.js";
-import { Signs, around } from "./signs.js";
-import { LARGEST_SYMBOL, Tables, betweenQualities, checked, scaleIndex, shaped } from "./tables.js";
+import { Scales } from "./pyramid_scales.js";
+import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
+import { Signs } from "./signs.js";
+import { LARGEST_SYMBOL, Tables, betweenQualities, scaleIndex, shaped } from "./tables.js";
 import { detailSizes, sizes } from "./wavelet.js";
-
-const PASSES = [[0, 0], [1, 1], [0, 1], [1, 0]]; // first row and column
-const MIDDLE_QUALITY = 88;
-const LARGEST_ACTIVATION = 4095;
-const MARGIN = 2; // coefficients that the network sees around a place
-const MAGNITUDES = Uint8Array.from({ length: 256 }, (_, n) => Math.round(8 * Math.log2(1 + n)));
-
-/** The band whose parent a coefficient's context has besides its own. */
-function companion(band) {
-  return band >= 3 ? band % 3 : [1, 0, 0][band];
-}
-
-/** Inputs of a band's network: whether of the coarser level, band, row and column from the place. */
-function inputPlaces(bands, band) {
-  const own = around(2).filter(([y, x]) => y || x).map(([y, x]) => [false, band, y, x]);
-  const beside = (coarser, which) => around(1).map(([y, x]) => [coarser, which, y, x]);
-  for (let earlier = 0; earlier < bands - 1; earlier++) own.push(...beside(false, earlier));
-  return [...own, ...beside(true, band), ...beside(true, companion(band))];
-}
-
-/**
- * Signed magnitudes of the bands of a level, with zeros around; `busy` tells places near which a
- * magnitude is not zero, on this level or the coarser one.
- */
-function planes(bands, height, width) {
-  const stride = width + 2 * MARGIN;
-  const size = (height + 2 * MARGIN) * stride;
-  return { data: new Int8Array(bands * size), busy: new Uint8Array(size), stride, size };
-}
-
-/** Rows of weights and what they are multiplied with: those of a layer that are not zero. */
-class Terms {
-  constructor(capacity) {
-    this.rows = new Int32Array(capacity);
-    this.values = new Int32Array(capacity);
-    this.count = 0;
-  }
-
-  /** Adds magnitudes around a place; the first one's weights are in row `first`. */
-  addInputs(data, place, offsets, first) {
-    let { count } = this;
-    for (let k = 0; k < offsets.length; k++) {
-      const input = data[place + offsets[k]];
-      if (input === 0) continue;
-      this.rows[count] = first + k;
-      this.values[count++] = input < 0 ? -input : input;
-    }
-    this.count = count;
-  }
-
-  /** Takes a layer's sums, shifted and clipped. */
-  activate(sums, shift) {
-    let count = 0;
-    for (let h = 0; h < sums.length; h++) {
-      const value = sums[h] >> shift;
-      if (value <= 0) continue;
-      this.rows[count] = h;
-      this.values[count++] = value > LARGEST_ACTIVATION ? LARGEST_ACTIVATION : value;
-    }
-    this.count = count;
-  }
-
-  /** Sums of a layer, into `out`; its width is a multiple of 4. */
-  sum(out, bias, weights) {
-    const { rows, values, count } = this;
-    const width = out.length;
-    for (let h = 0; h < width; h += 4) {
-      let [a, b, c, d] = [bias[h], bias[h + 1], bias[h + 2], bias[h + 3]];
-      for (let k = 0; k < count; k++) {
-        const value = values[k];
-        const at = rows[k] * width + h;
-        a += Math.imul(value, weights[at]);
-        b += Math.imul(value, weights[at + 1]);
-        c += Math.imul(value, weights[at + 2]);
-        d += Math.imul(value, weights[at + 3]);
-      }
-      out[h] = a;
-      out[h + 1] = b;
-      out[h + 2] = c;
-      out[h + 3] = d;
-    }
-  }
-}
-
-/** Rows of numbers as whole ones, with zeros after each up to a multiple of 4. */
-function padded(numbers, width) {
-  const wide = 4 * Math.ceil(width / 4);
-  const out = new Int32Array((numbers.length / width) * wide);
-  for (let i = 0; i < numbers.length; i++) out[Math.floor(i / width) * wide + (i % width)] = numbers[i];
-  return out;
-}
 
 /** Entropy model of pictures of C channels. */
 export class PyramidPrior {
   /** @param {Object} arrays By name, those of docs/format.md. */
   constructor(arrays) {
     this.tables = new Tables(arrays);
-    const [levels, bands] = checked(arrays, "base", 2).shape;
-    const [, , hidden, last] = checked(arrays, "second", 4).shape;
-    if (bands % 3) throw new MscnError("the bundle's bands are no whole number of channels");
-    Object.assign(this, { levels, bands, channels: bands / 3 });
-    const inputs = 24 + 9 * (bands - 1) + 18;
-    const first = shaped(arrays, "first", [bands, 4, inputs, hidden]);
-    this._bias = shaped(arrays, "bias", [bands, 4, levels, hidden]);
-    this._quality = shaped(arrays, "quality", [bands, 4, hidden]);
-    this._second = shaped(arrays, "second", [bands, 4, hidden, last]);
-    this._secondBias = shaped(arrays, "second_bias", [bands, 4, last]);
-    this._last = shaped(arrays, "last", [bands, 4, last]);
-    this._base = shaped(arrays, "base", [levels, bands]);
-    this._slope = shaped(arrays, "slope", [levels, bands]);
-    this._shift = shaped(arrays, "shift", [3]);
+    this.scales = new Scales(arrays, this.tables.count);
+    this.levels = this.scales.levels;
+    this.channels = this.scales.bands / 3;
     this._coarse = shaped(arrays, "coarse", [10, this.channels]);
     this._logStep = shaped(arrays, "log_step", [10], false);
-    Object.assign(this, { _hidden: hidden, _lastWidth: last });
     const signed = Object.keys(arrays).some((name) => name.startsWith("sign_"));
-    this._signs = signed ? new Signs(arrays, levels, this.channels) : null;
+    this.signs = signed ? new Signs(arrays, this.levels, this.channels) : null;
     this._letters = signed ? this.tables.magnitudes() : this.tables;
-    this._nets = Array.from({ length: 4 * bands }, (_, network) =>
-      this._net(first, network, inputPlaces(bands, network >> 2)));
   }
 
-  /** Inputs that have weights, and these. */
-  _net(first, network, places) {
-    const hidden = this._hidden;
-    const rows = places.map((_, i) => {
-      const at = (network * places.length + i) * hidden;
-      return first.subarray(at, at + hidden);
-    });
-    const used = places.map((_, i) => i).filter((i) => rows[i].some((weight) => weight));
-    const part = (array, size) => array.subarray(network * size, (network + 1) * size);
-    const last = this._lastWidth;
-    return {
-      places: used.map((i) => places[i]),
-      first: padded(Float64Array.from(used.flatMap((i) => Array.from(rows[i]))), hidden),
-      second: padded(part(this._second, hidden * last), last),
-      secondBias: padded(part(this._secondBias, last), last)
-        .map((value) => value + 2 ** (this._shift[1] - 1)),
-      last: Int32Array.from(part(this._last, last)),
-    };
+  /** The quantiser's step at a quality. */
+  step(q16) {
+    return Math.exp(betweenQualities(this._logStep, q16)[0] / 16);
   }
 
-  /**
-   * Decodes the coefficients of a tile.
-   * @param {Uint8Array} payload
-   * @param {number} skip Finest levels to leave out, which come last: they are null.
-   * @returns {{coarse: Float32Array[], details: Float32Array[][]}} Dequantised: the coarse part of
-   *   each channel; for each level, finest first, its bands.
-   */
-  decode(payload, height, width, q16, skip) {
-    const decoder = new RangeDecoder(payload);
-    const shapes = sizes(height, width, this.levels + 1);
-    const step = Math.exp(betweenQualities(this._logStep, q16)[0] / 16);
-    const coarse = this._decodeCoarse(decoder, shapes[this.levels], q16, step);
-    const details = Array(this.levels).fill(null);
-    let own = null;
-    for (let level = this.levels - 1; level >= skip; level--) {
-      const [h, w] = shapes[level + 1];
-      const parents = this._parents(own, Math.ceil(h / 2), Math.ceil(w / 2));
-      own = planes(this.bands, h + 1, w + 1);
-      this._markChildren(parents, own);
-      const counts = detailSizes(...shapes[level]);
-      details[level] = Array.from({ length: this.bands }, (_, band) => {
-        const [rows, columns] = counts[band % 3];
-        const values = new Float32Array(rows * columns);
-        PASSES.forEach((start, pass) => {
-          this._decodePass(
-            decoder, { own, parents, level, band, pass, start, rows, columns, q16, step }, values,
-          );
-        });
-        return values;
-      });
+  /** Table of each channel's coarse part. */
+  _coarseTables(q16) {
+    return Array.from(betweenQualities(this._coarse, q16), (value) =>
+      scaleIndex(Math.floor(value / 16), this.tables.count));
+  }
+
+  /** A tile whose coefficients are decoded as they are wanted; see `PyramidTile`. */
+  tile(payload, height, width, q16) {
+    return new PyramidTile(this, payload, height, width, q16);
+  }
+
+  /** A level's coefficients of a pass, dequantised, into those of its band; gives the symbols. */
+  decodePass(decoder, pass, step, values) {
+    const { count, indices } = pass;
+    const symbols = new Int32Array(count);
+    this._letters.decode(decoder, indices, count, symbols);
+    if (this.signs) {
+      if (symbols.some((size) => size < 0)) throw damaged("a size");
+      this.signs.decode(decoder, symbols, pass);
     }
-    return { coarse, details };
+    for (let i = 0; i < count; i++) {
+      if (!symbols[i]) continue;
+      values[pass.place(i)] = step * this.tables.dequantise(symbols[i], indices[i]);
+    }
+    return symbols;
   }
 
-  _decodeCoarse(decoder, [height, width], q16, step) {
-    const fixed = betweenQualities(this._coarse, q16);
-    return Array.from(fixed, (value) => {
-      const table = scaleIndex(Math.floor(value / 16), this.tables.count);
+  /** The coarse part of each channel, dequantised. */
+  decodeCoarse(decoder, [height, width], q16, step) {
+    return this._coarseTables(q16).map((table) => {
       const count = height * width;
       const symbols = new Int32Array(count);
       this.tables.decode(decoder, new Uint16Array(count).fill(table), count, symbols);
@@ -195,114 +67,63 @@ export class PyramidPrior {
     });
   }
 
-  /** The planes of the coarser level, in a size that fits the one below. */
-  _parents(own, height, width) {
-    const parents = planes(this.bands, height, width);
-    if (!own) return parents;
-    for (let band = 0; band < this.bands; band++) {
-      for (let y = MARGIN; y < height + MARGIN; y++) {
-        const from = band * own.size + y * own.stride + MARGIN;
-        parents.data.set(
-          own.data.subarray(from, from + width), band * parents.size + y * parents.stride + MARGIN,
-        );
-      }
-    }
-    return parents;
+  /**
+   * Codes the symbols of a tile; stops after each level.
+   * @param {{coarse: Int32Array[], details: Int32Array[][]}} symbols Laid out as in `PyramidTile`.
+   * @returns {Uint8Array} The payload.
+   */
+  *encode({ coarse, details }, height, width, q16) {
+    const encoder = new RangeEncoder();
+    const [, columns] = sizes(height, width, this.levels)[this.levels];
+    this._coarseTables(q16).forEach((table, channel) => {
+      const symbols = coarse[channel];
+      const steps = symbols.map((symbol, i) =>
+        symbol - (i % columns ? symbols[i - 1] : symbols[i - columns] ?? 0));
+      this.tables.encode(encoder, steps, new Uint16Array(steps.length).fill(table));
+    });
+    const walk = this.scales.walk(height, width, q16, (pass) => {
+      const symbols = pass.gather(details[pass.level][pass.band]);
+      const letters = this.signs ? symbols.map(Math.abs) : symbols;
+      this._letters.encode(encoder, letters, pass.indices);
+      this.signs?.encode(encoder, symbols, pass);
+      return symbols;
+    });
+    yield* walk;
+    return encoder.seal();
+  }
+}
+
+/**
+ * The coefficients of a tile, dequantised: the `coarse` part of each channel, and in `details` for
+ * each level, finest first, its bands, or null as long as they aren't decoded.
+ */
+class PyramidTile {
+  constructor(prior, payload, height, width, q16) {
+    const decoder = new RangeDecoder(payload);
+    const shapes = sizes(height, width, prior.levels);
+    const step = prior.step(q16);
+    this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);
+    this.details = Array(prior.levels).fill(null);
+    this._reached = prior.levels;
+    this._walk = prior.scales.walk(height, width, q16, (pass) => {
+      const { level, band } = pass;
+      this.details[level] ??= bandsOf(shapes[level], prior.scales.bands);
+      return prior.decodePass(decoder, pass, step, this.details[level][band]);
+    });
   }
 
-  /** Marks places whose context sees the coarser level. */
-  _markChildren(parents, own) {
-    for (let i = 0; i < parents.data.length; i++) {
-      if (!parents.data[i]) continue;
-      const at = i % parents.size;
-      const [y, x] = [Math.floor(at / parents.stride), at % parents.stride];
-      const [top, left] = [y, x].map((place) => Math.max(2 * (place - MARGIN - 1) + MARGIN, 0));
-      const bottom = 2 * (y - MARGIN + 2) + MARGIN;
-      const right = Math.min(2 * (x - MARGIN + 2) + MARGIN, own.stride);
-      for (let row = top; row < bottom; row++) {
-        own.busy.fill(1, row * own.stride + left, row * own.stride + right);
-      }
-    }
+  /** Goes on with decoding until the `skip` finest levels alone, which come last, are left. */
+  upTo(skip) {
+    while (this._reached > skip) this._reached = this._walk.next().value;
+    return this;
   }
+}
 
-  _decodePass(decoder, at, values) {
-    const { own, parents, level, band, pass, start, rows, columns, step } = at;
-    const n = Math.max(0, Math.ceil((rows - start[0]) / 2));
-    const m = Math.max(0, Math.ceil((columns - start[1]) / 2));
-    const count = n * m;
-    if (!count) return;
-    const indices = this._indices(at, n, m);
-    const symbols = new Int32Array(count);
-    this._letters.decode(decoder, indices, count, symbols);
-    const ownAt = (y, x) => (2 * y + start[0] + MARGIN) * own.stride + 2 * x + start[1] + MARGIN;
-    if (this._signs) {
-      const places = [];
-      for (let i = 0; i < count; i++) {
-        if (!symbols[i]) continue;
-        if (symbols[i] < 0) throw damaged("a size");
-        const [y, x] = [Math.floor(i / m), i % m];
-        places.push([i, ownAt(y, x), (y + MARGIN) * parents.stride + x + MARGIN]);
-      }
-      this._signs.decode(decoder, symbols, places, own, parents, level, band, pass);
-    }
-    for (let i = 0; i < count; i++) {
-      const symbol = symbols[i];
-      if (!symbol) continue;
-      const [y, x] = [Math.floor(i / m), i % m];
-      const seen = MAGNITUDES[Math.min(Math.abs(symbol), 255)];
-      const here = ownAt(y, x);
-      own.data[band * own.size + here] = symbol < 0 ? -seen : seen;
-      for (let row = -MARGIN; row <= MARGIN; row++) {
-        const middle = here + row * own.stride;
-        own.busy.fill(1, middle - MARGIN, middle + MARGIN + 1);
-      }
-      values[(2 * y + start[0]) * columns + 2 * x + start[1]] =
-        step * this.tables.dequantise(symbol, indices[i]);
-    }
-  }
-
-  /** Tables of the n x m places of a pass. */
-  _indices({ own, parents, level, band, pass, start, q16 }, n, m) {
-    const network = band * 4 + pass;
-    const hidden = this._hidden;
-    const net = this._nets[network];
-    const offsets = (coarser, { size, stride }) =>
-      Int32Array.from(
-        net.places.filter((place) => place[0] === coarser), ([, which, y, x]) => which * size + y * stride + x,
-      );
-    const ownOffsets = offsets(false, own);
-    const parentOffsets = offsets(true, parents);
-    const quality = q16 - MIDDLE_QUALITY;
-    const bias = padded(Float64Array.from({ length: hidden }, (_, h) =>
-      this._bias[(network * this.levels + level) * hidden + h]
-      + this._quality[network * hidden + h] * quality + 2 ** (this._shift[0] - 1)), hidden);
-    const constant = this._base[level * this.bands + band]
-      + this._slope[level * this.bands + band] * quality + 2 ** (this._shift[2] - 1);
-    const terms = new Terms(Math.max(net.places.length, bias.length));
-    const firstSums = new Int32Array(bias.length);
-    const secondSums = new Int32Array(net.secondBias.length);
-    const index = () => {
-      terms.sum(firstSums, bias, net.first);
-      terms.activate(firstSums, this._shift[0]);
-      terms.sum(secondSums, net.secondBias, net.second);
-      terms.activate(secondSums, this._shift[1]);
-      let total = constant;
-      for (let k = 0; k < terms.count; k++) total += terms.values[k] * net.last[terms.rows[k]];
-      terms.count = 0;
-      return Math.min(Math.max(total >> this._shift[2], 0), this.tables.count - 1);
-    };
-    const quiet = index(); // where all inputs are zero
-    const indices = new Uint16Array(n * m).fill(quiet);
-    for (let y = 0, i = 0; y < n; y++) {
-      let here = (2 * y + start[0] + MARGIN) * own.stride + start[1] + MARGIN;
-      let above = (y + MARGIN) * parents.stride + MARGIN;
-      for (let x = 0; x < m; x++, i++, here += 2, above++) {
-        if (!own.busy[here]) continue;
-        terms.addInputs(own.data, here, ownOffsets, 0);
-        terms.addInputs(parents.data, above, parentOffsets, ownOffsets.length);
-        indices[i] = index();
-      }
-    }
-    return indices;
-  }
+/** Zeros for the bands of a level whose input has this shape. */
+function bandsOf(shape, bands) {
+  const counts = detailSizes(...shape);
+  return Array.from({ length: bands }, (_, band) => {
+    const [rows, columns] = counts[band % 3];
+    return new Float32Array(rows * columns);
+  });
 }

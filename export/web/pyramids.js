@@ -7,6 +7,7 @@ import { PyramidPrior } from "./pyramid.js";
 import { centres, sample } from "./sampling.js";
 import { detailSizes, sizes, synthesise } from "./wavelet.js";
 
+const KEPT = 32; // decoded tiles, of some 12 MB each
 const TAP = 4; // synthesis looks so many coefficients around at each level
 
 /** Source pixels [first, last) that interpolation at positions of a skipped level touches. */
@@ -30,7 +31,7 @@ export class PyramidReader {
     if (this._colour?.data.length !== channels ** 2 || edge % 2 ** this._prior.levels) {
       throw new MscnError(`bundle ${bundle.name}: its arrays disagree on channels or levels`);
     }
-    this._kept = { key: null, tiles: new Map() };
+    this._kept = new Map(); // tiles, those used last at the end
   }
 
   /** Values of a plane of a picture, as `TileReader.render` gives them. */
@@ -116,20 +117,25 @@ export class PyramidReader {
     return { values, size: [rows, columns, channels] };
   }
 
+  /** A tile, its `skip` finest levels maybe left out; those used last are kept. */
   _tile([item, plane, skip], row, column) {
-    const key = `${item}/${plane}/${skip}`;
-    if (this._kept.key !== key) this._kept = { key, tiles: new Map() };
-    const place = `${row},${column}`;
-    if (!this._kept.tiles.has(place)) {
-      const shape = this._container.shape(item);
-      const edge = this._container.tileEdge;
-      const number = this._container.firstTile(item, plane) + row * grid(shape, edge, 0)[1] + column;
-      const [height, width] = [row, column].map((at, i) => Math.min(edge, shape[i] - at * edge));
-      const payload = this._container.blocks[number];
-      const tile = this._prior.decode(payload, height, width, this._container.q16(item), skip);
-      this._kept.tiles.set(place, { ...tile, height, width });
-    }
-    return this._kept.tiles.get(place);
+    const place = `${item}/${plane}/${row}/${column}`;
+    const tile = this._kept.get(place) ?? this._coded(item, plane, row, column);
+    this._kept.delete(place);
+    tile.coefficients.upTo(skip);
+    this._kept.set(place, tile);
+    if (this._kept.size > KEPT) this._kept.delete(this._kept.keys().next().value);
+    return tile;
+  }
+
+  _coded(item, plane, row, column) {
+    const shape = this._container.shape(item);
+    const edge = this._container.tileEdge;
+    const number = this._container.firstTile(item, plane) + row * grid(shape, edge, 0)[1] + column;
+    const [height, width] = [row, column].map((at, i) => Math.min(edge, shape[i] - at * edge));
+    const payload = this._container.blocks[number];
+    const q16 = this._container.q16(item);
+    return { coefficients: this._prior.tile(payload, height, width, q16), height, width };
   }
 
   /** A function that gives a band of a level, or a coarse channel, of tiles put together. */
@@ -146,8 +152,8 @@ export class PyramidReader {
       const part = (tile) => {
         const shapes = sizes(tile.height, tile.width, levels);
         return level === null
-          ? [tile.coarse[band], shapes[levels]]
-          : [tile.details[level][band], detailSizes(...shapes[level])[band % 3]];
+          ? [tile.coefficients.coarse[band], shapes[levels]]
+          : [tile.coefficients.details[level][band], detailSizes(...shapes[level])[band % 3]];
       };
       const parts = lines.map((line) => line.map(part));
       if (parts.length === 1 && parts[0].length === 1) return parts[0][0][0];

@@ -1,12 +1,13 @@
-// Range decoding of letters (docs/format.md, "Range coder").
+// Range coding of letters (docs/format.md, "Range coder").
 //
-// Only the distance of `point` from `low` matters, so `low` isn't kept. Numbers of 64 bits are held
+// Of a point that is decoded only its distance from the interval matters. Numbers of 64 bits are held
 // as an upper part of 40 and a lower one of 24 bits: doubles add and multiply these exactly.
 
 import { MscnError } from "./errors.js";
 
 const LOW = 2 ** 24;
 const PER_LOW = 2 ** -24;
+const HIGH = 2 ** 40;
 const LETTERS = 65536; // frequencies of a table add up to this; probabilities are 2^8 times them
 const SMALLEST_HIGH = 256; // of a range of 2^32
 
@@ -102,6 +103,79 @@ export class RangeDecoder {
     this._rangeLow = rangeLow;
     this._high = high;
     this._low = low;
+  }
+}
+
+/** Codes letters, as a `RangeDecoder` reads them. */
+export class RangeEncoder {
+  constructor() {
+    this._words = []; // of 32 bits, that have left the range
+    this._rangeHigh = 2 ** 40 - 1;
+    this._rangeLow = LOW - 1;
+    this._high = 0;
+    this._low = 0;
+  }
+
+  /** Codes one letter of a table; `starts` as of `RangeDecoder.decode`. */
+  encode(starts, letter) {
+    const scale = this._rangeHigh;
+    const scaleHigh = Math.floor(scale * PER_LOW);
+    const scaleLow = scale - scaleHigh * LOW;
+    const c = starts[letter] * 256;
+    let product = scaleLow * c;
+    let carry = Math.floor(product * PER_LOW);
+    this._low += product - carry * LOW;
+    this._high += scaleHigh * c + carry;
+    if (this._low >= LOW) {
+      this._low -= LOW;
+      this._high += 1;
+    }
+    if (this._high >= HIGH) {
+      this._high -= HIGH;
+      this._carry();
+    }
+    const p = starts[letter + 1] * 256 - c;
+    product = scaleLow * p;
+    carry = Math.floor(product * PER_LOW);
+    this._rangeLow = product - carry * LOW;
+    this._rangeHigh = scaleHigh * p + carry;
+    if (this._rangeHigh < SMALLEST_HIGH) {
+      const word = Math.floor(this._high / 256);
+      this._words.push(word);
+      this._high = ((this._high - word * 256) * LOW + this._low) * 256;
+      this._low = 0;
+      this._rangeHigh = (this._rangeHigh * LOW + this._rangeLow) * 256;
+      this._rangeLow = 0;
+    }
+  }
+
+  /** Adds one to the words. */
+  _carry() {
+    const words = this._words;
+    let last = words.length - 1;
+    for (; words[last] === 2 ** 32 - 1; last--) words[last] = 0;
+    words[last] += 1;
+  }
+
+  /** The shortest bytes of a point inside the final interval, zeros at the end left out. */
+  seal() {
+    const joined = (high, low) => BigInt(high) * BigInt(LOW) + BigInt(low);
+    const low = joined(this._high, this._low);
+    const range = joined(this._rangeHigh, this._rangeLow);
+    let point = low;
+    for (let zeros = 64n; zeros >= 0n; zeros -= 8n) {
+      const unit = 1n << zeros;
+      point = ((low + unit - 1n) / unit) * unit;
+      if (point < low + range) break;
+    }
+    if (point >> 64n) this._carry();
+    const bytes = new Uint8Array(4 * this._words.length + 8);
+    const view = new DataView(bytes.buffer);
+    this._words.forEach((word, i) => view.setUint32(4 * i, word));
+    view.setBigUint64(bytes.length - 8, BigInt.asUintN(64, point));
+    let end = bytes.length;
+    while (end && !bytes[end - 1]) end--;
+    return bytes.subarray(0, end);
   }
 }
 

@@ -21,7 +21,9 @@ from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.grids import global_grid
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
-SHOWN = ("image", "field", "silhouette")
+SHOWN = ("image", "field", "silhouette", "sound", "volume", "voxels", "mesh")
+ENCODERS = ("photo",)  # that the page encodes with
+KEPT = ("*.html", "*.css", "*.js", "*.svg", "vendor/**/*.js*", "vendor/*.wasm", "samples/*")
 PHOTO_BPP = 0.3
 THUMB, THUMB_QUALITY = 32, 8.5
 FIELD, FIELD_SEED, FIELD_QUALITY = (46, 90), 4, 7
@@ -71,27 +73,74 @@ def planet() -> bytes:
     return Codec.load("temperature").encode(fields, names=names, quality=FIELD_QUALITY)
 
 
+def sound() -> bytes:
+    """Three notes, each swelling and dying away: at 8 kHz a second and a half."""
+    rate, length = 8000, 4000
+    time = np.arange(length) / rate
+    envelope = np.sin(np.pi * np.arange(length) / length) ** 2
+    notes = [envelope * np.sin(2 * np.pi * pitch * time) for pitch in (262, 330, 392)]
+    samples = (0.6 * np.concatenate(notes)).astype(np.float32)[:, None]
+    return Codec.load("speech").encode(samples, quality=7, metadata={"rate": rate})
+
+
+def solid() -> np.ndarray:
+    """Distances to a ring and a ball inside it, in cells, float32 [31, 31, 31, 1]."""
+    x, y, z = np.mgrid[-1:1:31j, -1:1:31j, -1:1:31j]
+    ring = np.hypot(np.hypot(x, y) - 0.6, z) - 0.22
+    ball = np.sqrt(x**2 + y**2 + z**2) - 0.28
+    return (15 * np.minimum(ring, ball)).clip(-4, 4).astype(np.float32)[..., None]
+
+
+def mesh() -> bytes:
+    """A shape, as distances to its surface."""
+    return Codec.load("mesh").encode(solid(), quality=7)
+
+
+def volume() -> bytes:
+    """The same as a scan of something that is densest in its middle."""
+    return Codec.load("volume").encode(0.5 - solid() / 8, quality=6)
+
+
+def kept(folder: Path) -> list[str]:
+    """What the page works with where there is no network, but for codecs that only decode."""
+    found = {path.relative_to(folder).as_posix() for glob in KEPT for path in folder.glob(glob)}
+    bundles = [f"bundles/{_file(Bundle.load(name))}" for name in ENCODERS]
+    return sorted([*found - {"offline.js"}, "bundles/names.json", *bundles])
+
+
+def _file(bundle: Bundle) -> str:
+    return bundle.id[:8].hex() + SUFFIX
+
+
 def main(folder: str) -> None:
-    """Writes bundles/ and samples/."""
-    samples, bundles = Path(folder) / "samples", Path(folder) / "bundles"
+    """Writes bundles/, samples/ and files.json, the list of what is kept for want of a network."""
+    root = Path(folder)
+    samples, bundles = root / "samples", root / "bundles"
     for path in (samples, bundles):
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
     for name in Bundle.names():
         bundle = Bundle.load(name)
         if bundle.manifest.modality in SHOWN:
-            shutil.copy(SHIPPED / (name + SUFFIX), bundles / (bundle.id[:8].hex() + SUFFIX))
+            shutil.copy(SHIPPED / (name + SUFFIX), bundles / _file(bundle))
+    ids = {name: Bundle.load(name).id[:8].hex() for name in ENCODERS}
+    (bundles / "names.json").write_text(json.dumps(ids))
     pixels = np.asarray(Image.open(DEMO / "kodim.png"))
     made = {
         "parrots.mscn": ("Photograph", photograph(pixels)),
         "thumbnails.mscn": ("Thumbnails", thumbnails(pixels)),
+        "planet.mscn": ("Made-up temperatures", planet()),
+        "notes.mscn": ("Sound", sound()),
+        "scan.mscn": ("Scan", volume()),
+        "ring.mscn": ("Shape", mesh()),
     }
-    if "temperature" in Bundle.names():
-        made["planet.mscn"] = ("Temperatures of a made-up planet", planet())
     for name, (_, data) in made.items():
         (samples / name).write_bytes(data)
+    shutil.copy(DEMO / "kodim.png", samples / "parrots.png")
     listing = [{"file": name, "title": title} for name, (title, _) in made.items()]
+    listing.append({"file": "parrots.png", "title": "Make a photograph small"})
     (samples / "samples.json").write_text(json.dumps(listing))
+    (root / "files.json").write_text(json.dumps(kept(root)))
 
 
 if __name__ == "__main__":

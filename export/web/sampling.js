@@ -57,22 +57,22 @@ function means(values, outer, count, inner, start, extent, out) {
 
 /**
  * A part of an array in another size: along an axis that shrinks means of what new samples cover.
- * @param {ArrayLike<number>} values [height, width, channels].
- * @param {number[]} size [height, width, channels].
- * @param {number[]} start First row and column of the part.
- * @param {number[]} extent Rows and columns of the part.
- * @param {number[]} shape Rows and columns of the result.
+ * @param {ArrayLike<number>} values [.., channels].
+ * @param {number[]} size [.., channels].
+ * @param {number[]} start First sample of the part along each axis.
+ * @param {number[]} extent Samples of the part along each axis.
+ * @param {number[]} shape Samples of the result along each axis.
  * @returns {Float32Array} [.., channels].
  */
-export function resized(values, [height, width, channels], start, extent, shape) {
-  const axis = (array, number, outer, count, inner) => {
-    const [from, length, out] = [start[number], extent[number], shape[number]];
+export function resized(values, size, start, extent, shape) {
+  const product = (sides) => sides.reduce((total, side) => total * side, 1);
+  return shape.reduce((array, out, axis) => {
+    const [from, length, count] = [start[axis], extent[axis], size[axis]];
+    const [outer, inner] = [product(shape.slice(0, axis)), product(size.slice(axis + 1))];
     return out < length
       ? means(array, outer, count, inner, from, length, out)
       : along(array, outer, count, inner, centres(from, length, out));
-  };
-  const tall = axis(values, 0, 1, height, width * channels);
-  return axis(tall, 1, shape[0], width, channels);
+  }, values);
 }
 
 /** Centres of `out` equal parts of samples [start, start + extent), sample i being at i. */

@@ -1,6 +1,6 @@
 // The model of signs of pyramid codecs (docs/format.md).
 
-import { checked, shaped, startsOf } from "./tables.js";
+import { bitsOf, checked, shaped, startsOf } from "./tables.js";
 
 const LARGEST_ACTIVATION = 4095;
 const RATIO_DOUBT = 64;
@@ -35,96 +35,146 @@ export class Signs {
     this._seen = own.length + parents.length;
     this._inputs = this._seen + channels - 1;
     this._hidden = first.shape[3];
-    this._first = shaped(arrays, "sign_first", [bands, 4, this._inputs, this._hidden]);
+    this._first = Int32Array.from(
+      shaped(arrays, "sign_first", [bands, 4, this._inputs, this._hidden]),
+    );
     this._last = shaped(arrays, "sign_last", [bands, 4, levels, SIZES, this._hidden]);
     this._shift = shaped(arrays, "sign_shift", [2]);
-    this._starts = Array.from(checked(arrays, "sign_frequencies", 1).data, (frequency) =>
-      startsOf([frequency, 65536 - frequency]));
+    const pairs = Array.from(checked(arrays, "sign_frequencies", 1).data, (frequency) =>
+      [frequency, 65536 - frequency]);
+    this._starts = pairs.map(startsOf);
+    this._cost = pairs.map(bitsOf);
     this._levels = levels;
-    this._input = new Float64Array(this._inputs);
-    this._sum = new Float64Array(this._hidden);
+    this._input = new Int32Array(this._inputs);
+    this._sum = new Int32Array(this._hidden); // all sums stay below 2^24
   }
 
-  /**
-   * Evidence that a coefficient of known size is positive.
-   * @param own, parents Planes of signed magnitudes with their margins: `{data, stride, size}`.
-   * @param {number} at Place within a plane of `own`.
-   * @param {number} above Place within a plane of `parents`.
-   */
-  _evidence(own, parents, at, above, level, band, pass, size) {
+  /** How far from a place of a pass its inputs are, in `own` and in `parents`. */
+  _offsetsOf(pass) {
+    const { own, parents, band } = pass;
+    if (this._offsets?.pass !== pass) {
+      const [ownPlaces, parentPlaces] = this._places[band];
+      const of = (places, { size, stride }) =>
+        Int32Array.from(places, ([which, y, x]) => which * size + y * stride + x);
+      this._offsets = { pass, near: of(ownPlaces, own), far: of(parentPlaces, parents) };
+    }
+    return this._offsets;
+  }
+
+  /** Takes in what surrounds coefficient i of a pass: the hidden layer, in `_sum`. */
+  _look(pass, i) {
+    const { own, parents, band } = pass;
+    const [at, above] = [pass.at(i), pass.above(i)];
+    const { near, far } = this._offsetsOf(pass);
     const input = this._input;
-    const [ownPlaces, parentPlaces] = this._places[band];
-    let i = 0;
-    for (const [which, y, x] of ownPlaces) {
-      input[i++] = own.data[which * own.size + at + y * own.stride + x];
-    }
-    for (const [which, y, x] of parentPlaces) {
-      input[i++] = parents.data[which * parents.size + above + y * parents.stride + x];
-    }
+    for (let k = 0; k < near.length; k++) input[k] = own.data[at + near[k]];
+    for (let k = 0; k < far.length; k++) input[near.length + k] = parents.data[above + far[k]];
     const channel = Math.floor(band / 3);
     for (let other = 0; other < this._inputs - this._seen; other++) {
-      input[i++] = other < channel ? this._ratio(own, parents, at, above, band, channel - other) : 0;
+      input[this._seen + other] = other < channel ? this._ratio(pass, at, above, channel - other) : 0;
     }
     const sum = this._sum.fill(2 ** (this._shift[0] - 1));
     const hidden = this._hidden;
-    const network = band * 4 + pass;
-    for (i = 0; i < this._inputs; i++) {
-      if (!input[i]) continue;
-      const row = (network * this._inputs + i) * hidden;
-      for (let h = 0; h < hidden; h++) sum[h] += input[i] * this._first[row + h];
+    const first = this._first;
+    let row = (band * 4 + pass.number) * this._inputs * hidden;
+    for (let k = 0; k < input.length; k++, row += hidden) {
+      const value = input[k];
+      if (value === 0) continue;
+      for (let h = 0; h < hidden; h++) sum[h] += Math.imul(value, first[row + h]);
     }
-    const scale = 2 ** -this._shift[0];
+    for (let h = 0; h < hidden; h++) {
+      const active = sum[h] >> this._shift[0];
+      sum[h] = Math.min(Math.max(active, -LARGEST_ACTIVATION), LARGEST_ACTIVATION);
+    }
+  }
+
+  /** Evidence that what was looked at is positive, if it is of this size. */
+  _evidence({ level, band, number }, size) {
+    const network = band * 4 + number;
+    const hidden = this._hidden;
     const row = ((network * this._levels + level) * SIZES + Math.min(size, SIZES) - 1) * hidden;
     let evidence = 0;
-    for (let h = 0; h < hidden; h++) {
-      const active = Math.floor(sum[h] * scale);
-      evidence += this._last[row + h]
-        * Math.min(Math.max(active, -LARGEST_ACTIVATION), LARGEST_ACTIVATION);
-    }
+    for (let h = 0; h < hidden; h++) evidence += this._last[row + h] * this._sum[h];
     return evidence;
   }
 
   /** What an earlier channel says, by its ratio to this one in places that both know. */
-  _ratio(own, parents, at, above, band, channelsBack) {
+  _ratio(pass, at, above, channelsBack) {
+    const { own, parents, band } = pass;
     const back = 3 * channelsBack;
-    const [ownPlaces, parentPlaces] = this._places[band];
+    const { near, far } = this._offsetsOf(pass);
     let product = 0;
     let total = RATIO_DOUBT;
-    const count = (planes, place, which, y, x) => {
-      const here = which * planes.size + place + y * planes.stride + x;
-      const both = planes.data[here] * planes.data[here - back * planes.size];
-      product += both;
-      total += Math.abs(both);
+    const count = ({ data, size }, place, offsets) => {
+      for (let k = 0; k < offsets.length; k++) {
+        const here = place + offsets[k];
+        const both = data[here] * data[here - back * size];
+        product += both;
+        total += Math.abs(both);
+      }
     };
-    for (const [which, y, x] of ownPlaces) count(own, at, which, y, x);
-    for (const [which, y, x] of parentPlaces) count(parents, above, which, y, x);
+    count(own, at, near);
+    count(parents, above, far);
     const here = own.data[(band - back) * own.size + at];
     return Math.floor((2 * product * here + total) / (2 * total));
   }
 
+  /** Which frequency counts for evidence. */
+  _table(evidence) {
+    const table = Math.floor((Math.abs(evidence) + 2 ** (this._shift[1] - 1)) * 2 ** -this._shift[1]);
+    return Math.min(table, this._starts.length - 1);
+  }
+
   /**
-   * Decodes the signs of one pass into symbols that have sizes only.
-   * @param {Int32Array} symbols Of the pass.
-   * @param {number[][]} places Of the symbols that are not zero: `[i, at, above]`, rising.
+   * Evidence on the coefficients of a pass that aren't zero, and the order that their signs are
+   * coded in.
+   * @param {Int32Array} symbols Of the pass, with or without signs.
+   * @returns {{places: number[], evidence: Float64Array, runs: number[][]}} Where they are in the
+   *   pass; and for each table, numbers within `places`.
    */
-  decode(decoder, symbols, places, own, parents, level, band, pass) {
-    const count = places.length;
-    const sums = new Float64Array(count);
+  _known(symbols, pass) {
+    const places = [];
+    symbols.forEach((symbol, i) => symbol && places.push(i));
     const runs = this._starts.map(() => []);
-    const half = 2 ** (this._shift[1] - 1);
-    const scale = 2 ** -this._shift[1];
-    places.forEach(([i, at, above], number) => {
-      const sum = this._evidence(own, parents, at, above, level, band, pass, symbols[i]);
-      sums[number] = sum;
-      const table = Math.floor((Math.abs(sum) + half) * scale);
-      runs[Math.min(table, runs.length - 1)].push(number);
+    const evidence = Float64Array.from(places, (i, number) => {
+      this._look(pass, i);
+      const found = this._evidence(pass, Math.abs(symbols[i]));
+      runs[this._table(found)].push(number);
+      return found;
     });
-    const wrong = new Int32Array(count);
+    return { places, evidence, runs };
+  }
+
+  /** Decodes the signs of one pass into symbols that have sizes only. */
+  decode(decoder, symbols, pass) {
+    const { places, evidence, runs } = this._known(symbols, pass);
+    const wrong = new Int32Array(places.length);
     runs.forEach((order, table) => {
       decoder.decode(this._starts[table], wrong, order, 0, order.length, 0);
     });
-    places.forEach(([i], number) => {
-      if ((wrong[number] === 1) !== sums[number] < 0) symbols[i] = -symbols[i];
+    places.forEach((i, number) => {
+      if ((wrong[number] === 1) !== evidence[number] < 0) symbols[i] = -symbols[i];
     });
+  }
+
+  /** Codes the signs of the symbols of one pass. */
+  encode(encoder, symbols, pass) {
+    const { places, evidence, runs } = this._known(symbols, pass);
+    runs.forEach((order, table) => {
+      for (const number of order) {
+        const wrong = symbols[places[number]] < 0 !== evidence[number] < 0;
+        encoder.encode(this._starts[table], Number(wrong));
+      }
+    });
+  }
+
+  /** Bits beyond one, rounded to float32, of a sign of coefficient i at sizes 1, 2 and larger. */
+  prospects(pass, i, negative, out) {
+    this._look(pass, i);
+    for (let size = 1; size <= SIZES; size++) {
+      const evidence = this._evidence(pass, size);
+      const wrong = negative !== evidence < 0;
+      out[size - 1] = this._cost[this._table(evidence)][Number(wrong)] - 1;
+    }
   }
 }

@@ -26,7 +26,7 @@ export function sphereGrid(shape, metadata, source) {
 }
 
 /** Where a coordinate lies among known ones that rise or fall: the inverse of `coordinatesAt`. */
-function positionOf(known, coordinate) {
+export function positionOf(known, coordinate) {
   const direction = Math.sign(known[known.length - 1] - known[0]);
   let left = 0;
   while (left < known.length - 2 && (known[left + 1] - coordinate) * direction <= 0) left++;

@@ -45,6 +45,7 @@ export class Tables {
     if (at !== frequencies.length) throw new MscnError("the bundle's tables do not fit together");
     this._starts = this._frequencies.map((part) => startsOf(part));
     this._lowest = support.map((s) => -s);
+    this._cost = this._frequencies.map(bitsOf);
     // Places of pictures by table, kept between calls.
     this._order = new Uint32Array(0);
   }
@@ -69,13 +70,7 @@ export class Tables {
    * @param {Int32Array} out The symbols, [count].
    */
   decode(decoder, index, count, out) {
-    const ends = new Uint32Array(this.count + 1);
-    for (let i = 0; i < count; i++) ends[index[i] + 1]++;
-    for (let table = 0; table < this.count; table++) ends[table + 1] += ends[table];
-    if (this._order.length < count) this._order = new Uint32Array(count);
-    const order = this._order;
-    const next = ends.slice();
-    for (let i = 0; i < count; i++) order[next[index[i]]++] = i;
+    const { order, ends } = this._sorted(index, count);
     for (let table = 0; table < this.count; table++) {
       const [from, to] = [ends[table], ends[table + 1]];
       if (from === to) continue;
@@ -85,6 +80,41 @@ export class Tables {
         if (out[order[i]] > support) out[order[i]] = decodeEscape(decoder, support);
       }
     }
+  }
+
+  /** Codes a group of symbols as `decode` reads them: `index` [count], `symbols` likewise. */
+  encode(encoder, symbols, index) {
+    const { order, ends } = this._sorted(index, symbols.length);
+    for (let table = 0; table < this.count; table++) {
+      const support = this._support[table];
+      const starts = this._starts[table];
+      const run = order.subarray(ends[table], ends[table + 1]);
+      const isEscape = (symbol) => symbol > support || symbol < -support;
+      for (const i of run) {
+        const letter = isEscape(symbols[i]) ? support + 1 : symbols[i];
+        encoder.encode(starts, letter - this._lowest[table]);
+      }
+      for (const i of run) if (isEscape(symbols[i])) encodeEscape(encoder, symbols[i], support);
+    }
+  }
+
+  /** Places by table, and where those of each end, rising within a table. */
+  _sorted(index, count) {
+    const ends = new Uint32Array(this.count + 1);
+    for (let i = 0; i < count; i++) ends[index[i] + 1]++;
+    for (let table = 0; table < this.count; table++) ends[table + 1] += ends[table];
+    if (this._order.length < count) this._order = new Uint32Array(count);
+    const order = this._order;
+    const next = ends.slice();
+    for (let i = 0; i < count; i++) order[next[index[i]]++] = i;
+    return { order, ends };
+  }
+
+  /** What a symbol that isn't negative costs by its table, in bits. */
+  bits(symbol, table) {
+    const support = this._support[table];
+    if (symbol <= support) return this._cost[table][support + symbol];
+    return this._cost[table][2 * support + 1] + 8 * escapeBytes(symbol, support).length;
   }
 
   /** Mean sizes of the tables' symbols, times 65536, each at least the one before. */
@@ -105,6 +135,11 @@ export class Tables {
       ? symbol - this.centroid[2 * table + (symbol > 1 ? 1 : 0)]
       : symbol + this.centroid[2 * table + (symbol < -1 ? 1 : 0)];
   }
+}
+
+/** What letters of a table of frequencies cost, in bits. */
+export function bitsOf(frequencies) {
+  return Float64Array.from(frequencies, (frequency) => 16 - Math.log2(frequency));
 }
 
 /** Where the letters of a table of frequencies start, and its end. */
@@ -133,6 +168,22 @@ function decodeEscape(decoder, support) {
     }
   }
   throw damaged("a symbol is too large");
+}
+
+/** LEB128 of twice how far a symbol lies beyond its table's support, and its sign. */
+function escapeBytes(symbol, support) {
+  return varint(2 * (Math.abs(symbol) - support - 1) + (symbol < 0 ? 1 : 0));
+}
+
+function encodeEscape(encoder, symbol, support) {
+  for (const byte of escapeBytes(symbol, support)) encoder.encode(BYTE_STARTS, byte);
+}
+
+/** LEB128 of a whole number, below 2^53. */
+export function varint(value) {
+  const bytes = [];
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  return [...bytes, value];
 }
 
 /** Whole scale index, below `tables`, of one in fixed point. */

@@ -1,4 +1,4 @@
-// Synthesis with the biorthogonal 9/7 wavelet (docs/format.md, "From symbols to pixels").
+// The biorthogonal 9/7 wavelet (docs/format.md, "From symbols to pixels").
 
 const LIFTING = [0.443506852043971, 0.882911075530934, -0.052980118572961, -1.586134342059924];
 const SCALE = 1.1496043988602418;
@@ -57,4 +57,52 @@ export function synthesise(coarse, details, height, width, skip) {
     picture = join(low, high, h, lowColumns, highColumns, 1);
   }
   return picture;
+}
+
+/** Splits lines of n values along the middle axis of x [outer, n, inner] into low and high ones. */
+function split(x, outer, n, inner) {
+  const [a, b] = [n + 1 >> 1, n >> 1];
+  const low = new Float32Array(outer * a * inner);
+  const high = new Float32Array(outer * b * inner);
+  if (!b) return [x, high];
+  const { fround } = Math;
+  for (let o = 0; o < outer; o++) {
+    const from = o * n * inner;
+    [...LIFTING].reverse().forEach((weight, step) => {
+      const factor = fround(weight);
+      for (let i = 1 - (step % 2); i < n; i += 2) {
+        const at = from + i * inner;
+        const left = from + (i ? i - 1 : 1) * inner; // mirrored at the ends
+        const right = from + (i + 1 < n ? i + 1 : n - 2) * inner;
+        for (let k = 0; k < inner; k++) {
+          x[at + k] += fround(factor * fround(x[left + k] + x[right + k]));
+        }
+      }
+    });
+    for (let i = 0; i < n; i++) {
+      const part = i % 2 ? high : low;
+      const factor = fround(i % 2 ? -1 / SCALE : SCALE);
+      const to = (o * (i % 2 ? b : a) + (i >> 1)) * inner;
+      for (let k = 0; k < inner; k++) part[to + k] = x[from + i * inner + k] * factor;
+    }
+  }
+  return [low, high];
+}
+
+/**
+ * Coefficients of one channel of a picture, every step rounded to float32 as the Python encoder does.
+ * @param {Float32Array} picture Row-major; changed.
+ * @returns {{coarse: Float32Array, details: Float32Array[][]}} As `synthesise` takes them.
+ */
+export function analyse(picture, height, width, levels) {
+  const details = [];
+  let coarse = picture;
+  for (const [h, w] of sizes(height, width, levels).slice(0, levels)) {
+    const [low, high] = split(coarse, h, w, 1);
+    const [smooth, rows] = split(low, 1, h, w + 1 >> 1);
+    const [columns, both] = split(high, 1, h, w >> 1);
+    details.push([columns, rows, both]);
+    coarse = smooth;
+  }
+  return { coarse, details };
 }

@@ -1,21 +1,23 @@
-// Decodes files away from the page's own thread. Each message is a call, each answer its result.
+// Decodes and encodes away from the page's own thread. Each message is a call, each answer its result.
 
 import { Bundle } from "./bundle.js";
 import { Codec, checkShown } from "./codec.js";
 import { Container } from "./container.js";
 import { MscnError } from "./errors.js";
+import { fieldAt, fieldAxes, fieldView } from "./fields.js";
+import { otherSize, pictureOf } from "./other_formats.js";
+import { PhotoEncoder } from "./photo_encoder.js";
 import { centres, sample } from "./sampling.js";
 
-const LARGEST_SHOWN = 2 ** 22; // pixels of a picture that is shown whole, pixel for pixel
-const SHRUNK_SIDE = 2048; // of others
 const MARGIN = 2; // pixels around a region that its bicubic zoom sees
 
 const bundles = []; // that this worker knows
 let codec = null;
+let encoder = null;
+let original = null; // the picture that is encoded
 
-/** The bundle of a file: one that is known, or else from this page's server. */
-async function bundleOf(container) {
-  const { bundleId, source } = container;
+/** The bundle of an id, or of its first 8 bytes: one that is known, or else from this server. */
+async function bundleOf(bundleId, source) {
   const known = bundles.find((bundle) => bundle.id.startsWith(bundleId));
   if (known) return known;
   const answer = await fetch(new URL(`bundles/${bundleId}.mscnb`, import.meta.url));
@@ -24,7 +26,22 @@ async function bundleOf(container) {
       `${source}: made with codec ${bundleId}, which is not on this page; drop its .mscnb file here`,
     );
   }
-  return addBundle(new Uint8Array(await answer.arrayBuffer()), `codec ${bundleId}`);
+  return addBundle(await downloaded(answer), `codec ${bundleId}`);
+}
+
+/** The bytes of an answer; the page is told how many have come. */
+async function downloaded(answer) {
+  const total = Number(answer.headers.get("Content-Length"));
+  const parts = [];
+  let loaded = 0;
+  for (const reader = answer.body.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    loaded += value.length;
+    if (total) postMessage({ progress: Math.min(loaded / total, 1), what: "Fetching the codec" });
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 function addBundle(bytes, name) {
@@ -43,47 +60,44 @@ const calls = {
   async open(bytes, name) {
     const container = new Container(bytes, name);
     checkShown(container);
-    codec = new Codec(container, await bundleOf(container));
-    const { items, names, modality, length, samples, bundleId, errorBound } = container;
-    const { name: codecName, size } = codec.bundle;
+    codec = new Codec(container, await bundleOf(container.bundleId, container.source));
+    const { items, names, metadata, modality, length, samples, bundleId, errorBound } = container;
+    const { name: codecName, size, kind } = codec.bundle;
     return {
-      items, names, modality, length, samples, bundleId, errorBound, codecName,
-      codecBytes: size, zoomed: codec.scheme.zoomed,
+      items, names, metadata, modality, length, samples, bundleId, errorBound, codecName, kind,
+      codecBytes: size,
     };
   },
 
-  /** An item, pixel for pixel where it isn't large. */
-  async picture(item) {
-    const whole = codec.container.shape(item);
-    const shrink = whole[0] * whole[1] > LARGEST_SHOWN || Math.max(...whole) > 2 * SHRUNK_SIDE
-      ? SHRUNK_SIDE / Math.max(...whole) : 1;
-    const shape = whole.map((side) => Math.max(1, Math.round(side * shrink)));
-    const began = performance.now();
-    const raster = await codec.render({ item, start: [0, 0], extent: whole, shape });
-    const milliseconds = performance.now() - began;
-    const lossless = !codec.container.coded(item).length;
-    const quality = lossless ? "without loss" : String(codec.container.q16(item) / 16);
-    return { raster, milliseconds, whole, quality };
+  /** What is known of an item without decoding it. */
+  item(item) {
+    const { container } = codec;
+    const lossless = !container.coded(item).length;
+    const quality = lossless ? "without loss" : String(container.q16(item) / 16);
+    return { shape: container.shape(item), quality, corrected: codec.corrects(item) };
   },
 
-  /** A region twice: the function at new points, and the item's pixels in a bicubic zoom. */
-  async zoom({ item, start, extent, shape }) {
+  /** A part of an item in a size: pixels of a picture, values of other signals. */
+  view(view) {
+    return codec.container.modality === "field" ? fieldView(codec, view) : codec.render(view);
+  },
+
+  /** A part of a picture in a size, as a bicubic zoom of the decoded pixels. */
+  async bicubic({ item, start, extent, shape }) {
     const whole = codec.container.shape(item);
-    const evaluated = await codec.render({ item, start, extent, shape });
     const from = start.map((side) => Math.max(0, side - MARGIN));
     const own = start.map((side, axis) =>
       Math.min(whole[axis], side + extent[axis] + MARGIN) - from[axis]);
-    const pixels = await codec.render({ item, start: from, extent: own, shape: own });
+    const { pixels } = await codec.render({ item, start: from, extent: own, shape: own });
     const [rows, columns] = shape.map((out, axis) =>
       centres(start[axis] - from[axis], extent[axis], out));
-    const enlarged = sample(
-      pixels.pixels ?? pixels.values, [...own, pixels.pixels ? 4 : 1], rows, columns,
-    );
-    const [height, width] = shape;
-    const bicubic = pixels.pixels
-      ? { width, height, pixels: Uint8ClampedArray.from(enlarged) }
-      : { width, height, values: enlarged };
-    return { evaluated, bicubic };
+    const enlarged = sample(pixels, [...own, 4], rows, columns);
+    return { width: shape[1], height: shape[0], pixels: Uint8ClampedArray.from(enlarged) };
+  },
+
+  /** Latitudes and longitudes of a field's rows and columns, from the north on, in degrees. */
+  axes(item) {
+    return fieldAxes(codec.container, item);
   },
 
   /** A field on a grid of the whole sphere: rows from pole to pole, columns from 0 degrees east. */
@@ -91,13 +105,61 @@ const calls = {
     const latitudes = Float64Array.from({ length: rows }, (_, i) =>
       Math.PI / 2 - (i * Math.PI) / (rows - 1));
     const longitudes = Float64Array.from({ length: columns }, (_, i) => (i * 2 * Math.PI) / columns);
-    return codec.evaluate(item, [latitudes, longitudes]);
+    return fieldAt(codec, item, [latitudes, longitudes]);
+  },
+
+  /** Takes a picture's file, to encode it: what came of its pixels. */
+  async picture(file, bundleId) {
+    original = await pictureOf(file);
+    encoder = new PhotoEncoder(await bundleOf(bundleId, file.name), original);
+    const { width, height, channels, rgba } = original;
+    return { width, height, channels, pixels: rgba };
+  },
+
+  /** About what a quality leaves of the picture, at once; null where more was asked meanwhile. */
+  preview(q16) {
+    if (waiting > 1) return null;
+    const { width, height } = original;
+    return { width, height, pixels: encoder.preview(q16) };
+  },
+
+  /** The picture encoded at a quality, and decoded again; null where more was asked meanwhile. */
+  async encode(q16, bundleId) {
+    const began = performance.now();
+    const steps = encoder.encoding(q16);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) {
+      postMessage({ progress: step.value, what: "Encoding" });
+      await new Promise((wake) => setTimeout(wake)); // takes messages in
+      if (waiting > 1) return null;
+    }
+    const bytes = step.value;
+    const milliseconds = performance.now() - began;
+    const container = new Container(bytes, "the encoded picture");
+    const made = new Codec(container, await bundleOf(bundleId, container.source));
+    const shape = container.shape(0);
+    const raster = await made.render({ item: 0, start: [0, 0], extent: shape, shape });
+    return { bytes, raster, milliseconds, psnr: psnrOf(original.rgba, raster.pixels) };
+  },
+
+  /** Bytes that another format takes at about this PSNR; null where this browser has it not. */
+  other(type, psnr) {
+    return otherSize(original, type, psnr, psnrOf);
   },
 };
 
+/** PSNR in dB of RGBA pixels, by their colours. */
+function psnrOf(before, after) {
+  let sum = 0;
+  for (let i = 0; i < before.length; i++) if (i % 4 < 3) sum += (before[i] - after[i]) ** 2;
+  return 10 * Math.log10((255 ** 2 * before.length * 0.75) / sum);
+}
+
 let queue = Promise.resolve();
+let waiting = 0; // calls that aren't answered
 
 onmessage = ({ data: { id, call, args } }) => {
+  waiting += 1;
   queue = queue.then(async () => {
     try {
       postMessage({ id, result: await calls[call](...args) });
@@ -105,5 +167,6 @@ onmessage = ({ data: { id, call, args } }) => {
       const line = error instanceof MscnError ? error.message : `unexpected: ${error.message}`;
       postMessage({ id, error: line });
     }
+    waiting -= 1;
   });
 };

@@ -1,4 +1,4 @@
-// The decoder of the web page, in Node.js, beside the Python one.
+// The codec of the web page, in Node.js, beside the Python one.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -9,6 +9,8 @@ import { Codec } from "../../build/web/codec.js";
 import { Container } from "../../build/web/container.js";
 import { MscnError } from "../../build/web/errors.js";
 import { decodeExact } from "../../build/web/exact.js";
+import { gapsOf } from "../../build/web/gaps.js";
+import { PhotoEncoder } from "../../build/web/photo_encoder.js";
 import { loadRuntime } from "../../build/web/network.js";
 import { RangeDecoder } from "../../build/web/range.js";
 import { Tables } from "../../build/web/tables.js";
@@ -113,9 +115,54 @@ test("damaged exact planes are refused", () => {
     Array(60).fill(9));
 });
 
+test("fields have their gaps", () => {
+  for (const { shape, metadata, masks } of read("masks.json")) {
+    masks.forEach((mask, item) => assert.deepEqual([...gapsOf(metadata, item, shape)], mask));
+    assert.equal(gapsOf(metadata, masks.length, shape), null);
+  }
+  const [{ shape, metadata }] = read("masks.json");
+  assert.throws(() => gapsOf({ ...metadata, masks: "QUJD" }, 0, shape), MscnError);
+  assert.throws(() => gapsOf({ ...metadata, masks: ["AAAA"] }, 0, shape), MscnError);
+});
+
+test("signals of one and of three axes have Python's values", async () => {
+  for (const { name, file, bundle: path, values } of read("signals.json")) {
+    const container = new Container(bytesOf(file), "input");
+    const codec = new Codec(container, bundle(path));
+    const extent = container.shape(0);
+    const start = extent.map(() => 0);
+    const found = await codec.render({ item: 0, start, extent, shape: extent });
+    const expected = new Float32Array(bytesOf(values).buffer);
+    assert.equal(found.values.length, expected.length);
+    found.values.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-4, `${name} ${i}`));
+  }
+});
+
 for (const { name, file, bundle: path } of read("refused.json")) {
   test(`a file that the format rules out is refused: ${name}`, () => {
     assert.throws(() => new Codec(new Container(bytesOf(file), "input"), bundle(path)), (error) =>
       error instanceof MscnError && error.message.includes(name));
   });
 }
+
+test("pictures are encoded to Python's bytes", async (t) => {
+  const photo = bundle(new URL("../../mscn_tf/bundles/photo.mscnb", import.meta.url).pathname);
+  const encoders = new Map();
+  for (const { name, shape, pixels, quality, file } of read("encoded.json")) {
+    await t.test(`${name} at quality ${quality}`, () => {
+      const [height, width, channels] = shape;
+      if (!encoders.has(name)) {
+        encoders.set(name, new PhotoEncoder(photo, { data: bytesOf(pixels), height, width, channels }));
+      }
+      assert.deepEqual(encoders.get(name).encode(16 * quality), bytesOf(file));
+    });
+  }
+});
+
+test("what can't be encoded is refused in words", () => {
+  const picture = { data: new Uint8Array(12), height: 2, width: 2, channels: 3 };
+  const tiles = bundle(new URL("../golden/v1.mscnb", import.meta.url).pathname);
+  assert.throws(() => new PhotoEncoder(tiles, picture), /can't encode pictures/);
+  const photo = bundle(new URL("../../mscn_tf/bundles/photo.mscnb", import.meta.url).pathname);
+  assert.throws(() => new PhotoEncoder(photo, { ...picture, height: 9000, width: 9000 }), /9000x9000 pixels/);
+});

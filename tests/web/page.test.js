@@ -1,189 +1,12 @@
-// The page end to end, in headless Chromium ($CHROMIUM), from a plain static server.
+// Opening files, errors, and what the page is for everyone, in headless Chromium.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import http from "node:http";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { after, before, beforeEach, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 
 import { crc32 } from "../../build/web/container.js";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const WEB = path.join(ROOT, "build/web");
-const { chromium } = createRequire(path.join(ROOT, "build/npm/package.json"))("playwright-core");
-const read = (name) => JSON.parse(fs.readFileSync(path.join(ROOT, "build/web-tests", name)));
-const SLOW = 60_000; // milliseconds, on a machine that is busy
-const QUICK = 10_000; // within which files are refused
-
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
-let browser, server, address, page;
-let complaints = [];
-
-/** Sends files, and knows as few types as the simplest servers do. */
-function serve(request, response) {
-  const name = path.join(WEB, decodeURIComponent(new URL(request.url, "http://x").pathname));
-  const file = name.endsWith("/") ? `${name}index.html` : name;
-  if (!file.startsWith(WEB) || !fs.existsSync(file)) return response.writeHead(404).end();
-  response.writeHead(200, { "Content-Type": TYPES[path.extname(file)] ?? "application/octet-stream" });
-  return fs.createReadStream(file).pipe(response);
-}
-
-before(async () => {
-  server = http.createServer(serve);
-  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-  address = `http://127.0.0.1:${server.address().port}/`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
-});
-
-after(async () => {
-  await browser?.close();
-  server.close();
-});
-
-async function openPage(options = {}) {
-  await page?.close();
-  page = await browser.newPage({ reducedMotion: "reduce", ...options });
-  page.setDefaultTimeout(SLOW);
-  complaints = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.goto(address);
-  await shows("parrots.mscn");
-}
-
-beforeEach(() => openPage());
-
-/** Waits until a file is shown, its zooms included. */
-async function shows(name) {
-  await page.waitForFunction((name) => {
-    const fact = document.querySelector("#facts dd")?.textContent;
-    return fact === name && !document.getElementById("result").hidden
-      && document.getElementById("zooms").dataset.box;
-  }, name);
-}
-
-/** Waits for the zooms of the box that there is now. */
-async function zoomed(action) {
-  await page.evaluate(() => (document.getElementById("zooms").dataset.box = ""));
-  await action();
-  await page.waitForFunction(() => document.getElementById("zooms").dataset.box);
-  return page.evaluate(() => JSON.parse(document.getElementById("zooms").dataset.box));
-}
-
-function give(...files) {
-  return page.setInputFiles("#file", files.map(([name, buffer]) =>
-    ({ name, mimeType: "application/octet-stream", buffer: Buffer.from(buffer) })));
-}
-
-/** RGBA of a canvas. */
-async function pixelsOf(id) {
-  const [width, height, text] = await page.evaluate((id) => {
-    const canvas = document.getElementById(id);
-    const { width, height } = canvas;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    let text = "";
-    for (let i = 0; i < data.length; i += 32768) {
-      text += String.fromCharCode(...data.subarray(i, i + 32768));
-    }
-    return [width, height, btoa(text)];
-  }, id);
-  return { width, height, data: Buffer.from(text, "base64") };
-}
-
-function worstDifference({ data }, expected) {
-  assert.equal(data.length, expected.length);
-  return data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - expected[i])), 0);
-}
-
-const errorText = () => page.textContent("#error");
-
-async function refused(files, pattern) {
-  const began = Date.now();
-  await give(...files);
-  await page.waitForFunction(() => !document.getElementById("error").hidden);
-  assert.ok(Date.now() - began < QUICK, `took ${Date.now() - began} ms`);
-  const text = await errorText();
-  assert.match(text, pattern);
-  assert.ok(!text.includes("\n") && text.length < 250, text);
-}
-
-const golden = (name) => fs.readFileSync(path.join(ROOT, "tests/golden", name));
-const sample = (name) => fs.readFileSync(path.join(WEB, "samples", name));
-
-test("samples show Python's pixels, their bytes and their rate", async (t) => {
-  for (const { file, title } of JSON.parse(sample("samples.json"))) {
-    await page.getByRole("button", { name: title }).click();
-    await shows(file);
-    const facts = await page.innerText("#facts");
-    const size = sample(file).length;
-    assert.ok(facts.includes(size.toLocaleString("en")), facts);
-    t.diagnostic(facts.replaceAll("\n", " "));
-    const vector = read("pictures.json").find(({ name }) => name === file);
-    if (!vector) continue; // a field
-    const shown = await pixelsOf("picture");
-    assert.deepEqual([shown.height, shown.width], vector.shape.slice(0, 2));
-    assert.ok(worstDifference(shown, Buffer.from(vector.pixels, "base64")) <= 1);
-    const [height, width] = vector.shape;
-    const rate = (8 * size) / (height * width * (vector.items ?? 1));
-    assert.ok(facts.includes(rate.toFixed(3)), facts);
-  }
-  assert.deepEqual(complaints, []);
-});
-
-test("the slider evaluates the function at new points", async () => {
-  await page.getByRole("button", { name: "Thumbnails" }).click();
-  await shows("thumbnails.mscn");
-  const vector = read("zoom.json");
-  const box = await zoomed(() => page.locator("#zoom").fill(String(vector.zoom)));
-  assert.deepEqual(box, vector.box);
-  const evaluated = await pixelsOf("evaluated");
-  assert.deepEqual([evaluated.height, evaluated.width], vector.shape.slice(0, 2));
-  assert.ok(worstDifference(evaluated, Buffer.from(vector.pixels, "base64")) <= 1);
-  // The bicubic zoom is alike, and not the same.
-  const bicubic = await pixelsOf("bicubic");
-  let sum = 0;
-  evaluated.data.forEach((value, i) => (sum += Math.abs(value - bicubic.data[i])));
-  const mean = sum / evaluated.data.length;
-  assert.ok(mean > 0.05 && mean < 20, `differ by ${mean}`);
-});
-
-test("a box is dragged, and moved with the keyboard", async () => {
-  const frame = await page.locator("#picture").boundingBox();
-  const at = (x, y) => [frame.x + x * frame.width, frame.y + y * frame.height];
-  const dragged = await zoomed(async () => {
-    await page.mouse.move(...at(0.25, 0.25));
-    await page.mouse.down();
-    await page.mouse.move(...at(0.5, 0.5), { steps: 3 });
-    await page.mouse.up();
-  });
-  dragged.start.forEach((start, axis) =>
-    assert.ok(Math.abs(start - [128, 192][axis]) <= 4, JSON.stringify(dragged)));
-  dragged.extent.forEach((side, axis) => assert.ok(Math.abs(side - [128, 192][axis]) <= 4));
-  await page.focus("#picture");
-  const moved = await zoomed(() => page.keyboard.press("ArrowRight"));
-  assert.ok(moved.start[1] > dragged.start[1] && moved.start[0] === dragged.start[0]);
-  const smaller = await zoomed(() => page.keyboard.press("+"));
-  assert.ok(smaller.extent[0] < moved.extent[0]);
-  const all = await zoomed(() => page.keyboard.press("0"));
-  assert.deepEqual(all, { start: [0, 0], extent: [512, 768] });
-});
-
-test("everything is reached with the keyboard", async () => {
-  const reached = new Set();
-  await page.locator("body").focus();
-  for (let i = 0; i < 12; i++) {
-    await page.keyboard.press("Tab");
-    reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
-  }
-  for (const name of ["file", "Thumbnails", "picture", "zoom"]) {
-    assert.ok(reached.has(name), [...reached].join());
-  }
-  await page.getByRole("button", { name: "Thumbnails" }).press("Enter");
-  await shows("thumbnails.mscn");
-  await page.getByRole("button", { name: "Next item" }).press("Enter");
-  await page.waitForFunction(() => document.getElementById("item").value === "1");
-});
+import {
+  address, complaints, encodes, give, golden, openPage, page, refused, sample, shows, violations,
+} from "./browser.js";
 
 test("a file of another codec asks for its bundle, and then opens", async () => {
   await refused([["v1.mscn", golden("v1_picture.mscn")]], /not on this page; drop its \.mscnb/);
@@ -193,9 +16,6 @@ test("a file of another codec asks for its bundle, and then opens", async () => 
     ["both.mscn", golden("v1pyramid_picture.mscn")], ["v1pyramid.mscnb", golden("v1pyramid.mscnb")],
   );
   await shows("both.mscn");
-  const [vector] = read("pictures.json").filter(({ name, view }) =>
-    name === "v1pyramid_picture.mscn" && view.item === 0);
-  assert.ok(worstDifference(await pixelsOf("picture"), Buffer.from(vector.pixels, "base64")) <= 1);
   assert.deepEqual(complaints, []);
 });
 
@@ -207,6 +27,59 @@ test("files are dropped", async () => {
   }, [...sample("thumbnails.mscn")]);
   await page.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
   await shows("dropped.mscn");
+});
+
+test("everything is reached with the keyboard", async () => {
+  const reached = new Set();
+  await page.locator("body").focus();
+  for (let i = 0; i < 24; i++) {
+    await page.keyboard.press("Tab");
+    reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
+  }
+  for (const name of ["file", "Thumbnails", "next", "picture", "fit", "own", "compare"]) {
+    assert.ok(reached.has(name), [...reached].join());
+  }
+  await page.getByRole("button", { name: "Next item" }).press("Enter");
+  await shows("thumbnails.mscn", 1);
+});
+
+test("nothing is wrong for those who can't see or point, in light and dark", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await openPage({ colorScheme });
+    assert.deepEqual(await violations(), []);
+    for (const [title, file] of [["Made-up temperatures", "planet.mscn"], ["Sound", "notes.mscn"], ["Scan", "scan.mscn"], ["Shape", "ring.mscn"]]) {
+      await page.getByRole("button", { name: title, exact: true }).click();
+      await shows(file);
+      assert.deepEqual(await violations(), [], `${title}, ${colorScheme}`);
+    }
+    await encodes("a part", 1);
+    assert.deepEqual(await violations(), [], `encoding, ${colorScheme}`);
+  }
+});
+
+test("it works without a network once it was there", async () => {
+  await openPage({ serviceWorkers: "allow" });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  const context = page.context();
+  await context.setOffline(true);
+  await page.goto(`${address}?file=samples/parrots.mscn`);
+  await shows("parrots.mscn");
+  await encodes("odd sides", 5.0625);
+  assert.deepEqual(complaints, []);
+});
+
+test("a phone shows it without scrolling sideways, and scrolls past pictures", async () => {
+  await openPage({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+  const wide = () => page.evaluate(() => document.scrollingElement.scrollWidth);
+  assert.ok(await wide() <= 360, `${await wide()} pixels wide`);
+  const touch = () => page.evaluate(() => document.getElementById("picture").style.touchAction);
+  assert.equal(await touch(), "pan-y");
+  await page.getByRole("button", { name: "Larger" }).click();
+  assert.equal(await touch(), "none"); // there is something to drag
+  await encodes("a part", 1);
+  assert.ok(await wide() <= 360, `${await wide()} pixels wide`);
+  const frame = await page.locator("#picture").boundingBox();
+  assert.ok(frame.width > 300);
 });
 
 /** A file of one picture, of correct checksum, that says what it likes. */
@@ -224,31 +97,6 @@ function claiming(bundleId, edge, height, width, payload = []) {
   const checked = [...head, ...u32(crc32(Uint8Array.from(head)))];
   return [...checked, ...payload, ...u32(crc32(Uint8Array.from(payload)))];
 }
-
-test("a field turns on a globe", async (t) => {
-  const button = page.getByRole("button", { name: "Temperatures" });
-  if (!(await button.count())) return t.skip("no codec of fields is shipped");
-  await button.click();
-  await shows("planet.mscn");
-  await page.waitForFunction(() => document.getElementById("warmest").textContent.includes("°C"));
-  const drawn = async () => {
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    return pixelsOf("globe");
-  };
-  const before = await drawn();
-  const middle = 4 * (180 * 360 + 180);
-  assert.equal(before.data[middle + 3], 255); // the disc
-  assert.equal(before.data[3], 0); // and around it nothing
-  await page.focus("#globe");
-  await page.keyboard.press("ArrowRight");
-  assert.notDeepEqual((await drawn()).data, before.data);
-  await page.getByRole("button", { name: "Turn" }).click();
-  const one = await drawn();
-  await page.waitForTimeout(200);
-  assert.notDeepEqual((await drawn()).data, one.data);
-  await page.getByRole("button", { name: "Stop" }).click();
-  return assert.deepEqual(complaints, []);
-});
 
 test("bad files are refused quickly, in one line", async () => {
   const parrots = sample("parrots.mscn");
@@ -269,6 +117,7 @@ test("bad files are refused quickly, in one line", async () => {
   await refused([["cut.mscn", parrots.subarray(0, 5000)]], /cut\.mscn: damaged or cut short/);
   await refused([["nothing.mscn", []]], /not a \.mscn file/);
   await refused([["text.mscn", Buffer.from("hello")]], /not a \.mscn file/);
+  await refused([["text.jpg", Buffer.from("hello")]], /neither a \.mscn file nor a picture/);
   for (const at of [4, 5, 9, 14, 20, 30, 5000, parrots.length - 1]) {
     await refused([[`bit${at}.mscn`, flipped(at)]], /damaged|version|disagrees|not on this page/);
   }
@@ -279,17 +128,9 @@ test("bad files are refused quickly, in one line", async () => {
   await refused([["noisy.mscnb", noisy]], /damaged/);
   // A payload of noise decodes to noise or is refused; either way the page goes on.
   await give(["noise.mscn", claiming(bundleId, 1024, 64, 64, Array.from({ length: 200 }, (_, i) => (i * 7919) % 256))]);
-  await page.waitForFunction(() => document.querySelector("#facts dd").textContent === "noise.mscn"
+  await page.waitForFunction(() => document.getElementById("result").dataset.shown === "noise.mscn 0"
     || !document.getElementById("error").hidden);
   await page.getByRole("button", { name: "Thumbnails" }).click();
   await shows("thumbnails.mscn");
   assert.deepEqual(complaints, []);
-});
-
-test("a phone shows it without scrolling sideways", async () => {
-  await openPage({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
-  const width = await page.evaluate(() => document.scrollingElement.scrollWidth);
-  assert.ok(width <= 360, `${width} pixels wide`);
-  const frame = await page.locator("#evaluated").boundingBox();
-  assert.ok(frame.width > 250);
 });

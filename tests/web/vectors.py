@@ -1,4 +1,4 @@
-"""Writes what the JavaScript decoder is compared with: streams, files and decoded pixels.
+"""Writes what the JavaScript codec is compared with: streams, files and decoded pixels.
 
 python tests/web/vectors.py DIR
 """
@@ -6,14 +6,17 @@ python tests/web/vectors.py DIR
 from __future__ import annotations
 
 import base64
+import io
 import json
 import sys
+import tempfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mscn_tf.codec import Codec as Encoder
 from mscn_tf.runtime import residuals, tables
@@ -21,6 +24,7 @@ from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.signals import gaps, group4, images
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -197,6 +201,100 @@ def refused() -> list[dict[str, Any]]:
     return found
 
 
+def encoded() -> list[dict[str, Any]]:
+    """Pictures and what `mscn encode --codec=photo --quality=Q` makes of them."""
+    photograph = np.asarray(Image.open(ROOT / "demo" / "kodim.png"))
+    y, x = np.mgrid[:60, :80]
+    disc = np.where(np.hypot(y - 30, x - 40) < 28, 255, 0).astype(np.uint8)
+    soft = np.clip(4 * (40 - np.hypot(y - 30, x - 40)), 0, 255).astype(np.uint8)
+    part = photograph[200:260, 100:180]
+    flat = np.zeros((50, 70, 3), np.uint8)
+    flat[10:20, 5:50] = (255, 0, 0)
+    pictures = {
+        "a part": photograph[100:237, 150:351],
+        "odd sides": photograph[:33, 300:347],
+        "a row": photograph[100:101, :77],
+        "a column": photograph[10:99, 5:6],
+        "grey": np.asarray(Image.fromarray(photograph).convert("L"))[:101, :75, None],
+        "a disc": np.dstack([part, disc]),
+        "soft edges": np.dstack([part, soft]),
+        "grey with alpha": np.dstack([part[..., :1], disc]),
+        "one colour": np.full((40, 50, 3), 77, np.uint8),
+        "one colour with alpha": np.dstack([np.full((60, 80, 3), 77, np.uint8), disc]),
+        "few colours": flat,
+        "two colours": np.where(soft[..., None] < 99, np.uint8(7), np.uint8(200)),
+        "several tiles": np.tile(photograph[:60, :80], (2, 13, 1)),
+    }
+    codec = Encoder.load("photo")
+    found = []
+    for name, written in pictures.items():
+        png = _png(written)
+        (pixels,) = _read(png)
+        found += [
+            {
+                "name": name,
+                "png": text(png),
+                "shape": list(pixels.shape),
+                "pixels": text(pixels.tobytes()),
+                "quality": quality,
+                "file": text(codec.encode(pixels, quality=quality)),
+            }
+            for quality in (1, 5.0625, 9.5)
+        ]
+    return found
+
+
+def signals() -> list[dict[str, Any]]:
+    """Golden sounds, volumes and meshes, with losses, within a bound and without loss."""
+    found = []
+    for kind in ("sound", "volume", "mesh"):
+        bundle = GOLDEN / f"v1{kind}.mscnb"
+        for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
+            values = FileDecoder.load(bundle).decode(path.read_bytes(), item=0)
+            found.append(
+                {
+                    "name": path.name,
+                    "bundle": str(bundle),
+                    "file": text(path.read_bytes()),
+                    "values": text(values.astype("<f4").tobytes()),
+                }
+            )
+    return found
+
+
+def masks() -> list[dict[str, Any]]:
+    """Masks of fields, and how a file has them: together, and each on its own."""
+    random = np.random.default_rng(3)
+    found = []
+    for shape in ((40, 61), (7, 3000), (1, 9)):
+        blocks = random.random((shape[0] // 4 + 1, shape[1] // 9 + 1)) < 0.5
+        coarse = np.kron(blocks, np.ones((4, 9), bool))[: shape[0], : shape[1]]
+        several = [random.random(shape) < 0.1, coarse, np.ones(shape, bool), ~coarse]
+        strips = [base64.b64encode(group4.encode(mask) or b"").decode() for mask in several]
+        for packed in (gaps.pack([coarse, coarse, coarse]), strips):
+            count = len(strips) if packed is strips else 3
+            whole = gaps.unpack(packed, count, shape)
+            metadata = {"masks": packed, "mask": [*range(count), -1]}
+            values = [mask.ravel().tolist() for mask in whole.astype(int)]
+            found.append({"shape": shape, "metadata": metadata, "masks": values})
+    assert {type(mask["metadata"]["masks"]) for mask in found} == {str, list}
+    return found
+
+
+def _read(png: bytes) -> list[np.ndarray]:
+    """Pictures of a file as `mscn encode` reads them."""
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(png)
+        file.flush()
+        return images.read(file.name).arrays
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 def _crc(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little")
 
@@ -252,17 +350,9 @@ def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
     }
 
 
-def zoom() -> dict[str, Any]:
-    """What the page's slider shows of the thumbnails, an eighth of the whole at a time."""
-    view = {"region": (14, 14, 4, 4), "size": (480, 480)}
-    path = SAMPLES / "thumbnails.mscn"
-    bundle = Bundle.find(bytes.fromhex(FileDecoder.info(path.read_bytes())["codec"])).name
-    box = {"start": [14, 14], "extent": [4, 4]}
-    return {**picture(path, SHIPPED / (bundle + SUFFIX), **view), "zoom": 3, "box": box}
-
-
 def main(folder: str) -> None:
-    """Writes streams.json, pictures.json, fields.json, refused.json and zoom.json."""
+    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, signals.json
+    and masks.json."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -272,7 +362,9 @@ def main(folder: str) -> None:
     (out / "pictures.json").write_text(json.dumps(pictures))
     (out / "fields.json").write_text(json.dumps(fields()))
     (out / "refused.json").write_text(json.dumps(refused()))
-    (out / "zoom.json").write_text(json.dumps(zoom()))
+    (out / "encoded.json").write_text(json.dumps(encoded()))
+    (out / "signals.json").write_text(json.dumps(signals()))
+    (out / "masks.json").write_text(json.dumps(masks()))
 
 
 if __name__ == "__main__":

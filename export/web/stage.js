@@ -1,0 +1,48 @@
+// The viewer with its buttons and its two versions side by side.
+
+import { element } from "./page.js";
+import { Viewer } from "./viewer.js";
+
+const STEP = Math.SQRT2;
+const LEAST_RATIO = 0.5; // of the frame's height to its width
+const MOST_RATIO = 1;
+
+/** Where pictures, maps and slices are shown. */
+export const viewer = new Viewer(element("picture"));
+
+viewer.onchange = () => {
+  const percent = 100 * viewer.scale;
+  element("scale-text").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`;
+};
+
+/**
+ * Shows a picture, or two versions of it.
+ * @param {Object[]} layers One or two; see `Viewer`.
+ * @param {number[]} shape Rows and columns.
+ * @param {{most?: number, keep?: boolean, names?: string[]}} options As of `Viewer.show`, and what
+ *   the two versions are called.
+ */
+export function showLayers(layers, shape, { names = [], ...options } = {}) {
+  element("picture-figure").hidden = false;
+  const ratio = Math.min(Math.max(shape[0] / shape[1], LEAST_RATIO), MOST_RATIO);
+  const { style } = element("frame");
+  style.aspectRatio = String(1 / ratio);
+  style.maxHeight = "80vh";
+  const two = layers.length > 1;
+  element("divider").hidden = element("split-line").hidden = !two;
+  if (two) [element("left-name").textContent, element("right-name").textContent] = names;
+  viewer.show(layers, shape, options);
+}
+
+function moveSplit() {
+  viewer.split = element("split").valueAsNumber;
+  element("divider").style.left = `${100 * viewer.split}%`;
+  viewer.redraw();
+}
+
+element("split").addEventListener("input", moveSplit);
+element("fit").addEventListener("click", () => viewer.fit());
+element("own").addEventListener("click", () => viewer.zoomTo(1));
+element("smaller").addEventListener("click", () => viewer.zoomTo(viewer.scale / STEP));
+element("larger").addEventListener("click", () => viewer.zoomTo(viewer.scale * STEP));
+moveSplit();

@@ -1,0 +1,31 @@
+// The page's encoder, in headless Chromium.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { test } from "node:test";
+
+import { complaints, encodes, give, page, shows } from "./browser.js";
+
+test("a dropped picture is encoded to Python's bytes, beside other formats", async () => {
+  for (const name of ["a part", "grey", "a disc", "soft edges"]) {
+    const { bytes, expected } = await encodes(name, 5.0625);
+    assert.deepEqual(bytes, expected, name);
+  }
+  await encodes("a part", 5.0625);
+  await page.waitForFunction(() => document.getElementById("result").dataset.compared);
+  const sizes = await page.innerText("#sizes");
+  assert.match(sizes, /JPEG at this PSNR\n[\d.]+ k?B/);
+  assert.match(sizes, /WebP at this PSNR/);
+  assert.match(sizes, /PSNR\n\d+\.\d+ dB/);
+  const before = await page.getAttribute("#result", "data-encoded");
+  await page.locator("#quality").fill("3");
+  await page.waitForFunction((old) => document.getElementById("result").dataset.encoded !== old, before);
+  await page.waitForFunction(() => document.getElementById("save-png").href.startsWith("blob:"));
+  const [download] = await Promise.all([
+    page.waitForEvent("download"), page.getByRole("link", { name: "Save .mscn" }).click(),
+  ]);
+  assert.equal(download.suggestedFilename(), "given.mscn");
+  await give(["back.mscn", fs.readFileSync(await download.path())]);
+  await shows("back.mscn");
+  assert.deepEqual(complaints, []);
+});
