@@ -137,7 +137,7 @@ export class Codec {
 
   _residual(item) {
     const { errorBound, residuals } = this.container;
-    if (errorBound === null || !residuals[item].length) return null;
+    if (errorBound === null || !residuals[item]?.length) return null;
     if (this._kept?.item !== item) {
       const planes = this.container.planes(item);
       const channels = this.container.coded(item).reduce((sum, plane) => sum + planes[plane], 0);

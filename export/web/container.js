@@ -244,8 +244,7 @@ export class Container {
       return block;
     });
     this.blocks = blocks.slice(0, tileBlocks);
-    this.residuals = flags & NO_RESIDUALS
-      ? new Array(this.items).fill(new Uint8Array()) : blocks.slice(tileBlocks, corrected);
+    this.residuals = blocks.slice(tileBlocks, corrected);
     this._exactBlocks = blocks.slice(corrected);
   }
 

@@ -79,8 +79,9 @@ class Container:
         Exact planes have no tiles.
       tile_overlap: samples that neighbouring tiles share, less than `tile_edge`.
       metadata: JSON object, what else the original file said, or None.
-      error_bound: largest error of any value; where it is given, there are residuals.
-      residuals: what corrects each item to that bound, one payload an item.
+      error_bound: largest error of any value, or None.
+      residuals: what corrects each item to that bound, one payload an item; none where none is
+        corrected and the file may be of version 3.
       exact: of each item, bit p where its plane p is exact; empty where none of any item is.
       exact_blocks: payloads of those planes, one item's after the other's.
       by_area: whether tiles of narrow pictures are longer than `tile_edge`.
@@ -172,6 +173,10 @@ class Container:
         before = count_exact([self.exact[item] & (1 << plane) - 1])
         return self.exact_blocks[int(self.first_exact[item]) + before]
 
+    def residual(self, item: int) -> bytes:
+        """What corrects an item; empty where nothing does."""
+        return self.residuals[item] if len(self.residuals) else b""
+
     def tiles_of(self, item: int, plane: int | None = None) -> range:
         """Indices of an item's tiles, or of those of one of its planes, which isn't exact.
 
@@ -207,7 +212,7 @@ class Container:
         problem = overlap_problem(self.modality, self.tile_edge, self.tile_overlap)
         if problem:
             raise MscnError(f"cannot write a .mscn file: {problem}")
-        if len(self.residuals) != (0 if self.error_bound is None else self.items):
+        if len(self.residuals) not in (0, 0 if self.error_bound is None else self.items):
             raise MscnError("residuals need an error bound, and one entry for each item")
         if len(self.exact) not in (0, self.items):
             raise MscnError("exact planes need one entry for each item")
@@ -250,11 +255,9 @@ class Container:
             EXACT: bool(self.exact),
             BY_AREA: self.by_area,
             PACKED: told and self.packed,
+            NO_RESIDUALS: self.error_bound is not None and len(self.residuals) == 0,
         }
-        total = sum(flag for flag, is_set in flags.items() if is_set)
-        # Older versions have residuals even where all are empty.
-        bare = version_of(total) == 3 and flags[BOUNDED] and not any(self.residuals)
-        return total + (NO_RESIDUALS if bare else 0)
+        return sum(flag for flag, is_set in flags.items() if is_set)
 
     @property
     def version(self) -> int:
@@ -287,8 +290,7 @@ class Container:
 
     def _payloads(self) -> list[bytes]:
         """All of them, in the order of the file."""
-        residuals = () if self.flags & NO_RESIDUALS else self.residuals
-        return [*self.blocks, *residuals, *self.exact_blocks]
+        return [*self.blocks, *self.residuals, *self.exact_blocks]
 
     def _head(self) -> dict[str, bytes]:
         """Encoded fields by name, in order.
@@ -352,8 +354,8 @@ class Container:
         blocks = Blocks(reader, values["block_bytes"])
         bound, exact = values.get("error_bound"), values.get("exact", [])
         exact_first = len(blocks) - count_exact(exact)
-        bare = bool(flags & NO_RESIDUALS)
-        tile_blocks = exact_first if bound is None or bare else exact_first - items
+        corrected = bound is not None and not flags & NO_RESIDUALS
+        tile_blocks = exact_first - items if corrected else exact_first
         for column_name in ("shapes", "q16", "channels"):
             if len(values[column_name]) != items:
                 values[column_name] = values[column_name] * items
@@ -371,7 +373,7 @@ class Container:
             tile_overlap=values.get("tile_overlap", 0),
             metadata=values.get("packed" if flags & PACKED else "metadata"),
             error_bound=bound,
-            residuals=[b""] * items if bare else blocks.part(tile_blocks, exact_first, lazy),
+            residuals=blocks.part(tile_blocks, exact_first, lazy),
             exact=exact,
             exact_blocks=blocks.part(exact_first, len(blocks), lazy),
             by_area=bool(flags & BY_AREA),

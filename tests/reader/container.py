@@ -223,7 +223,7 @@ def read_file(data: bytes) -> File:
         metadata,
         bound,
         payloads[:blocks],
-        payloads[blocks:corrected] if residuals or bound is None else [b""] * items,
+        payloads[blocks:corrected],
         payloads[corrected:],
     )
 
