@@ -23,7 +23,7 @@ from mscn_tf.signals.units import HIGHEST, LOWEST, to_kelvins
 
 _MIDDLE = (LOWEST + HIGHEST) / 2  # what is coded where nothing is known
 _SHOWN = 12  # names in a message
-_TOGETHER = 2**22  # values that are read at once
+_TOGETHER = 2**20  # values that are read at once
 
 
 @dataclass(frozen=True)
