@@ -194,21 +194,24 @@ class Coding:
         plain = (1.0, 0.0, 1.0, 0.0, "float32")
         if (self.factor, self.add, self.scale, self.offset, self.dtype) == plain:
             return bound
-        room = bound - self.rounding
+        room, step = bound - self.rounding, abs(self.factor) if self.whole else 0.0
         if self.whole:  # rounding to the nearest whole number takes away less than half a step
-            step = abs(self.factor)
             room = step * (math.floor(room / step * (1 + _FUZZ) + _FUZZ) + 0.5)
         else:
             limits = (abs(x - self.offset) / abs(self.scale) for x in (0.0, HIGHEST + _ROOM))
             largest = (max(limits) + abs(self.add)) / abs(self.factor)
             room -= float(np.spacing(np.dtype(self.dtype).type(largest))) * abs(self.factor)
-        room = abs(self.scale) * room - _SLACK
-        if room <= _SLACK:
-            raise MscnError(
-                f"--max-error={bound:g} is finer than what is coded of {self.name}; raise it, or "
-                "use --lossless"
+        lacking = 2 * _SLACK - abs(self.scale) * room
+        if lacking >= 0:
+            finest = rounded_up(
+                bound + lacking / abs(self.scale) + (self.whole and abs(self.factor))
             )
-        return room
+            cure = ", or use --lossless" if np.can_cast(self.dtype, np.float32) else ""
+            raise MscnError(
+                f"--max-error={bound:g} is finer than what is coded of {self.name}; raise it to "
+                f"{finest:g} or more{cure}"
+            )
+        return abs(self.scale) * room - _SLACK
 
     def kept(self, bound: float) -> float:
         """The bound, in ``units``, that one of what is coded keeps."""
