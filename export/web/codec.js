@@ -144,12 +144,12 @@ export class Codec {
   /** Whether an item comes back within its file's bound: codes of truth values aren't read here. */
   corrects(item) {
     const { errorBound, residuals } = this.container;
-    return errorBound === null || !this._hasOccupancy || !residuals[item].length;
+    return errorBound === null || !this._hasOccupancy || !residuals[item]?.length;
   }
 
   _residual(item) {
     const { errorBound, residuals } = this.container;
-    if (errorBound === null || !residuals[item].length || !this.corrects(item)) return null;
+    if (errorBound === null || !residuals[item]?.length || !this.corrects(item)) return null;
     if (this._kept?.item !== item) {
       const planes = this.container.planes(item);
       const channels = this.container.coded(item).reduce((sum, plane) => sum + planes[plane], 0);

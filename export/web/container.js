@@ -1,7 +1,9 @@
 // The `.mscn` container: header, table, blocks (docs/format.md).
 
 import { MscnError } from "./errors.js";
-import { Unzlib } from "./vendor/fflate.js";
+import { unpacked } from "./packed.js";
+import { Inflate, Unzlib } from "./vendor/fflate.js";
+import { WORDS } from "./words.js";
 
 const AXES = [2, 2, 1, 3, 3, 2, 3, 3];
 const MODALITIES = [
@@ -9,8 +11,9 @@ const MODALITIES = [
 ];
 const [SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT] =
   [1, 2, 4, 8, 16, 32, 64, 128];
+const [BY_AREA, PACKED, NO_RESIDUALS] = [256, 512, 1024];
 
-const VERSION = 2;
+const VERSION = 3;
 const MAX_SIDE = 2 ** 20;
 const MAX_SAMPLES = 2 ** 28; // of one item
 const MAX_ITEMS = 2 ** 24;
@@ -92,16 +95,16 @@ class Reader {
     return shape;
   }
 
-  /** Inflates zlib data of a declared length, but no more than `limit` bytes. */
-  text(what, limit) {
+  /** Inflates data of a declared length, zlib's or raw, but no more than `limit` bytes. */
+  text(what, limit, inflater = new Unzlib()) {
     const packed = this.take(this.varint(what, 0, MAX_LENGTH));
     const parts = [];
     let size = 0;
-    const inflater = new Unzlib((part) => {
+    inflater.ondata = (part) => {
       parts.push(part);
       size += part.length;
       if (size > limit) throw new RangeError("too long");
-    });
+    };
     try {
       for (let at = 0; at < packed.length; at += SLICE) {
         inflater.push(packed.subarray(at, at + SLICE), at + SLICE >= packed.length);
@@ -120,10 +123,12 @@ class Reader {
     return names;
   }
 
-  metadata() {
+  metadata(isPacked) {
     let found = null;
     try {
-      found = JSON.parse(this.text("metadata", MAX_METADATA_BYTES));
+      const inflater = isPacked ? new Inflate({ dictionary: WORDS }) : new Unzlib();
+      const text = this.text("metadata", MAX_METADATA_BYTES, inflater);
+      found = isPacked ? unpacked(text) : JSON.parse(text);
     } catch {
       throw this.damaged("metadata");
     }
@@ -155,6 +160,12 @@ export function grid(shape, edge, overlap) {
   return shape.map((side) => Math.max(1, Math.ceil((side - overlap) / (edge - overlap))));
 }
 
+/** Whether a file of a version can have such flags. */
+function isOfVersion(flags, version) {
+  if (version !== (flags >= BY_AREA ? 3 : flags & EXACT ? 2 : 1)) return false;
+  return !(flags & METADATA && flags & PACKED) && !(flags & NO_RESIDUALS && !(flags & BOUNDED));
+}
+
 /** One `.mscn` file; blocks are views of its bytes. Columns of equal values hold one. */
 export class Container {
   /**
@@ -175,15 +186,17 @@ export class Container {
         `${source}: format version ${version}, this page reads 1 to ${VERSION}; get a newer page`,
       );
     }
-    const flags = reader.u8("flags");
-    if (Boolean(flags & EXACT) !== (version === VERSION)) {
-      throw reader.damaged("flags of another version");
-    }
+    const flags = reader.u8("flags") + (version < 3 ? 0 : 256 * reader.u8("more_flags", 1, 7));
+    if (!isOfVersion(flags, version)) throw reader.damaged("flags of another version");
     this.source = source;
     this.length = bytes.length;
     this.bundleId = Array.from(reader.take(8), (b) => b.toString(16).padStart(2, "0")).join("");
     const number = reader.u8("modality", 0, AXES.length - 1);
     this.modality = MODALITIES[number];
+    this._byArea = Boolean(flags & BY_AREA);
+    if (this._byArea && this.modality !== "image") {
+      throw reader.damaged("tiles by area of no pictures");
+    }
     this.tileEdge = reader.varint("tile_edge", 1, MAX_SIDE);
     this.tileOverlap = flags & OVERLAP ? reader.varint("tile_overlap", 1, this.tileEdge - 1) : 0;
     if (this.tileOverlap && this.modality === "image") {
@@ -200,7 +213,7 @@ export class Container {
       ? reader.column("exact", this.items, () => reader.u8("exact", 0, 3)) : null;
     this._checkExact(reader);
     this.names = flags & NAMES ? reader.names() : null;
-    this.metadata = flags & METADATA ? reader.metadata() : null;
+    this.metadata = flags & (METADATA | PACKED) ? reader.metadata(Boolean(flags & PACKED)) : null;
     this.errorBound = null;
     if (flags & BOUNDED) {
       const field = reader.take(8);
@@ -209,7 +222,8 @@ export class Container {
     }
     this._countTiles();
     const tileBlocks = Math.ceil(this.tiles / this.tilesPerBlock);
-    const corrected = tileBlocks + (flags & BOUNDED ? this.items : 0);
+    const hasResiduals = flags & BOUNDED && !(flags & NO_RESIDUALS);
+    const corrected = tileBlocks + (hasResiduals ? this.items : 0);
     const count = corrected + (this._firstExact?.[this.items] ?? 0);
     // A block has a length and a CRC-32 at least.
     if (5 * count + 4 > reader.left) throw reader.damaged(`too short for ${count} blocks`);
@@ -248,7 +262,8 @@ export class Container {
 
   _countTiles() {
     const tiles = (item) =>
-      samplesOf(grid(this.shape(item), this.tileEdge, this.tileOverlap)) * this.coded(item).length;
+      samplesOf(grid(this.shape(item), this.tileSide(item), this.tileOverlap))
+      * this.coded(item).length;
     if (this.shapes.length === 1 && this.channelCounts.length === 1 && !this._exact) {
       this._tilesEach = tiles(0);
       this.tiles = this._tilesEach * this.items;
@@ -259,6 +274,12 @@ export class Container {
       }
       this.tiles = this._firstTiles[this.items];
     }
+  }
+
+  /** Samples along each side of an item's tiles: more than `tileEdge` in narrow pictures. */
+  tileSide(item) {
+    const times = this._byArea ? this.tileEdge / Math.min(...this.shape(item)) : 1;
+    return this.tileEdge * 2 ** Math.max(Math.floor(Math.log2(times)), 0);
   }
 
   /** Samples along each axis of an item. */

@@ -80,15 +80,15 @@ export class PyramidReader {
   /** [h, w, C] of source pixels, less the skipped levels. */
   _values(item, plane, skip, [top, bottom], [left, right]) {
     const shape = this._container.shape(item);
-    const edge = this._container.tileEdge;
+    const side = this._container.tileSide(item);
     const reach = TAP * 2 ** this._prior.levels;
     const [firstRow, firstColumn] = [top, left].map((low) =>
-      Math.floor(Math.max(low - reach, 0) / edge));
+      Math.floor(Math.max(low - reach, 0) / side));
     const [lastRow, lastColumn] = [bottom, right].map((high, i) =>
-      Math.ceil(Math.min(high + reach, shape[i]) / edge));
-    const [y, x] = [firstRow * edge, firstColumn * edge];
-    const height = Math.min(lastRow * edge, shape[0]) - y;
-    const width = Math.min(lastColumn * edge, shape[1]) - x;
+      Math.ceil(Math.min(high + reach, shape[i]) / side));
+    const [y, x] = [firstRow * side, firstColumn * side];
+    const height = Math.min(lastRow * side, shape[0]) - y;
+    const width = Math.min(lastColumn * side, shape[1]) - x;
     const joined = this._joined([item, plane, skip], [firstRow, lastRow], [firstColumn, lastColumn]);
     const { channels } = this._prior;
     const scale = 2 ** skip;
@@ -130,9 +130,9 @@ export class PyramidReader {
 
   _coded(item, plane, row, column) {
     const shape = this._container.shape(item);
-    const edge = this._container.tileEdge;
-    const number = this._container.firstTile(item, plane) + row * grid(shape, edge, 0)[1] + column;
-    const [height, width] = [row, column].map((at, i) => Math.min(edge, shape[i] - at * edge));
+    const side = this._container.tileSide(item);
+    const number = this._container.firstTile(item, plane) + row * grid(shape, side, 0)[1] + column;
+    const [height, width] = [row, column].map((at, i) => Math.min(side, shape[i] - at * side));
     const payload = this._container.blocks[number];
     const q16 = this._container.q16(item);
     return { coefficients: this._prior.tile(payload, height, width, q16), height, width };

@@ -51,8 +51,8 @@ def checked_bounds(
             raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
         if bound and not codec.scheme.keeps_bounds:
             raise MscnError(
-                f"{codec.bundle.name} can't keep max_error={bound:g}; take --lossless, or a codec "
-                "of tiles, such as thumb32"
+                f"{codec.bundle.name} can't bound errors; take --lossless, or a codec of tiles, "
+                "such as thumb32"
             )
     if set(goals) - {"quality"}:
         raise MscnError("give max_error alone, or with quality")

@@ -127,8 +127,9 @@ class Parts:
 
     def bounded(self, data: bytes, bound: float, residuals: list[bytes] | None = None) -> bytes:
         """A file with the promise of a bound, and what brings each item within it, if needed."""
-        residuals = residuals or [b""] * len(self.signals)
         container = Container.from_bytes(data)
+        if not residuals or not any(residuals):
+            residuals = _none(container)
         return replace(container, error_bound=float(bound), residuals=residuals).to_bytes()
 
     def cheapest(self, data: bytes) -> bytes:
@@ -151,7 +152,8 @@ class Parts:
             for number in numbers if cheaper else ():
                 del blocks[number]
         bits, exact_blocks = self._exact(payloads)
-        residuals = container.residuals if blocks else [b""] * len(container.residuals)
+        corrected = len(container.residuals) and not blocks
+        residuals = _none(container) if corrected else container.residuals
         smaller = replace(
             container,
             blocks=list(blocks.values()),
@@ -193,6 +195,11 @@ class StoredEncoding:
     def estimated_psnr(self, q16: int) -> float:
         """Nothing is left to estimate."""
         return np.inf
+
+
+def _none(container: Container) -> list[bytes]:
+    """Residuals of a file where nothing is corrected; older versions have empty ones."""
+    return [] if container.packed else [b""] * container.items
 
 
 def _is_constant(plane: np.ndarray) -> bool:

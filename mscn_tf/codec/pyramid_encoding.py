@@ -11,7 +11,8 @@ from tqdm import tqdm
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
-from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.layout import tile_side
+from mscn_tf.runtime.pyramids import Pyramids, Tiling
 from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
 
@@ -32,10 +33,13 @@ class _Plane:
       pixels: the same.
       sample: magnitudes of some coefficients.
       every: how many each of them stands for.
+      tiling: how it is cut.
     """
 
     def __init__(self, scheme: Pyramids, pixels: np.ndarray):
         self.pixels, self._scheme = pixels, scheme
+        shape = pixels.shape[:2]
+        self.tiling = Tiling(shape, tile_side(shape, scheme.edge, scheme.by_area))
         self._fine = min(_FINE, scheme.prior.levels)
         self.every = -(-pixels[..., 0].size * len(scheme.colour) // _SAMPLE)
         coarse, sample = [], []
@@ -49,8 +53,8 @@ class _Plane:
 
     def _rows(self) -> Iterator[tuple[int, int]]:
         """Those of the tiles."""
-        edge, height = self._scheme.edge, len(self.pixels)
-        return ((top, min(top + edge, height)) for top in range(0, height, edge))
+        side, height = self.tiling.side, len(self.pixels)
+        return ((top, min(top + side, height)) for top in range(0, height, side))
 
     def _analysed(self, top: int, bottom: int) -> Pyramid:
         def channels(first: int, last: int) -> np.ndarray:
@@ -60,15 +64,15 @@ class _Plane:
 
     def tiles(self) -> Iterator[tuple[Pyramid, tuple[int, int]]]:
         """Each tile's coefficients, row-major, and its (height, width)."""
-        scheme, width = self._scheme, self.pixels.shape[1]
+        width = self.pixels.shape[1]
         for top, bottom in self._rows():
             details = self._analysed(top, bottom).details
             for detail in self._coarse.details:
                 details.append(detail[:, :, rows_at(len(details) + 1, top, bottom)])
             coarse = self._coarse.coarse[:, rows_at(len(details), top, bottom)]
-            strip, shape = Pyramid(coarse, details), (bottom - top, width)
-            for place in scheme.places(shape):
-                yield scheme.tile(strip, shape, *place), scheme.tile_shape(shape, *place)
+            strip = Tiling((bottom - top, width), self.tiling.side)
+            for place in strip.places():
+                yield strip.tile(Pyramid(coarse, details), *place), strip.tile_shape(*place)
 
 
 class PyramidEncoder:
@@ -109,8 +113,7 @@ class PyramidEncoding:
         self._scheme, self._rate_weight = scheme, rate_weight
         self._parts, self._bar, self._passes = parts, bar, passes
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
-        shapes = [plane.pixels.shape[:2] for plane in self._planes]
-        self._tiles = sum(len(scheme.places(shape)) for shape in shapes)
+        self._tiles = sum(len(plane.tiling.places()) for plane in self._planes)
 
     def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
         """Of every tile, as they are wanted."""

@@ -5,10 +5,8 @@ It knows nothing about the entropy model: a block is bytes. `header` has the fie
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from mscn_tf.runtime.blocks import Blocks, checksum
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.header import (
     BOUNDED,
+    BY_AREA,
     EXACT,
     FIELDS,
     KINDS,
@@ -26,27 +26,33 @@ from mscn_tf.runtime.header import (
     MAX_ITEMS,
     MAX_METADATA_BYTES,
     MAX_NAME_BYTES,
-    MAX_PIXELS,
-    MAX_SIDE,
     METADATA,
     NAMES,
+    NO_RESIDUALS,
     OVERLAP,
+    PACKED,
     SAME_CHANNELS,
     SAME_QUALITY,
     SAME_SHAPE,
-    VERSION,
     HeaderInput,
+    is_name,
+    is_there,
+    problem_of,
+    read_values,
+    to_json,
+    version_of,
+)
+from mscn_tf.runtime.layout import (
+    MAX_PIXELS,
+    MAX_SIDE,
     count_exact,
     exact_problem,
     grid,
-    is_name,
     longest,
     overlap_problem,
     planes,
-    problem_of,
-    read_values,
     size_text,
-    to_json,
+    tile_side,
 )
 from mscn_tf.runtime.modality import Modality
 
@@ -73,10 +79,13 @@ class Container:
         Exact planes have no tiles.
       tile_overlap: samples that neighbouring tiles share, less than `tile_edge`.
       metadata: JSON object, what else the original file said, or None.
-      error_bound: largest error of any value; where it is given, there are residuals.
-      residuals: what corrects each item to that bound, one payload an item.
+      error_bound: largest error of any value, or None.
+      residuals: what corrects each item to that bound, one payload an item; none where none is
+        corrected and the file may be of version 3.
       exact: of each item, bit p where its plane p is exact; empty where none of any item is.
       exact_blocks: payloads of those planes, one item's after the other's.
+      by_area: whether tiles of narrow pictures are longer than `tile_edge`.
+      packed: whether the metadata are written in few bytes, by `packed`.
       source: what error messages call this file.
     """
 
@@ -96,6 +105,8 @@ class Container:
     residuals: Sequence[bytes] = field(default_factory=list)
     exact: list[int] = field(default_factory=list)
     exact_blocks: Sequence[bytes] = field(default_factory=list)
+    by_area: bool = False
+    packed: bool = False
     source: str = field(default="input", compare=False)
 
     @property
@@ -107,8 +118,7 @@ class Container:
     def first_tiles(self) -> np.ndarray:
         """int64 [items + 1]: index of each item's first tile; the last entry counts all tiles."""
         # Of each kind of item once: there may be millions of items.
-        edge, overlap = self.tile_edge, self.tile_overlap
-        tiles_of = {s: math.prod(grid(s, edge, overlap)) for s in set(map(tuple, self.shapes))}
+        tiles_of = {shape: math.prod(self._grid(shape)) for shape in set(map(tuple, self.shapes))}
         planes_of = {count: len(planes(self.modality, count)) for count in set(self.channels)}
         exact_of = {bits: count_exact([bits]) for bits in {0, *self.exact}}
         each = zip(self.shapes, self.channels, self.exact or itertools.repeat(0))
@@ -119,6 +129,13 @@ class Container:
     def tiles(self) -> int:
         """Number of tiles of all items."""
         return int(self.first_tiles[-1])
+
+    def _grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return grid(shape, self.tile_edge, self.tile_overlap, self.by_area)
+
+    def tile_side(self, item: int) -> int:
+        """Samples of an item's tiles along each axis, but for the last ones."""
+        return tile_side(self.shapes[item], self.tile_edge, self.by_area)
 
     def check_item(self, item: int) -> int:
         """`item` itself, counted from 0.
@@ -156,6 +173,10 @@ class Container:
         before = count_exact([self.exact[item] & (1 << plane) - 1])
         return self.exact_blocks[int(self.first_exact[item]) + before]
 
+    def residual(self, item: int) -> bytes:
+        """What corrects an item; empty where nothing does."""
+        return self.residuals[item] if len(self.residuals) else b""
+
     def tiles_of(self, item: int, plane: int | None = None) -> range:
         """Indices of an item's tiles, or of those of one of its planes, which isn't exact.
 
@@ -191,7 +212,7 @@ class Container:
         problem = overlap_problem(self.modality, self.tile_edge, self.tile_overlap)
         if problem:
             raise MscnError(f"cannot write a .mscn file: {problem}")
-        if len(self.residuals) != (0 if self.error_bound is None else self.items):
+        if len(self.residuals) not in (0, 0 if self.error_bound is None else self.items):
             raise MscnError("residuals need an error bound, and one entry for each item")
         if len(self.exact) not in (0, self.items):
             raise MscnError("exact planes need one entry for each item")
@@ -220,24 +241,35 @@ class Container:
             if size > MAX_METADATA_BYTES:
                 raise MscnError(f"{size} bytes of metadata are too many; shorten it")
 
+    @property
+    def flags(self) -> int:
+        """Those of the file, all together."""
+        columns = {SAME_SHAPE: self.shapes, SAME_QUALITY: self.q16, SAME_CHANNELS: self.channels}
+        told = self.metadata is not None
+        flags = {
+            **{flag: len(set(column)) == 1 for flag, column in columns.items()},
+            NAMES: self.names is not None,
+            OVERLAP: self.tile_overlap > 0,
+            METADATA: told and not self.packed,
+            BOUNDED: self.error_bound is not None,
+            EXACT: bool(self.exact),
+            BY_AREA: self.by_area,
+            PACKED: told and self.packed,
+            NO_RESIDUALS: self.error_bound is not None and len(self.residuals) == 0,
+        }
+        return sum(flag for flag, is_set in flags.items() if is_set)
+
+    @property
+    def version(self) -> int:
+        """The format's, that the file is of."""
+        return version_of(self.flags)
+
     def _values(self) -> dict[str, Any]:
-        flags = 0
-        for flag, column in (
-            (SAME_SHAPE, self.shapes),
-            (SAME_QUALITY, self.q16),
-            (SAME_CHANNELS, self.channels),
-        ):
-            if len(set(column)) == 1:
-                flags |= flag
         return {
             "magic": MAGIC,
-            "version": VERSION if self.exact else 1,
-            "flags": flags
-            | (NAMES if self.names is not None else 0)
-            | (OVERLAP if self.tile_overlap else 0)
-            | (METADATA if self.metadata is not None else 0)
-            | (BOUNDED if self.error_bound is not None else 0)
-            | (EXACT if self.exact else 0),
+            "version": self.version,
+            "flags": self.flags & 255,
+            "more_flags": self.flags >> 8,
             "bundle_id": self.bundle_id,
             "modality": self.modality,
             "tile_edge": self.tile_edge,
@@ -251,6 +283,7 @@ class Container:
             "exact": self.exact,
             "names": self.names,
             "metadata": self.metadata,
+            "packed": self.metadata,
             "error_bound": self.error_bound,
             "block_bytes": list(map(len, self._payloads())),
         }
@@ -266,12 +299,12 @@ class Container:
           MscnError: a value is outside its limits.
         """
         self._check()
-        values, head = self._values(), {}
+        values, head, flags = self._values(), {}, self.flags
         for spec in FIELDS[:-1]:
-            if spec.when and not values["flags"] & spec.when:
+            if not is_there(spec, values["version"], flags):
                 continue
             column = [values[spec.name]] if spec.per == "file" else values[spec.name]
-            if values["flags"] & spec.once:
+            if flags & spec.once:
                 column = column[:1]
             for value in column:
                 problem = problem_of(spec, value)
@@ -281,7 +314,7 @@ class Container:
             head[spec.name] = b"".join(map(write, column))
         if len(self.blocks) != -(-self.tiles // self.tiles_per_block):
             raise MscnError(f"{len(self.blocks)} blocks do not hold {self.tiles} tiles")
-        head["header_crc"] = _crc(b"".join(head.values()))
+        head["header_crc"] = checksum(b"".join(head.values()))
         return head
 
     def to_bytes(self) -> bytes:
@@ -292,7 +325,7 @@ class Container:
         """
         parts = list(self._head().values())
         for block in self._payloads():
-            parts += (block, _crc(block))
+            parts += (block, checksum(block))
         return b"".join(parts)
 
     @classmethod
@@ -317,11 +350,12 @@ class Container:
         if data[:4] != MAGIC:
             raise MscnError(f"{name}: not a .mscn file; give one that mscn encode has written")
         values = read_values(reader, max_items)
-        items = values["items"]
-        blocks = _Blocks(reader, values["block_bytes"])
+        items, flags = values["items"], values["flags"]
+        blocks = Blocks(reader, values["block_bytes"])
         bound, exact = values.get("error_bound"), values.get("exact", [])
         exact_first = len(blocks) - count_exact(exact)
-        tile_blocks = exact_first if bound is None else exact_first - items
+        corrected = bound is not None and not flags & NO_RESIDUALS
+        tile_blocks = exact_first - items if corrected else exact_first
         for column_name in ("shapes", "q16", "channels"):
             if len(values[column_name]) != items:
                 values[column_name] = values[column_name] * items
@@ -337,11 +371,13 @@ class Container:
             tiles_per_block=values["tiles_per_block"],
             blocks=blocks.part(0, tile_blocks, lazy),
             tile_overlap=values.get("tile_overlap", 0),
-            metadata=values.get("metadata"),
+            metadata=values.get("packed" if flags & PACKED else "metadata"),
             error_bound=bound,
             residuals=blocks.part(tile_blocks, exact_first, lazy),
             exact=exact,
             exact_blocks=blocks.part(exact_first, len(blocks), lazy),
+            by_area=bool(flags & BY_AREA),
+            packed=bool(flags & PACKED),
             source=name,
         )
 
@@ -353,44 +389,7 @@ class Container:
         """
         head = self._head()
         once = [spec.name for spec in FIELDS if spec.per == "file" and not spec.when]
-        header = sum(len(head[name]) for name in once)
+        header = sum(len(head.get(name, b"")) for name in once)
         blocks = self._payloads()
         side = sum(map(len, head.values())) - header + 4 * len(blocks)
         return {"header": header, "side": side, "payload": sum(map(len, blocks))}
-
-
-def _crc(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "little")
-
-
-class _Blocks(Sequence[bytes]):
-    """Payloads of a file, each checked when it is asked for.
-
-    Raises:
-      MscnError: they don't fit into the file; when one is asked for: its checksum is wrong.
-    """
-
-    def __init__(self, reader: HeaderInput, lengths: Sequence[int]):
-        declared = sum(lengths) + 4 * len(lengths)
-        if declared != reader.left:
-            raise reader.damaged(f"{reader.left} bytes of blocks, {declared} declared")
-        self._reader, self._first = reader, 0
-        self._ends = list(itertools.accumulate((n + 4 for n in lengths), initial=reader.at))
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # slices are `part`'s
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        start, end = self._ends[index], self._ends[index + 1]
-        payload = self._reader.data[start : end - 4]
-        if self._reader.data[end - 4 : end] != _crc(payload):
-            raise self._reader.damaged(f"checksum of block {self._first + index}")
-        return payload
-
-    def part(self, start: int, stop: int, lazy: bool) -> Sequence[bytes]:
-        """Some of the payloads, checked now unless `lazy`."""
-        some = copy.copy(self)
-        some._first, some._ends = start, self._ends[start : stop + 1]
-        return some if lazy else list(some)

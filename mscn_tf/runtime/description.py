@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.header import VERSION
 from mscn_tf.runtime.modality import Modality
 
 
@@ -27,7 +26,7 @@ def described(container: Container, limit: int | None = None) -> dict[str, Any]:
     names: Sequence[str | None] = container.names or [None] * shown
     tiles = np.diff(container.first_tiles[: shown + 1]).tolist()
     return {
-        "version": VERSION if container.exact else 1,
+        "version": container.version,
         "codec": container.bundle_id.hex(),
         "modality": Modality.numbered(container.modality).name,
         "tile_edge": container.tile_edge,

@@ -15,6 +15,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.description import described
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
+from mscn_tf.runtime.layout import any_narrow
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
@@ -180,9 +181,10 @@ class FileDecoder:
           MscnError: arguments do not fit together or are beyond the format's limits.
         """
         manifest = self.bundle.manifest
+        modality = Modality.named(manifest.modality)
         container = Container(
             bundle_id=self.bundle.id[:8],
-            modality=Modality.named(manifest.modality).number,
+            modality=modality.number,
             tile_edge=manifest.tile_edge,
             code_channels=manifest.channels,
             shapes=[tuple(map(int, shape)) for shape in shapes],
@@ -195,10 +197,13 @@ class FileDecoder:
             metadata=metadata,
             exact=list(exact_planes) if any(exact_planes) else [],
             exact_blocks=list(exact_blocks),
+            packed=modality.packed and metadata is not None,
         )
         if len(container.channels) != container.items:
             raise MscnError(f"{len(channels)} channel counts do not fit {container.items} items")
         self._check(container)
+        coded = (shape for item, shape in enumerate(container.shapes) if container.coded(item))
+        container.by_area = self.bundle.scheme.by_area and any_narrow(coded, manifest.tile_edge)
         container.blocks = self.scheme.blocks(container, symbols)
         return container.to_bytes()
 

@@ -6,26 +6,36 @@ from it.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
 import struct
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from mscn_tf.runtime import packed
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import Input, varint
+from mscn_tf.runtime.layout import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    count_exact,
+    count_tiles,
+    exact_problem,
+    longest,
+    overlap_problem,
+    size_text,
+)
 from mscn_tf.runtime.modality import Modality
 
 MAGIC = b"MSCN"
-VERSION = 2  # 1 where no plane is exact: such files are as they always were
+VERSION = 3
 
 SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
     1 << bit for bit in range(8)
 )
+BY_AREA, PACKED, NO_RESIDUALS = (1 << bit for bit in range(8, 11))
 FLAG_NAMES = {
     SAME_SHAPE: "SAME_SHAPE",
     SAME_QUALITY: "SAME_QUALITY",
@@ -35,12 +45,12 @@ FLAG_NAMES = {
     METADATA: "METADATA",
     BOUNDED: "BOUNDED",
     EXACT: "EXACT",
+    BY_AREA: "BY_AREA",
+    PACKED: "PACKED",
+    NO_RESIDUALS: "NO_RESIDUALS",
 }
-ALL_FLAGS = sum(FLAG_NAMES)
 
 # Limits a reader checks before it allocates anything.
-MAX_SIDE = 2**20  # height or width
-MAX_PIXELS = 2**28  # of one item
 MAX_ITEMS = 2**24
 MAX_TILES_PER_BLOCK = 4096
 MAX_NAME_BYTES = 2**26  # all names, uncompressed
@@ -61,6 +71,7 @@ class Field:
       per: "file" (one value), "item" or "block" (a column of that many values).
       once: flag; where it is set, the column holds a single value that counts for all.
       when: flag; the field is there only where it is set.
+      since: the first version that has it.
     """
 
     name: str
@@ -71,12 +82,14 @@ class Field:
     per: str = "file"
     once: int = 0
     when: int = 0
+    since: int = 1
 
 
 FIELDS = (
     Field("magic", "bytes4", 'the letters "MSCN"'),
     Field("version", "u8", "of this format", 1, VERSION),
-    Field("flags", "u8", "sum of the flags below", 0, ALL_FLAGS),
+    Field("flags", "u8", "sum of the flags below that are less than 256"),
+    Field("more_flags", "u8", "sum of the others, divided by 256", 1, 7, since=3),
     Field("bundle_id", "bytes8", "first 8 bytes of the codec bundle's id"),
     Field(
         "modality",
@@ -102,6 +115,7 @@ FIELDS = (
     Field("exact", "u8", "bit p: plane p is exact", 0, 3, per="item", when=EXACT),
     Field("names", "names", "names of the items", when=NAMES),
     Field("metadata", "json", "what else the original file said", when=METADATA),
+    Field("packed", "packed", "the same, packed", when=PACKED),
     Field("error_bound", "f64", "largest error of any value", when=BOUNDED),
     Field("block_bytes", "varint", "length of each block's payload", 0, MAX_LENGTH, per="block"),
     Field("header_crc", "u32", "CRC-32 of every byte before this field", 0, 2**32 - 1),
@@ -142,6 +156,13 @@ class HeaderInput(Input):
             raise self.damaged("metadata")
         return metadata
 
+    def packed(self) -> dict[str, Any]:
+        data = self.take(self.varint())
+        try:
+            return packed.unpack(data, MAX_METADATA_BYTES)
+        except packed.ERRORS as error:
+            raise self.damaged("metadata") from error
+
     def shape(self) -> tuple[int, ...]:
         return tuple(self.varint() for _ in range(self.axes))
 
@@ -151,8 +172,11 @@ def is_name(name: str) -> bool:
 
 
 def _pack_text(text: str) -> bytes:
-    packed = zlib.compress(text.encode(), 9)
-    return varint(len(packed)) + packed
+    return _with_length(zlib.compress(text.encode(), 9))
+
+
+def _with_length(data: bytes) -> bytes:
+    return varint(len(data)) + data
 
 
 # kind -> (read one value, write one value, words for docs/format.md)
@@ -182,6 +206,11 @@ KINDS: dict[str, tuple[Callable[[HeaderInput], Any], Callable[[Any], bytes], str
         lambda v: _pack_text(to_json(v)),
         "varint n, then n bytes of zlib data",
     ),
+    "packed": (
+        HeaderInput.packed,
+        lambda v: _with_length(packed.pack(v)),
+        "varint n, then n bytes of deflated data",
+    ),
 }
 
 
@@ -203,76 +232,37 @@ def problem_of(spec: Field, value: Any) -> str | None:
     return None
 
 
-def overlap_problem(modality: int, edge: int, overlap: int) -> str | None:
-    """What is wrong with how far tiles overlap, or None."""
-    if not 0 <= overlap < edge:
-        return "tiles overlap by more than their edge"
-    if overlap and Modality.numbered(modality).pixels:
-        return "tiles of pictures that overlap"
-    return None
-
-
-def size_text(shape: Sequence[int]) -> str:
-    """Innermost axis first, as people write sizes of pictures: "640x480"."""
-    return "x".join(map(str, reversed(shape)))
-
-
-def grid(shape: Sequence[int], edge: int, overlap: int = 0) -> tuple[int, ...]:
-    """Along each axis, tiles that cover a signal of so many samples."""
-    return tuple(max(1, -(-(side - overlap) // (edge - overlap))) for side in shape)
-
-
-def planes(modality: int, channels: int) -> tuple[int, ...]:
-    """Channels of the parts that a signal is coded as: of pictures colour, then alpha."""
-    alpha = Modality.numbered(modality).pixels and channels in (2, 4)
-    return (channels - 1, 1) if alpha else (channels,)
-
-
-def count_exact(exact: Sequence[int]) -> int:
-    """Exact planes of items."""
-    return sum(bin(bits).count("1") for bits in exact)
-
-
-def exact_problem(modality: int, channels: Sequence[int], exact: Sequence[int]) -> str | None:
-    """What is wrong with which planes of items are exact, or None.
-
-    Args:
-      channels: of each item, or one for all.
-    """
-    if not any(exact):
-        return "no plane is exact"
-    each = itertools.cycle(channels) if len(channels) == 1 else channels
-    if any(bits >> len(planes(modality, count)) for count, bits in set(zip(each, exact))):
-        return "more exact planes than there are"
-    return None
-
-
-def longest(axes: int) -> int:
-    """How many samples an axis of a signal with so many may have."""
-    return MAX_PIXELS if axes == 1 else MAX_SIDE
-
-
 def to_json(metadata: dict[str, Any]) -> str:
     return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def version_of(flags: int) -> int:
+    """The lowest version that has such flags."""
+    return 3 if flags >= BY_AREA else 2 if flags & EXACT else 1
+
+
+def flags_problem(flags: int, version: int) -> str | None:
+    """What is wrong with the flags of a file of a version, or None."""
+    if version_of(flags) != version:
+        return "flags of another version"
+    if flags & METADATA and flags & PACKED:
+        return "metadata twice"
+    if flags & NO_RESIDUALS and not flags & BOUNDED:
+        return "no residuals, and no bound"
+    return None
+
+
 def count_blocks(values: dict[str, Any]) -> int:
-    edge, overlap = values["tile_edge"], values.get("tile_overlap", 0)
-    items, shapes, channels = values["items"], values["shapes"], values["channels"]
-    counts = [math.prod(grid(shape, edge, overlap)) for shape in shapes]
-    parts = [len(planes(values["modality"], count)) for count in channels]
-    exact = values.get("exact", [])
-    if exact:
-        each = itertools.cycle(parts) if len(parts) == 1 else parts
-        parts = [count - count_exact([bits]) for count, bits in zip(each, exact)]
-    if len(counts) == len(parts):
-        tiles = sum(map(math.prod, zip(counts, parts)))
-    else:  # one column of the two holds a single value
-        tiles = sum(counts) * sum(parts)
-    if len(counts) == len(parts) == 1:
-        tiles *= items
-    residuals = items if values["flags"] & BOUNDED else 0
-    return -(-tiles // values["tiles_per_block"]) + residuals + count_exact(exact)
+    """Blocks of a file whose other fields are read."""
+    flags = values["flags"]
+    tiles = count_tiles(values, bool(flags & BY_AREA))
+    residuals = values["items"] if flags & BOUNDED and not flags & NO_RESIDUALS else 0
+    return -(-tiles // values["tiles_per_block"]) + residuals + count_exact(values.get("exact", []))
+
+
+def is_there(spec: Field, version: int, flags: int) -> bool:
+    """Whether a file of a version and of flags has a field."""
+    return spec.since <= version and (not spec.when or bool(flags & spec.when))
 
 
 def read_values(reader: HeaderInput, max_items: int) -> dict[str, Any]:
@@ -283,52 +273,67 @@ def read_values(reader: HeaderInput, max_items: int) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for spec in FIELDS:
-        if spec.when and not values["flags"] & spec.when:
+        if not is_there(spec, values.get("version", 1), values.get("flags", 0)):
             continue
         checked = reader.at
-        if spec.per == "file" or values.get("flags", 0) & spec.once:
-            count = 1
-        elif spec.per == "item":
-            count = values["items"]
-        else:
-            count = count_blocks(values)
-            if 5 * count + 4 > reader.left:  # its length and its CRC-32
-                raise reader.damaged(f"too short for {count} blocks")
-        if count > reader.left:
-            raise reader.damaged(f"too short for {count} entries of {spec.name}")
-        read = KINDS[spec.kind][0]
-        column = (
-            list(reader.take(count)) if spec.kind == "u8" else [read(reader) for _ in range(count)]
-        )
-        for value in set(column) if spec.per != "file" and spec.kind != "shape" else column:
-            problem = problem_of(spec, value)
-            if problem and spec.name == "version":
-                raise MscnError(
-                    f"{reader.source}: format version {value}, this program reads 1 to {VERSION}; "
-                    "update mscn-tf"
-                )
-            if problem:
-                raise reader.damaged(problem)
+        column = _column(reader, spec, values)
         values[spec.name] = column[0] if spec.per == "file" else column
-        if spec.name == "flags" and bool(column[0] & EXACT) != (values["version"] == VERSION):
-            raise reader.damaged("flags of another version")
-        if spec.name == "exact":
-            problem = exact_problem(values["modality"], values["channels"], column)
-            if problem:
-                raise reader.damaged(problem)
+        if spec.name == "items" and column[0] > max_items:
+            raise MscnError(f"{reader.source}: {column[0]} items, at most {max_items} here")
+        problem = _problem_with(spec, values)
+        if problem:
+            raise reader.damaged(problem)
+        if spec.name == "more_flags":
+            values["flags"] += column[0] << 8
         if spec.name == "modality":
             reader.axes = Modality.numbered(column[0]).axes
         if spec.name == "items":
             reader.items = column[0]
-            if reader.items > max_items:
-                raise MscnError(f"{reader.source}: {reader.items} items, at most {max_items} here")
-        if spec.name == "tile_overlap":
-            problem = overlap_problem(values["modality"], values["tile_edge"], column[0])
-            if problem:
-                raise reader.damaged(problem)
     if zlib.crc32(reader.data[:checked]) != values["header_crc"]:
         raise reader.damaged("header checksum")
     return values
+
+
+def _column(reader: HeaderInput, spec: Field, values: dict[str, Any]) -> list[Any]:
+    """The next field's values, each of them checked."""
+    if spec.per == "file" or values.get("flags", 0) & spec.once:
+        count = 1
+    elif spec.per == "item":
+        count = values["items"]
+    else:
+        count = count_blocks(values)
+        if 5 * count + 4 > reader.left:  # its length and its CRC-32
+            raise reader.damaged(f"too short for {count} blocks")
+    if count > reader.left:
+        raise reader.damaged(f"too short for {count} entries of {spec.name}")
+    read = KINDS[spec.kind][0]
+    column = list(reader.take(count)) if spec.kind == "u8" else [read(reader) for _ in range(count)]
+    for value in set(column) if spec.per != "file" and spec.kind != "shape" else column:
+        problem = problem_of(spec, value)
+        if problem and spec.name == "version":
+            raise MscnError(
+                f"{reader.source}: format version {value}, this program reads 1 to {VERSION}; "
+                "update mscn-tf"
+            )
+        if problem:
+            raise reader.damaged(problem)
+    return column
+
+
+def _problem_with(spec: Field, values: dict[str, Any]) -> str | None:
+    """What is wrong between a field that was read last and those before it, or None."""
+    value = values[spec.name]
+    if spec.name == "flags" and values["version"] < 3:
+        return flags_problem(value, values["version"])
+    if spec.name == "more_flags":
+        return flags_problem(values["flags"] + (value << 8), values["version"])
+    if spec.name == "modality" and values["flags"] & BY_AREA:
+        return None if Modality.numbered(value).pixels else "tiles by area of no pictures"
+    if spec.name == "exact":
+        return exact_problem(values["modality"], values["channels"], value)
+    if spec.name == "tile_overlap":
+        return overlap_problem(values["modality"], values["tile_edge"], value)
+    return None
 
 
 def field_table() -> str:
@@ -338,6 +343,8 @@ def field_table() -> str:
         often = {"file": "once", "item": "per item", "block": "per block"}[spec.per]
         if spec.once:
             often += f"; once if {FLAG_NAMES[spec.once]}"
+        if spec.since > 1:
+            often += f", from version {spec.since} on"
         if spec.when:
             often = (
                 "per item, " if spec.per == "item" else ""

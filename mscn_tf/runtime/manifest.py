@@ -10,7 +10,7 @@ from typing import Any
 
 from mscn_tf.runtime import scheme as schemes
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import MAX_SIDE, overlap_problem
+from mscn_tf.runtime.layout import MAX_SIDE, overlap_problem
 from mscn_tf.runtime.licences import Licence
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import LEVELS

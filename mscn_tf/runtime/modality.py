@@ -33,6 +33,7 @@ class Modality:
       pixels: its values are 8-bit pixels of 1 to 4 channels, which may be transparent, in tiles
         that don't overlap; else each codec says which values it takes.
       sphere: its coordinates are those of a sphere, and all signals of a file lie on one grid.
+      packed: its metadata are written in few bytes, against the words of fields.
       truth: its values stand for what is inside or outside.
       measures: the `evaluation.assessment.Assessment` of it; "" where it isn't evaluated.
       baselines: the tuple of other codecs, of `evaluation.baselines.Baseline`; "" where none is.
@@ -56,6 +57,7 @@ class Modality:
     each: tuple[str, ...] = ()
     pixels: bool = False
     sphere: bool = False
+    packed: bool = False
     truth: bool = False
     measures: str = ""
     baselines: str = ""
@@ -147,6 +149,7 @@ Modality(
     noun="field",
     default_codec="temperature",
     sphere=True,
+    packed=True,
     measures="mscn_tf.evaluation.assessments.fields:FIELDS",
     baselines="mscn_tf.evaluation.baselines.fields:BASELINES",
     drawing="mscn_tf.evaluation.drawing:FIELD",

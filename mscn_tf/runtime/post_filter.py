@@ -35,6 +35,7 @@ LEAK = 0.125
 OUTPUT_SCALE = 512.0  # of corrections, in units of the error that is expected
 EXACT = 2**24  # whole numbers up to here are exact in float32
 _TOGETHER = 2**19  # pixels that are run at once: what bounds the memory
+_WIDEST = 2**14  # columns of them
 
 
 class PostFilter:
@@ -117,9 +118,11 @@ class PostFilter:
         unit = np.exp(log_error) / OUTPUT_SCALE
         mended = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
         height, width = mended.shape[:2]
-        for rows in slices_of_rows(height, width, _TOGETHER, 2):
-            part = values[rows.start : rows.stop + 2 * MARGIN]
-            mended[rows] += unit * self._correction(part, feed)
+        for columns in slices_of_rows(width, 1, _WIDEST, 2):
+            wide = slice(columns.start, columns.stop + 2 * MARGIN)
+            for rows in slices_of_rows(height, columns.stop - columns.start, _TOGETHER, 2):
+                part = values[rows.start : rows.stop + 2 * MARGIN, wide]
+                mended[rows, columns] += unit * self._correction(part, feed)
         return mended
 
     def _correction(self, values: np.ndarray, feed: dict[str, np.ndarray]) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
 from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes, synthesise_part
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
+_WIDE = 1024  # columns; of narrower pictures more rows are made at once
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 
@@ -47,6 +49,7 @@ class Pyramids(Scheme):
     """
 
     name = "pyramid"
+    by_area = True
     encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
     trainer = "mscn_tf.training.pyramid:pyramid_trainer"
     contents = "mscn_tf.export.pyramid_bundle:contents"
@@ -79,10 +82,10 @@ class Pyramids(Scheme):
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
         tiles = [
-            (*self.tile_shape(shape, row, column), q16)
-            for item, (shape, q16) in enumerate(zip(container.shapes, container.q16))
-            for _ in container.coded(item)
-            for row, column in self.places(shape)
+            (*tiling.tile_shape(row, column), container.q16[item])
+            for item in range(container.items)
+            for tiling in [Tiling.of(container, item)] * len(container.coded(item))
+            for row, column in tiling.places()
         ]
         # One after the other, so that they need not all be there at a time.
         payloads = []
@@ -121,7 +124,7 @@ class Pyramids(Scheme):
     def survivors(self, container: Container, item: int) -> Survivors:
         """By block of 16x16 pixels, a coarse coefficient in equal parts among those it spans."""
         pyramids = self.reader(container).symbols(item)
-        rows, columns = grid(container.shapes[item], self.edge)
+        rows, columns = Tiling.of(container, item).grid
         maps = [_by_block(pyramid) for pyramid in pyramids]
         lines = [
             np.concatenate(maps[first : first + columns], 1)
@@ -141,31 +144,6 @@ class Pyramids(Scheme):
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
         return rows * columns >> 2 * skip
 
-    def tile(self, pyramid: Pyramid, shape: Sequence[int], row: int, column: int) -> Pyramid:
-        """The part of a picture's coefficients that lies in one of its tiles."""
-        height, width = self.tile_shape(shape, row, column)
-        *fine, coarse = sizes(height, width, self.prior.levels)
-
-        def part(array: np.ndarray, level: int, h: int, w: int) -> np.ndarray:
-            y, x = row * self.edge >> level, column * self.edge >> level
-            return array[..., y : y + h, x : x + w]
-
-        details = [
-            part(detail, level + 1, -(-h // 2), -(-w // 2))
-            for level, (detail, (h, w)) in enumerate(zip(pyramid.details, fine))
-        ]
-        return Pyramid(part(pyramid.coarse, self.prior.levels, *coarse), details)
-
-    def places(self, shape: Sequence[int]) -> list[tuple[int, int]]:
-        """Row and column of each tile of a picture, row-major."""
-        rows, columns = grid(shape, self.edge)
-        return list(itertools.product(range(rows), range(columns)))
-
-    def tile_shape(self, shape: Sequence[int], row: int, column: int) -> tuple[int, int]:
-        """(height, width) of a tile of a picture."""
-        (height, width), edge = shape, self.edge
-        return min(edge, height - row * edge), min(edge, width - column * edge)
-
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
         values = np.empty(channels.shape)
@@ -176,6 +154,54 @@ class Pyramids(Scheme):
             flat += 0.5
             values[:, rows] = flat.reshape(part.shape)
         return np.moveaxis(values, 0, -1)
+
+
+class Tiling(NamedTuple):
+    """How a picture is cut into tiles.
+
+    Attributes:
+      shape: its height and width.
+      side: of a tile, but for the last ones.
+    """
+
+    shape: tuple[int, ...]
+    side: int
+
+    @classmethod
+    def of(cls, container: Container, item: int) -> Tiling:
+        """That of an item of a file."""
+        return cls(container.shapes[item], container.tile_side(item))
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Tiles along each axis."""
+        return grid(self.shape, self.side)
+
+    def places(self) -> list[tuple[int, int]]:
+        """Row and column of each tile, row-major."""
+        rows, columns = self.grid
+        return list(itertools.product(range(rows), range(columns)))
+
+    def tile_shape(self, row: int, column: int) -> tuple[int, int]:
+        """(height, width) of a tile."""
+        (height, width), side = self.shape, self.side
+        return min(side, height - row * side), min(side, width - column * side)
+
+    def tile(self, pyramid: Pyramid, row: int, column: int) -> Pyramid:
+        """The part of the picture's coefficients that lies in one of its tiles."""
+        height, width = self.tile_shape(row, column)
+        levels = len(pyramid.details)
+        *fine, coarse = sizes(height, width, levels)
+
+        def part(array: np.ndarray, level: int, h: int, w: int) -> np.ndarray:
+            y, x = row * self.side >> level, column * self.side >> level
+            return array[..., y : y + h, x : x + w]
+
+        details = [
+            part(detail, level + 1, -(-h // 2), -(-w // 2))
+            for level, (detail, (h, w)) in enumerate(zip(pyramid.details, fine))
+        ]
+        return Pyramid(part(pyramid.coarse, levels, *coarse), details)
 
 
 def _by_block(pyramid: Pyramid) -> np.ndarray:
@@ -192,6 +218,11 @@ def _by_block(pyramid: Pyramid) -> np.ndarray:
         counts = np.pad(counts, [(0, missing[0]), (0, missing[1])])
         kept += counts.reshape(rows, held, columns, held).sum((1, 3))
     return kept
+
+
+def _strip(columns: int) -> int:
+    """Rows of the source that are made at once of so many columns."""
+    return _STRIP * max(1, _WIDE // columns)
 
 
 def _positions(offset: int, extent: int, out: int, skip: int) -> np.ndarray:
@@ -214,7 +245,7 @@ class _Reader:
 
     def symbols(self, item: int) -> list[Pyramid]:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
-        places = self._pyramids.places(self._container.shapes[item])
+        places = Tiling.of(self._container, item).places()
         pyramids = []
         for plane in self._container.coded(item):
             tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
@@ -237,7 +268,7 @@ class _Reader:
         tiles = _PlaneTiles(self._pyramids, container, view.item, view.plane, skip)
         every_row, columns = _positions(y, h, out_h, skip), _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
-        count = max(1, int(_STRIP * out_h / h))
+        count = max(1, int(_strip(w) * out_h / h))
         for top in range(0, out_h, count):
             rows = every_row[top : top + count]
             first, last = _span(rows, shape[0], skip)
@@ -255,6 +286,7 @@ class _PlaneTiles:
     def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
         self._plane, self._skip = plane, skip
+        self._tiling = Tiling.of(container, item)
         self._kept: dict[tuple[int, int], Coded] = {}
         self._used: set[tuple[int, int]] = set()
 
@@ -263,10 +295,10 @@ class _PlaneTiles:
         self._used.add((row, column))
         if (row, column) not in self._kept:
             pyramids, container, item = self._pyramids, self._container, self._item
-            shape, q16 = container.shapes[item], container.q16[item]
+            q16 = container.q16[item]
             number = container.tiles_of(item, self._plane).start
-            number += row * grid(shape, pyramids.edge)[1] + column
-            height, width = pyramids.tile_shape(shape, row, column)
+            number += row * self._tiling.grid[1] + column
+            height, width = self._tiling.tile_shape(row, column)
             payload = container.blocks[number]
             try:
                 self._kept[row, column] = pyramids.decode_block(
@@ -282,9 +314,9 @@ class _PlaneTiles:
         is_coarse = level == prior.levels
         lead = (prior.channels,) if is_coarse else (prior.channels, 3)
         out = np.empty((*lead, rows.stop - rows.start, columns.stop - columns.start))
-        edge = self._pyramids.edge >> (level if is_coarse else level + 1)
-        for row, down, inside_rows in _pieces(rows, edge):
-            for column, along, inside_columns in _pieces(columns, edge):
+        side = self._tiling.side >> (level if is_coarse else level + 1)
+        for row, down, inside_rows in _pieces(rows, side):
+            for column, along, inside_columns in _pieces(columns, side):
                 (coarse, details), indices = self.tile(row, column)
                 inside = (..., inside_rows, inside_columns)
                 out[..., down, along] = (

@@ -72,6 +72,7 @@ class Scheme(ABC):
       lowest_effort: that an encoder can be asked for.
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
+      by_area: whether tiles of narrow signals are longer, in new files.
       any_values: whether signals of any unit and range suit it.
       encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
       trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
@@ -94,6 +95,7 @@ class Scheme(ABC):
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
+    by_area: ClassVar[bool] = False
     any_values: ClassVar[bool] = False
     encoder: ClassVar[str]
     trainer: ClassVar[str | None] = None
@@ -180,7 +182,7 @@ class Scheme(ABC):
 
 def touched(container: Container, view: View) -> list[int]:
     """Samples along each axis of the tiles that a view looks at."""
-    stride = container.tile_edge - container.tile_overlap
+    stride = container.tile_side(view.item) - container.tile_overlap
     return [
         min(-(-(start + extent) // stride) * stride, side) - start // stride * stride
         for start, extent, side in zip(view.start, view.extent, container.shapes[view.item])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.header import MAX_SIDE
+from mscn_tf.runtime.layout import MAX_SIDE
 from mscn_tf.runtime.manifest import (
     MAX_CHANNELS,
     MAX_CODE,

@@ -275,7 +275,7 @@ class _Reader:
         container = self._container
         if container.error_bound is None or view.shape != view.extent:
             return values
-        payload = container.residuals[view.item]
+        payload = container.residual(view.item)
         shape = (*container.shapes[view.item], values.shape[-1])
         place = tuple(slice(s, s + e) for s, e in zip(view.start, view.extent))
         try:

@@ -18,6 +18,7 @@ _STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
 _EXACT = 2**24  # whole numbers below it are exact in float32
 _SHORT = 2  # bytes of whole numbers that float32 tells fractions of
 _INSIDE = 0.49  # of a whole number: what is nearer than that vanishes
+_DIGITS = 3  # of the scale, which headers have
 _FUZZ = 1e-9  # of a number of steps, which decimal bounds aren't quite
 
 
@@ -122,7 +123,8 @@ class Coding:
                 scaling = None
         if scaling is None:
             scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
-            scaling = (scale, LOWEST - scale * low)
+            scale = float(f"{scale:.{_DIGITS}g}")
+            scaling = (scale, float(round(LOWEST - scale * low)))
         fitted = replace(self, scale=scaling[0], offset=scaling[1])
         if known and low == high and fitted.lost(np.array([lowest])):
             return replace(self, offset=-low)
@@ -192,21 +194,24 @@ class Coding:
         plain = (1.0, 0.0, 1.0, 0.0, "float32")
         if (self.factor, self.add, self.scale, self.offset, self.dtype) == plain:
             return bound
-        room = bound - self.rounding
+        room, step = bound - self.rounding, abs(self.factor) if self.whole else 0.0
         if self.whole:  # rounding to the nearest whole number takes away less than half a step
-            step = abs(self.factor)
             room = step * (math.floor(room / step * (1 + _FUZZ) + _FUZZ) + 0.5)
         else:
             limits = (abs(x - self.offset) / abs(self.scale) for x in (0.0, HIGHEST + _ROOM))
             largest = (max(limits) + abs(self.add)) / abs(self.factor)
             room -= float(np.spacing(np.dtype(self.dtype).type(largest))) * abs(self.factor)
-        room = abs(self.scale) * room - _SLACK
-        if room <= _SLACK:
-            raise MscnError(
-                f"--max-error={bound:g} is finer than what is coded of {self.name}; raise it, or "
-                "use --lossless"
+        lacking = 2 * _SLACK - abs(self.scale) * room
+        if lacking >= 0:
+            finest = rounded_up(
+                bound + lacking / abs(self.scale) + (self.whole and abs(self.factor))
             )
-        return room
+            cure = ", or use --lossless" if np.can_cast(self.dtype, np.float32) else ""
+            raise MscnError(
+                f"--max-error={bound:g} is finer than what is coded of {self.name}; raise it to "
+                f"{finest:g} or more{cure}"
+            )
+        return abs(self.scale) * room - _SLACK
 
     def kept(self, bound: float) -> float:
         """The bound, in ``units``, that one of what is coded keeps."""
@@ -216,6 +221,12 @@ class Coding:
             steps = math.floor((bound / abs(self.scale) + self.rounding) / abs(self.factor) + 0.5)
             return steps * abs(self.factor)
         return bound / abs(self.scale) + self.rounding
+
+
+def rounded_up(number: float) -> float:
+    """Two digits of a number, 0 or above, and not less than it."""
+    short = float(f"{number:.1e}")
+    return short if short >= number else float(f"{1.1 * number:.1e}")
 
 
 def _beside(number: np.ndarray, below: bool) -> np.ndarray:

@@ -12,7 +12,8 @@ import netCDF4
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.grids import coordinates_at, global_grid
+from mscn_tf.runtime.grids import coordinates_at
+from mscn_tf.runtime.progressions import regular
 from mscn_tf.signals.netcdf import attribute, packing, stored
 
 NAMES = ("latitude", "longitude")
@@ -210,10 +211,11 @@ def _is_axis(variable: netCDF4.Variable, name: str) -> bool:
 
 
 def _degrees(variable: netCDF4.Variable) -> np.ndarray:
-    """float64; of float32 the decimals that people mean, which are the same in float32."""
+    """float64; of float32 those in equal steps, or else the decimals, that people mean by them."""
     degrees, (factor, add) = stored(variable), packing(variable)
     if degrees.dtype == np.float32 and (factor, add) == (1, 0):
-        return degrees.astype(str).astype(np.float64)
+        steps = regular(degrees)
+        return degrees.astype(str).astype(np.float64) if steps is None else steps
     return degrees.astype(np.float64) * factor + add
 
 
@@ -247,6 +249,13 @@ def check_grid(latitude: np.ndarray, longitude: np.ndarray, source: str) -> None
         )
 
 
+def global_degrees(shape: Sequence[int]) -> list[np.ndarray]:
+    """The degrees of `global_grid`, each but once rounded: so they are in equal steps."""
+    height, width = shape
+    rows, columns = np.arange(height), np.arange(width)
+    return [(90.0 * (height - 1) - 180 * rows) / height, (180.0 + 360 * columns) / width]
+
+
 def viewed(
     told: Mapping[str, Any],
     whole: Sequence[int],
@@ -265,7 +274,7 @@ def viewed(
       float64 degrees of both; int64 numbers of the nearest rows and columns of the original.
     """
     if not all(name in told for name in NAMES) and tuple(whole) == tuple(shape):
-        return [np.degrees(axis) for axis in global_grid(shape)], [np.arange(n) for n in shape]
+        return global_degrees(shape), [np.arange(n) for n in shape]
     degrees, nearest = [], []
     for axis, name in enumerate(NAMES):
         known = np.array(told[name], np.float64) if name in told else np.arange(whole[axis])

@@ -18,6 +18,7 @@ from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
+from mscn_tf.runtime.progressions import regular
 from mscn_tf.signals.gaps import inflated
 
 MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
@@ -181,6 +182,10 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
     if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
         numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
         return {**told, "values": numbers}
+    if values.ndim == 1 and values.dtype.kind in "iuf":
+        steps = regular(values)
+        if steps is not None:
+            return {**told, "values": steps.tolist()}
     if values.dtype.kind in "iuf" and values.size:
         packed = exact.encode(values.reshape(_table(values.shape)))
         return {**told, "exact": b64encode(packed).decode()}

@@ -16,14 +16,14 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike
 from mscn_tf.runtime.sequences import Made
 from mscn_tf.signals import gaps, netcdf
-from mscn_tf.signals.coding import Coding
+from mscn_tf.signals.coding import Coding, rounded_up
 from mscn_tf.signals.latlon import Grid, find_axes, find_wide, grid_dims
 from mscn_tf.signals.netcdf import attribute, is_plain, packing, stored
 from mscn_tf.signals.units import HIGHEST, LOWEST, to_kelvins
 
 _MIDDLE = (LOWEST + HIGHEST) / 2  # what is coded where nothing is known
 _SHOWN = 12  # names in a message
-_TOGETHER = 2**22  # values that are read at once
+_TOGETHER = 2**20  # values that are read at once
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,12 @@ class Variable:
                 f"{path}: {coding.name} has {coding.dtype} values that float32 doesn't hold, so it "
                 "can't be stored without loss; give --max-error=E"
             )
-        return cls(replace(coding, rounding=rounding), layout.fields(coding, masks), labels, masks)
+        return cls(
+            replace(coding, rounding=rounded_up(rounding)),
+            layout.fields(coding, masks),
+            labels,
+            masks,
+        )
 
 
 def _valid(variable: netCDF4.Variable, lowest: float, highest: float) -> Optional[list[float]]:

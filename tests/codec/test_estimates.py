@@ -16,6 +16,7 @@ from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.pyramid_prior import Coded
+from mscn_tf.runtime.pyramids import Tiling
 from tests.pyramids import write_codec
 from tests.tiny import picture
 
@@ -91,9 +92,10 @@ def test_tiles(archive, tiles_per_block, bit_price):
 def check_pyramids(codec: Codec, data: bytes) -> None:
     prior, container = codec.scheme.prior, Container.from_bytes(data)
     estimates = []
-    for item, (shape, q16) in enumerate(zip(container.shapes, container.q16)):
-        for symbols, place in zip(codec.decode_symbols(data, item), codec.scheme.places(shape)):
-            size = codec.scheme.tile_shape(shape, *place)
+    for item, q16 in enumerate(container.q16):
+        tiling = Tiling.of(container, item)
+        for symbols, place in zip(codec.decode_symbols(data, item), tiling.places()):
+            size = tiling.tile_shape(*place)
             indices, signs = prior.prospects(symbols, symbols, *size, q16)
             bits = prior.bits(Coded(symbols, indices), *size, q16)
             # It counts a bit a sign; what they are predicted to cost is known besides.

@@ -13,6 +13,7 @@ from mscn_tf.codec import Codec, pyramid_encoding
 from mscn_tf.runtime import pyramids, wavelet
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.pyramids import Tiling
 from mscn_tf.signals.images import psnr
 from tests.pyramids import LEVELS, colour, write_codec
 from tests.tiny import picture
@@ -87,7 +88,7 @@ def test_tiles_leave_no_seams(codec, tmp_path):
     whole = Codec.load(write_codec(tmp_path / "whole.mscnb", 128))
     data = codec.encode(original, quality=6)
     tiles = codec.decode_symbols(data)
-    places = codec.scheme.places((70, 45))
+    places = Tiling((70, 45), 16).places()
     assert len(tiles) == len(places) == 5 * 3
     rows = [[t for t, (row, _) in zip(tiles, places) if row == r] for r in range(5)]
     steps = codec.scheme.prior.step(96)
@@ -102,6 +103,29 @@ def test_tiles_leave_no_seams(codec, tmp_path):
     again = whole.decode(whole.pack([symbols], [(70, 45)], [96], [3]))
     # Scale indices, and with them centroids, differ a little where tiles meet.
     assert np.abs(again.astype(int) - codec.decode(data)).max() <= 0.3 * steps * 255 + 1
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "tiles"),
+    [(1, 700, 3), (700, 1, 3), (3, 300, 5), (8, 65, 3), (9, 65, 5), (16, 90, 6), (1, 16, 1)],
+)
+def test_tiles_of_narrow_pictures_are_as_large_as_others(codec, height, width, tiles):
+    """Never larger: so a region takes no more."""
+    original = picture(height, width, 3)
+    data = codec.encode([original, picture(17, 40, 4)], quality=6)
+    container = Container.from_bytes(data)
+    assert [len(container.tiles_of(item)) for item in (0, 1)] == [tiles, 2 * 3]
+    edge = codec.scheme.edge
+    assert container.by_area == (tiles < -(-height // edge) * -(-width // edge))
+    assert data[4] == (3 if container.by_area else 1)
+    tiling = Tiling.of(container, 0)
+    areas = [np.prod(tiling.tile_shape(*place)) for place in tiling.places()]
+    assert max(areas) <= edge**2
+    assert sum(areas) == height * width
+    whole = codec.decode(data)
+    x, y, w, h = width // 3, height // 3, -(-width // 2), -(-height // 2)
+    part = codec.decode(data, region=(x, y, w, h))
+    assert np.array_equal(part, whole[y : y + h, x : x + w])
 
 
 @pytest.mark.parametrize(

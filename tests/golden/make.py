@@ -16,6 +16,8 @@
     python -m tests.golden.make v1interpolation interpolation   # of random weights
     python -m tests.golden.make v1 exact                # of format version 2, likewise v1signs,
                                                         # v1sound, v1volume, v1voxels
+    python -m tests.golden.make v1signs narrow          # of format version 3, these two
+    python -m tests.golden.make v1interpolation packed
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -76,7 +78,8 @@ def keep(codec: Codec, stem: str, data: bytes) -> None:
     decoded = list(codec.decode_all(data))
     if codec.bundle.manifest.modality == "image":
         for index, pixels in enumerate(decoded):
-            Image.fromarray(pixels.squeeze()).save(HERE / f"{stem}_{index}.png")
+            drawn = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+            Image.fromarray(drawn).save(HERE / f"{stem}_{index}.png")
     else:
         np.savez_compressed(HERE / f"{stem}.npz", *decoded)
     with atomic_write(HERE / f"{stem}.mscn") as file:
@@ -197,6 +200,46 @@ def make_exact_voxels(name: str) -> None:
     keep(Codec.load(HERE / f"{name}.mscnb"), f"{name}_exact", data)
 
 
+def make_narrow(name: str) -> None:
+    """Pictures whose tiles are longer than those of others, and one whose tiles are not."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    ramp = np.indices((90, 5)).sum(0)[..., None]
+    items = [
+        demo()[200:203, 100:400],
+        np.concatenate([grey(demo()[300:390, 80:85]), (2 * ramp).astype(np.uint8)], -1),
+        demo()[100:140, 300:335],
+        demo()[50:51, 10:511],
+    ]
+    data = codec.encode(items, quality=6, names=["wide", "tall", "plain", "a row"])
+    assert Container.from_bytes(data).by_area
+    keep(codec, f"{name}_narrow", data)
+
+
+def make_packed(name: str) -> None:
+    """A field with a bound, whose metadata have lists of numbers of all kinds."""
+    from tests import interpolations
+
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    attrs = {"units": "K", "~": "~", "~~tilde": [1, 2, 4, 8], "größer": "Größe"}
+    metadata = {
+        "latitude": [89.14151942646, 70.1, 50.2, 30.3, 10.4, -9.5, -29.4, -49.3, -69.2],
+        "longitude": [round(0.1 * column - 3, 1) for column in range(20)],
+        "axes": ["lat", "lon"],
+        "fields": [{"name": "tas", "units": "K", "missing": -999.0}],
+        "cells": [(row + 0.5) * 180 / 23 - 90 for row in range(23)],
+        "levels": [1000.0, 925.5, 850.25, 700.0, 600.0, 500.0, 399.75, 300.0],
+        "mask": [0] * 9,
+        "rounded": np.linspace(-3.3, 4, 9).astype(np.float32).tolist(),
+        "roots": [float(np.float32(round(number**0.5, 4))) for number in range(10)],
+        "times": list(range(-3, 40, 6)),
+        "netcdf": {"model": "NETCDF4", "attrs": attrs, "dims": [["lat", 9, False]]},
+    }
+    items = interpolations.fields((9, 20), 2, seed=7)
+    data = codec.encode(items, max_error=0.05, metadata=metadata)
+    assert data[4] == 3
+    keep(codec, f"{name}_packed", data)
+
+
 def archive(codec: Codec, items: list[np.ndarray], metadata: dict[str, Any]) -> bytes:
     """Signals of qualities of their own, the first one scrambled, in blocks of two tiles."""
     scrambled = np.random.default_rng(1).permutation(items[0].ravel()).reshape(items[0].shape)
@@ -253,6 +296,10 @@ def main(name: str, what: str) -> None:
         make_alpha(name)
     elif (name, what) == ("v1voxels", "exact"):
         make_exact_voxels(name)
+    elif what == "narrow":
+        make_narrow(name)
+    elif what == "packed":
+        make_packed(name)
     elif what == "interpolation":
         make_interpolation(name)
     elif what == "exact":

@@ -40,7 +40,7 @@ def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
     require(file.error_bound is None or not isinstance(reader, Pyramids), "a pyramid with a bound")
     planes = reader.planes(file)
     if file.error_bound is not None and isinstance(reader, Tiles):
-        for item, payload in enumerate(file.residuals):
+        for item, payload in enumerate(file.residuals or [b""] * len(file.shapes)):
             if planes[item]:
                 planes[item] = _within_bound(reader, bundle, payload, planes[item])
     dtype = manifest.get("values", {}).get("dtype", "uint8")

@@ -11,17 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from tests.reader.packed import require, unpacked, words
+
 MODALITIES = "image field sound volume voxels silhouette mesh scene".split()
 AXES = {"image": 2, "field": 2, "silhouette": 2, "sound": 1}  # the others have 3
 SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
     1 << bit for bit in range(8)
 )
-
-
-def require(condition: bool, what: str) -> None:
-    """Refuses a file where a condition doesn't hold."""
-    if not condition:
-        raise ValueError(what)
+BY_AREA, PACKED, NO_RESIDUALS = 256, 512, 1024
 
 
 class Input:
@@ -57,9 +54,9 @@ class Input:
         require(low <= value <= high, f"{value} is outside {low} to {high}")
         return value
 
-    def text(self, limit: int) -> str:
-        """A varint n, then n bytes of zlib data."""
-        inflater = zlib.decompressobj()
+    def text(self, limit: int, inflater: Any = None) -> str:
+        """A varint n, then n bytes of deflated data, zlib's if nothing else is said."""
+        inflater = inflater or zlib.decompressobj()
         try:
             text = inflater.decompress(self.bytes(self.varint()), limit + 1)
         except zlib.error as error:
@@ -77,6 +74,7 @@ class File:
     modality: str
     tile_edge: int
     tile_overlap: int
+    by_area: bool
     code_channels: int
     tiles_per_block: int
     shapes: list[tuple[int, ...]]
@@ -100,11 +98,15 @@ class File:
 
     def grid(self, item: int) -> list[int]:
         """Tiles of a plane of an item along each axis."""
-        return _grid(self.shapes[item], self.tile_edge, self.tile_overlap)
+        return _grid(self.shapes[item], self.side(item), self.tile_overlap)
+
+    def side(self, item: int) -> int:
+        """Samples along each side of its tiles."""
+        return _side(self.shapes[item], self.tile_edge, self.by_area)
 
     def corners(self, item: int) -> Iterator[tuple[int, ...]]:
         """First sample along each axis of the tiles of a plane, row-major."""
-        stride = self.tile_edge - self.tile_overlap
+        stride = self.side(item) - self.tile_overlap
         return itertools.product(*(range(0, n * stride, stride) for n in self.grid(item)))
 
     def tiles(self) -> list[tuple[int, int, tuple[int, ...]]]:
@@ -125,16 +127,31 @@ def _grid(shape: Sequence[int], edge: int, overlap: int) -> list[int]:
     return [max(1, -(-(n - overlap) // (edge - overlap))) for n in shape]
 
 
+def _side(shape: Sequence[int], edge: int, by_area: bool) -> int:
+    side = edge
+    while by_area and 2 * side * min(shape) <= edge * edge:
+        side *= 2
+    return side
+
+
 def read_file(data: bytes) -> File:
     """A whole file, all checksums compared."""
     file = Input(data)
     require(file.bytes(4) == b"MSCN", "not a .mscn file")
     version, flags = file.u8(), file.u8()
-    require(version in (1, 2), "another version")
-    require((flags >= 128) == (version == 2), "a flag of another version")
+    require(version in (1, 2, 3), "another version")
+    if version == 3:
+        more = file.u8()
+        require(0 < more < 8, "other flags")
+        flags += 256 * more
+    require(version == 3 or (flags >= 128) == (version == 2), "a flag of another version")
+    require(not (flags & METADATA and flags & PACKED), "metadata twice")
+    require(bool(flags & BOUNDED) or not flags & NO_RESIDUALS, "residuals that cannot be")
     bundle_id, number = file.bytes(8), file.u8()
     require(number < len(MODALITIES), "an unknown modality")
     modality = MODALITIES[number]
+    by_area = bool(flags & BY_AREA)
+    require(modality == "image" or not by_area, "tiles by area of no pictures")
     edge = file.within(1, 2**20)
     overlap = file.within(1, 2**20) if flags & OVERLAP else 0
     require(overlap < edge, "tiles overlap by their edge or more")
@@ -161,22 +178,26 @@ def read_file(data: bytes) -> File:
     require(min(q16) >= 16 and max(q16) <= 160, "a quality outside 1 to 10")
     require(min(channels) > 0, "an item without channels")
     exact = [file.u8() for _ in range(items)] if flags & EXACT else [0] * items
-    require(any(exact) == (version == 2), "no exact plane")
+    require(any(exact) == bool(flags & EXACT), "no exact plane")
     few = all(e < 2 ** len(_planes(modality, c)) for e, c in zip(exact, channels))
     require(few, "exact planes that there are not")
     names = _names(file, items) if flags & NAMES else None
     metadata = json.loads(file.text(2**24)) if flags & METADATA else None
+    if flags & PACKED:
+        metadata = unpacked(file.text(2**24, zlib.decompressobj(-15, zdict=words())))
     require(metadata is None or isinstance(metadata, dict), "metadata that are no object")
     bound = struct.unpack("<d", file.bytes(8))[0] if flags & BOUNDED else None
     require(bound is None or 0 < bound < math.inf, "a bound of no size")
     ones = [bin(e).count("1") for e in exact]
     counts = {
-        (s, c, n): math.prod(_grid(s, edge, overlap)) * (len(_planes(modality, c)) - n)
+        (s, c, n): math.prod(_grid(s, _side(s, edge, by_area), overlap))
+        * (len(_planes(modality, c)) - n)
         for s, c, n in set(zip(shapes, channels, ones))
     }
     tiles = sum(counts[kind] for kind in zip(shapes, channels, ones))
     blocks = -(-tiles // per_block)
-    corrected = blocks + (items if flags & BOUNDED else 0)
+    residuals = bool(flags & BOUNDED) and not flags & NO_RESIDUALS
+    corrected = blocks + (items if residuals else 0)
     total = corrected + sum(ones)
     require(5 * total <= len(data), "too short for so many blocks")
     lengths = [file.within(0, 2**40) for _ in range(total)]
@@ -191,6 +212,7 @@ def read_file(data: bytes) -> File:
         modality,
         edge,
         overlap,
+        by_area,
         code_channels,
         per_block,
         shapes,

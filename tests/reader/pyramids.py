@@ -113,7 +113,7 @@ class Pyramids:
         ]
 
     def _size(self, file: File, item: int, corner: Sequence[int]) -> list[int]:
-        return [min(file.tile_edge, n - start) for n, start in zip(file.shapes[item], corner)]
+        return [min(file.side(item), n - start) for n, start in zip(file.shapes[item], corner)]
 
     def tile(
         self, payload: bytes, height: int, width: int, q16: int

@@ -12,6 +12,7 @@ import io
 import json
 import math
 import random
+import re
 import sys
 import tempfile
 import time
@@ -27,12 +28,20 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime import exact, residuals
+from mscn_tf.runtime import exact, packed, progressions, residuals
 from mscn_tf.runtime.bundle import COMMENT, MANIFEST, Bundle, content_id
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.field_words import WORDS
 from mscn_tf.runtime.file_decoder import FileDecoder
-from mscn_tf.runtime.header import FIELDS, KINDS, count_blocks
+from mscn_tf.runtime.header import (
+    FIELDS,
+    KINDS,
+    MAX_METADATA_BYTES,
+    count_blocks,
+    is_there,
+    version_of,
+)
 from mscn_tf.runtime.input import varint
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.signals.images import file_names
@@ -57,6 +66,14 @@ ODD_METADATA = [
     '{"a":' + "[" * 3000,
     '{"a":' + "9" * 5000 + "}",
     '{"a":NaN}',
+    '{"a":{"~":[0,1,2000000]}}',
+    '{"a":{"~":[0,1]}}',
+]
+# Metadata as few bytes tell them: lists of numbers of every kind, some of them hardly so.
+PACKED = [
+    '{"latitude":{"~":[90.0,-4,46]},"longitude":{"~":[-1794,1,40,10]},"~~":[{"~":[1,0,9]}]}',
+    '{"a":{"~":[88,-28,5,1,[2,-1,0]]},"b":{"~":[4050,-180,6,46,"NMNONN"]}}',
+    '{"a":{"~":[-28375,110,90,1000,[],4]},"b":{"~":[0,1,5,10,[3,0,-3],4]}}',
 ]
 
 
@@ -119,6 +136,9 @@ class Subjects:
         )
         self.bundles = [(folder / f"{name}.mscnb").read_bytes() for name in ("tiles", "pyramid")]
         self.files = self._files(prior)
+        golden = Path(__file__).resolve().parents[1] / "golden"
+        newer = [golden / f"{name}.mscn" for name in ("v1signs_narrow", "v1interpolation_packed")]
+        self.containers = [*self.files, *(path.read_bytes() for path in newer)]
         self.payloads = [
             self.tiles.scheme.prior.encode(made_up.make_symbols(prior, 3), [16, 80, 9 * 16])
         ]
@@ -148,7 +168,7 @@ class Subjects:
 
     def container(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Damaged files, in half of them with the header's checksum set right."""
-        data = rng.choice(self.files)
+        data = rng.choice(self.containers)
         if rng.random() < 0.5:
             head = data.index(crc(data[: _header(data)]))
             changed = mutated(rng, data[:head])
@@ -172,11 +192,12 @@ class Subjects:
         def number(low: int, high: int) -> int:
             return rng.choice(EDGES) if rng.random() < odd else rng.randint(low, high)
 
-        flags = rng.choice((7, 15, 39, 135, 199, rng.randrange(256)))
+        more = 256 * rng.choice((0, 0, 1, 2, 6, rng.randrange(8)))
+        flags = rng.choice((7, 15, 39, 71, 135, 199, rng.randrange(256))) + more
         values: dict[str, Any] = {"flags": flags}
-        head = b""
+        head, version = b"", version_of(flags)
         for spec in FIELDS[:-1]:
-            if spec.when and not flags & spec.when:
+            if not is_there(spec, version, flags):
                 continue
             items = values.get("items", 1)
             count = items if spec.per == "item" and not flags & spec.once else 1
@@ -187,10 +208,10 @@ class Subjects:
                     count = 1
             column: list[Any] = []
             for _ in range(min(count, 300)):
-                if spec.name in ("magic", "version", "flags"):
-                    column.append(
-                        {"magic": b"MSCN", "version": 1 + flags // 128, "flags": flags}[spec.name]
-                    )
+                if spec.name in ("magic", "version", "flags", "more_flags"):
+                    first = {"magic": b"MSCN", "version": version}
+                    first.update(flags=flags & 255, more_flags=flags >> 8)
+                    column.append(first[spec.name])
                 elif spec.name == "modality":
                     column.append(rng.choice((0, 0, 0, 1, number(0, 9) % 256)))
                 elif spec.name == "exact":
@@ -204,7 +225,7 @@ class Subjects:
                     column.append(odd_bound if rng.random() < odd else 0.1)
                 elif spec.kind == "names":
                     column.append("\n" * (number(items, items) % 500 - 1) or "\x7f")
-                elif spec.kind == "json":
+                elif spec.kind in ("json", "packed"):
                     column.append(rng.choice(ODD_METADATA) if rng.random() < odd else "{}")
                 elif spec.kind == "shape":
                     axes = Modality.numbered(values["modality"] % len(Modality.all())).axes
@@ -216,12 +237,37 @@ class Subjects:
                     column.append(
                         number(low, {"tile_edge": 99, "tile_overlap": 7}.get(spec.name, 4))
                     )
-            values[spec.name] = column[0] if spec.per == "file" else column
+            if spec.name != "flags":  # all of them are known
+                values[spec.name] = column[0] if spec.per == "file" else column
             head += b"".join(_written(spec.kind, value) for value in column)
         blocks = b"".join(bytes(n) + crc(bytes(n)) for n in values["block_bytes"] if n < 4)
         data = head + crc(head) + blocks
         lazy = rng.random() < 0.5
-        return lambda: Container.from_bytes(data, "fuzz", lazy), len(data)
+        declared = progressions.LONGEST if flags & 512 else 0
+        return lambda: Container.from_bytes(data, "fuzz", lazy), len(data) + declared
+
+    def packed(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
+        """Texts of packed metadata, damaged before or after they are deflated."""
+        text = rng.choice(PACKED).encode()
+        if rng.random() < 0.8:
+            text = mutated(rng, text)
+        for _ in range(rng.choice((0, 1, 2))):
+            numbers = list(re.finditer(rb"-?[0-9.]+", text)) or [re.match(b"", text)]
+            one = rng.choice(numbers)
+            odd = rng.choice(("-1", "1e999", "1.5", "0", "null", '"N"', "[]", *map(str, EDGES)))
+            text = text[: one.start()] + odd.encode() + text[one.end() :]
+        data = _deflated(text)
+        data = mutated(rng, data) if rng.random() < 0.3 else data
+
+        def read() -> None:
+            try:
+                found = packed.unpack(data, MAX_METADATA_BYTES)
+            except packed.ERRORS as error:
+                raise MscnError("refused") from error
+            again = packed.unpack(packed.pack(found), MAX_METADATA_BYTES)
+            assert json.dumps(again) == json.dumps(found)
+
+        return read, 4 * progressions.LONGEST + len(data)
 
     def metadata(self, rng: random.Random) -> tuple[Callable[[], Any], int]:
         """Metadata of every modality, made up or changed, as far as the file that is written."""
@@ -349,7 +395,15 @@ class Subjects:
         return decode, 2**20
 
 
+def _deflated(text: bytes) -> bytes:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=WORDS)
+    return deflater.compress(text) + deflater.flush()
+
+
 def _written(kind: str, value: Any) -> bytes:
+    if kind == "packed":
+        data = _deflated(value.encode())
+        return varint(len(data)) + data
     if kind in ("names", "json"):
         packed = zlib.compress(value.encode(), 1)
         return varint(len(packed)) + packed
@@ -403,7 +457,7 @@ def _with_damaged_member(rng: random.Random, data: bytes) -> bytes:
 
 # Target -> how often its turn comes.
 SHARES = {"metadata": 2, "container": 44, "index": 44, "names": 4, "coded": 5, "bundle": 0.7}
-SHARES.update(manifest=1.7, decoding=0.3)
+SHARES.update(manifest=1.7, decoding=0.3, packed=2)
 
 
 def run(inputs: int, seed: int = 0, only: str | None = None) -> Iterator[tuple[str, Tally]]:

@@ -209,8 +209,8 @@ def test_other_files_and_versions_are_named():
     with pytest.raises(MscnError, match=r"cat\.png: not a \.mscn file"):
         Container.from_bytes(b"\x89PNG", "cat.png")
     data = bytearray(small().to_bytes())
-    data[4] = 3
-    with pytest.raises(MscnError, match=r"version 3, this program reads 1 to 2; update"):
+    data[4] = 4
+    with pytest.raises(MscnError, match=r"version 4, this program reads 1 to 3; update"):
         Container.from_bytes(bytes(data))
     data[4] = 2  # has nothing of version 2
     with pytest.raises(MscnError, match="flags of another version"):

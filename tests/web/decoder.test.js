@@ -81,6 +81,7 @@ for (const [number, vector] of read("pictures.json").entries()) {
 for (const vector of read("fields.json")) {
   test(`a field ${JSON.stringify(vector.view)} has Python's values`, async () => {
     const container = new Container(bytesOf(vector.file), "input");
+    assert.deepEqual(container.metadata, vector.metadata);
     const codec = new Codec(container, bundle(vector.bundle));
     const { width, height, values } = await codec.render(viewOf(container, vector.view));
     assert.deepEqual([height, width], vector.shape.slice(0, 2));

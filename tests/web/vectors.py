@@ -19,11 +19,13 @@ import numpy as np
 from PIL import Image
 
 from mscn_tf.codec import Codec as Encoder
-from mscn_tf.runtime import residuals, tables
+from mscn_tf.runtime import packed, residuals, tables
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.field_words import WORDS
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.input import varint
 from mscn_tf.signals import gaps, group4, images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +139,9 @@ def golden() -> list[dict[str, Any]]:
             picture(single, bundle, region=(30, 20, 17, 11), size=(170, 110)),
             picture(single, bundle, region=(0, 0, 97, 63), size=(11, 7)),
         ]
-    return found
+    narrow, bundle = GOLDEN / "v1signs_narrow.mscn", GOLDEN / "v1signs.mscnb"
+    view = {"region": (120, 1, 90, 2)}
+    return [*found, picture(narrow, bundle, **view), picture(narrow, bundle, **view, size=(40, 1))]
 
 
 def with_alpha() -> list[dict[str, Any]]:
@@ -185,19 +189,27 @@ def refused() -> list[dict[str, Any]]:
     plain = Container.from_bytes((GOLDEN / "v1pyramid_picture.mscn").read_bytes())
     bounded = replace(plain, error_bound=2.0, residuals=[b""]).to_bytes()
     data = Encoder.load(GOLDEN / "v1.mscnb").encode(np.zeros((1, 1, 3), np.uint8))
-    end = next(at for at in range(22, len(data)) if _crc(data[:at]) == data[at : at + 4])
+    end = _end_of_head(data)
     head = data[:5] + bytes([data[5] | 16]) + data[6:16] + b"\1" + data[16:end]  # OVERLAP, 1
     overlapping = head + _crc(head) + data[end + 4 :]
+    fields = (GOLDEN / "v1interpolation_packed.mscn").read_bytes()
+    told = packed.pack(Container.from_bytes(fields).metadata)
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=WORDS)
+    odd = deflater.compress(b'{"a":{"~":[0,1,2097153]}}') + deflater.flush()
+    start, end = fields.index(varint(len(told)) + told), fields.index(told) + len(told)
+    head = fields[:start] + varint(len(odd)) + odd + fields[end : _end_of_head(fields)]
+    metadata = head + _crc(head) + fields[_end_of_head(fields) + 4 :]
     found = []
     head = plain.to_bytes()[:4] + b"\2" + plain.to_bytes()[5:]  # has nothing of version 2
     files = [("bound", bounded, "v1pyramid"), ("overlap", overlapping, "v1")]
+    files.append(("metadata", metadata, "v1interpolation"))
     for name, file, codec in [*files, ("version", head, "v1pyramid")]:
         bundle = GOLDEN / f"{codec}.mscnb"
         try:
             FileDecoder.load(bundle).decode(file)
         except MscnError:
             found.append({"name": name, "file": text(file), "bundle": str(bundle)})
-    assert len(found) == 3
+    assert len(found) == 4
     return found
 
 
@@ -271,10 +283,10 @@ def masks() -> list[dict[str, Any]]:
         coarse = np.kron(blocks, np.ones((4, 9), bool))[: shape[0], : shape[1]]
         several = [random.random(shape) < 0.1, coarse, np.ones(shape, bool), ~coarse]
         strips = [base64.b64encode(group4.encode(mask) or b"").decode() for mask in several]
-        for packed in (gaps.pack([coarse, coarse, coarse]), strips):
-            count = len(strips) if packed is strips else 3
-            whole = gaps.unpack(packed, count, shape)
-            metadata = {"masks": packed, "mask": [*range(count), -1]}
+        for stored in (gaps.pack([coarse, coarse, coarse]), strips):
+            count = len(strips) if stored is strips else 3
+            whole = gaps.unpack(stored, count, shape)
+            metadata = {"masks": stored, "mask": [*range(count), -1]}
             values = [mask.ravel().tolist() for mask in whole.astype(int)]
             found.append({"shape": shape, "metadata": metadata, "masks": values})
     assert {type(mask["metadata"]["masks"]) for mask in found} == {str, list}
@@ -293,6 +305,10 @@ def _png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def _end_of_head(data: bytes) -> int:
+    return next(at for at in range(22, len(data)) if _crc(data[:at]) == data[at : at + 4])
 
 
 def _crc(data: bytes) -> bytes:
@@ -345,6 +361,7 @@ def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
         "file": text(data),
         "bundle": str(bundle),
         "view": view,
+        "metadata": Container.from_bytes(data).metadata,
         "shape": list(values.shape),
         "values": text(values.astype("<f4").tobytes()),
     }
