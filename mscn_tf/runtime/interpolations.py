@@ -82,8 +82,8 @@ class Interpolations(Scheme):
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"
     contents = "mscn_tf.export.interpolation_bundle:contents"
 
-    def __init__(self, bundle: Bundle):
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        super().__init__(bundle, threads)
         self.coder = Interpolation(bundle.arrays("prior"))
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -21,12 +22,17 @@ from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
-from mscn_tf.runtime.wavelet import Pyramid, sizes, synthesise_part
+from mscn_tf.runtime.wavelet import Pyramid, sizes, spans_of, synthesise_part
+from mscn_tf.runtime.workers import Workers
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
 _STRIP_AT_MOST = 1024  # of them, with those around that a transform looks at
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
+_AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
+Span = tuple[tuple[int, int], tuple[int, int]]  # first row and the one after the last, columns
+Place = tuple[int, int]  # row and column of a tile
+Tiles = dict[Place, Coded]
 
 
 @register
@@ -51,8 +57,8 @@ class Pyramids(Scheme):
     trainer = "mscn_tf.training.pyramid:pyramid_trainer"
     contents = "mscn_tf.export.pyramid_bundle:contents"
 
-    def __init__(self, bundle: Bundle):
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        super().__init__(bundle, threads)
         if not Modality.named(bundle.manifest.modality).pixels:
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
@@ -69,8 +75,8 @@ class Pyramids(Scheme):
         if self.post_filter:
             self.post_filter.warm_up()
 
-    def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
-        """Those of int32 pyramids, one for each tile."""
+    def blocks(self, container: Container, symbols: Sequence[Pyramid]) -> list[bytes]:
+        """Those of int32 pyramids, one for each tile, which may be made when they are asked for."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
         tiles = [
@@ -79,13 +85,13 @@ class Pyramids(Scheme):
             for _ in container.coded(item)
             for row, column in self.places(shape)
         ]
-        # One after the other, so that they need not all be there at a time.
-        payloads = []
-        for pyramid, tile in itertools.zip_longest(symbols, tiles):
-            if tile is None or pyramid is None:
-                raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
-            payloads.append(self.prior.encode(pyramid, *tile))
-        return payloads
+        if len(symbols) != len(tiles):
+            raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
+        with self.workers() as workers:
+            numbers = range(len(tiles))
+            return list(
+                workers.in_order(lambda n: self.prior.encode(symbols[n], *tiles[n]), numbers)
+            )
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
@@ -113,30 +119,24 @@ class Pyramids(Scheme):
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
         return max(rows * columns >> 2 * skip, min(rows, _STRIP_AT_MOST + 2 * self.edge) * columns)
 
-    def tile(self, pyramid: Pyramid, shape: Sequence[int], row: int, column: int) -> Pyramid:
-        """The part of a picture's coefficients that lies in one of its tiles."""
-        height, width = self.tile_shape(shape, row, column)
-        *fine, coarse = sizes(height, width, self.prior.levels)
-
-        def part(array: np.ndarray, level: int, h: int, w: int) -> np.ndarray:
-            y, x = row * self.edge >> level, column * self.edge >> level
-            return array[..., y : y + h, x : x + w]
-
-        details = [
-            part(detail, level + 1, -(-h // 2), -(-w // 2))
-            for level, (detail, (h, w)) in enumerate(zip(pyramid.details, fine))
-        ]
-        return Pyramid(part(pyramid.coarse, self.prior.levels, *coarse), details)
+    def workers(self) -> Workers:
+        """Threads for work on tiles."""
+        return Workers(max(1, min(self.threads, _AT_ONCE // self.edge**2)))
 
     def places(self, shape: Sequence[int]) -> list[tuple[int, int]]:
         """Row and column of each tile of a picture, row-major."""
         rows, columns = grid(shape, self.edge)
         return list(itertools.product(range(rows), range(columns)))
 
+    def tile_span(self, shape: Sequence[int], row: int, column: int) -> Span:
+        """Rows and columns of a tile of a picture."""
+        (height, width), (top, left) = shape, (row * self.edge, column * self.edge)
+        return (top, min(top + self.edge, height)), (left, min(left + self.edge, width))
+
     def tile_shape(self, shape: Sequence[int], row: int, column: int) -> tuple[int, int]:
         """(height, width) of a tile of a picture."""
-        (height, width), edge = shape, self.edge
-        return min(edge, height - row * edge), min(edge, width - column * edge)
+        (top, bottom), (left, right) = self.tile_span(shape, row, column)
+        return bottom - top, right - left
 
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
@@ -187,10 +187,11 @@ class _Reader:
     def symbols(self, item: int) -> list[Pyramid]:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
         places = self._pyramids.places(self._container.shapes[item])
-        pyramids = []
-        for plane in self._container.coded(item):
-            tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
-            pyramids += [tiles.tile(row, column).symbols for row, column in places]
+        pyramids: list[Pyramid] = []
+        with self._pyramids.workers() as workers:
+            for plane in self._container.coded(item):
+                tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
+                pyramids += (tile.symbols for tile in workers.in_order(tiles.decoded, places))
         return pyramids
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -210,45 +211,72 @@ class _Reader:
         every_row, columns = _positions(y, h, out_h, skip), _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
         count = max(1, int(_STRIP * out_h / h))
-        for top in range(0, out_h, count):
-            rows = every_row[top : top + count]
-            first, last = _span(rows, shape[0], skip)
-            values = tiles.values(first, last, left, right)
-            values = cubic(values, rows - (first >> skip), 0)
+        tops = range(0, out_h, count)
+        spans = [_span(every_row[top : top + count], shape[0], skip) for top in tops]
+
+        def render(strip: tuple[int, Span, Tiles]) -> None:
+            top, part, coded = strip
+            values = tiles.values(part, coded)
+            values = cubic(values, every_row[top : top + count] - (part[0][0] >> skip), 0)
             values = cubic(values, columns - (left >> skip), 1)
-            for part in slices_of_rows(len(values), out_w, _TOGETHER):
-                out[top:][part] = to_bytes(values[part], out.shape[-1])
+            for rows in slices_of_rows(len(values), out_w, _TOGETHER):
+                out[top:][rows] = to_bytes(values[rows], out.shape[-1])
+
+        with self._pyramids.workers() as workers:
+            parts = [(span, (left, right)) for span in spans]
+            strips = zip(tops, parts, tiles.around(parts, workers))
+            most = _AT_ONCE // max(_STRIP * (right - left) >> 2 * skip, count * out_w)
+            for _ in workers.in_order(render, strips, most):
+                pass
         return out
 
 
 class _PlaneTiles:
-    """Decoded tiles of one plane of an item; keeps those that neighbouring strips share."""
+    """Tiles of one plane of an item, less the levels that are skipped."""
 
     def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
         self._plane, self._skip = plane, skip
-        self._kept: dict[tuple[int, int], Coded] = {}
-        self._used: set[tuple[int, int]] = set()
+        self._shape = container.shapes[item]
+        self._sizes = sizes(*self._shape, pyramids.prior.levels)
+        self._mend = None if skip else pyramids.post_filter
 
-    def tile(self, row: int, column: int) -> Coded:
-        """One decoded tile."""
-        self._used.add((row, column))
-        if (row, column) not in self._kept:
-            pyramids, container, item = self._pyramids, self._container, self._item
-            shape, q16 = container.shapes[item], container.q16[item]
-            number = container.tiles_of(item, self._plane).start
-            number += row * grid(shape, pyramids.edge)[1] + column
-            height, width = pyramids.tile_shape(shape, row, column)
-            payload = container.blocks[number]
-            try:
-                self._kept[row, column] = pyramids.prior.decode(
-                    payload, height, width, q16, self._skip
-                )
-            except MscnError as error:
-                raise MscnError(f"{container.source}: {error}") from error
-        return self._kept[row, column]
+    def decoded(self, place: Place) -> Coded:
+        """One of them."""
+        pyramids, container = self._pyramids, self._container
+        row, column = place
+        number = container.tiles_of(self._item, self._plane).start
+        number += row * grid(self._shape, pyramids.edge)[1] + column
+        size, q16 = pyramids.tile_shape(self._shape, *place), container.q16[self._item]
+        payload = container.blocks[number]
+        try:
+            return pyramids.prior.decode(payload, *size, q16, self._skip)
+        except MscnError as error:
+            raise MscnError(f"{container.source}: {error}") from error
 
-    def coefficients(self, level: int, rows: slice, columns: slice) -> np.ndarray:
+    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Tiles]:
+        """Those that parts of the source need, of each of them; keeps what the next one shares."""
+        coded: Tiles = {}
+        for part in parts:
+            places = self._places(part)
+            missing = [place for place in places if place not in coded]
+            found = {**coded, **dict(zip(missing, workers.in_order(self.decoded, missing)))}
+            coded = {place: found[place] for place in places}
+            yield coded
+
+    def _places(self, part: Span) -> list[Place]:
+        """Of the tiles whose coefficients reach a part of the source."""
+        edge = self._pyramids.edge
+        seen = self._at_skip(self._with_margin(part))
+        ends: list[list[int]] = [[], []]
+        spans = [seen, *spans_of(self._sizes, seen, self._skip)]
+        for level, span in enumerate(spans, self._skip):
+            for axis, (first, last) in enumerate(span):
+                ends[axis] += (first // (edge >> level), -(-last // (edge >> level)))
+        rows, columns = (range(min(end), max(end)) for end in ends)
+        return list(itertools.product(rows, columns))
+
+    def _coefficients(self, coded: Tiles, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
         prior = self._pyramids.prior
         is_coarse = level == prior.levels
@@ -257,7 +285,7 @@ class _PlaneTiles:
         edge = self._pyramids.edge >> (level if is_coarse else level + 1)
         for row, down, inside_rows in _pieces(rows, edge):
             for column, along, inside_columns in _pieces(columns, edge):
-                (coarse, details), indices = self.tile(row, column)
+                (coarse, details), indices = coded[row, column]
                 inside = (..., inside_rows, inside_columns)
                 out[..., down, along] = (
                     coarse[inside]
@@ -267,33 +295,45 @@ class _PlaneTiles:
         out *= prior.step(self._container.q16[self._item])
         return out
 
-    def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
-        mend = self._pyramids.post_filter
-        if mend is None or self._skip:
-            return self._synthesised(top, bottom, left, right)
-        shape = self._container.shapes[self._item]
-        spans, beyond = [], []
-        for first, last, side in zip((top, left), (bottom, right), shape):
-            first, last = first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN
-            spans.append((max(first, 0), min(last, side)))
-            beyond.append((max(-first, 0), max(last - side, 0)))
-        (y, y_end), (x, x_end) = spans
-        values = self._synthesised(y, y_end, x, x_end)
-        values = np.pad(values, [*beyond, (0, 0)], "edge")
-        mended = mend(values, self._container.q16[self._item])
-        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
+    def _with_margin(self, part: Span) -> Span:
+        """A part, and what the filter looks at around it, which may lie outside of the picture."""
+        if self._mend is None:
+            return part
+        (top, bottom), (left, right) = (
+            (first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN) for first, last in part
+        )
+        return (top, bottom), (left, right)
 
-    def _synthesised(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        skip, (height, width) = self._skip, self._container.shapes[self._item]
-        part = [(first >> skip, -(-last >> skip)) for first, last in ((top, bottom), (left, right))]
-        shapes = sizes(height, width, self._pyramids.prior.levels)
-        self._used.clear()
-        channels = synthesise_part(self.coefficients, shapes, part, skip)
-        self._kept = {place: self._kept[place] for place in self._used}
-        if skip:
-            channels = channels / 2**skip
-        return self._pyramids.values(channels)
+    def _at_skip(self, part: Span) -> Span:
+        """What of a part lies in the picture, less the levels that are skipped."""
+        (top, bottom), (left, right) = (
+            (max(first, 0) >> self._skip, -(-min(last, side) >> self._skip))
+            for (first, last), side in zip(part, self._shape)
+        )
+        return (top, bottom), (left, right)
+
+    def values(self, part: Span, coded: Tiles) -> np.ndarray:
+        """float64 ``[h, w, C]`` of source pixels, less the skipped levels.
+
+        Args:
+          part: of the source.
+          coded: the tiles that `around` gave for it.
+        """
+        wide = self._with_margin(part)
+        coefficients = partial(self._coefficients, coded)
+        channels = synthesise_part(coefficients, self._sizes, self._at_skip(wide), self._skip)
+        if self._skip:
+            channels = channels / 2**self._skip
+        values = self._pyramids.values(channels)
+        if self._mend is None:
+            return values
+        beyond = [
+            (max(-first, 0), max(last - side, 0)) for (first, last), side in zip(wide, self._shape)
+        ]
+        values = np.pad(values, [*beyond, (0, 0)], "edge")
+        mended = self._mend(values, self._container.q16[self._item])
+        (top, bottom), (left, right) = part
+        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
 
 
 def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:

@@ -80,6 +80,7 @@ class Scheme(ABC):
 
     Args:
       bundle: of this kind.
+      threads: that may share a signal's work, where it has parts.
 
     Raises:
       MscnError: the bundle lacks something.
@@ -97,8 +98,8 @@ class Scheme(ABC):
     functions: ClassVar[str | None] = None
     occupancy: Occupancy | None = None
 
-    def __init__(self, bundle: Bundle):
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        self.bundle, self.threads = bundle, threads
 
     @classmethod  # noqa: B027 most say nothing more
     def check_manifest(cls, manifest: Manifest) -> None:
