@@ -2,6 +2,7 @@
 //
 //     node export/node/decode.mjs IN.mscn CODEC.mscnb OUT.ppm [ITEM [WIDTHxHEIGHT]]
 //
+// Photographs without loss take the networks of another codec: give --grids=field.mscnb, too.
 // Prints, in JSON, the size of the picture and the milliseconds that opening and decoding took. With
 // --runtime=web it runs the page's own onnxruntime-web instead. `make node` fetches what it needs.
 
@@ -16,7 +17,7 @@ const { Container } = await import(new URL("web/container.js", build));
 const { loadRuntime, useRuntime } = await import(new URL("web/network.js", build));
 
 const { values: options, positionals } = parseArgs({
-  options: { runtime: { type: "string", default: "node" }, repeat: { type: "string", default: "1" } },
+  options: { runtime: { type: "string", default: "node" }, repeat: { type: "string", default: "1" }, grids: { type: "string" } },
   allowPositionals: true,
 });
 const [source, bundlePath, target, item = "0", size] = positionals;
@@ -33,7 +34,9 @@ try {
     useRuntime(createRequire(new URL("node/", build))("onnxruntime-node"));
   }
   const container = new Container(new Uint8Array(fs.readFileSync(source)), source);
-  const codec = new Codec(container, new Bundle(new Uint8Array(fs.readFileSync(bundlePath)), bundlePath));
+  const [bundle, ...others] = [bundlePath, options.grids].filter(Boolean).map((path) =>
+    new Bundle(new Uint8Array(fs.readFileSync(path)), path));
+  const codec = new Codec(container, bundle, others);
   const extent = container.shape(Number(item));
   const shape = size ? size.split("x").map(Number).reverse() : extent;
   const view = { item: Number(item), start: [0, 0], extent, shape };

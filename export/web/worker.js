@@ -1,7 +1,7 @@
 // Decodes files away from the page's own thread. Each message is a call, each answer its result.
 
 import { Bundle } from "./bundle.js";
-import { Codec, checkShown } from "./codec.js";
+import { Codec, checkShown, gridCodecs } from "./codec.js";
 import { Container } from "./container.js";
 import { MscnError } from "./errors.js";
 import { centres, sample } from "./sampling.js";
@@ -13,9 +13,8 @@ const MARGIN = 2; // pixels around a region that its bicubic zoom sees
 const bundles = []; // that this worker knows
 let codec = null;
 
-/** The bundle of a file: one that is known, or else from this page's server. */
-async function bundleOf(container) {
-  const { bundleId, source } = container;
+/** A bundle that a file takes: one that is known, or else from this page's server. */
+async function bundleOf(bundleId, source) {
   const known = bundles.find((bundle) => bundle.id.startsWith(bundleId));
   if (known) return known;
   const answer = await fetch(new URL(`bundles/${bundleId}.mscnb`, import.meta.url));
@@ -43,7 +42,10 @@ const calls = {
   async open(bytes, name) {
     const container = new Container(bytes, name);
     checkShown(container);
-    codec = new Codec(container, await bundleOf(container));
+    const [bundle, ...others] = await Promise.all(
+      [container.bundleId, ...gridCodecs(container)].map((id) => bundleOf(id, name)),
+    );
+    codec = new Codec(container, bundle, others);
     const { items, names, modality, length, samples, bundleId, errorBound } = container;
     const { name: codecName, size } = codec.bundle;
     return {
@@ -62,7 +64,9 @@ const calls = {
     const raster = await codec.render({ item, start: [0, 0], extent: whole, shape });
     const milliseconds = performance.now() - began;
     const lossless = !codec.container.coded(item).length;
-    const quality = lossless ? "without loss" : String(codec.container.q16(item) / 16);
+    const within = codec.within(item);
+    const stored = within ? `within ${within}` : "without loss";
+    const quality = lossless ? stored : String(codec.container.q16(item) / 16);
     return { raster, milliseconds, whole, quality };
   },
 

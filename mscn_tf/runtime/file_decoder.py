@@ -339,7 +339,7 @@ class FileDecoder:
         shape = (*container.shapes[view.item], channels)
         payload = container.exact_block(view.item, plane)
         try:
-            values = exact.decode(payload, shape, self.values.dtype)
+            values = exact.decode(payload, shape, self.values.dtype, self.threads)
         except MscnError as error:
             raise MscnError(f"{container.source}: {error}") from error
         return sampling.resized(values, view.start, view.extent, view.shape)
@@ -378,7 +378,8 @@ class FileDecoder:
           `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None), `count` (of
           items), `tiles` (of all) and `items`: a list of `name` (or None), `size` (innermost axis
           first: of a picture width, height), `channels`, `quality`, `tiles`, `exact` (planes that
-          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both).
+          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both),
+          `within` (how far values of these may be off: 0 but where a bound was asked for).
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.

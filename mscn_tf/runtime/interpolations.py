@@ -72,7 +72,7 @@ class Interpolations(Scheme):
     Other sizes than the original are averaged or interpolated, as what is exact is.
 
     Attributes:
-      coder: of grids.
+      grids: what codes them.
     """
 
     name = "interpolation"
@@ -84,7 +84,7 @@ class Interpolations(Scheme):
 
     def __init__(self, bundle: Bundle, threads: int = 1):
         super().__init__(bundle, threads)
-        self.coder = Interpolation(bundle.arrays("prior"))
+        self.grids = Interpolation(bundle.arrays("prior"))
 
     @classmethod
     def check_manifest(cls, manifest: Manifest) -> None:
@@ -126,7 +126,7 @@ class _Reader:
                 field, shape = self.symbols(item)[0], container.shapes[item]
                 if any(container.residuals):
                     raise MscnError("damaged (residuals, which its codec has none of)")
-                grid = self._scheme.coder.decode(field.payload, shape, field.periodic)
+                grid = self._scheme.grids.decode(field.payload, shape, field.periodic)
             except MscnError as error:
                 raise MscnError(f"{container.source}: {error}") from error
             self._item, self._known = item, (grid, field.values(grid))

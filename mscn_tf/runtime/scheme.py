@@ -59,6 +59,16 @@ class Reader(Protocol):
         """For each view ``[.., C]``, in the codec's type, of those planes that have tiles."""
 
 
+class Grids(Protocol):
+    """Codes whole numbers on a grid, without loss or within a bound."""
+
+    def encode_within(self, numbers: np.ndarray, bound: int) -> tuple[bytes, np.ndarray]:
+        """The payload of integers [H, W], of which the first one is 0; what it decodes to."""
+
+    def decode_within(self, payload: bytes, shape: Sequence[int], bound: int) -> np.ndarray:
+        """int64 [H, W]: what a payload that was made with this bound decodes to."""
+
+
 class Scheme(ABC):
     """How files of one kind of codec become signals.
 
@@ -77,6 +87,7 @@ class Scheme(ABC):
       functions: called with a bundle and a size, gives `export.functions.Functions`; None: it has
         no float network.
       occupancy: what codes truth values without loss; None where they are numbers, or can't be.
+      grids: what codes whole numbers of any origin; None where nothing does.
 
     Args:
       bundle: of this kind.
@@ -97,6 +108,7 @@ class Scheme(ABC):
     contents: ClassVar[str | None] = None
     functions: ClassVar[str | None] = None
     occupancy: Occupancy | None = None
+    grids: Grids | None = None
 
     def __init__(self, bundle: Bundle, threads: int = 1):
         self.bundle, self.threads = bundle, threads
