@@ -41,6 +41,9 @@ REGION = flags.DEFINE_string("region", None, "part of the signal: X,Y,WIDTH,HEIG
 POSES = flags.DEFINE_string(
     "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
 )
+THREADS = flags.DEFINE_integer(
+    "threads", None, "that share the work on a large picture; default as many as there are cores"
+)
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
 FORCE = flags.DEFINE_bool("force", False, "replace files that are there already; default no")
 
@@ -66,7 +69,8 @@ def main(argv: list[str]) -> None:
     if item is None and (size is not None or region is not None):
         raise MscnError(f"{source} holds {modality.count(container.items)}; name one with --item=I")
     selection = Selection(container.shapes, item, SCALE.value, size, region, POSES.value)
-    arrays = _decoded(FileDecoder.of(container, CODEC.value), container, selection)
+    codec = FileDecoder.of(container, CODEC.value, threads=THREADS.value)
+    arrays = _decoded(codec, container, selection)
     names = container.names
     if names and item is not None:
         names = names[item : item + 1]

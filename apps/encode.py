@@ -36,6 +36,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.lazy import imported
 from mscn_tf.runtime.modality import Modality
+from mscn_tf.runtime.workers import thread_count
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -71,6 +72,9 @@ EFFORT = flags.DEFINE_integer(
     "effort",
     2,
     "1 (fast) to 9 (small): how often bits are weighed anew; of tiles also 0 (fastest); default 2",
+)
+THREADS = flags.DEFINE_integer(
+    "threads", None, "that share the work on a large picture; default as many as there are cores"
 )
 METADATA = flags.DEFINE_enum(
     "metadata",
@@ -108,12 +112,13 @@ def main(argv: list[str]) -> None:
     """The command: encodes, reads back what it made, writes it, and prints size and quality."""
     source, target = _paths(argv)
     goal = _goal()
+    thread_count(THREADS.value)
     with streams.input_path(source) as path:
         modality = Modality.named(MODALITY.value or modalities.guess(path))
         signals = _read(path, source, modality)
         for note in signals.notes:
             cli.note(note.replace(path, streams.name_of(source)))
-        codec = Codec(_bundle(CODEC.value or _default_codec(modality, signals)))
+        codec = Codec(_bundle(CODEC.value or _default_codec(modality, signals)), THREADS.value)
         if codec.bundle.manifest.modality != modality.name:
             raise MscnError(
                 f"{source} holds {modality.name} signals, {codec.bundle.name} encodes "

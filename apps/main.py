@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 
 from mscn_tf import __version__
@@ -23,6 +24,10 @@ COMMANDS = {
     "evaluate": "rate and distortion of codecs beside those of others, as a report",
     "completion": "what makes bash, zsh or fish complete commands and flags",
 }
+# Commands whose own threads share the work: those of NumPy's matrix products, of which each waits
+# for all others, would take the cores from them. NumPy reads these when it is imported.
+_THREADED = ("encode", "decode")
+_MATRIX_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def main() -> None:
@@ -40,6 +45,8 @@ def main() -> None:
         print(f"mscn {__version__}")
     elif command in COMMANDS:
         sys.argv = [f"mscn {command}", *arguments[1:]]
+        for name in _MATRIX_THREADS if command in _THREADED else ():
+            os.environ.setdefault(name, "1")
         with cli.errors_in_one_line():
             importlib.import_module(f"mscn_tf.apps.{command.replace('-', '_')}").run()
     else:

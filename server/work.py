@@ -114,7 +114,7 @@ def memory_of(result: Any) -> int:
 @functools.lru_cache(maxsize=1)
 def _codecs(settings: Settings) -> dict[bytes, Codec]:
     """By the ids that files name."""
-    codecs = map(Codec.load, settings.codecs)
+    codecs = [Codec.load(name, threads=1) for name in settings.codecs]  # one worker a core
     return {codec.bundle.id[:8]: codec for codec in codecs}
 
 

@@ -25,11 +25,13 @@ export class Decoder {
    * @param {Uint8Array} file
    * @param {Uint8Array} bundle The codec that it was made with.
    * @param {string[]} [names] What errors call the two.
+   * @param {Uint8Array[]} [others] Codecs that it takes besides: photographs without loss, `field`.
    * @throws {Error} They do not fit together, or hold what isn't decoded here.
    */
-  constructor(file, bundle, names = ["input", "codec"]) {
+  constructor(file, bundle, names = ["input", "codec"], others = []) {
     this._container = new Container(new Uint8Array(file), names[0]);
-    this._codec = new Codec(this._container, new Bundle(new Uint8Array(bundle), names[1]));
+    const bundles = [bundle, ...others].map((bytes) => new Bundle(new Uint8Array(bytes), names[1]));
+    this._codec = new Codec(this._container, bundles[0], bundles.slice(1));
   }
 
   /**

@@ -2,7 +2,8 @@
 
 import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
-import { decodeExact } from "./exact.js";
+import { boundOf, decodeExact, gridCodec } from "./exact.js";
+import { Grids } from "./interpolations.js";
 import { joinPlanes, toBytes, toRgba } from "./pixels.js";
 import { correct, decodeResidual } from "./residuals.js";
 import { resized } from "./sampling.js";
@@ -19,9 +20,10 @@ export class Codec {
   /**
    * @param {Container} container
    * @param {Bundle} bundle
+   * @param {Bundle[]} [others] With those that `gridCodecs` names.
    * @throws {MscnError} They do not fit together, or the page can't show such a file.
    */
-  constructor(container, bundle) {
+  constructor(container, bundle, others = []) {
     const { source } = container;
     const { manifest } = bundle;
     checkShown(container);
@@ -48,6 +50,7 @@ export class Codec {
     }
     this.container = container;
     this.bundle = bundle;
+    this._others = others;
     const { low = 0, high = 255, dtype = "uint8" } = manifest.values ?? {};
     this._range = { low, high, dtype };
     this._pixels = PIXELS.includes(container.modality);
@@ -127,11 +130,30 @@ export class Codec {
   _exactSamples(item, plane) {
     if (this._samples?.item !== item) this._samples = { item, planes: [] };
     const { container } = this;
+    const payload = container.exactBlock(item, plane);
     this._samples.planes[plane] ??= decodeExact(
-      container.exactBlock(item, plane), container.shape(item), container.planes(item)[plane],
-      this._range.dtype,
+      payload, container.shape(item), container.planes(item)[plane], this._range.dtype,
+      this._gridsOf(payload),
     );
     return this._samples.planes[plane];
+  }
+
+  /** How far values of an item's exact planes may be off. */
+  within(item) {
+    const { container } = this;
+    const exact = [...container.planes(item).keys()].filter((plane) => container.isExact(item, plane));
+    return Math.max(0, ...exact.map((plane) => boundOf(container.exactBlock(item, plane))));
+  }
+
+  /** What decodes the grids of an exact plane; nothing where it has none. */
+  _gridsOf(payload) {
+    const id = gridCodec(payload);
+    if (!id) return undefined;
+    const bundle = this._others.find((one) => one.id.startsWith(id) && one.kind === "interpolation");
+    if (!bundle) {
+      throw new MscnError(`${this.container.source}: codec ${id} is wanted, too; give its .mscnb file`);
+    }
+    return new Grids(bundle);
   }
 
   /** Values of a field in its unit. */
@@ -169,6 +191,18 @@ export class Codec {
     const [height, width] = points.map((axis) => axis.length);
     return { width, height, values };
   }
+}
+
+/** The first digits of the ids of codecs that exact planes of a file take besides its own. */
+export function gridCodecs(container) {
+  const ids = new Set();
+  for (let item = 0; item < container.items; item++) {
+    container.planes(item).forEach((_, plane) => {
+      if (container.isExact(item, plane)) ids.add(gridCodec(container.exactBlock(item, plane)));
+    });
+  }
+  ids.delete(null);
+  return [...ids];
 }
 
 /** Refuses files whose signals this page can't show, before their codec is fetched. */

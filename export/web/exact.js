@@ -4,7 +4,10 @@ import { samplesOf } from "./container.js";
 import { MscnError } from "./errors.js";
 import { Inflate } from "./vendor/fflate.js";
 
-const [SAMPLES, PALETTE, BITS] = [0, 1, 2];
+const [SAMPLES, PALETTE, BITS, GRIDS] = [0, 1, 2, 3];
+const UNIT = 1024; // of grids, that a whole number has
+const EDGE = 1024; // of their tiles
+const ID_BYTES = 8; // of the codec whose networks they take
 const LARGEST_PALETTE = 2 ** 16;
 const SLICE = 1024; // bytes inflated at once: 1 MB at most comes of them
 const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
@@ -80,10 +83,11 @@ function placesOf(table, form, count) {
  * @param {number[]} shape Of the plane, without channels.
  * @param {number} channels
  * @param {string} dtype "uint8", "bool", "int16" or "float32".
+ * @param {{decode: Function}} [grids] What decodes grids, where `gridCodec` names a codec.
  * @returns {Uint8Array | Int16Array | Float32Array} [.., channels].
  * @throws {MscnError} It is damaged.
  */
-export function decodeExact(payload, shape, channels, dtype) {
+export function decodeExact(payload, shape, channels, dtype, grids) {
   const Type = TYPES[dtype];
   const width = Type.BYTES_PER_ELEMENT;
   const total = samplesOf(shape);
@@ -97,6 +101,7 @@ export function decodeExact(payload, shape, channels, dtype) {
   if (form === SAMPLES) {
     return typed(tables(payload.subarray(1), [{ rows, samples, channels, width }])[0]);
   }
+  if (form === GRIDS && grids && dtype === "uint8") return ofGrids(payload, shape, channels, grids);
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
   if (count < 1 || count > Math.min(LARGEST_PALETTE, total) || (form === BITS && count !== 2)) {
@@ -116,6 +121,60 @@ export function decodeExact(payload, shape, channels, dtype) {
     if (place >= count) throw damaged();
     for (let c = 0; c < channels; c++) out[i * channels + c] = palette[place * channels + c];
   });
+  return out;
+}
+
+/** The first digits of the id of the codec whose networks a payload takes, or null. */
+export function gridCodec(payload) {
+  if (payload[0] !== GRIDS || payload.length <= ID_BYTES) return null;
+  return Array.from(payload.subarray(1, 1 + ID_BYTES), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
+/** How far values of a plane may be off: 0 where it is without loss. */
+export function boundOf(payload) {
+  return payload[0] === GRIDS ? payload[2 + ID_BYTES] : 0;
+}
+
+/** Channels as they are coded, the base first, each with what it is coded less. */
+function orderOf(channels, base) {
+  const order = [[base, null]];
+  for (let channel = base - 1; channel >= 0; channel--) order.push([channel, channel + 1]);
+  for (let channel = base + 1; channel < channels; channel++) order.push([channel, channel - 1]);
+  return order;
+}
+
+/** Pixels of a plane whose channels are grids. */
+function ofGrids(payload, [height, width], channels, grids) {
+  const [base, bound] = payload.subarray(1 + ID_BYTES);
+  if ((channels !== 1 && channels !== 3) || !(base < channels) || !(bound < 128)) throw damaged();
+  const unit = ((2 * bound + 1) * (bound ? UNIT - 1 : UNIT)) / UNIT ** 2;
+  const out = new Uint8Array(height * width * channels);
+  let at = 3 + ID_BYTES;
+  const grid = (shape) => {
+    const first = varint(payload, at);
+    const size = varint(payload, first.next);
+    at = size.next + size.count;
+    if (at > payload.length) throw damaged();
+    const start = first.count % 2 ? -(first.count - 1) / 2 : first.count / 2;
+    return grids.decode(payload.subarray(size.next, at), shape, false)
+      .map((value) => start + Math.ceil(value * unit - 0.5));
+  };
+  for (let top = 0; top < height; top += EDGE) {
+    for (let left = 0; left < width; left += EDGE) {
+      const shape = [Math.min(EDGE, height - top), Math.min(EDGE, width - left)];
+      const known = [];
+      for (const [channel, other] of orderOf(channels, base)) {
+        known[channel] = grid(shape).map((value, i) => value + (other === null ? 0 : known[other][i]));
+        known[channel].forEach((value, i) => {
+          if (value < -bound || value > 255 + bound) throw damaged();
+          const place = (top + Math.floor(i / shape[1])) * width + left + (i % shape[1]);
+          out[place * channels + channel] = Math.min(Math.max(value, 0), 255);
+        });
+      }
+    }
+  }
+  if (at !== payload.length) throw damaged();
   return out;
 }
 

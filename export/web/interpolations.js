@@ -109,56 +109,34 @@ class Nets {
   }
 }
 
-/** Decodes the fields of a file of an interpolation codec. */
-export class InterpolationReader {
-  constructor(container, bundle) {
+/** Decodes grids with the networks of an interpolation codec. */
+export class Grids {
+  constructor(bundle) {
     const arrays = bundle.arrays("prior");
-    this._container = container;
-    this.tables = new Tables(arrays);
+    this._tables = new Tables(arrays);
     this._nets = new Nets(arrays);
-    this._kept = { item: -1, values: null };
   }
 
-  /** Values in the codec's own unit, Float32Array [h, w]. */
-  render({ item, start, extent, shape }) {
-    const size = [...this._container.shape(item), 1];
-    return resized(this._values(item), size, start, extent, shape);
-  }
-
-  /** Values at latitudes and longitudes, in radians. */
-  evaluate(item, points) {
-    const { metadata, source } = this._container;
-    const grid = sphereGrid(this._container.shape(item), metadata, source);
-    return valuesAt(this._values(item), grid, points);
-  }
-
-  _values(item) {
-    if (this._kept.item !== item) {
-      const payload = this._container.blocks[this._container.firstTile(item)];
-      this._kept = { item, values: this._field(payload, this._container.shape(item)) };
-    }
-    return this._kept.values;
-  }
-
-  _field(payload, [rows, columns]) {
-    if (payload.length < HEAD) throw damaged("a head that is cut short");
-    const head = new DataView(payload.buffer, payload.byteOffset, HEAD);
-    const [flags, first, step] = [head.getUint8(0), head.getFloat32(1, true), head.getFloat32(5, true)];
-    if (flags > 1 || !Number.isFinite(first) || !Number.isFinite(step) || step <= 0) {
-      throw damaged("its step");
-    }
-    const decoder = new RangeDecoder(payload.subarray(HEAD));
+  /**
+   * What a payload stands for, in 1024ths of a step.
+   * @param {Uint8Array} payload
+   * @param {number[]} shape Rows and columns.
+   * @param {boolean} periodic Whether the last column is followed by the first.
+   * @returns {Float64Array} Whole numbers, the first one 0.
+   */
+  decode(payload, [rows, columns], periodic) {
+    const decoder = new RangeDecoder(payload);
     const grid = { values: new Float64Array(rows * columns), steps: new Float64Array(rows * columns) };
     let apart = 1;
     while (apart < Math.max(rows, columns)) apart *= 2;
     for (apart /= 2; apart >= 1; apart /= 2) {
       const level = {
         apart, columns, sides: [Math.ceil(rows / apart), Math.ceil(columns / apart)],
-        turns: flags === 1 && columns % (2 * apart) === 0,
+        turns: periodic && columns % (2 * apart) === 0,
       };
       PASSES.forEach((pass, number) => this._pass(decoder, grid, level, pass, number));
     }
-    return Float32Array.from(grid.values, (value) => first + value * (step / UNIT));
+    return grid.values;
   }
 
   _pass(decoder, grid, level, pass, number) {
@@ -172,11 +150,11 @@ export class InterpolationReader {
     const predicted = new Float64Array(places.length);
     places.forEach((place, n) => {
       const known = this._predict(grid, level, pass, number, place);
-      index[n] = clip(known.table, 0, this.tables.count - 1);
+      index[n] = clip(known.table, 0, this._tables.count - 1);
       predicted[n] = known.prediction;
     });
     const symbols = new Int32Array(places.length);
-    this.tables.decode(decoder, index, places.length, symbols);
+    this._tables.decode(decoder, index, places.length, symbols);
     places.forEach(([y, x], n) => {
       const at = y * level.apart * level.columns + x * level.apart;
       grid.values[at] = clip(predicted[n] + UNIT * symbols[n], -LARGEST, LARGEST);
@@ -206,6 +184,47 @@ export class InterpolationReader {
     inputs[INPUTS - 1] = Math.min(16 * Math.log2(level.apart), 255);
     const { table, correction } = this._nets.run(number, inputs, differences, octave);
     return { table, prediction: prediction + correction };
+  }
+}
+
+/** Decodes the fields of a file of an interpolation codec. */
+export class InterpolationReader {
+  constructor(container, bundle) {
+    this._container = container;
+    this._grids = new Grids(bundle);
+    this._kept = { item: -1, values: null };
+  }
+
+  /** Values in the codec's own unit, Float32Array [h, w]. */
+  render({ item, start, extent, shape }) {
+    const size = [...this._container.shape(item), 1];
+    return resized(this._values(item), size, start, extent, shape);
+  }
+
+  /** Values at latitudes and longitudes, in radians. */
+  evaluate(item, points) {
+    const { metadata, source } = this._container;
+    const grid = sphereGrid(this._container.shape(item), metadata, source);
+    return valuesAt(this._values(item), grid, points);
+  }
+
+  _values(item) {
+    if (this._kept.item !== item) {
+      const payload = this._container.blocks[this._container.firstTile(item)];
+      this._kept = { item, values: this._field(payload, this._container.shape(item)) };
+    }
+    return this._kept.values;
+  }
+
+  _field(payload, shape) {
+    if (payload.length < HEAD) throw damaged("a head that is cut short");
+    const head = new DataView(payload.buffer, payload.byteOffset, HEAD);
+    const [flags, first, step] = [head.getUint8(0), head.getFloat32(1, true), head.getFloat32(5, true)];
+    if (flags > 1 || !Number.isFinite(first) || !Number.isFinite(step) || step <= 0) {
+      throw damaged("its step");
+    }
+    const values = this._grids.decode(payload.subarray(HEAD), shape, flags === 1);
+    return Float32Array.from(values, (value) => first + value * (step / UNIT));
   }
 }
 

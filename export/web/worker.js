@@ -1,7 +1,7 @@
 // Decodes and encodes away from the page's own thread. Each message is a call, each answer its result.
 
 import { Bundle } from "./bundle.js";
-import { Codec, checkShown } from "./codec.js";
+import { Codec, checkShown, gridCodecs } from "./codec.js";
 import { Container } from "./container.js";
 import { MscnError } from "./errors.js";
 import { fieldAt, fieldAxes, fieldView } from "./fields.js";
@@ -16,7 +16,7 @@ let codec = null;
 let encoder = null;
 let original = null; // the picture that is encoded
 
-/** The bundle of an id, or of its first 8 bytes: one that is known, or else from this server. */
+/** A bundle by its id, or the first 8 bytes of it: one that is known, or else from this server. */
 async function bundleOf(bundleId, source) {
   const known = bundles.find((bundle) => bundle.id.startsWith(bundleId));
   if (known) return known;
@@ -60,7 +60,10 @@ const calls = {
   async open(bytes, name) {
     const container = new Container(bytes, name);
     checkShown(container);
-    codec = new Codec(container, await bundleOf(container.bundleId, container.source));
+    const [bundle, ...others] = await Promise.all(
+      [container.bundleId, ...gridCodecs(container)].map((id) => bundleOf(id, name)),
+    );
+    codec = new Codec(container, bundle, others);
     const { items, names, metadata, modality, length, samples, bundleId, errorBound } = container;
     const { name: codecName, size, kind } = codec.bundle;
     return {
@@ -73,7 +76,9 @@ const calls = {
   item(item) {
     const { container } = codec;
     const lossless = !container.coded(item).length;
-    const quality = lossless ? "without loss" : String(container.q16(item) / 16);
+    const within = codec.within(item);
+    const stored = within ? `within ${within}` : "without loss";
+    const quality = lossless ? stored : String(container.q16(item) / 16);
     return { shape: container.shape(item), quality, corrected: codec.corrects(item) };
   },
 

@@ -38,7 +38,7 @@ class EncodeShard(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the codec, once a worker."""
-        self._codec = Codec.load(self._name)
+        self._codec = Codec.load(self._name, threads=1)
 
     def process(self, shard: Shard) -> Iterator[int]:
         """Yields the number of items written."""

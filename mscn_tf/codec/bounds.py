@@ -49,14 +49,20 @@ def checked_bounds(
             raise MscnError(f"max_error={bound:g}: must be 0 or more")
         if bound and codec.values.dtype == "bool":
             raise MscnError(f"max_error={bound:g}: must be 0 for truth values")
-        if bound and not codec.scheme.keeps_bounds:
-            raise MscnError(
-                f"{codec.bundle.name} can't bound errors; take --lossless, or a codec of tiles, "
-                "such as thumb32"
-            )
     if set(goals) - {"quality"}:
         raise MscnError("give max_error alone, or with quality")
     return bounds
+
+
+def of_exact(codec: FileDecoder, promised: Sequence[float] | None) -> dict[int, float]:
+    """Signals that are to be in the exact form, and bounds on their errors there.
+
+    Those without loss, and, of a codec whose own code keeps no bounds, all that have one.
+    """
+    if promised is None or keeps_truth(codec):
+        return {}
+    keeps = codec.scheme.keeps_bounds
+    return {item: bound for item, bound in enumerate(promised) if not (bound and keeps)}
 
 
 def keeps_truth(codec: FileDecoder) -> bool:

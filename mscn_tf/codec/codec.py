@@ -85,9 +85,9 @@ class Codec(FileDecoder):
           psnr: mean PSNR in dB to reach; a search finds the quality.
           size: bytes that the whole file may take; a search finds the quality.
           max_error: no value of the decoded signals is off by more, in the original size: one
-            for all signals or a sequence of one each, 0 of those that are to be exact; of codecs
-            that keep no bounds, such as pyramids, 0 alone. A search finds the quality that
-            takes the fewest bytes, or `quality` gives it. Of truth values 0: none is wrong, and the
+            for all signals or a sequence of one each, 0 of those that are to be exact. A search
+            finds the quality that takes the fewest bytes, or `quality` gives it; pyramids leave
+            nothing to choose. Of truth values 0: none is wrong, and the
             quality, 1 where it isn't given, only counts for other sizes. Of numbers 0 is the same
             as `lossless`.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew; of tile codecs also 0:
@@ -114,8 +114,7 @@ class Codec(FileDecoder):
         nothing_lost = lossless or (max_error is not None and not np.any(max_error))
         given = checked_signals(self, signals, nothing_lost)
         promised = bounds.checked_bounds(self, max_error, lossless, goals, len(given))
-        exact = () if promised is None or bounds.keeps_truth(self) else np.equal(promised, 0)
-        all_exact = len(exact) > 0 and bool(np.all(exact))
+        exact = bounds.of_exact(self, promised)
         if names is not None and len(names) != len(given):
             raise MscnError(f"{len(names)} names for {len(given)} signals")
         arrays: Sequence[np.ndarray] = Made(
@@ -124,7 +123,7 @@ class Codec(FileDecoder):
         if alpha_quality is not None:
             check_alpha(self, alpha_quality, promised is not None)
             arrays = [with_coarser_alpha(picture, alpha_quality) for picture in arrays]
-        parts = Parts(self, arrays, names, metadata, np.flatnonzero(exact).tolist())
+        parts = Parts(self, arrays, names, metadata, exact)
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
 
             def encoding() -> Encoding:  # of what is left then
@@ -132,7 +131,7 @@ class Codec(FileDecoder):
                     return StoredEncoding(parts)
                 return self.encoder.encoding(parts, metadata, bar, effort)
 
-            if promised is None or all_exact:
+            if promised is None or len(exact) == len(given):
                 data = best_file(self, parts, encoding(), goals)
             else:
                 data = bounds.within(self, parts, encoding, promised, goals)

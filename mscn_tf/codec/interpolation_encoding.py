@@ -104,7 +104,7 @@ class InterpolationEncoding:
                 f"{np.abs(field).max():g}; raise it, or take --lossless"
             )
         periodic = self._periodic[number]
-        payload, _ = self._scheme.coder.encode(in_steps(field, float(step)), periodic)
+        payload, _ = self._scheme.grids.encode(in_steps(field, float(step)), periodic)
         return Field(np.float32(field[0, 0]), step, periodic, payload)
 
 

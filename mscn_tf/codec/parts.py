@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,13 +26,15 @@ Place = tuple[int, int]
 class Parts:
     """Signals cut into planes. Alpha is exact, and so is what is the same everywhere.
 
+    Planes in the exact form may be within a bound instead, but for alpha.
+
     Args:
       codec: whose files are wanted.
       signals: ``[.., C]`` each, in the type that the codec decodes to; asked for one at a time,
         more than once.
       names: of the signals, or None.
       metadata: kept in the file, or None.
-      exact_items: signals of which all planes are exact.
+      exact_items: signals of which all planes are in the exact form: bounds on their errors.
 
     Attributes:
       signals: the same.
@@ -45,20 +47,20 @@ class Parts:
         signals: Sequence[np.ndarray],
         names: Sequence[str] | None,
         metadata: dict[str, Any] | None,
-        exact_items: Collection[int],
+        exact_items: Mapping[int, float],
     ):
         self.signals, self._codec = signals, codec
         self._names, self._metadata = names, metadata
         self._shapes: list[tuple[int, ...]] = []
         self._places: list[Place] = []
         self.payloads: dict[Place, bytes] = {}
-        wanted = frozenset(exact_items)
         for item, signal in enumerate(signals):
             self._shapes.append(signal.shape)
             for plane, part in enumerate(self._cut(signal)):
                 self._places.append((item, plane))
-                if item in wanted or plane > 0 or _is_constant(part):
-                    self.payloads[item, plane] = exact.encode(part)
+                if item in exact_items or plane > 0 or _is_constant(part):
+                    bound = 0 if plane else exact_items.get(item, 0)
+                    self.payloads[item, plane] = exact.encode(part, codec.threads, bound)
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
         return (
@@ -169,7 +171,9 @@ class Parts:
         estimate = sum(exact.estimate(self._plane(place)) for place in some)
         if estimate * len(places) / len(some) > _PROMISING * cost:
             return {}
-        payloads = {place: exact.encode(self._plane(place)) for place in places}
+        payloads = {
+            place: exact.encode(self._plane(place), self._codec.threads) for place in places
+        }
         size = sum(len(payload) + _ASIDE for payload in payloads.values())
         return payloads if size < cost else {}
 

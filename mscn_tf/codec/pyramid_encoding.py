@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from tqdm import tqdm
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import quantise, to_channels
-from mscn_tf.runtime.layout import tile_side
-from mscn_tf.runtime.pyramids import Pyramids, Tiling
+from mscn_tf.runtime.layout import Span, Tiling, tile_side
+from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import round_dead_zone
-from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
+from mscn_tf.runtime.sequences import Made
+from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_part, part_at, sizes
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
 _DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
@@ -23,7 +24,7 @@ _FINE = 3  # levels, with 63 of 64 coefficients, that aren't kept
 
 
 class _Plane:
-    """One plane of a picture and its coefficients, the finest ones for a row of tiles at a time.
+    """One plane of a picture and its coefficients, the finest ones for a tile at a time.
 
     Args:
       scheme: of the codec.
@@ -31,48 +32,46 @@ class _Plane:
 
     Attributes:
       pixels: the same.
+      spans: of its tiles, row-major.
       sample: magnitudes of some coefficients.
       every: how many each of them stands for.
-      tiling: how it is cut.
     """
 
     def __init__(self, scheme: Pyramids, pixels: np.ndarray):
         self.pixels, self._scheme = pixels, scheme
-        shape = pixels.shape[:2]
-        self.tiling = Tiling(shape, tile_side(shape, scheme.edge, scheme.by_area))
         self._fine = min(_FINE, scheme.prior.levels)
-        self.every = -(-pixels[..., 0].size * len(scheme.colour) // _SAMPLE)
-        coarse, sample = [], []
-        for top, bottom in self._rows():
-            part = self._analysed(top, bottom)
-            coarse.append(part.coarse)
-            sample += [np.abs(detail.ravel()[:: self.every]) for detail in part.details]
-        self._coarse = analyse(np.concatenate(coarse, axis=1), scheme.prior.levels - self._fine)
-        sample += [np.abs(detail.ravel()[:: self.every]) for detail in self._coarse.details]
-        self.sample = np.concatenate(sample)
+        shape = pixels.shape[:2]
+        tiling = Tiling(shape, tile_side(shape, scheme.edge, scheme.by_area))
+        self.spans = [tiling.span(*place) for place in tiling.places()]
+        self.every = -(-math.prod(shape) * len(scheme.colour) // _SAMPLE)
+        coarse = np.empty((len(scheme.colour), *sizes(*shape, self._fine)[-1]), np.float32)
 
-    def _rows(self) -> Iterator[tuple[int, int]]:
-        """Those of the tiles."""
-        side, height = self.tiling.side, len(self.pixels)
-        return ((top, min(top + side, height)) for top in range(0, height, side))
+        def sampled(span: Span) -> np.ndarray:
+            part = self._analysed(span)
+            coarse[part_at(self._fine, span)] = part.coarse
+            return self._sampled(part)
 
-    def _analysed(self, top: int, bottom: int) -> Pyramid:
-        def channels(first: int, last: int) -> np.ndarray:
-            return to_channels(self.pixels[first:last], self._scheme.colour)
+        with scheme.workers() as workers:
+            sample = list(workers.in_order(sampled, self.spans))
+        self._coarse = analyse(coarse, scheme.prior.levels - self._fine)
+        self.sample = np.concatenate([*sample, self._sampled(self._coarse)])
 
-        return analyse_rows(channels, len(self.pixels), top, bottom, self._fine)
+    def _sampled(self, part: Pyramid) -> np.ndarray:
+        parts = [np.abs(detail.ravel()[:: self.every]) for detail in part.details]
+        return np.concatenate([np.zeros(0, np.float32), *parts])
 
-    def tiles(self) -> Iterator[tuple[Pyramid, tuple[int, int]]]:
-        """Each tile's coefficients, row-major, and its (height, width)."""
-        width = self.pixels.shape[1]
-        for top, bottom in self._rows():
-            details = self._analysed(top, bottom).details
-            for detail in self._coarse.details:
-                details.append(detail[:, :, rows_at(len(details) + 1, top, bottom)])
-            coarse = self._coarse.coarse[:, rows_at(len(details), top, bottom)]
-            strip = Tiling((bottom - top, width), self.tiling.side)
-            for place in strip.places():
-                yield strip.tile(Pyramid(coarse, details), *place), strip.tile_shape(*place)
+    def _analysed(self, span: Span) -> Pyramid:
+        def channels(rows: slice, columns: slice) -> np.ndarray:
+            return to_channels(self.pixels[rows, columns], self._scheme.colour)
+
+        return analyse_part(channels, self.pixels.shape[:2], span, self._fine)
+
+    def tile(self, span: Span) -> Pyramid:
+        """Coefficients of a tile."""
+        details = list(self._analysed(span).details)
+        for detail in self._coarse.details:
+            details.append(detail[part_at(len(details) + 1, span)])
+        return Pyramid(self._coarse.coarse[part_at(len(details), span)], details)
 
 
 class PyramidEncoder:
@@ -113,20 +112,22 @@ class PyramidEncoding:
         self._scheme, self._rate_weight = scheme, rate_weight
         self._parts, self._bar, self._passes = parts, bar, passes
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
-        self._tiles = sum(len(plane.tiling.places()) for plane in self._planes)
-
-    def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
-        """Of every tile, as they are wanted."""
-        for plane in self._planes:
-            for part, size in plane.tiles():
-                prior = self._scheme.prior
-                yield quantise(prior, part, *size, q16, rate_weight, self._passes)
-                self._bar.update()
+        self._tiles = [(plane, span) for plane in self._planes for span in plane.spans]
 
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
-        self._bar.reset(self._tiles)
-        return self._parts.pack(self._symbols(q16, bit_price * self._rate_weight), q16)
+        self._bar.reset(len(self._tiles))
+
+        def symbols(tile: int) -> Pyramid:
+            plane, span = self._tiles[tile]
+            size = (last - first for first, last in span)
+            price = bit_price * self._rate_weight
+            chosen = quantise(self._scheme.prior, plane.tile(span), *size, q16, price, self._passes)
+            with self._bar.get_lock():  # tiles are made in several threads
+                self._bar.update()
+            return chosen
+
+        return self._parts.pack(Made(len(self._tiles), symbols), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.modality import Modality
 
@@ -51,6 +52,14 @@ def described(container: Container, limit: int | None = None) -> dict[str, Any]:
                     for plane in range(len(container.planes(item)))
                     if container.is_exact(item, plane)
                 ],
+                "within": max(
+                    (
+                        exact.bound_of(container.exact_block(item, plane))
+                        for plane in range(len(container.planes(item)))
+                        if container.is_exact(item, plane)
+                    ),
+                    default=0,
+                ),
             }
             for item, shape in enumerate(container.shapes[:shown])
         ],

@@ -2,8 +2,8 @@
 
 Rows are predicted from their left and upper neighbours, as PNG's are (RFC 2083), but by sums alone,
 which NumPy undoes for all rows at once; the bytes of wider numbers are put apart (as in Blosc's
-shuffle) and deflated. Few different samples are listed once, in a palette. docs/format.md says all
-that a second decoder needs.
+shuffle) and deflated. Few different samples are listed once, in a palette. Photographs take less in
+another way, that of `exact_grids`. docs/format.md says all that a second decoder needs.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mscn_tf.runtime import exact_grids
 from mscn_tf.runtime.input import Input, varint
 
-SAMPLES, PALETTE, BITS = range(3)  # forms of a payload
+SAMPLES, PALETTE, BITS, GRIDS = range(4)  # forms of a payload
 _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
 _STRIPS = 8  # in which they lie
 _FAST, _GOOD, _BEST = 1, 6, 9  # levels of zlib: the last one takes minutes for 24 megapixels
 _LARGE, _HUGE = 2**19, 2**22  # bytes
+_SMALL = 2**9  # bytes of a payload that nothing else is tried for
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,31 @@ class _Way:
         return head + deflater.flush()
 
 
-def encode(values: np.ndarray) -> bytes:
+def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     """The payload of a plane.
 
     Args:
       values: ``[.., C]``, not empty: uint8, int16, float32 or bool.
+      threads: that may share the work.
+      bound: values may be off by so much, where that saves anything; most are not even then.
     """
+    deflated = _deflated(values)
+    if not exact_grids.suit(values) or (len(deflated) < _SMALL and not bound):
+        return deflated
+    part, off = exact_grids.sample(values), min(int(bound), exact_grids.LARGEST_BOUND)
+    if part.size < values.size:
+        fast = min(len(way.packed(_FAST)) for way in _ways(_numbers(part)))
+        if len(exact_grids.encode(part, bound=off)) > fast:
+            return deflated
+    return min(deflated, bytes((GRIDS,)) + exact_grids.encode(values, threads, off), key=len)
+
+
+def bound_of(payload: bytes) -> int:
+    """How far values of a plane may be off: 0 for all that were coded without a bound."""
+    return exact_grids.bound_of(payload[1:]) if payload[:1] == bytes((GRIDS,)) else 0
+
+
+def _deflated(values: np.ndarray) -> bytes:
     ways = list(_ways(_numbers(values)))
     if values.nbytes > _LARGE:  # which way is shortest, the fast level tells well enough
         ways = [min(ways, key=lambda way: len(way.packed(_FAST)))]
@@ -72,13 +93,14 @@ def estimate(values: np.ndarray) -> float:
     return min(sizes) * values.size / part.size
 
 
-def decode(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
+def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -> np.ndarray:
     """What ``encode`` coded.
 
     Args:
       payload: of a plane.
       shape: ``[.., C]`` of the plane.
       dtype: of its samples.
+      threads: that may share the work.
 
     Raises:
       MscnError: the payload is damaged.
@@ -90,6 +112,8 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     if form == SAMPLES:
         (table,) = _tables(reader, [(rows, number)])
         return _values(table, dtype).reshape(shape)
+    if form == GRIDS and dtype == "uint8":
+        return exact_grids.decode(reader, shape, threads)
     if form not in (PALETTE, BITS):
         raise reader.damaged(f"form {form}")
     count, samples = reader.varint(), math.prod(shape[:-1])

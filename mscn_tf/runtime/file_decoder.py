@@ -20,6 +20,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, view
+from mscn_tf.runtime.workers import thread_count
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,35 +38,50 @@ class FileDecoder:
     Example:
       decoder = FileDecoder.load("photo")
       picture = decoder.decode(data, scale=2)  # uint8 [H, W, C]
+
+    Args:
+      bundle: the codec's.
+      threads: that share the work on a large picture; default as many as there are cores. What
+        comes out does not depend on it.
+
+    Raises:
+      MscnError: it is no number of threads.
     """
 
-    def __init__(self, bundle: Bundle):
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, threads: int | None = None):
+        self.bundle, self.threads = bundle, thread_count(threads)
 
     @classmethod
-    def load(cls, name_or_path: PathLike) -> Self:
+    def load(cls, name_or_path: PathLike, threads: int | None = None) -> Self:
         """Codec by the name of a bundle that comes with the package, or by a bundle's path.
 
         Raises:
           MscnError: there is no such bundle, or it is damaged.
         """
-        return cls(Bundle.load(name_or_path))
+        return cls(Bundle.load(name_or_path), threads)
 
     @classmethod
-    def of(cls, data: Data, codec: PathLike | None = None, name: str = "input") -> Self:
+    def of(
+        cls,
+        data: Data,
+        codec: PathLike | None = None,
+        name: str = "input",
+        threads: int | None = None,
+    ) -> Self:
         """The codec that a file was made with.
 
         Args:
           data: the file's bytes.
           codec: name or path of its bundle; None looks among those that come with the package.
           name: what error messages call the file.
+          threads: as of the class.
 
         Raises:
           MscnError: the file is damaged, its codec is not there, or `codec` is another one.
         """
         container = _parse(data, name, lazy=True)
         if codec is not None:
-            decoder = cls.load(codec)
+            decoder = cls.load(codec, threads)
         else:
             bundle = Bundle.find(container.bundle_id)
             if bundle is None:
@@ -74,7 +90,7 @@ class FileDecoder:
                     f"{container.source}: made with codec {container.bundle_id.hex()}, which is "
                     f"not among those installed ({known}); give its bundle with --codec=PATH"
                 )
-            decoder = cls(bundle)
+            decoder = cls(bundle, threads)
         decoder._check(container)
         return decoder
 
@@ -85,7 +101,7 @@ class FileDecoder:
         Raises:
           MscnError: this program knows no such kind of codec, or the bundle is damaged.
         """
-        return self.bundle.scheme(self.bundle)
+        return self.bundle.scheme(self.bundle, self.threads)
 
     def check(self) -> None:
         """Tries all parts of the bundle: weights, entropy model, network, or what its kind has.
@@ -165,7 +181,7 @@ class FileDecoder:
 
         Args:
           symbols: of all items one after the other, tiles row-major, as the codec's kind has
-            them: of a tile codec int32 [tiles, M], of a pyramid codec an iterable of one `Pyramid`
+            them: of a tile codec int32 [tiles, M], of a pyramid codec a sequence of one `Pyramid`
             of int32 arrays for each tile. Exact planes have none.
           shapes: samples along each axis of each item: of pictures (height, width).
           q16: quality times 16 of each item, 16 to 160.
@@ -328,7 +344,7 @@ class FileDecoder:
         shape = (*container.shapes[view.item], channels)
         payload = container.exact_block(view.item, plane)
         try:
-            values = exact.decode(payload, shape, self.values.dtype)
+            values = exact.decode(payload, shape, self.values.dtype, self.threads)
         except MscnError as error:
             raise MscnError(f"{container.source}: {error}") from error
         return sampling.resized(values, view.start, view.extent, view.shape)
@@ -367,7 +383,8 @@ class FileDecoder:
           `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None), `count` (of
           items), `tiles` (of all) and `items`: a list of `name` (or None), `size` (innermost axis
           first: of a picture width, height), `channels`, `quality`, `tiles`, `exact` (planes that
-          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both).
+          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both),
+          `within` (how far values of these may be off: 0 but where a bound was asked for).
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.

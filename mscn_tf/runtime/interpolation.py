@@ -37,6 +37,7 @@ LARGEST_ACTIVATION = 4095
 SHARE_BITS = 10  # fractional bits of a filter's coefficients, and of its share
 _LARGEST_SHARE = 4 << SHARE_BITS
 _MOST_FILTERS = 8
+_WHOLE = 2.0 ** (2 * FRACTION)
 _EXACT = 2**24  # whole numbers up to here are exact in float32
 #: Maps a visit, predictions float64 [n] and tables int64 [n] to steps int64 [n].
 Code = Callable[[Visit, np.ndarray, np.ndarray], np.ndarray]
@@ -207,6 +208,27 @@ class Interpolation:
 
         return self.walk(shape, code, periodic)
 
+    def encode_within(self, numbers: np.ndarray, bound: int) -> tuple[bytes, np.ndarray]:
+        """The payload of whole numbers, of which none is off by more than a bound.
+
+        Args:
+          numbers: integers [H, W], within +-2^20; the first one is 0.
+          bound: 0 (without loss) to 127.
+
+        Returns:
+          bytes; int64 [H, W], what they decode to.
+        """
+        payload, grid = self.encode(np.rint(numbers * (_WHOLE / _whole_step(bound))))
+        return payload, _whole(grid, bound)
+
+    def decode_within(self, payload: bytes, shape: Sequence[int], bound: int) -> np.ndarray:
+        """int64 [H, W]: what `encode_within` said that its payload decodes to.
+
+        Raises:
+          MscnError: the payload cannot be decoded.
+        """
+        return _whole(self.decode(payload, shape), bound)
+
     def walk(self, shape: Sequence[int], code: Code, periodic: bool = False) -> Grid:
         """The grid that follows from the steps that ``code`` gives for each pass."""
         grid = Grid(shape, periodic)
@@ -220,6 +242,20 @@ class Interpolation:
             grid.values[visit.rows, visit.columns] = values.reshape(visit.shape)
             grid.steps[visit.rows, visit.columns] = np.abs(steps).reshape(visit.shape)
         return grid
+
+
+def _whole_step(bound: int) -> int:
+    """A step for whole numbers within a bound: over `_WHOLE`, a number of 2^-FRACTION steps.
+
+    Those that are off are so by less than the bound and a half, also where what is wanted had to be
+    rounded to a fraction of a step.
+    """
+    return (2 * bound + 1) * (2**FRACTION - (bound > 0))
+
+
+def _whole(grid: Grid, bound: int) -> np.ndarray:
+    """int64 [H, W]: the whole numbers nearest to a grid's values, of two the lower one."""
+    return np.ceil(grid.values * (_whole_step(bound) / _WHOLE) - 0.5).astype(np.int64)
 
 
 def in_steps(values: np.ndarray, step: float) -> np.ndarray:

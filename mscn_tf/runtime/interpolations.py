@@ -72,7 +72,7 @@ class Interpolations(Scheme):
     Other sizes than the original are averaged or interpolated, as what is exact is.
 
     Attributes:
-      coder: of grids.
+      grids: what codes them.
     """
 
     name = "interpolation"
@@ -83,9 +83,9 @@ class Interpolations(Scheme):
     contents = "mscn_tf.export.interpolation_bundle:contents"
     no_functions = "each value follows from others by whole numbers, which floats round otherwise"
 
-    def __init__(self, bundle: Bundle):
-        super().__init__(bundle)
-        self.coder = Interpolation(bundle.arrays("prior"))
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        super().__init__(bundle, threads)
+        self.grids = Interpolation(bundle.arrays("prior"))
 
     @classmethod
     def check_manifest(cls, manifest: Manifest) -> None:
@@ -127,7 +127,7 @@ class _Reader:
                 field, shape = self.symbols(item)[0], container.shapes[item]
                 if any(container.residuals):
                     raise MscnError("damaged (residuals, which its codec has none of)")
-                grid = self._scheme.coder.decode(field.payload, shape, field.periodic)
+                grid = self._scheme.grids.decode(field.payload, shape, field.periodic)
             except MscnError as error:
                 raise MscnError(f"{container.source}: {error}") from error
             self._item, self._known = item, (grid, field.values(grid))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscn_tf.runtime.modality import Modality
+
+if TYPE_CHECKING:
+    from mscn_tf.runtime.container import Container
 
 # Limits a reader checks before it allocates anything.
 MAX_SIDE = 2**20  # height or width
 MAX_PIXELS = 2**28  # of one item
+Span = tuple[tuple[int, int], tuple[int, int]]  # first row and the one after the last, columns
 
 
 def longest(axes: int) -> int:
@@ -99,3 +103,40 @@ def count_tiles(values: dict[str, Any], by_area: bool) -> int:
     else:  # one column of the two holds a single value
         tiles = sum(counts) * sum(parts)
     return tiles * items if len(counts) == len(parts) == 1 else tiles
+
+
+class Tiling(NamedTuple):
+    """How a picture is cut into tiles.
+
+    Attributes:
+      shape: its height and width.
+      side: of a tile, but for the last ones.
+    """
+
+    shape: tuple[int, ...]
+    side: int
+
+    @classmethod
+    def of(cls, container: Container, item: int) -> Tiling:
+        """That of an item of a file."""
+        return cls(container.shapes[item], container.tile_side(item))
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Tiles along each axis."""
+        return grid(self.shape, self.side)
+
+    def places(self) -> list[tuple[int, int]]:
+        """Row and column of each tile, row-major."""
+        rows, columns = self.grid
+        return list(itertools.product(range(rows), range(columns)))
+
+    def span(self, row: int, column: int) -> Span:
+        """Rows and columns of a tile."""
+        (height, width), (top, left) = self.shape, (row * self.side, column * self.side)
+        return (top, min(top + self.side, height)), (left, min(left + self.side, width))
+
+    def tile_shape(self, row: int, column: int) -> tuple[int, int]:
+        """(height, width) of a tile."""
+        (top, bottom), (left, right) = self.span(row, column)
+        return bottom - top, right - left

@@ -25,7 +25,8 @@ class _Watched(Sequence[bytes]):
         block = self._blocks[index]
         if index not in self._taken:
             self._taken.add(index)
-            self._bar.update()
+            with self._bar.get_lock():  # blocks are taken by several threads
+                self._bar.update()
         return block
 
 

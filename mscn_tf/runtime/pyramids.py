@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
 from mscn_tf.runtime.bundle import Bundle
-from mscn_tf.runtime.container import Container, grid
+from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.layout import Span, Tiling
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
-from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes, synthesise_part
+from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes, spans_of, synthesise_part
+from mscn_tf.runtime.workers import Workers
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
 _WIDE = 1024  # columns; of narrower pictures more rows are made at once
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
+_AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
+Place = tuple[int, int]  # row and column of a tile
+Tiles = dict[Place, Coded]
 
 
 @register
@@ -55,8 +60,8 @@ class Pyramids(Scheme):
     contents = "mscn_tf.export.pyramid_bundle:contents"
     functions = "mscn_tf.export.pyramid_functions:PyramidFunctions"
 
-    def __init__(self, bundle: Bundle):
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        super().__init__(bundle, threads)
         if not Modality.named(bundle.manifest.modality).pixels:
             raise MscnError(f"bundle {bundle.name}: pyramids of a {bundle.manifest.modality}")
         self.edge = bundle.manifest.tile_edge
@@ -77,8 +82,8 @@ class Pyramids(Scheme):
     def keep_blocks(self, kept: Kept) -> None:
         self.decode_block = kept(self.prior.decode)
 
-    def blocks(self, container: Container, symbols: Iterable[Pyramid]) -> list[bytes]:
-        """Those of int32 pyramids, one for each tile."""
+    def blocks(self, container: Container, symbols: Sequence[Pyramid]) -> list[bytes]:
+        """Those of int32 pyramids, one for each tile, which may be made when they are asked for."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
         tiles = [
@@ -87,13 +92,13 @@ class Pyramids(Scheme):
             for tiling in [Tiling.of(container, item)] * len(container.coded(item))
             for row, column in tiling.places()
         ]
-        # One after the other, so that they need not all be there at a time.
-        payloads = []
-        for pyramid, tile in itertools.zip_longest(symbols, tiles):
-            if tile is None or pyramid is None:
-                raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
-            payloads.append(self.prior.encode(pyramid, *tile))
-        return payloads
+        if len(symbols) != len(tiles):
+            raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
+        with self.workers() as workers:
+            numbers = range(len(tiles))
+            return list(
+                workers.in_order(lambda n: self.prior.encode(symbols[n], *tiles[n]), numbers)
+            )
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
@@ -105,7 +110,8 @@ class Pyramids(Scheme):
         planes = []
         for plane in container.coded(item):
             tiles = _PlaneTiles(self, container, item, plane, 0)
-            planes.append(np.moveaxis(in_one_plane(tiles.coefficients, shapes), 0, -1))
+            coefficients = partial(tiles.coefficients, tiles.all())
+            planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
         if self.post_filter:
             inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)
@@ -144,6 +150,10 @@ class Pyramids(Scheme):
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
         return rows * columns >> 2 * skip
 
+    def workers(self) -> Workers:
+        """Threads for work on tiles."""
+        return Workers(max(1, min(self.threads, _AT_ONCE // self.edge**2)))
+
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
         values = np.empty(channels.shape)
@@ -154,54 +164,6 @@ class Pyramids(Scheme):
             flat += 0.5
             values[:, rows] = flat.reshape(part.shape)
         return np.moveaxis(values, 0, -1)
-
-
-class Tiling(NamedTuple):
-    """How a picture is cut into tiles.
-
-    Attributes:
-      shape: its height and width.
-      side: of a tile, but for the last ones.
-    """
-
-    shape: tuple[int, ...]
-    side: int
-
-    @classmethod
-    def of(cls, container: Container, item: int) -> Tiling:
-        """That of an item of a file."""
-        return cls(container.shapes[item], container.tile_side(item))
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """Tiles along each axis."""
-        return grid(self.shape, self.side)
-
-    def places(self) -> list[tuple[int, int]]:
-        """Row and column of each tile, row-major."""
-        rows, columns = self.grid
-        return list(itertools.product(range(rows), range(columns)))
-
-    def tile_shape(self, row: int, column: int) -> tuple[int, int]:
-        """(height, width) of a tile."""
-        (height, width), side = self.shape, self.side
-        return min(side, height - row * side), min(side, width - column * side)
-
-    def tile(self, pyramid: Pyramid, row: int, column: int) -> Pyramid:
-        """The part of the picture's coefficients that lies in one of its tiles."""
-        height, width = self.tile_shape(row, column)
-        levels = len(pyramid.details)
-        *fine, coarse = sizes(height, width, levels)
-
-        def part(array: np.ndarray, level: int, h: int, w: int) -> np.ndarray:
-            y, x = row * self.side >> level, column * self.side >> level
-            return array[..., y : y + h, x : x + w]
-
-        details = [
-            part(detail, level + 1, -(-h // 2), -(-w // 2))
-            for level, (detail, (h, w)) in enumerate(zip(pyramid.details, fine))
-        ]
-        return Pyramid(part(pyramid.coarse, levels, *coarse), details)
 
 
 def _by_block(pyramid: Pyramid) -> np.ndarray:
@@ -246,10 +208,11 @@ class _Reader:
     def symbols(self, item: int) -> list[Pyramid]:
         """An item's quantised coefficients, int32, one pyramid for each tile."""
         places = Tiling.of(self._container, item).places()
-        pyramids = []
-        for plane in self._container.coded(item):
-            tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
-            pyramids += [tiles.tile(row, column).symbols for row, column in places]
+        pyramids: list[Pyramid] = []
+        with self._pyramids.workers() as workers:
+            for plane in self._container.coded(item):
+                tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
+                pyramids += (tile.symbols for tile in workers.in_order(tiles.decoded, places))
         return pyramids
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -269,46 +232,75 @@ class _Reader:
         every_row, columns = _positions(y, h, out_h, skip), _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
         count = max(1, int(_strip(w) * out_h / h))
-        for top in range(0, out_h, count):
-            rows = every_row[top : top + count]
-            first, last = _span(rows, shape[0], skip)
-            values = tiles.values(first, last, left, right)
-            values = cubic(values, rows - (first >> skip), 0)
+        tops = range(0, out_h, count)
+        spans = [_span(every_row[top : top + count], shape[0], skip) for top in tops]
+
+        def render(strip: tuple[int, Span, Tiles]) -> None:
+            top, part, coded = strip
+            values = tiles.values(part, coded)
+            values = cubic(values, every_row[top : top + count] - (part[0][0] >> skip), 0)
             values = cubic(values, columns - (left >> skip), 1)
-            for part in slices_of_rows(len(values), out_w, _TOGETHER):
-                out[top:][part] = to_bytes(values[part], out.shape[-1])
+            for rows in slices_of_rows(len(values), out_w, _TOGETHER):
+                out[top:][rows] = to_bytes(values[rows], out.shape[-1])
+
+        with self._pyramids.workers() as workers:
+            parts = [(span, (left, right)) for span in spans]
+            strips = zip(tops, parts, tiles.around(parts, workers))
+            most = _AT_ONCE // max(_strip(w) * (right - left) >> 2 * skip, count * out_w)
+            for _ in workers.in_order(render, strips, most):
+                pass
         return out
 
 
 class _PlaneTiles:
-    """Decoded tiles of one plane of an item; keeps those that neighbouring strips share."""
+    """Tiles of one plane of an item, less the levels that are skipped."""
 
     def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
         self._plane, self._skip = plane, skip
         self._tiling = Tiling.of(container, item)
-        self._kept: dict[tuple[int, int], Coded] = {}
-        self._used: set[tuple[int, int]] = set()
+        self._sizes = sizes(*self._tiling.shape, pyramids.prior.levels)
+        self._mend = None if skip else pyramids.post_filter
 
-    def tile(self, row: int, column: int) -> Coded:
-        """One decoded tile."""
-        self._used.add((row, column))
-        if (row, column) not in self._kept:
-            pyramids, container, item = self._pyramids, self._container, self._item
-            q16 = container.q16[item]
-            number = container.tiles_of(item, self._plane).start
-            number += row * self._tiling.grid[1] + column
-            height, width = self._tiling.tile_shape(row, column)
-            payload = container.blocks[number]
-            try:
-                self._kept[row, column] = pyramids.decode_block(
-                    payload, height, width, q16, self._skip
-                )
-            except MscnError as error:
-                raise MscnError(f"{container.source}: {error}") from error
-        return self._kept[row, column]
+    def decoded(self, place: Place) -> Coded:
+        """One of them."""
+        container = self._container
+        row, column = place
+        number = container.tiles_of(self._item, self._plane).start
+        number += row * self._tiling.grid[1] + column
+        size, q16 = self._tiling.tile_shape(*place), container.q16[self._item]
+        try:
+            return self._pyramids.decode_block(container.blocks[number], *size, q16, self._skip)
+        except MscnError as error:
+            raise MscnError(f"{container.source}: {error}") from error
 
-    def coefficients(self, level: int, rows: slice, columns: slice) -> np.ndarray:
+    def all(self) -> Tiles:
+        """Each of them, by its place."""
+        return {place: self.decoded(place) for place in self._tiling.places()}
+
+    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Tiles]:
+        """Those that parts of the source need, of each of them; keeps what the next one shares."""
+        coded: Tiles = {}
+        for part in parts:
+            places = self._places(part)
+            missing = [place for place in places if place not in coded]
+            found = {**coded, **dict(zip(missing, workers.in_order(self.decoded, missing)))}
+            coded = {place: found[place] for place in places}
+            yield coded
+
+    def _places(self, part: Span) -> list[Place]:
+        """Of the tiles whose coefficients reach a part of the source."""
+        side = self._tiling.side
+        seen = self._at_skip(self._with_margin(part))
+        ends: list[list[int]] = [[], []]
+        spans = [seen, *spans_of(self._sizes, seen, self._skip)]
+        for level, span in enumerate(spans, self._skip):
+            for axis, (first, last) in enumerate(span):
+                ends[axis] += (first // (side >> level), -(-last // (side >> level)))
+        rows, columns = (range(min(end), max(end)) for end in ends)
+        return list(itertools.product(rows, columns))
+
+    def coefficients(self, coded: Tiles, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
         prior = self._pyramids.prior
         is_coarse = level == prior.levels
@@ -317,7 +309,7 @@ class _PlaneTiles:
         side = self._tiling.side >> (level if is_coarse else level + 1)
         for row, down, inside_rows in _pieces(rows, side):
             for column, along, inside_columns in _pieces(columns, side):
-                (coarse, details), indices = self.tile(row, column)
+                (coarse, details), indices = coded[row, column]
                 inside = (..., inside_rows, inside_columns)
                 out[..., down, along] = (
                     coarse[inside]
@@ -327,33 +319,43 @@ class _PlaneTiles:
         out *= prior.step(self._container.q16[self._item])
         return out
 
-    def values(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
-        mend = self._pyramids.post_filter
-        if mend is None or self._skip:
-            return self._synthesised(top, bottom, left, right)
-        shape = self._container.shapes[self._item]
-        spans, beyond = [], []
-        for first, last, side in zip((top, left), (bottom, right), shape):
-            first, last = first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN
-            spans.append((max(first, 0), min(last, side)))
-            beyond.append((max(-first, 0), max(last - side, 0)))
-        (y, y_end), (x, x_end) = spans
-        values = self._synthesised(y, y_end, x, x_end)
-        values = np.pad(values, [*beyond, (0, 0)], "edge")
-        mended = mend(values, self._container.q16[self._item])
-        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
+    def _with_margin(self, part: Span) -> Span:
+        """A part, and what the filter looks at around it, which may lie outside of the picture."""
+        if self._mend is None:
+            return part
+        (top, bottom), (left, right) = (
+            (first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN) for first, last in part
+        )
+        return (top, bottom), (left, right)
 
-    def _synthesised(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        skip, (height, width) = self._skip, self._container.shapes[self._item]
-        part = [(first >> skip, -(-last >> skip)) for first, last in ((top, bottom), (left, right))]
-        shapes = sizes(height, width, self._pyramids.prior.levels)
-        self._used.clear()
-        channels = synthesise_part(self.coefficients, shapes, part, skip)
-        self._kept = {place: self._kept[place] for place in self._used}
-        if skip:
-            channels = channels / 2**skip
-        return self._pyramids.values(channels)
+    def _at_skip(self, part: Span) -> Span:
+        """What of a part lies in the picture, less the levels that are skipped."""
+        (top, bottom), (left, right) = (
+            (max(first, 0) >> self._skip, -(-min(last, side) >> self._skip))
+            for (first, last), side in zip(part, self._tiling.shape)
+        )
+        return (top, bottom), (left, right)
+
+    def values(self, part: Span, coded: Tiles) -> np.ndarray:
+        """float64 ``[h, w, C]`` of source pixels, less the skipped levels.
+
+        Args:
+          part: of the source.
+          coded: the tiles that `around` gave for it.
+        """
+        wide, shape = self._with_margin(part), self._tiling.shape
+        coefficients = partial(self.coefficients, coded)
+        channels = synthesise_part(coefficients, self._sizes, self._at_skip(wide), self._skip)
+        if self._skip:
+            channels = channels / 2**self._skip
+        values = self._pyramids.values(channels)
+        if self._mend is None:
+            return values
+        beyond = [(max(-first, 0), max(last - side, 0)) for (first, last), side in zip(wide, shape)]
+        values = np.pad(values, [*beyond, (0, 0)], "edge")
+        mended = self._mend(values, self._container.q16[self._item])
+        (top, bottom), (left, right) = part
+        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
 
 
 def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:

@@ -62,6 +62,16 @@ class Reader(Protocol):
         """For each view ``[.., C]``, in the codec's type, of those planes that have tiles."""
 
 
+class Grids(Protocol):
+    """Codes whole numbers on a grid, without loss or within a bound."""
+
+    def encode_within(self, numbers: np.ndarray, bound: int) -> tuple[bytes, np.ndarray]:
+        """The payload of integers [H, W], of which the first one is 0; what it decodes to."""
+
+    def decode_within(self, payload: bytes, shape: Sequence[int], bound: int) -> np.ndarray:
+        """int64 [H, W]: what a payload that was made with this bound decodes to."""
+
+
 class Scheme(ABC):
     """How files of one kind of codec become signals.
 
@@ -82,9 +92,11 @@ class Scheme(ABC):
         None: it has none.
       no_functions: why, in words.
       occupancy: what codes truth values without loss; None where they are numbers, or can't be.
+      grids: what codes whole numbers of any origin; None where nothing does.
 
     Args:
       bundle: of this kind.
+      threads: that may share a signal's work, where it has parts.
 
     Raises:
       MscnError: the bundle lacks something.
@@ -103,9 +115,10 @@ class Scheme(ABC):
     functions: ClassVar[str | None] = None
     no_functions: ClassVar[str] = "it has no network in floats"
     occupancy: Occupancy | None = None
+    grids: Grids | None = None
 
-    def __init__(self, bundle: Bundle):
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        self.bundle, self.threads = bundle, threads
 
     @classmethod  # noqa: B027 most say nothing more
     def check_manifest(cls, manifest: Manifest) -> None:

@@ -65,8 +65,8 @@ class Tiles(Scheme):
     contents = "mscn_tf.export.tile_bundle:contents"
     functions = "mscn_tf.export.functions:Functions"
 
-    def __init__(self, bundle: Bundle):
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        super().__init__(bundle, threads)
         self.prior = Prior(bundle.arrays("prior"))
         if self.prior.coefficients != bundle.manifest.code_size:
             raise MscnError(

@@ -12,7 +12,7 @@ on every machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,30 +122,40 @@ def analyse(picture: np.ndarray, levels: int) -> Pyramid:
     return Pyramid(picture, details)
 
 
-def rows_at(halvings: int, first: int, last: int) -> slice:
-    """Rows of what is halved so often that belong to rows [first, last) of the picture."""
-    return slice(first >> halvings, -(-last >> halvings))
-
-
-def analyse_rows(
-    rows: Callable[[int, int], np.ndarray], height: int, first: int, last: int, levels: int
-) -> Pyramid:
-    """Those coefficients of a picture that belong to some of its rows; equal to the whole's.
+def part_at(halvings: int, part: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    """Index of what is halved so often that belongs to a part of the picture.
 
     Args:
-      rows: gives the picture's rows from one number to before another, float ``[C, r, W]``.
-      height: of the picture.
-      first: row, a multiple of ``2**levels``.
-      last: the one after the last: a multiple likewise, or ``height``.
+      halvings: along both axes.
+      part: first row and the one after the last, and likewise columns.
+    """
+    return (..., *(slice(first >> halvings, -(-last >> halvings)) for first, last in part))
+
+
+def analyse_part(
+    pixels: Callable[[slice, slice], np.ndarray],
+    shape: Sequence[int],
+    part: Sequence[tuple[int, int]],
+    levels: int,
+) -> Pyramid:
+    """Those coefficients of a picture that belong to a part of it; equal to the whole's.
+
+    Args:
+      pixels: gives some of the picture's rows and columns, float ``[C, r, c]``.
+      shape: rows and columns of the picture.
+      part: first row and the one after the last, and likewise columns: multiples of
+        ``2**levels``, or the last of the picture.
       levels: as of `analyse`.
     """
     reach = 4 << levels  # a low value depends on four others to each side; two for each level more
-    top, bottom = max(first - reach, 0), min(last + reach, height)
-    coarse, details = analyse(rows(top, bottom), levels)
-    first, last = first - top, last - top
+    seen = [
+        (max(first - reach, 0), min(last + reach, side)) for (first, last), side in zip(part, shape)
+    ]
+    coarse, details = analyse(pixels(*(slice(*span) for span in seen)), levels)
+    inside = [(first - at, last - at) for (first, last), (at, _) in zip(part, seen)]
     return Pyramid(
-        coarse[:, rows_at(levels, first, last)],
-        [detail[:, :, rows_at(at + 1, first, last)] for at, detail in enumerate(details)],
+        coarse[part_at(levels, inside)],
+        [detail[part_at(level, inside)] for level, detail in enumerate(details, 1)],
     )
 
 
@@ -197,6 +207,25 @@ def in_one_plane(
     return plane
 
 
+def spans_of(
+    shapes: Sequence[tuple[int, int]], part: Sequence[tuple[int, int]], skip: int = 0
+) -> list[list[tuple[int, int]]]:
+    """Which coefficients reach a part of a picture, as `synthesise_part` has it.
+
+    Returns:
+      for each level from ``skip`` on first row and the one after the last, and likewise columns, of
+      its details; those of the last level are those of the coarse part, too.
+    """
+    spans, within = [], list(part)
+    for shape in shapes[skip + 1 :]:
+        within = [
+            (max(first // 2 - _REACH, 0), min(-(-last // 2) + _REACH, side))
+            for (first, last), side in zip(within, shape)
+        ]
+        spans.append(within)
+    return spans
+
+
 def synthesise_part(
     coefficients: Callable[[int, slice, slice], np.ndarray],
     shapes: Sequence[tuple[int, int]],
@@ -216,14 +245,7 @@ def synthesise_part(
     Returns:
       ``[C, rows, columns]``.
     """
-    spans = [tuple(part)]
-    for shape in shapes[skip + 1 :]:
-        spans.append(
-            tuple(
-                (max(first // 2 - _REACH, 0), min(-(-last // 2) + _REACH, side))
-                for (first, last), side in zip(spans[-1], shape)
-            )
-        )
+    spans = [part, *spans_of(shapes, part, skip)]
     picture = coefficients(len(shapes) - 1, *(slice(*span) for span in spans[-1]))
     for level in range(len(shapes) - 2, skip - 1, -1):
         span, within = spans[level + 1 - skip], spans[level - skip]

@@ -146,6 +146,17 @@ def test_pictures_of_other_channels(folder, picture, codec, channels):
     assert folder.plot("--original=in.png", "out.mscn").std() > 10
 
 
+def test_a_picture_of_two_tiles_in_threads(folder, picture):
+    Image.fromarray(np.tile(picture, (1, 33, 1))).save(folder.path / "in.png")
+    for threads in ("1", "2"):
+        folder.mscn("encode", f"--threads={threads}", "--quality=3", "in.png", f"{threads}.mscn")
+    data = folder.content()
+    assert data["1.mscn"] == data["2.mscn"]
+    refused = "threads=0: must be 1 to 256"
+    assert refused in folder.refuses("encode", "--threads=0", "in.png", "out.mscn")
+    assert refused in folder.refuses("decode", "--threads=0", "1.mscn", "out.png")
+
+
 def test_folder_with_grey_and_odd_sizes(folder, picture):
     (folder.path / "in").mkdir()
     Image.fromarray(picture[:31, :17]).save(folder.path / "in" / "b.png")

@@ -70,5 +70,18 @@ def test_what_is_refused(codec, pictures):
         codec.encode(pictures, max_error=-1)
     with pytest.raises(MscnError, match="alone"):
         codec.encode(pictures, bpp=1.0, max_error=2)
-    with pytest.raises(MscnError, match=r"photo can't bound errors; take --lossless"):
-        Codec.load("photo").encode(pictures, max_error=2)
+
+
+@pytest.mark.parametrize("bound", [1, 7.5, 200])
+def test_codecs_that_lose_anything_keep_bounds_in_the_exact_form(pictures, bound):
+    photo = Codec.load("photo")
+    alpha = np.dstack([pictures[0], pictures[1][..., :1]])
+    data = photo.encode([alpha, pictures[2][..., :1]], max_error=bound)
+    colours, grey = photo.decode_all(data)
+    np.testing.assert_array_equal(colours[..., 3], alpha[..., 3])
+    errors = [worst(alpha, colours), worst(pictures[2][..., :1], grey)]
+    assert 0 < min(errors) <= max(errors) <= bound
+    assert [item["within"] for item in photo.info(data)["items"]] == [min(int(bound), 127)] * 2
+    plain = photo.encode([alpha, pictures[2][..., :1]], lossless=True)
+    assert len(data) < len(plain)
+    assert [item["within"] for item in photo.info(plain)["items"]] == [0, 0]

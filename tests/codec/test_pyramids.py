@@ -21,7 +21,7 @@ from tests.tiny import picture
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
-    return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb"))
+    return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb"), threads=1)
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,13 +61,37 @@ def test_pieces_that_fit_a_cache_make_the_whole(codec, monkeypatch, height, widt
 
 
 @pytest.mark.parametrize(("height", "width"), [(70, 45), (33, 9), (5, 64), (128, 31)])
-def test_rows_of_tiles_make_the_file_of_the_whole(codec, monkeypatch, height, width):
-    """Finest levels that are found for a row of tiles at a time."""
+def test_tiles_make_the_file_of_the_whole(codec, monkeypatch, height, width):
+    """Finest levels that are found for a tile at a time."""
     original = np.dstack([picture(height, width, 2), picture(height, width, 3)[..., :1]])
     encode = functools.partial(codec.encode, original)
     found = [encode(quality=6), encode(psnr=25.0)]
     monkeypatch.setattr(pyramid_encoding, "_FINE", 0)
     assert found == [encode(quality=6), encode(psnr=25.0)]
+
+
+def test_threads_change_nothing(codec, monkeypatch):
+    """Of two planes with tiles, in strips of which several share the tiles that they need."""
+    monkeypatch.setattr(pyramids, "_STRIP", 12)
+    several = Codec(codec.bundle, threads=3)
+    original = np.dstack([picture(50, 40, 2), picture(50, 40, 3)[..., :1]])
+    data = codec.encode(original, quality=6)
+    assert several.encode(original, quality=6) == data
+    for view in ({}, {"scale": 0.4}, {"region": (3, 17, 30, 20), "size": (9, 70)}):
+        assert np.array_equal(several.decode(data, **view), codec.decode(data, **view))
+    for found, known in zip(several.decode_symbols(data), codec.decode_symbols(data)):
+        np.testing.assert_array_equal(found.coarse, known.coarse)
+
+
+def test_what_fails_in_a_thread_fails_in_a_line(codec):
+    several = Codec(codec.bundle, 3)
+    data = bytearray(several.encode(picture(30, 40, 2)))
+    data[-100] ^= 1
+    with pytest.raises(MscnError, match="checksum of block"):
+        several.decode(bytes(data))
+    for threads in (0, 257):
+        with pytest.raises(MscnError, match=f"threads={threads}: must be 1 to 256"):
+            Codec(codec.bundle, threads)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -76,10 +100,9 @@ def test_as_many_pyramids_as_tiles(codec, count):
     data = codec.encode(original, quality=4)
     symbols = codec.decode_symbols(data)
     wrong = [*symbols, *symbols][:count]
-    for some in (wrong, iter(wrong)):
-        with pytest.raises(MscnError, match="as many pyramids are wanted as there are tiles: 2"):
-            codec.pack(some, [original.shape[:2]], [64], [3])
-    assert codec.pack(iter(symbols), [original.shape[:2]], [64], [3]) == data
+    with pytest.raises(MscnError, match="as many pyramids are wanted as there are tiles: 2"):
+        codec.pack(wrong, [original.shape[:2]], [64], [3])
+    assert codec.pack(symbols, [original.shape[:2]], [64], [3]) == data
 
 
 def test_tiles_leave_no_seams(codec, tmp_path):

@@ -18,6 +18,7 @@
                                                         # v1sound, v1volume, v1voxels
     python -m tests.golden.make v1signs narrow          # of format version 3, these two
     python -m tests.golden.make v1interpolation packed
+    python -m tests.golden.make v1signs photographs     # with the networks of `field`
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -183,6 +184,15 @@ def make_exact(name: str) -> None:
     keep(codec, f"{name}_exact", data)
 
 
+def make_photographs(name: str) -> None:
+    """A file of grids: one item without loss, one within a bound."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    items = [demo()[220:244, 190:222], grey(demo()[40:70, 640:672])]
+    data = codec.encode(items, max_error=[0, 3])
+    assert [block[0] for block in Container.from_bytes(data).exact_blocks] == [exact.GRIDS] * 2
+    keep(codec, f"{name}_photographs", data)
+
+
 def make_exact_voxels(name: str) -> None:
     """Truth values in both forms: the items within a bound, and one more that is exact."""
     noise = np.random.default_rng(3).random((7, 9, 8, 1)) < 0.4
@@ -304,6 +314,8 @@ def main(name: str, what: str) -> None:
         make_interpolation(name)
     elif what == "exact":
         make_exact(name)
+    elif what == "photographs":
+        make_photographs(name)
     elif what in SHAPES:
         make_signals(name, what)
     else:

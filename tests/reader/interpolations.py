@@ -58,19 +58,23 @@ class Interpolations:
     def field(self, payload: bytes, rows: int, columns: int) -> np.ndarray:
         flags, first, step = struct.unpack_from("<Bff", payload)
         require(flags < 2 and math.isfinite(first) and 0 < step < math.inf, "a damaged head")
-        coder = RangeDecoder(payload[9:])
+        out = np.empty((rows, columns, 1), np.float32)
+        for (y, x), value in self.grid(payload[9:], rows, columns, bool(flags)).items():
+            out[y, x, 0] = np.float32(first + value * (step / 1024))
+        return out
+
+    def grid(self, payload: bytes, rows: int, columns: int, periodic: bool) -> dict:
+        """Whole numbers, 1024 a step, by row and column."""
+        coder = RangeDecoder(payload)
         values, steps = {(0, 0): 0}, {(0, 0): 0}
         k = max(rows - 1, columns - 1).bit_length() - 1
         while k >= 0:
             size = (-(-rows // 2**k), -(-columns // 2**k))
-            turns = bool(flags) and columns % (2 * 2**k) == 0
+            turns = periodic and columns % (2 * 2**k) == 0
             for number, (y, x) in enumerate(STARTS):
                 self._pass(number, k, size, turns, values, steps, coder, y, x)
             k -= 1
-        out = np.empty((rows, columns, 1), np.float32)
-        for (y, x), value in values.items():
-            out[y, x, 0] = np.float32(first + value * (step / 1024))
-        return out
+        return values
 
     def _pass(self, number, k, size, turns, values, steps, coder, first_row, first_column):
         places = [

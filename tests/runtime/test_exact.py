@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mscn_tf.runtime import exact
+from mscn_tf.runtime import exact, exact_grids
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.input import Input
 from mscn_tf.runtime.sampling import resized
 
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=4, max_side=12)
@@ -76,6 +77,36 @@ def test_damage_is_one_line(payload):
     with pytest.raises(MscnError, match="damaged or cut short") as error:
         exact.decode(payload, (4, 5, 3), "uint8")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_photographs_are_grids_of_any_number_of_tiles(monkeypatch, channels, threads):
+    monkeypatch.setattr(exact_grids, "EDGE", 40)
+    monkeypatch.setattr(exact_grids, "_SAMPLE", 30)
+    noise = np.random.default_rng(0).normal(0, 2, (90, 101, channels))
+    plane = (wave(90, 101) + 120 + noise).astype(np.uint8)
+    payload = exact.encode(plane, threads)
+    assert payload[0] == exact.GRIDS
+    assert payload == exact.encode(plane)
+    np.testing.assert_array_equal(exact.decode(payload, plane.shape, "uint8", threads), plane)
+    for damaged in (payload[:-1], payload + b"\0", payload[:9] + b"\3" + payload[10:]):
+        with pytest.raises(MscnError, match="damaged or cut short"):
+            exact.decode(damaged, plane.shape, "uint8")
+    unknown = payload[:1] + bytes(8) + payload[9:]
+    with pytest.raises(MscnError, match="codec 0000000000000000, which is not among those"):
+        exact.decode(unknown, plane.shape, "uint8")
+
+
+@pytest.mark.parametrize("base", range(3))
+def test_any_channel_may_stand_by_itself(base):
+    """That one which takes the fewest bytes; the others, from black to white, come from it."""
+    plane = np.random.default_rng(base).integers(0, 256, (60, 50, 3), np.uint8)
+    plane[..., base] = 200
+    payload = exact_grids.encode(plane)
+    assert payload[8] == base
+    reader = Input(payload, "plane")
+    np.testing.assert_array_equal(exact_grids.decode(reader, plane.shape), plane)
 
 
 def test_smaller_signals_are_means_and_larger_ones_interpolated():

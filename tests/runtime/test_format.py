@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mscn_tf.runtime import exact
+from mscn_tf.runtime import exact, exact_grids
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -174,6 +174,36 @@ def test_both_readers_agree_on_exact_planes(dtype):
             assert ours.tobytes() == found.tobytes()
     assert forms == {0, 1, 2}
     assert 40 < refused < 150
+
+
+def photograph(height, width, channels):
+    """uint8 [height, width, channels]: noise on waves, in all channels much the same."""
+    y, x = np.mgrid[:height, :width][..., None] / 9
+    noise = np.random.default_rng(0).normal(0, 2, (height, width, channels))
+    waves = np.sin(x) * np.cos(y) + [0, 0.02, 0.1][:channels]
+    return (120 + 90 * waves + noise).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("channels", "bound"), [(1, 0), (3, 4)])
+def test_both_readers_agree_on_photographs(channels, bound):
+    """Grids, whole and damaged."""
+    plane = photograph(34, 51 // channels, channels)
+    payload = b"\3" + exact_grids.encode(plane, bound=bound)
+    found = exact.decode(payload, plane.shape, "uint8")
+    assert np.abs(found.astype(int) - plane).max() == bound == exact.bound_of(payload)
+    np.testing.assert_array_equal(second_plane(payload, plane.shape, "uint8"), found)
+    rng, refused = random.Random(channels), 0
+    for _ in range(6):
+        data = mutated(rng, payload)
+        try:
+            found = second_plane(data, plane.shape, "uint8")
+        except ValueError:
+            refused += 1
+            with pytest.raises(MscnError):
+                exact.decode(data, plane.shape, "uint8")
+            continue
+        np.testing.assert_array_equal(exact.decode(data, plane.shape, "uint8"), found)
+    assert refused > 1
 
 
 def damaged_plane(rng, payload):

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { Bundle } from "../../build/web/bundle.js";
-import { Codec } from "../../build/web/codec.js";
+import { Codec, gridCodecs } from "../../build/web/codec.js";
 import { Container } from "../../build/web/container.js";
 import { MscnError } from "../../build/web/errors.js";
 import { decodeExact } from "../../build/web/exact.js";
@@ -57,6 +58,13 @@ function bundle(path) {
   return bundles.get(path);
 }
 
+/** One of those that come with the package, by the first digits of its id. */
+function shipped(id) {
+  const folder = new URL("../../mscn_tf/bundles/", import.meta.url);
+  const paths = fs.readdirSync(folder).filter((name) => name.endsWith(".mscnb"));
+  return paths.map((name) => bundle(fileURLToPath(new URL(name, folder)))).find((b) => b.id.startsWith(id));
+}
+
 /** The view that Python's arguments ask for. */
 function viewOf(container, { item = 0, region, size }) {
   const shape = container.shape(item);
@@ -68,7 +76,7 @@ function viewOf(container, { item = 0, region, size }) {
 for (const [number, vector] of read("pictures.json").entries()) {
   test(`picture ${number}, ${vector.name} ${JSON.stringify(vector.view)}, has Python's pixels`, async () => {
     const container = new Container(bytesOf(vector.file), "input");
-    const codec = new Codec(container, bundle(vector.bundle));
+    const codec = new Codec(container, bundle(vector.bundle), gridCodecs(container).map(shipped));
     const { width, height, pixels } = await codec.render(viewOf(container, vector.view));
     assert.deepEqual([height, width], vector.shape.slice(0, 2));
     const expected = bytesOf(vector.pixels);
@@ -109,7 +117,7 @@ test("a field without loss is a function on the sphere, as far as a page needs i
 
 test("damaged exact planes are refused", () => {
   const shape = [4, 5];
-  for (const payload of [[], [3], [1], [1, 0, 0], [2, 3, 0], [1, 255, 255, 7], [0, 9, 9], [0, 3, 0]]) {
+  for (const payload of [[], [3], [3, 1, 2, 3, 4, 5, 6, 7, 8, 0], [1], [1, 0, 0], [2, 3, 0], [1, 255, 255, 7], [0, 9, 9], [0, 3, 0]]) {
     assert.throws(() => decodeExact(Uint8Array.from(payload), shape, 3, "uint8"), MscnError);
   }
   assert.deepEqual([...decodeExact(Uint8Array.from([1, 1, 99, 224, 228, 228, 4, 0]), shape, 3, "uint8")],

@@ -160,6 +160,10 @@ def exact() -> list[dict[str, Any]]:
     ramps = np.stack([3 * x, 5 * y, x + y, x * y], -1).astype(np.uint8)
     masks = np.where(noise < 128, np.uint8(7), np.uint8(200))
     items = [noise, ramps, masks[..., :1], noise // 64 * 64, np.full_like(noise, 9), ramps[..., :2]]
+    y, x = np.mgrid[:60, :47] / 9
+    waves = 128 + 90 * np.stack([np.sin(x), np.sin(x + 0.1), np.cos(y)], -1)
+    photograph = (waves + random.normal(0, 3, waves.shape)).astype(np.uint8)
+    items += [photograph, photograph[::2, ::2, :1].repeat(2, 1)[..., :1]]
     found = []
     for bundle in (GOLDEN / "v1pyramid.mscnb", GOLDEN / "v1.mscnb"):
         data = Encoder.load(bundle).encode(items, lossless=True)
