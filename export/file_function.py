@@ -27,15 +27,14 @@ from mscn_tf.export.range_decoding import Coder, LetterTables, begin, words_of
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.header import (
-    ALL_FLAGS,
     MAGIC,
-    MAX_PIXELS,
     METADATA,
     NAMES,
     SAME_CHANNELS,
     SAME_QUALITY,
     SAME_SHAPE,
 )
+from mscn_tf.runtime.layout import MAX_PIXELS
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import MIDDLE
@@ -132,12 +131,13 @@ def _header(data: tf.Tensor, manifest: Manifest, identity: bytes) -> _Header:
 
     plain = SAME_SHAPE | SAME_CHANNELS | SAME_QUALITY | NAMES | METADATA
     wanted = SAME_SHAPE | SAME_CHANNELS
-    fits = tf.equal(tf.bitwise.bitwise_and(flags, wanted | ALL_FLAGS & ~plain), wanted)
+    fits = tf.equal(tf.bitwise.bitwise_and(flags, wanted | 0xFF & ~plain), wanted)
+    fits &= tf.equal(data[len(MAGIC)], 1)  # later versions have what isn't read here
     data = _ensured(
         data,
         fits,
-        "items of several sizes or numbers of channels, planes without loss, or an error bound: "
-        "decode this file with mscn_tf",
+        "items of several sizes or numbers of channels, planes without loss, an error bound, or a "
+        "later version: decode this file with mscn_tf",
     )
     reader = _Bytes(data)
     reader.take(known + len(codec))

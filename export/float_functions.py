@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-Function = tf.types.experimental.GenericFunction
+Function = Any  # tf.types.experimental.GenericFunction, which has no types of its own
 
 
 class FloatFunctions:

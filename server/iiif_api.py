@@ -1,7 +1,7 @@
 """The IIIF Image API over HTTP: `iiif` says what its parameters mean."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import RedirectResponse
@@ -93,7 +93,8 @@ def router(store: Store, most: int) -> APIRouter:
         file, item, said, sides = await found(request, picture)
         with raised():
             wanted = iiif.wanted(item, region, size, rotation, quality, format, sides)
-        place = zoom.tile_of(sides.shape, wanted.region, wanted.size)
+        box, out = cast(zoom.Box, wanted.region), cast(zoom.Size, wanted.size)  # never None here
+        place = zoom.tile_of(sides.shape, box, out)
         if place and iiif.is_plain(wanted, said["channels"]):
             made = await store.tile(request, file, item, place, wanted.kind)
         else:

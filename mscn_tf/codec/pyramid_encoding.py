@@ -40,11 +40,11 @@ class _Plane:
     def __init__(self, scheme: Pyramids, pixels: np.ndarray):
         self.pixels, self._scheme = pixels, scheme
         self._fine = min(_FINE, scheme.prior.levels)
-        shape = pixels.shape[:2]
+        shape = height, width = pixels.shape[:2]
         tiling = Tiling(shape, tile_side(shape, scheme.edge, scheme.by_area))
         self.spans = [tiling.span(*place) for place in tiling.places()]
         self.every = -(-math.prod(shape) * len(scheme.colour) // _SAMPLE)
-        coarse = np.empty((len(scheme.colour), *sizes(*shape, self._fine)[-1]), np.float32)
+        coarse = np.empty((len(scheme.colour), *sizes(height, width, self._fine)[-1]), np.float32)
 
         def sampled(span: Span) -> np.ndarray:
             part = self._analysed(span)
@@ -120,9 +120,10 @@ class PyramidEncoding:
 
         def symbols(tile: int) -> Pyramid:
             plane, span = self._tiles[tile]
-            size = (last - first for first, last in span)
-            price = bit_price * self._rate_weight
-            chosen = quantise(self._scheme.prior, plane.tile(span), *size, q16, price, self._passes)
+            height, width = (last - first for first, last in span)
+            price, prior = bit_price * self._rate_weight, self._scheme.prior
+            part = plane.tile(span)
+            chosen = quantise(prior, part, height, width, q16, price, self._passes)
             with self._bar.get_lock():  # tiles are made in several threads
                 self._bar.update()
             return chosen

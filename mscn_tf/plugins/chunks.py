@@ -140,7 +140,7 @@ def _file(
 ) -> bytes:
     """The file of arrays ``[H, W, 1]``, fields first and then labels; without loss within 0."""
     codec = field_codec()
-    kept = range(0 if bound == 0 else fields, len(arrays))
+    kept = dict.fromkeys(range(0 if bound == 0 else fields, len(arrays)), 0.0)
     parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, kept)
     if not parts.coded:
         return StoredEncoding(parts).file(HIGHEST)

@@ -244,7 +244,11 @@ class Container:
     @property
     def flags(self) -> int:
         """Those of the file, all together."""
-        columns = {SAME_SHAPE: self.shapes, SAME_QUALITY: self.q16, SAME_CHANNELS: self.channels}
+        columns: dict[int, Sequence[Any]] = {
+            SAME_SHAPE: self.shapes,
+            SAME_QUALITY: self.q16,
+            SAME_CHANNELS: self.channels,
+        }
         told = self.metadata is not None
         flags = {
             **{flag: len(set(column)) == 1 for flag, column in columns.items()},

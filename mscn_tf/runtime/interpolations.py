@@ -81,6 +81,7 @@ class Interpolations(Scheme):
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"
     contents = "mscn_tf.export.interpolation_bundle:contents"
+    grids: Interpolation
     no_functions = "each value follows from others by whole numbers, which floats round otherwise"
 
     def __init__(self, bundle: Bundle, threads: int = 1):

@@ -106,7 +106,8 @@ class Pyramids(Scheme):
     def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
         if whole:
             raise MscnError(f"bundle {self.bundle.name}: pyramids have decode, and no decode_grid")
-        shapes = sizes(*container.shapes[item], self.prior.levels)
+        height, width = container.shapes[item]
+        shapes = sizes(height, width, self.prior.levels)
         planes = []
         for plane in container.coded(item):
             tiles = _PlaneTiles(self, container, item, plane, 0)
@@ -259,7 +260,8 @@ class _PlaneTiles:
         self._pyramids, self._container, self._item = pyramids, container, item
         self._plane, self._skip = plane, skip
         self._tiling = Tiling.of(container, item)
-        self._sizes = sizes(*self._tiling.shape, pyramids.prior.levels)
+        height, width = self._tiling.shape
+        self._sizes = sizes(height, width, pyramids.prior.levels)
         self._mend = None if skip else pyramids.post_filter
 
     def decoded(self, place: Place) -> Coded:
