@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
-from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_rows, rows_at
@@ -114,10 +114,10 @@ class PyramidEncoding:
 
     def _symbols(self, q16: int, rate_weight: float) -> Iterator[Pyramid]:
         """Of every tile, as they are wanted."""
+        prior, added = self._scheme.prior, added_by_filter(self._scheme, q16)
         for plane in self._planes:
             for part, size in plane.tiles():
-                prior = self._scheme.prior
-                yield quantise(prior, part, *size, q16, rate_weight, self._passes)
+                yield quantise(prior, part, *size, q16, rate_weight, self._passes, added)
                 self._bar.update()
 
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
