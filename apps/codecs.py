@@ -30,6 +30,7 @@ PURPOSES = {
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
+    "photo-first": ("files of photo with its first filter", "drawings and screenshots"),
     "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),
     "scene": ("small views of one object", "large scenes, fine detail"),
     "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),

@@ -29,8 +29,10 @@ def test_bundles_say_how_they_were_made(name):
     assert (SHIPPED / f"{name}.mscnb").stat().st_size < 12e6
 
 
-@pytest.mark.parametrize("name", ["photo-bsds500", "photo-plain", "thumb32-cifar10"])
-def test_files_of_the_codecs_that_others_have_replaced_decode_as_ever(name):
+@pytest.mark.parametrize(
+    "name", ["photo", "photo-bsds500", "photo-first", "photo-plain", "thumb32-cifar10"]
+)
+def test_files_of_photo_and_of_codecs_that_others_have_replaced_decode_as_ever(name):
     golden = ROOT / "tests" / "golden" / "shipped" / name
     data = golden.with_suffix(".mscn").read_bytes()
     codec = Codec.of(data)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
-from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.runtime.layout import Span, Tiling, tile_side
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import round_dead_zone
@@ -117,13 +117,14 @@ class PyramidEncoding:
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         self._bar.reset(len(self._tiles))
+        price, prior = bit_price * self._rate_weight, self._scheme.prior
+        added = added_by_filter(self._scheme, q16)
 
         def symbols(tile: int) -> Pyramid:
             plane, span = self._tiles[tile]
             height, width = (last - first for first, last in span)
-            price, prior = bit_price * self._rate_weight, self._scheme.prior
             part = plane.tile(span)
-            chosen = quantise(prior, part, height, width, q16, price, self._passes)
+            chosen = quantise(prior, part, height, width, q16, price, self._passes, added)
             with self._bar.get_lock():  # tiles are made in several threads
                 self._bar.update()
             return chosen

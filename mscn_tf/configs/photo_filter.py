@@ -9,19 +9,20 @@ def get_config() -> ConfigDict:
     """All but the filter is taken from the bundle `coded_by`."""
     config = photo.get_config()
     config.update(
-        coded_by="photo-plain",
-        steps=18000,
+        coded_by="photo-first",
+        steps=9000,
         batch=8,  # patches of one quality
         patch=64,  # pixels along each side, even
         post_filter=dict(width=32),
-        evaluate_every=6000,
+        evaluate_every=10000,
         validation_pictures=10,
     )
-    config.optimizer = dict(rate=1e-3, warmup=200, clip=1.0, beta_2=0.99)
+    config.optimizer = dict(rate=6e-4, warmup=200, clip=1.0, beta_2=0.99)
     config.data.update(
         # What benchmarks/free_pictures.py makes, and benchmarks/drawn_pictures.py.
         train="data/free/train/*.png,data/drawn/train/*.png",
         validation="data/free/validation/*.png,data/drawn/validation/*.png",
+        scales=(0.6, 0.4),
         qualities=13,
         qualities_of_picture=3,
     )

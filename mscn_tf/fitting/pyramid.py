@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Optional
+
 import numpy as np
 
-from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.post_filter import MARGIN
+from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.pyramid_signs import SIZES
+from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import DEAD_ZONE, round_dead_zone
-from mscn_tf.runtime.wavelet import Pyramid
+from mscn_tf.runtime.wavelet import Pyramid, analyse, synthesise
+
+# Coefficients, of a picture of some height and width, to those of what a filter adds to it.
+Added = Callable[[Pyramid, int, int], Pyramid]
 
 
 def to_channels(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -22,6 +30,24 @@ def to_channels(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.tensordot(colour.astype(np.float32), values, (1, 2))
 
 
+def added_by_filter(scheme: Pyramids, q16: int) -> Optional[Added]:
+    """What a codec's filter adds at a quality in sixteenths; None where there is none."""
+    mend = scheme.post_filter
+    if mend is None:
+        return None
+
+    def added(pyramid: Pyramid, height: int, width: int) -> Pyramid:
+        values = scheme.values(synthesise(pyramid, height, width))
+        margins = [(MARGIN, MARGIN + side % 2) for side in (height, width)]
+        # A tile's edges are repeated, where a decoder sees the tile beside it.
+        mended = mend(np.pad(values, [*margins, (0, 0)], "edge"), q16)
+        difference = (mended[:height, :width] - values).astype(np.float32)
+        channels = np.tensordot(scheme.colour.astype(np.float32), difference, (1, 2))
+        return analyse(channels, scheme.prior.levels)
+
+    return added
+
+
 def quantise(
     prior: PyramidPrior,
     pyramid: Pyramid,
@@ -30,12 +56,14 @@ def quantise(
     q16: int,
     rate_weight: float,
     passes: int = 2,
+    added: Optional[Added] = None,
 ) -> Pyramid:
     """Symbols of coefficients, int32.
 
     Each is rounded to that of three whole numbers (the nearest, one nearer to zero, zero) whose
     ``squared error + rate_weight * bits``, in steps, is least, at the scales that the choices so
-    far give.
+    far give. Where a filter mends the picture, from the second pass on the error is that of the
+    mended one: coefficients needn't say what the filter adds to those chosen so far.
 
     Args:
       prior: the entropy model.
@@ -43,29 +71,38 @@ def quantise(
       q16: quality times 16.
       rate_weight: squared error that a bit is worth, in steps squared.
       passes: how often all symbols are chosen anew, each time at better scales.
+      added: what the codec's filter adds.
     """
     step = prior.step(q16)
-    sizes = [np.abs(detail) / step for detail in pyramid.details]
-    coarse = np.rint(pyramid.coarse / step).astype(np.int32)
 
-    def signed(choices: list[np.ndarray]) -> Pyramid:
+    def rounded(wanted: Pyramid, dead_zone: float) -> Pyramid:
+        details = [round_dead_zone(np, d / step, dead_zone) for d in wanted.details]
+        return _whole(Pyramid(np.rint(wanted.coarse / step), details))
+
+    wanted, symbols = pyramid, rounded(pyramid, DEAD_ZONE)
+    indices: list[np.ndarray] = []
+    for number in range(passes):
+        if added and number:
+            known = added(prior.dequantise(Coded(symbols, indices), q16), height, width)
+            wanted = Pyramid(
+                pyramid.coarse - known.coarse,
+                [own - more for own, more in zip(pyramid.details, known.details)],
+            )
+        nearest = rounded(wanted, 0.0)
+        indices, sign_bits = prior.prospects(symbols, nearest, height, width, q16)
         details = [
-            np.copysign(choice, detail).astype(np.int32)
-            for choice, detail in zip(choices, pyramid.details)
+            np.copysign(_cheapest(prior, np.abs(detail) / step, index, bits, rate_weight), detail)
+            for detail, index, bits in zip(wanted.details, indices, sign_bits)
         ]
-        return Pyramid(coarse, details)
-
-    symbols = signed([round_dead_zone(np, size, DEAD_ZONE) for size in sizes])
-    candidates = signed([size >= 0.5 for size in sizes])
-    for _ in range(passes):
-        indices, sign_bits = prior.prospects(symbols, candidates, height, width, q16)
-        symbols = signed(
-            [
-                _cheapest(prior, size, index, bits, rate_weight)
-                for size, index, bits in zip(sizes, indices, sign_bits)
-            ]
-        )
+        symbols = _whole(Pyramid(nearest.coarse, details))
     return symbols
+
+
+def _whole(pyramid: Pyramid) -> Pyramid:
+    """int32, of whole numbers."""
+    return Pyramid(
+        pyramid.coarse.astype(np.int32), [detail.astype(np.int32) for detail in pyramid.details]
+    )
 
 
 def _cheapest(

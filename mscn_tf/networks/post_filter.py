@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -113,13 +113,29 @@ class PostFilter(Layer):
     def frozen(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's filter, by name."""
         arrays = {"log_error": plain(self.log_error).numpy().astype(np.float64)}
+        for name, weight in self._by_name():
+            whole = np.rint(plain(weight).numpy() * 2.0**post_filter.SHIFT)
+            whole = whole.transpose(3, 2, 0, 1) if whole.ndim == 4 else whole
+            arrays[name] = np.ascontiguousarray(whole, np.int32)
+        return arrays
+
+    def thaw(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes what `frozen` gave.
+
+        Raises:
+          ValueError: they are of a filter of other shapes.
+        """
+        self.log_error.assign(arrays["log_error"])
+        for name, weight in self._by_name():
+            real = arrays[name] * 2.0**-post_filter.SHIFT
+            weight.assign(real.transpose(2, 3, 1, 0) if real.ndim == 4 else real)
+
+    def _by_name(self) -> Iterator[tuple[str, Any]]:
+        """Variables and what the runtime calls them."""
         for name in post_filter.ARRAYS:
             plural = f"{name}es" if name == "bias" else f"{name}s"
             for number, weight in enumerate(getattr(self, plural)):
-                whole = np.rint(plain(weight).numpy() * 2.0**post_filter.SHIFT)
-                whole = whole.transpose(3, 2, 0, 1) if whole.ndim == 4 else whole
-                arrays[f"{name}_{number}"] = np.ascontiguousarray(whole, np.int32)
-        return arrays
+                yield f"{name}_{number}", weight
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "channels": self.channels, "width": self.width}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.networks.post_filter import PostFilter
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
@@ -46,6 +46,8 @@ class _Example(NamedTuple):
 class PostFilterTrainer(Trainer):
     """Learns what to add to decoded pictures, of a codec that is there already.
 
+    A codec that has a filter codes as it does with that one, and the training goes on from it.
+
     A step draws patches of pictures that were coded at one quality. The loss of a patch is what
     is left of its picture's squared error, so that all pictures and qualities count alike.
 
@@ -53,7 +55,7 @@ class PostFilterTrainer(Trainer):
       config: see ``mscn_tf/configs/photo_filter.py``.
 
     Raises:
-      MscnError: ``config.coded_by`` is no codec of pyramids.
+      MscnError: ``config.coded_by`` is no codec of pyramids, or its filter has another width.
     """
 
     def __init__(self, config: ml_collections.ConfigDict):
@@ -69,7 +71,7 @@ class PostFilterTrainer(Trainer):
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
         self.examples = self._examples(load_pictures(config.data.train, 2))
-        self.network.log_error.assign(self._log_errors())
+        self._start()
         self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
             self._losses,
@@ -78,6 +80,20 @@ class PostFilterTrainer(Trainer):
             self._finish,
             config.xla,
         )
+
+    def _start(self) -> None:
+        """From the filter that the codec has, if it has one."""
+        arrays = self.bundle.arrays("filter")
+        if not arrays:
+            self.network.log_error.assign(self._log_errors())
+            return
+        try:
+            self.network.thaw(arrays)
+        except ValueError as error:
+            raise MscnError(
+                f"config.coded_by={self.config.coded_by}: its filter isn't of "
+                f"config.post_filter.width={self.network.width}"
+            ) from error
 
     def checkpointed(self) -> dict[str, Any]:
         return {"network": self.network, "optimizer": self.optimizer}
@@ -113,7 +129,8 @@ class PostFilterTrainer(Trainer):
         scheme, (height, width) = self._scheme, picture.shape[:2]
         prior, rate_weight = scheme.prior, self.bundle.manifest.rate_weight or 0.0
         pyramid = analyse(to_channels(picture, scheme.colour), prior.levels)
-        symbols = quantise(prior, pyramid, height, width, q16, rate_weight)
+        added = added_by_filter(scheme, q16)
+        symbols = quantise(prior, pyramid, height, width, q16, rate_weight, added=added)
         coded = Coded(symbols, prior.indices(symbols, height, width, q16))
         values = scheme.values(synthesise(prior.dequantise(coded, q16), height, width))
         error = float(np.mean((values - picture / 255) ** 2))

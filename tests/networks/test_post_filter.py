@@ -44,6 +44,18 @@ def test_is_what_the_runtime_adds(tmp_path, q16):
     np.testing.assert_allclose(expected, added, rtol=1e-5, atol=1e-4)
 
 
+def test_thaws_what_it_froze():
+    random = np.random.default_rng(2)
+    layer, other = PostFilter(width=5), PostFilter(width=5)
+    layer.build()
+    other.build()
+    layer.set_weights([w + random.normal(0, 0.05, w.shape) for w in layer.get_weights()])
+    frozen = layer.frozen()
+    other.thaw(frozen)
+    for name, array in other.frozen().items():
+        np.testing.assert_array_equal(array, frozen[name], err_msg=name)
+
+
 @pytest.mark.parametrize("argument", ["channels", "width"])
 def test_refuses_no_channels(argument):
     with pytest.raises(ValueError, match="1 or more"):

@@ -21,6 +21,7 @@ IDS = {
     "faces64": "df35d40f619697c9",
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",
+    "photo-first": "be3c9af12b69cf84",
     "photo-plain": "39792e26cd2cdc81",
     "scene": "bde7ede58cf49855",
     "silhouette64": "fe3948d08ecb8871",

@@ -9,7 +9,8 @@ from mscn_tf.codec import Codec
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
+from mscn_tf.runtime.post_filter import GRAPH, MARGIN, SHIFT, PostFilter
+from mscn_tf.signals import images
 from tests.pyramids import filter_arrays, write_codec
 from tests.reader.pyramids import mended
 
@@ -82,6 +83,18 @@ def changed(bundle: Bundle, path, **members) -> Bundle:
     arrays = {name: member for name, member in arrays.items() if member is not None}
     write_bundle(path, {**bundle.manifest.record}, arrays)
     return Bundle.load(path)
+
+
+def test_symbols_leave_out_what_is_added(bundle, picture, tmp_path):
+    """From the second choice on; this filter makes every pixel brighter by as much."""
+    arrays = filter_arrays()
+    last = {f"filter__{name}": 0 * arrays[name] for name in arrays if name.endswith("_3")}
+    last["filter__bias_3"] = np.full_like(arrays["bias_3"], 150 << SHIFT)
+    codec = Codec(changed(bundle, tmp_path / "brighter.mscnb", **last))
+    once, twice = (codec.encode(picture, quality=7, effort=effort) for effort in (1, 2))
+    reached = [images.psnr(picture, codec.decode(data), 255) for data in (once, twice)]
+    assert reached[1] > reached[0] + 3
+    assert len(twice) < 1.05 * len(once)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from mscn_tf.export.codec_bundle import write_codec_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import images
+from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.train import train
 from tests import tiny
+from tests.pyramids import filter_arrays, write_codec
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def config(tmp_path_factory) -> ConfigDict:
         picture = np.clip(picture + random.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
         Image.fromarray(picture).save(folder / f"{number}.png")
     config = photo_filter.get_config()
+    config.coded_by = "photo-plain"
     config.update(steps=500, batch=4, patch=32, validation_pictures=1, checkpoint_every=250)
     config.update(evaluate_qualities=(4.0,), log_every=250, evaluate_every=500)
     config.optimizer.update(rate=1e-3, warmup=50)
@@ -67,3 +70,15 @@ def test_wants_a_codec_of_pyramids(config, tmp_path):
     other.coded_by = "thumb32"
     with pytest.raises(MscnError, match="not a codec of pyramids"):
         train(other, tmp_path)
+
+
+def test_goes_on_from_a_filter_that_is_there(config, tmp_path):
+    other = config.copy_and_resolve_references()
+    other.coded_by = str(write_codec(tmp_path / "m.mscnb", 32, True, True))
+    other.post_filter.width = 5
+    network = PostFilterTrainer(other).network
+    for name, array in filter_arrays().items():
+        np.testing.assert_allclose(network.frozen()[name], array, rtol=1e-6, err_msg=name)
+    other.post_filter.width = 6
+    with pytest.raises(MscnError, match=r"filter isn't of config\.post_filter\.width=6"):
+        PostFilterTrainer(other)
