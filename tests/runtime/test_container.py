@@ -39,7 +39,13 @@ def containers(draw):
         names=draw(st.none() | st.lists(NAME, min_size=count, max_size=count)),
         tiles_per_block=draw(st.integers(1, 40)),
         blocks=[],
+        metadata=draw(st.sampled_from([None, {}, {"~": [0.5, 1.0, 1.5, 2.0], "a": "ü"}])),
+        by_area=draw(st.booleans()),
     )
+    container.packed = container.metadata is not None and draw(st.booleans())
+    if draw(st.booleans()):
+        container.error_bound = 0.25
+        container.residuals = draw(st.sampled_from([[], [bytes(3)] * count]))
     if draw(st.booleans()):
         kinds = [draw(st.integers(0, 2 ** (2 - n % 2) - 1)) for n in container.channels]
         container.exact += kinds if any(kinds) else []
@@ -63,9 +69,11 @@ def test_round_trip(container):
     assert again == container
     assert again.to_bytes() == data
     assert sum(container.sizes().values()) == len(data)
-    payloads = [*container.blocks, *container.exact_blocks]
+    payloads = [*container.blocks, *container.residuals, *container.exact_blocks]
     assert container.sizes()["payload"] == sum(map(len, payloads))
-    assert data[4] == 1 + (len(container.exact) > 0)
+    bare = container.error_bound is not None and not container.residuals
+    newest = container.by_area or container.packed or bare
+    assert data[4] == (3 if newest else 1 + (len(container.exact) > 0))
 
 
 @given(containers())
@@ -74,6 +82,8 @@ def test_tiles_belong_to_their_items(container):
     owners = []
     for item, (height, width) in enumerate(container.shapes):
         edge = container.tile_edge
+        while container.by_area and 2 * edge * min(height, width) <= container.tile_edge**2:
+            edge *= 2
         tiles = -(-height // edge) * -(-width // edge)
         planes = [container.tiles_of(item, p) for p in container.coded(item)]
         exact = bin(container.exact[item]).count("1") if container.exact else 0
@@ -101,7 +111,9 @@ def test_every_flipped_bit_and_every_truncation_is_found():
     exact = dataclasses.replace(
         archive, channels=[4, 1], exact=[3, 0], blocks=[b"one"] * 2, exact_blocks=[b"two", b"three"]
     )
-    for container in (small(), archive, exact):
+    newest = small(shapes=[(3, 99)], packed=True, metadata={"a": [1, 2, 3, 4]}, by_area=True)
+    newest = dataclasses.replace(newest, error_bound=0.5)
+    for container in (small(), archive, exact, newest):
         data = container.to_bytes()
         Container.from_bytes(data)
         for bit in range(8 * len(data)):
@@ -179,7 +191,7 @@ def test_names_that_inflate_without_end_are_refused():
         {"tile_overlap": 32},
         {"metadata": {"a": float("nan")}},
         {"error_bound": 0.0, "residuals": [b""]},
-        {"error_bound": 1.0},
+        {"error_bound": 1.0, "residuals": [b"", b""]},
         {"residuals": [b""]},
         {"shapes": [(0, 5)]},
         {"shapes": [(2**15, 2**14)]},
