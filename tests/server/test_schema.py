@@ -14,6 +14,7 @@ pytest.importorskip("schemathesis", reason="needs Python 3.10")
 CONFIG = """
 [parameters]
 "path.id" = "wide"
+"path.picture" = "wide"
 [checks.positive_data_acceptance]
 enabled = false
 [checks.not_a_server_error]
@@ -43,4 +44,4 @@ def test_answers_are_as_described(server, tmp_path, how):
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "Tested: 12" in done.stdout
+    assert "Tested: 13" in done.stdout
