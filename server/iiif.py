@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from mscn_tf.server import zoom
 from mscn_tf.server.answers import RefusedError
@@ -190,10 +190,20 @@ def info(uri: str, sides: Sides, transparent: bool) -> dict[str, Any]:
     return description
 
 
-def is_plain(asked: Wanted, channels: int) -> bool:
-    """Whether the pixels are sent as they are, if the picture has so many channels."""
+def tile(asked: Wanted, sides: Sides, channels: int) -> Optional[tuple[int, int, int]]:
+    """Zoom, column and row of the tile that is what was asked for; None where none is.
+
+    Args:
+      asked: what `wanted` has read.
+      sides: of the picture.
+      channels: of the picture, whose transparency JPEG hasn't.
+    """
+    assert asked.region is not None
+    assert asked.size is not None
     on_white = channels in (2, 4) and asked.kind == "jpeg"
-    return asked.colour in ("default", "color") and not asked.turns and not on_white
+    if asked.colour not in ("default", "color") or asked.turns or on_white:
+        return None
+    return zoom.tile_of(sides.shape, asked.region, asked.size)
 
 
 def canonical(asked: Wanted, format: str, sides: Sides) -> str:

@@ -1,12 +1,12 @@
 """The IIIF Image API over HTTP: `iiif` says what its parameters mean."""
 
 import json
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from mscn_tf.server import files, iiif, parameters, zoom
+from mscn_tf.server import files, iiif, parameters
 from mscn_tf.server.files import Place
 from mscn_tf.server.iiif import Sides
 from mscn_tf.server.parameters import STORED, errors
@@ -93,12 +93,11 @@ def router(store: Store, most: int) -> APIRouter:
         file, item, said, sides = await found(request, picture)
         with raised():
             wanted = iiif.wanted(item, region, size, rotation, quality, format, sides)
-        box, out = cast(zoom.Box, wanted.region), cast(zoom.Size, wanted.size)  # never None here
-        place = zoom.tile_of(sides.shape, box, out)
-        if place and iiif.is_plain(wanted, said["channels"]):
-            made = await store.tile(request, file, item, place, wanted.kind)
-        else:
+        tile = iiif.tile(wanted, sides, said["channels"])
+        if tile is None:
             made = await store.signal(request, file, wanted)
+        else:
+            made = await store.tile(request, file, item, tile, wanted.kind)
         canonical = f"{_uri(request, picture)}/{iiif.canonical(wanted, format, sides)}"
         made.headers["Link"] = f'<{iiif.PROFILE}>;rel="profile",<{canonical}>;rel="canonical"'
         return made

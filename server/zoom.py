@@ -71,7 +71,9 @@ def group(shape: Sequence[int], z: int, block: int, most: int) -> int:
     return span
 
 
-def tile_of(shape: Sequence[int], region: Box, size: Size) -> Optional[tuple[int, int, int]]:
+def tile_of(
+    shape: Sequence[int], region: tuple[int, ...], size: tuple[int, ...]
+) -> Optional[tuple[int, int, int]]:
     """Zoom, column and row of the tile that shows a region in a size; None where none does."""
     last = original(shape)
     for z in range(last + 1):

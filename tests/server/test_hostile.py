@@ -54,21 +54,19 @@ def test_huge_sizes_in_few_bytes(server, synthetic, pyramid_path):
             for side in (2**14, 100_000, 2**20):
                 body = declaring(bundle.id, edge, side)
                 assert len(body) <= 60
-                for query in ("", "?region=9,9,99,99"):
+                for query in ("", "?region=9,9,99,99", "?size=1x1", "?scale=0.001"):
                     assert server.post(f"/decode{query}", body).status in (413, 422)
-                for query in ("?size=1x1", "?scale=0.001"):  # coarse levels alone may be few
-                    assert server.post(f"/decode{query}", body).status in (200, 413, 422)
 
 
 def test_sizes_over_the_limit(server, pyramid_path):
     """A picture of 2^28 pixels is within the format's limits, but not the server's."""
     sample = large_picture(pyramid_path)
     assert len(sample) <= 60
-    for query in ("", "?region=9,9,99,99"):
+    eighths = 2**28 >> 2 * 3  # what is made where three levels are left out
+    for query, samples in {"": 2**28, "?region=9,9,99,99": 2**28, "?size=64x64": eighths}.items():
         reply = server.post(f"/decode{query}", sample)
         assert reply.status == 413
-        assert "268435456 pixels to decode are over the limit of 2097152" in reply.detail
-    assert server.post("/decode?size=64x64", sample).array.shape == (64, 64, 3)
+        assert f"{samples} pixels to decode are over the limit of 2097152" in reply.detail
 
 
 def test_another_codec(server):
