@@ -24,7 +24,7 @@ export class StillLayer {
     context.drawImage(this._picture, 0, 0);
   }
 
-  refresh() {}
+  async refresh() {}
 }
 
 /** How often a picture of this shape is halved for its first, small version. */
@@ -51,7 +51,7 @@ export class DecodedLayer {
     this._base = canvasOf(base, range);
     this._native = base.width === shape[1] && base.height === shape[0];
     this._detail = null;
-    this._busy = false;
+    this._running = null;
   }
 
   draw(context) {
@@ -78,22 +78,20 @@ export class DecodedLayer {
   }
 
   /** Fetches what is seen, one part after the other: the last one that was wanted. */
-  async refresh(viewer) {
-    if (this._busy) return;
-    this._busy = true;
-    try {
-      for (;;) {
-        const wanted = this._wanted(viewer);
-        const key = JSON.stringify(wanted);
-        if (this._key === key || (this._native && viewer.scale <= 1)) break;
-        const raster = await this._decode(wanted);
-        this._detail = { ...wanted, canvas: canvasOf(raster, this._range) };
-        this._key = key;
-        viewer.redraw();
-      }
-    } finally {
-      this._busy = false;
+  refresh(viewer) {
+    this._running ??= this._fetch(viewer).finally(() => (this._running = null));
+    return this._running;
+  }
+
+  async _fetch(viewer) {
+    for (;;) {
+      const wanted = this._wanted(viewer);
+      const key = JSON.stringify(wanted);
+      if (this._key === key || (this._native && viewer.scale <= 1)) return;
+      const raster = await this._decode(wanted);
+      this._detail = { ...wanted, canvas: canvasOf(raster, this._range) };
+      this._key = key;
+      viewer.redraw();
     }
-    viewer.canvas.dispatchEvent(new Event("settled"));
   }
 }

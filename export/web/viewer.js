@@ -11,8 +11,8 @@ const KEY_FACTOR = Math.SQRT2;
 /**
  * Shows one layer, or two with a line between them.
  *
- * A layer has `draw(context)`, in samples of the picture, and `refresh(viewer)`, which is called when
- * another part is seen.
+ * A layer has `draw(context)`, in samples of the picture, and `refresh(viewer)`, a promise, which is
+ * asked for when another part is seen. Once all layers have what they need, the canvas is "settled".
  */
 export class Viewer {
   /** @param {HTMLCanvasElement} canvas Whose size in CSS pixels the page decides. */
@@ -99,7 +99,10 @@ export class Viewer {
     this.canvas.style.touchAction = this._fitted ? "pan-y" : "none";
     this.redraw();
     this.onchange();
-    for (const layer of this._layers) layer.refresh(this)?.catch(report);
+    const layers = this._layers;
+    Promise.all(layers.map((layer) => layer.refresh(this))).then(() => {
+      if (layers === this._layers) this.canvas.dispatchEvent(new Event("settled"));
+    }).catch(report);
   }
 
   /** Draws what there is. */

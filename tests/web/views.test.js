@@ -45,10 +45,10 @@ async function shownPixels(width, height) {
 }
 
 test("a picture is evaluated at the points that are seen, beside a plain enlargement", async () => {
+  await drawn();
   const { width, height, data } = await pixelsOf("picture");
   assert.equal(data[4 * (Math.floor(height / 2) * width + Math.floor(width / 2)) + 3], 255);
   await settled(() => page.locator("#compare").check());
-  await page.waitForTimeout(500);
   const split = await pixelsOf("picture");
   await page.locator("#split").fill("0");
   await drawn();
