@@ -159,12 +159,13 @@ def _meant(single: np.ndarray) -> np.ndarray:
 
 
 def regular(stored: np.ndarray) -> Optional[np.ndarray]:
-    """The same numbers, ``[n]``, where they are in equal steps or nearly so; else None.
+    """The same numbers, ``[n]``, where they are in equal steps, but for rounding; else None.
 
     Of float32 those in float64, so near to them, that are in equal steps.
     """
     if stored.dtype != np.float32:
-        return None if told(stored.tolist()) is None else stored
+        way = told(stored.tolist())
+        return None if way is None or (way[4:] and type(way[4]) is list and way[4]) else stored
     meant = _meant(stored)
     if len(meant) < _LEAST or not _is_small(meant):
         return None

@@ -25,6 +25,7 @@ MAX_KEPT = 2**20  # bytes, deflated, of one variable that isn't coded
 MAX_KEPT_ALL = 2**23  # of them all
 MAX_INFLATED = 2**28  # bytes of them all, inflated
 _AS_NUMBERS = 16  # values are better as JSON's numbers than in base 64
+_IN_STEPS = 2**12  # likewise, where a few numbers tell them
 _MODELS = (
     *("NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC"),
     *("NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA", "NETCDF3_64BIT"),
@@ -182,7 +183,7 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
     if values.size <= _AS_NUMBERS and values.dtype.kind in "iuf":
         numbers = [v if np.isfinite(v) else str(v) for v in values.ravel().tolist()]
         return {**told, "values": numbers}
-    if values.ndim == 1 and values.dtype.kind in "iuf":
+    if values.ndim == 1 and values.dtype.kind in "iuf" and values.size <= _IN_STEPS:
         steps = regular(values)
         if steps is not None:
             return {**told, "values": steps.tolist()}

@@ -74,6 +74,8 @@ def test_float32_coordinates_become_those_in_equal_steps_that_round_to_them():
     found = progressions.regular(stored)
     assert found.astype(np.float32).tobytes() == stored.tobytes()
     np.testing.assert_allclose(found, GRIDS["cells"], atol=1e-12)
+    assert progressions.regular(np.arange(9)) is not None
+    assert progressions.regular(np.arange(9.0) ** 2) is None  # though differences tell them
     stored[7] = np.nextafter(stored[7], np.float32(0))
     assert progressions.regular(stored) is None
 
