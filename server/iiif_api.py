@@ -37,7 +37,7 @@ def router(store: Store, most: int) -> APIRouter:
     async def found(request: Request, picture: str) -> tuple[Place, int, dict[str, Any], Sides]:
         """File, item, description and sides of a picture."""
         id, _, item = picture.partition(":")
-        file, number = await store.place(id), int(item or 0)
+        file, number = store.place(id), int(item or 0)
         said = await store.description(request, file, number)
         if said["original_zoom"] is None or said["largest"] is None:
             raise HTTPException(422, f"{file.name}: no picture, or too large a one for this server")

@@ -34,7 +34,7 @@ def router(store: Store) -> APIRouter:
     async def describe_file(
         request: Request, id: parameters.Id, item: parameters.Item = 0
     ) -> Response:
-        return await store.described(request, await store.place(id), item)
+        return await store.described(request, store.place(id), item)
 
     @endpoints.get(
         "/signals/{id}",
@@ -52,7 +52,7 @@ def router(store: Store) -> APIRouter:
         region: parameters.Region = None,
         format: parameters.Format = None,
     ) -> Response:
-        file = await store.place(id)
+        file = store.place(id)
         said = await store.description(request, file, item)
         with raised():
             offered = formats.kinds(Modality.named(said["modality"]))
@@ -83,7 +83,7 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
     ) -> Response:
         kind = "jpeg" if ending == "jpg" else ending
-        return await store.tile(request, await store.place(id), item, (z, x, y), kind)
+        return await store.tile(request, store.place(id), item, (z, x, y), kind)
 
     @endpoints.get(
         "/tiles/{id}/{z}/{x}/{y}",
@@ -100,7 +100,7 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
         format: Annotated[parameters.TileKind, Query()] = "png",
     ) -> Response:
-        return await store.tile(request, await store.place(id), item, (z, x, y), format)
+        return await store.tile(request, store.place(id), item, (z, x, y), format)
 
     return endpoints
 
