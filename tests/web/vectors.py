@@ -252,9 +252,9 @@ def of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def signals() -> list[dict[str, Any]]:
-    """Golden sounds, volumes and meshes, with losses, within a bound and without loss."""
+    """Golden sounds, volumes, voxels and meshes, with losses, within a bound and without loss."""
     found = []
-    for kind in ("sound", "volume", "mesh"):
+    for kind in ("sound", "volume", "voxels", "mesh"):
         bundle = GOLDEN / f"v1{kind}.mscnb"
         for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
             values = FileDecoder.load(bundle).decode(path.read_bytes(), item=0)
