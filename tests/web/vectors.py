@@ -260,10 +260,17 @@ def encoded() -> list[dict[str, Any]]:
     return found
 
 
+def of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pixels of those that `encoded` made at its middle quality."""
+    photo = SHIPPED / f"photo{SUFFIX}"
+    some = [file for file in files if file["quality"] == 5.0625]
+    return [made(file["name"], base64.b64decode(file["file"]), photo) for file in some]
+
+
 def signals() -> list[dict[str, Any]]:
-    """Golden sounds, volumes and meshes, with losses, within a bound and without loss."""
+    """Golden sounds, volumes, voxels and meshes, with losses, within a bound and without loss."""
     found = []
-    for kind in ("sound", "volume", "mesh"):
+    for kind in ("sound", "volume", "voxels", "mesh"):
         bundle = GOLDEN / f"v1{kind}.mscnb"
         for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
             values = FileDecoder.load(bundle).decode(path.read_bytes(), item=0)
@@ -379,11 +386,12 @@ def main(folder: str) -> None:
     random = np.random.default_rng(0)
     streams = [stream(random, number >= STREAMS) for number in range(STREAMS + DAMAGED)]
     (out / "streams.json").write_text(json.dumps(streams))
-    pictures = [*golden(), *with_alpha(), *exact(), *bounded(), *samples()]
+    made_by_photo = encoded()
+    pictures = [*golden(), *with_alpha(), *exact(), *bounded(), *samples(), *of(made_by_photo)]
     (out / "pictures.json").write_text(json.dumps(pictures))
     (out / "fields.json").write_text(json.dumps(fields()))
     (out / "refused.json").write_text(json.dumps(refused()))
-    (out / "encoded.json").write_text(json.dumps(encoded()))
+    (out / "encoded.json").write_text(json.dumps(made_by_photo))
     (out / "signals.json").write_text(json.dumps(signals()))
     (out / "masks.json").write_text(json.dumps(masks()))
 
