@@ -32,7 +32,7 @@ _TOGETHER = 2**14  # pixels whose colours are made at once
 _AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
 Span = tuple[tuple[int, int], tuple[int, int]]  # first row and the one after the last, columns
 Place = tuple[int, int]  # row and column of a tile
-Tiles = dict[Place, Coded]
+Held = dict[Place, Coded]  # tiles
 
 
 @register
@@ -214,7 +214,7 @@ class _Reader:
         tops = range(0, out_h, count)
         spans = [_span(every_row[top : top + count], shape[0], skip) for top in tops]
 
-        def render(strip: tuple[int, Span, Tiles]) -> None:
+        def render(strip: tuple[int, Span, Held]) -> None:
             top, part, coded = strip
             values = tiles.values(part, coded)
             values = cubic(values, every_row[top : top + count] - (part[0][0] >> skip), 0)
@@ -254,9 +254,9 @@ class _PlaneTiles:
         except MscnError as error:
             raise MscnError(f"{container.source}: {error}") from error
 
-    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Tiles]:
+    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Held]:
         """Those that parts of the source need, of each of them; keeps what the next one shares."""
-        coded: Tiles = {}
+        coded: Held = {}
         for part in parts:
             places = self._places(part)
             missing = [place for place in places if place not in coded]
@@ -276,7 +276,7 @@ class _PlaneTiles:
         rows, columns = (range(min(end), max(end)) for end in ends)
         return list(itertools.product(rows, columns))
 
-    def _coefficients(self, coded: Tiles, level: int, rows: slice, columns: slice) -> np.ndarray:
+    def _coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
         prior = self._pyramids.prior
         is_coarse = level == prior.levels
@@ -312,7 +312,7 @@ class _PlaneTiles:
         )
         return (top, bottom), (left, right)
 
-    def values(self, part: Span, coded: Tiles) -> np.ndarray:
+    def values(self, part: Span, coded: Held) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels.
 
         Args:
