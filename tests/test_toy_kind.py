@@ -154,13 +154,15 @@ def test_encode_and_decode(folder):
     )
 
 
-def test_a_size_is_searched_for_and_a_bound_refused(folder):
+def test_a_size_is_searched_for_and_a_bound_kept(folder):
     most = (folder / "in.mscn").stat().st_size - 1
     mscn(folder, "encode", "--codec=toys.mscnb", f"--bytes={most}", "in.png", "small.mscn")
     assert 0.8 * most < (folder / "small.mscn").stat().st_size <= most
-    refused = _run(folder, ["encode", "--codec=toys.mscnb", "--max-error=3", "in.png", "no.mscn"])
-    assert refused.returncode == 2
-    assert "toys can't bound errors" in refused.stderr
+    mscn(folder, "encode", "--codec=toys.mscnb", "--max-error=3", "in.png", "bounded.mscn")
+    mscn(folder, "decode", "--codec=toys.mscnb", "bounded.mscn", "bounded.png")
+    errors = pixels(folder / "bounded.png").astype(int) - pixels(folder / "in.png")
+    assert 0 < np.abs(errors).max() <= 3
+    assert "within 3" in mscn(folder, "info", "bounded.mscn")
     mscn(folder, "encode", "--codec=toys.mscnb", "--lossless", "in.png", "exact.mscn")
     assert "exact" in mscn(folder, "info", "exact.mscn")
 

@@ -81,7 +81,7 @@ def _deflated(values: np.ndarray) -> bytes:
 
 
 def estimate(values: np.ndarray) -> float:
-    """About how many bytes `encode` makes, from a few rows."""
+    """About how many bytes `encode` makes, from a few rows; of photographs more than that."""
     rows = values.reshape(-1, *values.shape[-2:])
     if len(rows) == 1 or values.size <= _SAMPLE:
         part = rows[:, :_SAMPLE]

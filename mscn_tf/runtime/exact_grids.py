@@ -144,7 +144,7 @@ def _coded(coder: Grids, pixels: np.ndarray, base: int, bound: int) -> bytes:
     known: dict[int, np.ndarray] = {}
     payload = b""
     for channel, other in _order(pixels.shape[-1], base):
-        beside = 0 if other is None else known[other]
+        beside: int | np.ndarray = 0 if other is None else known[other]
         numbers = pixels[..., channel].astype(np.int64) - beside
         first = int(numbers[0, 0])
         grid, decoded = coder.encode_within(numbers - first, bound)

@@ -32,7 +32,7 @@ _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 _AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
 Place = tuple[int, int]  # row and column of a tile
-Tiles = dict[Place, Coded]
+Held = dict[Place, Coded]  # tiles
 
 
 @register
@@ -236,7 +236,7 @@ class _Reader:
         tops = range(0, out_h, count)
         spans = [_span(every_row[top : top + count], shape[0], skip) for top in tops]
 
-        def render(strip: tuple[int, Span, Tiles]) -> None:
+        def render(strip: tuple[int, Span, Held]) -> None:
             top, part, coded = strip
             values = tiles.values(part, coded)
             values = cubic(values, every_row[top : top + count] - (part[0][0] >> skip), 0)
@@ -254,7 +254,7 @@ class _Reader:
 
 
 class _PlaneTiles:
-    """Tiles of one plane of an item, less the levels that are skipped."""
+    """Held of one plane of an item, less the levels that are skipped."""
 
     def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
@@ -276,13 +276,13 @@ class _PlaneTiles:
         except MscnError as error:
             raise MscnError(f"{container.source}: {error}") from error
 
-    def all(self) -> Tiles:
+    def all(self) -> Held:
         """Each of them, by its place."""
         return {place: self.decoded(place) for place in self._tiling.places()}
 
-    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Tiles]:
+    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Held]:
         """Those that parts of the source need, of each of them; keeps what the next one shares."""
-        coded: Tiles = {}
+        coded: Held = {}
         for part in parts:
             places = self._places(part)
             missing = [place for place in places if place not in coded]
@@ -302,7 +302,7 @@ class _PlaneTiles:
         rows, columns = (range(min(end), max(end)) for end in ends)
         return list(itertools.product(rows, columns))
 
-    def coefficients(self, coded: Tiles, level: int, rows: slice, columns: slice) -> np.ndarray:
+    def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
         prior = self._pyramids.prior
         is_coarse = level == prior.levels
@@ -338,7 +338,7 @@ class _PlaneTiles:
         )
         return (top, bottom), (left, right)
 
-    def values(self, part: Span, coded: Tiles) -> np.ndarray:
+    def values(self, part: Span, coded: Held) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels.
 
         Args:
@@ -361,7 +361,7 @@ class _PlaneTiles:
 
 
 def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:
-    """Tiles along an axis that a span touches: each with its part of the span and of the tile."""
+    """Held along an axis that a span touches: each with its part of the span and of the tile."""
     for tile in range(span.start // edge, -(-span.stop // edge)):
         first, last = max(span.start, tile * edge), min(span.stop, (tile + 1) * edge)
         yield (
