@@ -20,7 +20,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.tiles import Tiles
 from tests.apps.conftest import Folder
 
-TILE_CODECS = [name for name in Bundle.names() if Bundle.load(name).scheme is Tiles]
+TILE_CODECS = [name for name in Bundle.names() if issubclass(Bundle.load(name).scheme, Tiles)]
 QUALITY = np.array([1, 5.5, 10], np.float32)
 
 Inputs = dict[str, np.ndarray]
