@@ -19,7 +19,7 @@ from mscn_tf.runtime.container import MAX_SIDE
 from mscn_tf.runtime.errors import printable
 from mscn_tf.runtime.modality import Modality
 
-_ROW = "{:15} {:>10}  {:16}  {:10}  {:8}  {}"
+_ROW = "{:17} {:>10}  {:16}  {:10}  {:8}  {}"
 _WIDTH = 100
 
 # Of each shipped codec: what it is for; what not, by what data from elsewhere have shown.
@@ -27,6 +27,8 @@ PURPOSES = {
     "faces32": ("aligned faces of 32x32 in an archive", "other pictures"),
     "faces64": ("aligned faces of 64x64, below 300 bytes", "other pictures, high quality"),
     "field": ("fields of any variable, within a bound", "the lowest rates"),
+    "gated-faces32": ("studying sparse updates of a network", "small files: take faces32"),
+    "gated-temperature": ("studying sparse shifts of its units", "small files: take temperature"),
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
@@ -65,7 +67,7 @@ def main(argv: list[str]) -> None:
         )
     print()
     for name, (suited, unsuited) in PURPOSES.items():
-        print(f"{name:15} for {suited}; not for {unsuited}")
+        print(f"{name:17} for {suited}; not for {unsuited}")
     print("\ntrained on:")
     for name in Bundle.names():
         print("\n".join(_licence_lines(name, Bundle.load(name))))
@@ -75,9 +77,9 @@ def _licence_lines(name: str, bundle: Bundle) -> list[str]:
     """What a codec was trained on, under which terms and whose it is."""
     licence = bundle.licence
     if licence is None:
-        return [f"{name:15} not said"]
+        return [f"{name:17} not said"]
     text = printable(f"{licence.data}. Terms: {licence.terms}. By {licence.attribution}.")
-    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:15} ", subsequent_indent=" " * 16)
+    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:17} ", subsequent_indent=" " * 18)
 
 
 def _range(qualities: Sequence[float]) -> str:

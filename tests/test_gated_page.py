@@ -19,7 +19,7 @@ set -em  # a group of its own for what runs behind: the function's shell, and th
 trap 'kill -- -$(jobs -p)' EXIT
 mscn() {
     if [ "$1" = train ]; then
-        set -- "$@" --config.meta_steps=200 --config.entropy_steps=40 --config.steps=240 \\
+        set -- "$@" --config.meta_steps=200 --config.steps=240 \\
             --config.signals=200 --config.coded=100 --config.validation_tiles=4
     fi
     command mscn "$@"

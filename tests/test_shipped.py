@@ -81,6 +81,35 @@ def test_faces_that_it_never_saw_reach_their_curve(name, edge, quality, size, ps
     assert np.mean(reached) >= max(psnr, np.mean(webp) + 0.5)
 
 
+@pytest.mark.parametrize("name", [name for name in Bundle.names() if name.startswith("gated-")])
+def test_gated_codecs_are_small_and_say_how_they_were_made(name):
+    assert (SHIPPED / f"{name}.mscnb").stat().st_size < 1e6
+    manifest = Bundle.load(name).manifest
+    assert manifest.codec == "modulated"
+    assert manifest.name == name
+    assert manifest.training["cpu_seconds"] > 0
+
+
+@pytest.mark.skipif(not FACES.exists(), reason="needs CelebA's faces in ../shared")
+def test_gates_of_faces_that_it_never_saw():
+    """Each face has places of its own, and comes back better the more of them it may fill."""
+    codec, faces = Codec.load("gated-faces32"), []
+    for path in sorted(FACES.glob("*.jpg"))[-8:]:
+        with Image.open(path) as picture:
+            faces.append(np.asarray(central_square(picture.convert("RGB"), 32)))
+    reached = []
+    for quality in (6, 9):
+        data = codec.encode(faces, quality=quality)
+        items = range(len(faces))
+        held = np.concatenate([codec.decode_symbols(data, item) for item in items]) != 0
+        assert held.mean() < 0.5
+        assert held.any(axis=0).sum() > 2 * held.all(axis=0).sum()
+        decoded = codec.decode_all(data)
+        reached.append(np.mean([images.psnr(*pair) for pair in zip(faces, decoded)]))
+    assert reached[1] > reached[0] + 1
+    assert reached[1] > 23
+
+
 def test_photo_beats_jpeg_at_the_same_bytes():
     picture = images.read_picture(ROOT / "demo" / "kodim.png")
     codec = Codec.load("photo")

@@ -18,8 +18,7 @@ def get_config(folder: str, **model: Any) -> ConfigDict:
     config.update(
         name="tiny",
         meta_steps=6,
-        entropy_steps=4,
-        steps=12,
+        steps=10,
         signals=48,
         coded=40,
         batch=4,

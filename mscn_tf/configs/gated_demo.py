@@ -11,7 +11,6 @@ def get_config() -> ConfigDict:
     config.update(
         name="gated-demo",
         meta_steps=1500,
-        entropy_steps=300,
         steps=1800,
         signals=2000,
         coded=1000,

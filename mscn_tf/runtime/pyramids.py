@@ -254,7 +254,7 @@ class _Reader:
 
 
 class _PlaneTiles:
-    """Held of one plane of an item, less the levels that are skipped."""
+    """Tiles of one plane of an item, less the levels that are skipped."""
 
     def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
         self._pyramids, self._container, self._item = pyramids, container, item
@@ -361,7 +361,7 @@ class _PlaneTiles:
 
 
 def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:
-    """Held along an axis that a span touches: each with its part of the span and of the tile."""
+    """Tiles along an axis that a span touches: each with its part of the span and of the tile."""
     for tile in range(span.start // edge, -(-span.stop // edge)):
         first, last = max(span.start, tile * edge), min(span.stop, (tile + 1) * edge)
         yield (

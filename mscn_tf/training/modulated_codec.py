@@ -1,4 +1,4 @@
-"""The outer loop of modulated codecs: the network, then its entropy model, then both together."""
+"""The outer loop of modulated codecs: the network, then its entropy model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.sparsity.gated import GatedModulation
-from mscn_tf.sparsity.hard_concrete import LIMIT
-from mscn_tf.stack.keras_versions import build_once, constrain, trainable_variables_of
+from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
 from mscn_tf.training.closed_form_start import start_prior
 from mscn_tf.training.loop import Row
 from mscn_tf.training.modulated import ModulatedTrainer
@@ -35,13 +34,11 @@ _CONTEXT_STEP = 0.25  # of what the bundle holds: rounding it moves a symbol's s
 
 
 class ModulatedCodecTrainer(ModulatedTrainer):
-    """State and step of one training run, of three stages.
+    """State and step of one training run, of two stages.
 
     The first ``meta_steps`` steps meta-learn the network, as experiments do. Then ``places``, the
     ``model.code_size`` elements of the code whose updates change values most, are what files hold,
-    in units in which each moves values alike; the next ``entropy_steps`` learn their entropy model.
-    Further steps, up to ``steps``, train both together on the logarithm of the cost in bits,
-    ``rate + squared error / lambda(q)``, straight through the rounding.
+    in units in which each moves values alike, and the other steps learn their entropy model.
 
     Args:
       config: see ``mscn_tf/configs/gated_faces32.py``.
@@ -72,58 +69,46 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         build_once(self.prior, None)
         self.places = tf.Variable(tf.range(model.code_size), trainable=False, name="places")
         self._codes: np.ndarray | None = None
-        entropy, joint = config.entropy, config.joint
-        modelled, adam = trainable_variables_of([self.prior]), tf.keras.optimizers.Adam
-        groups = [
-            [(modelled, adam(entropy.rate))],
-            [(modelled, adam(joint.rate)), (trainable_variables_of([self.fit]), adam(joint.rate))],
-        ]
-        for variables, optimizer in (pair for group in groups for pair in group):
-            optimizer.build(variables)
-        self._later = [optimizer for group in groups for _, optimizer in group]
-        count = self.step.assign_add
+        entropy, modelled = config.entropy, trainable_variables_of([self.prior])
+        self._entropy_optimizer = tf.keras.optimizers.Adam(entropy.rate)
+        self._entropy_optimizer.build(modelled)
         self._entropy_step = OuterStep(
-            self._coding_costs, groups[0], entropy.clip, lambda: count(1), config.xla
+            self._coding_costs,
+            [(modelled, self._entropy_optimizer)],
+            entropy.clip,
+            lambda: self.step.assign_add(1),
+            config.xla,
         )
-        self._joint_step = OuterStep(self._costs, groups[1], joint.clip, self._joined)
 
     def _points(self, sphere: bool) -> np.ndarray:
         grid = global_grid(self.shape) if sphere else [centres(side) for side in self.shape]
         points = points_of(np, [axis[None] for axis in grid], sphere)
         return points.reshape(-1, points.shape[-1]).astype(np.float32)
 
-    def _joined(self) -> None:
-        self.step.assign_add(1)
-        constrain([self.fit])
-
     def options(self) -> dict[str, Any]:
         model = self.config.model
         return {name: value for name, value in model.items() if name not in _OF_FILES}
 
     def checkpointed(self) -> dict[str, Any]:
-        own = {"prior": self.prior, "places": self.places, "later": self._later}
+        own = {
+            "prior": self.prior,
+            "places": self.places,
+            "entropy_optimizer": self._entropy_optimizer,
+        }
         return {**super().checkpointed(), **own}
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
-        meta, entropy = self.config.meta_steps, self.config.entropy_steps
-        if step < meta:
+        if step < self.config.meta_steps:
             return super().update(step)
-        if step == meta:
+        if step == self.config.meta_steps:
             self.take_best()
             self._choose_places()
         random = np.random.default_rng([self.config.seed, step, 1])
-        joint = step >= meta + entropy
-        size = self.config.batch if joint else self.config.entropy.batch
-        chosen = random.choice(len(self.signals), size, replace=len(self.signals) < size)
+        codes, size = self._known_codes(), self.config.entropy.batch
+        chosen = random.choice(len(codes), size, replace=len(codes) < size)
         # Stratified: each batch spans all qualities.
         quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
-        quality = quality.astype(np.float32)
-        if joint:
-            signals, coordinates = self.subset(self.signals[chosen], random)
-            return self._joint_step([signals, coordinates, quality])
-        if self._codes is None:
-            self._codes = self.codes(self.signals[: self.config.coded])
-        return self._entropy_step([self._codes[chosen % len(self._codes)], quality])
+        return self._entropy_step([codes[chosen], quality.astype(np.float32)])
 
     # The second stage.
 
@@ -145,8 +130,13 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         self.places.assign(places)
         steps = np.log(self.prior.nominal_steps)[:, None] + np.log(unit[places])
         self.prior.log_step.assign(steps)
-        self._codes = self.codes(self.signals[: self.config.coded])
-        start_prior(self.prior, self._codes / unit[places])
+        start_prior(self.prior, self._known_codes() / unit[places])
+
+    def _known_codes(self) -> np.ndarray:
+        """`codes` of the training signals that the entropy model learns from."""
+        if self._codes is None:
+            self._codes = self.codes(self.signals[: self.config.coded])
+        return self._codes
 
     def codes(self, signals: np.ndarray) -> np.ndarray:
         """``[S, M]``: as files hold them, but not quantised."""
@@ -169,32 +159,6 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         error = tf.reduce_sum(((coded.code - codes) / self.prior.step(quality)) ** 2, axis=1)
         cost = coded.bits + error / self.prior.rate_weight
         return cost, {"loss": cost, "bits": coded.bits}
-
-    # The third stage.
-
-    def _costs(self, signals: tf.Tensor, coordinates: tf.Tensor, quality: tf.Tensor) -> Losses:
-        fit, points = self.fit, coordinates[0]
-        adapted = fit.adapt(signals, points)
-        code = adapted["code"]
-        if self.config.model.sparsity in ("gates", "mask"):
-            code = fit.modulation.gated_code(adapted)
-        coded = self.prior(tf.gather(code, self.places, axis=1), quality)
-        errors = fit.errors(self._opened(coded.code), signals, points)
-        values = len(self.coordinates) * signals.shape[2]
-        nominal = tf.constant(np.log(self.prior.nominal_steps)[:, None], tf.float32)
-        step = tf.exp(self.prior.at_quality(nominal, quality)[:, 0])
-        cost = coded.bits + values * errors / (self.prior.rate_weight * step**2)
-        return tf.math.log(cost), {"cost": cost, "bits": coded.bits, "error": errors}
-
-    def _opened(self, code: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Codes ``[B, M]`` as the network takes them; gates have had their say."""
-        elements = self.fit.modulation.code_size
-        shape = [elements, code.shape[0]]
-        whole = tf.transpose(tf.scatter_nd(self.places[:, None], tf.transpose(code), shape))
-        if self.config.model.sparsity != "gates":
-            return {"code": whole}
-        gates = tf.fill([code.shape[0], self.fit.modulation.gate_count], LIMIT)
-        return {"code": whole, "log_alpha": gates}
 
     # What comes of it.
 
@@ -227,7 +191,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
             self.take_best()
             self._choose_places()
         self.prior.context.assign(tf.round(self.prior.context / _CONTEXT_STEP) * _CONTEXT_STEP)
-        codes = self.codes(self.signals[: self.config.coded])
+        codes = self._known_codes()
         q16 = np.random.default_rng(self.config.seed).integers(LOWEST, HIGHEST + 1, len(codes))
         rate_weight = self.prior.rate_weight
         symbols = Prior(frozen_arrays(self.prior)).quantise(codes, q16, rate_weight)
