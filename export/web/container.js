@@ -160,6 +160,12 @@ export function grid(shape, edge, overlap) {
   return shape.map((side) => Math.max(1, Math.ceil((side - overlap) / (edge - overlap))));
 }
 
+/** Samples of a tile along each axis; where it goes by area, longer ones of narrow pictures. */
+export function tileSide(shape, edge, byArea) {
+  const times = byArea ? edge / Math.min(...shape) : 1;
+  return edge * 2 ** Math.max(Math.floor(Math.log2(times)), 0);
+}
+
 /** Whether a file of a version can have such flags. */
 function isOfVersion(flags, version) {
   if (version !== (flags >= BY_AREA ? 3 : flags & EXACT ? 2 : 1)) return false;
@@ -278,8 +284,7 @@ export class Container {
 
   /** Samples along each side of an item's tiles: more than `tileEdge` in narrow pictures. */
   tileSide(item) {
-    const times = this._byArea ? this.tileEdge / Math.min(...this.shape(item)) : 1;
-    return this.tileEdge * 2 ** Math.max(Math.floor(Math.log2(times)), 0);
+    return tileSide(this.shape(item), this.tileEdge, this._byArea);
   }
 
   /** Samples along each axis of an item. */

@@ -4,24 +4,24 @@ import { StillLayer, canvasOf } from "./layers.js";
 import { attempt, bytesText, count, element, listFacts, say, showProgress } from "./page.js";
 import { showLayers } from "./stage.js";
 
-const CODEC = "photo";
+const CODECS = ["photo", "field"]; // the second one for what is stored without loss
 const OTHERS = { JPEG: "image/jpeg", WebP: "image/webp", AVIF: "image/avif" };
 
-let picture = null; // what is encoded: its decoder, name, size, canvas and bundle's id
+let picture = null; // what is encoded: its decoder, name, size and canvas
 
-/** The id of the codec that encodes. */
-async function bundleId() {
+/** The ids of the codecs that encode. */
+async function bundleIds() {
   const answer = await fetch("bundles/names.json");
-  return (await answer.json())[CODEC];
+  const ids = await answer.json();
+  return CODECS.map((name) => ids[name]);
 }
 
 /** Takes a picture's file and shows it beside what its encoding leaves. */
 export async function encodePicture(decoder, file) {
   await decoder.free(); // of what was decoded before
-  const bundle = await bundleId();
-  const raster = await decoder.call("picture", file, bundle);
+  const raster = await decoder.call("picture", file, ...(await bundleIds()));
   picture = {
-    decoder, bundle, file, raster, canvas: canvasOf(raster, null), opaque: raster.channels % 2 === 1,
+    decoder, file, raster, canvas: canvasOf(raster, null), opaque: raster.channels % 2 === 1,
     fresh: true,
   };
   element("encoder").hidden = element("result").hidden = false;
@@ -47,7 +47,7 @@ async function refresh() {
   const preview = await current.decoder.call("preview", q16);
   if (!preview || !isLatest()) return;
   showBoth(current, preview, "mscn, about");
-  const made = await current.decoder.call("encode", q16, current.bundle);
+  const made = await current.decoder.call("encode", q16);
   if (!made || !isLatest()) return;
   showProgress(null);
   showMade(current, made, q16);

@@ -4,10 +4,10 @@ import { samplesOf } from "./container.js";
 import { MscnError } from "./errors.js";
 import { Inflate } from "./vendor/fflate.js";
 
-const [SAMPLES, PALETTE, BITS, GRIDS] = [0, 1, 2, 3];
+export const [SAMPLES, PALETTE, BITS, GRIDS] = [0, 1, 2, 3]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
-const EDGE = 1024; // of their tiles
-const ID_BYTES = 8; // of the codec whose networks they take
+export const EDGE = 1024; // of their tiles
+export const ID_BYTES = 8; // of the codec whose networks they take
 const LARGEST_PALETTE = 2 ** 16;
 const SLICE = 1024; // bytes inflated at once: 1 MB at most comes of them
 const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
@@ -137,7 +137,7 @@ export function boundOf(payload) {
 }
 
 /** Channels as they are coded, the base first, each with what it is coded less. */
-function orderOf(channels, base) {
+export function orderOf(channels, base) {
   const order = [[base, null]];
   for (let channel = base - 1; channel >= 0; channel--) order.push([channel, channel + 1]);
   for (let channel = base + 1; channel < channels; channel++) order.push([channel, channel - 1]);

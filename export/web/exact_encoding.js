@@ -1,15 +1,18 @@
 // Planes of bytes without loss (docs/format.md, "Exact planes"), as `mscn_tf.runtime.exact` codes them.
 
-import { varint } from "./tables.js";
+import { BITS, GRIDS, PALETTE, SAMPLES } from "./exact.js";
+import { middleOf } from "./exact_grids.js";
+import { joinBytes, varint } from "./tables.js";
 import { deflateRaw } from "./vendor/pako.js";
 
-const [SAMPLES, PALETTE, BITS] = [0, 1, 2];
 const LARGEST_PALETTE = 2 ** 16;
 const STRIP = 2 ** 18; // samples that are looked at to see whether there are few different ones
 const SAMPLE = 2 ** 17; // bytes that an estimate looks at
 const STRIPS = 8; // in which they lie
 const [FAST, GOOD, BEST] = [1, 6, 9]; // levels of zlib
 const [LARGE, HUGE] = [2 ** 19, 2 ** 22]; // bytes
+const LARGEST_GRIDS = 2 ** 20; // samples of a plane that networks are run on in a page
+const SMALL = 2 ** 9; // bytes of a payload that nothing else is tried for
 
 /** A table's bytes: the filter of each row, then what is left of its numbers, byte after byte. */
 function filtered({ data, width, channels }, choose) {
@@ -53,17 +56,6 @@ function packed({ form, palette, table, choose }, level) {
   const bytes = deflateRaw(joinBytes(parts), { level, legacyHash: true });
   const head = palette ? [form, ...varint(palette.width)] : [form];
   return joinBytes([Uint8Array.from(head), bytes]);
-}
-
-/** Byte arrays one after the other. */
-export function joinBytes(parts) {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Each sample as one number; those of up to four channels fit. */
@@ -116,15 +108,29 @@ function waysOf(plane) {
 /** The shortest of some byte arrays, the first one of several. */
 const shortest = (arrays) => arrays.reduce((best, next) => (next.length < best.length ? next : best));
 
+/** Lengths of a plane's ways at the fast level. */
+const fastSizes = (ways) => ways.map((way) => packed(way, FAST).length);
+
 /**
  * The payload of a plane.
  * @param {{data: Uint8Array, width: number, channels: number}} plane Its samples, row-major.
+ * @param {GridEncoder|null} grids What codes photographs; without it they take more bytes.
  */
-export function encodeExact(plane) {
+export function encodeExact(plane, grids) {
+  const deflated = deflatedOf(plane);
+  const { length } = plane.data;
+  if (!grids || length > LARGEST_GRIDS || deflated.length < SMALL) return deflated;
+  const middle = middleOf(plane);
+  if (middle.data.length < length
+    && grids.encode(middle).length > Math.min(...fastSizes(waysOf(middle)))) return deflated;
+  return shortest([deflated, joinBytes([[GRIDS], grids.encode(plane)])]);
+}
+
+function deflatedOf(plane) {
   let ways = waysOf(plane);
   const { length } = plane.data;
   if (length > LARGE) { // which way is shortest, the fast level tells well enough
-    const sizes = ways.map((way) => packed(way, FAST).length);
+    const sizes = fastSizes(ways);
     ways = [ways[sizes.indexOf(Math.min(...sizes))]];
   }
   return shortest(ways.map((way) => packed(way, length <= HUGE ? BEST : GOOD)));
@@ -146,6 +152,6 @@ export function estimateExact(plane) {
       data.subarray(top * line, (top + height) * line)));
   }
   const wide = Math.min(width, part.length / channels);
-  const sizes = waysOf({ data: part, width: wide, channels }).map((way) => packed(way, FAST).length);
+  const sizes = fastSizes(waysOf({ data: part, width: wide, channels }));
   return (Math.min(...sizes) * data.length) / part.length;
 }

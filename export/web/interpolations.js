@@ -1,15 +1,17 @@
 // Fields coded by interpolation, within a bound (docs/format.md, "Codecs of interpolation").
 
-import { RangeDecoder, damaged } from "./range.js";
+import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { resized } from "./sampling.js";
 import { sphereGrid, valuesAt } from "./sphere.js";
 import { Tables, checked, shaped } from "./tables.js";
 
-const UNIT = 1024; // whole numbers that a step has
+const FRACTION = 10; // fractional bits of a step
+const UNIT = 2 ** FRACTION;
 const INPUTS = 34;
 const NEIGHBOURS = 20;
 const LARGEST = 2 ** 35;
 const LARGEST_SHARE = 4096;
+const REACH = 3; // of neighbours, in places of their level
 const HEAD = 9;
 
 const PAIRS = [-3, -1, 1, 3].flatMap((y) => [-3, -1, 1, 3].map((x) => [y, x]))
@@ -74,47 +76,69 @@ class Nets {
     for (const [name, shape] of Object.entries(shapes)) {
       this.arrays[name] = Float64Array.from(shaped(arrays, name, shape));
     }
+    const counts = { first: hidden, second: last, last: 1 + filters };
+    this._layers = Object.entries(counts).map(([name, count], n) => ({
+      weights: this.arrays[name],
+      bias: this.arrays[`${name}_bias`],
+      unit: 2 ** -this.arrays.shift[n],
+      sums: new Float64Array(count),
+    }));
   }
 
-  /** Sums of a layer's inputs for a pass. */
-  _layer(name, pass, inputs, outputs) {
-    const weights = this.arrays[name];
-    const sums = this.arrays[`${name}_bias`].slice(pass * outputs, (pass + 1) * outputs);
+  /** Sums of a layer's inputs for a pass; valid until the next call. */
+  _sums({ weights, bias, sums }, pass, inputs) {
+    const outputs = sums.length;
+    for (let j = 0; j < outputs; j++) sums[j] = bias[pass * outputs + j];
     let at = pass * inputs.length * outputs;
-    for (const input of inputs) {
-      if (input) for (let j = 0; j < outputs; j++) sums[j] += input * weights[at + j];
-      at += outputs;
+    for (let i = 0; i < inputs.length; i++, at += outputs) {
+      const input = inputs[i];
+      if (input !== 0) for (let j = 0; j < outputs; j++) sums[j] += input * weights[at + j];
+    }
+    return sums;
+  }
+
+  /** Units of a hidden layer, likewise. */
+  _units(layer, pass, inputs) {
+    const sums = this._sums(layer, pass, inputs);
+    for (let j = 0; j < sums.length; j++) {
+      sums[j] = clip(Math.floor(sums[j] * layer.unit + 0.5), 0, 4095);
     }
     return sums;
   }
 
   /** A place's table, not yet clipped, and what corrects its prediction. */
   run(pass, inputs, differences, octave) {
-    const { hidden, last, filters } = this.sizes;
+    const { filters } = this.sizes;
     const { shift, filters: kernels } = this.arrays;
-    const active = (sums, bits) => sums.map((sum) => clip(rounded(sum, bits), 0, 4095));
-    let units = active(this._layer("first", pass, inputs, hidden), shift[0]);
-    units = active(this._layer("second", pass, units, last), shift[1]);
-    const [number, ...shares] = this._layer("last", pass, units, 1 + filters);
+    const [first, second, last] = this._layers;
+    const units = this._units(second, pass, this._units(first, pass, inputs));
+    const sums = this._sums(last, pass, units);
     let total = 0;
     for (let f = 0; f < filters; f++) {
-      const exact = shares[f] * 2 ** (10 - shift[2]);
+      const exact = sums[1 + f] * 2 ** (10 - shift[2]);
       const share = clip(Math.floor(exact + (shift[2] > 10 ? 0.5 : 0)), -LARGEST_SHARE, LARGEST_SHARE);
       let sum = 0;
-      differences.forEach((e, i) => { sum += kernels[(pass * NEIGHBOURS + i) * filters + f] * e; });
+      for (let i = 0, at = pass * NEIGHBOURS * filters + f; i < differences.length; i++, at += filters) {
+        sum += kernels[at] * differences[i];
+      }
       total += share * rounded(sum, 10);
     }
-    const table = Math.floor((number + this.arrays.octave[0] * octave) / 2 ** shift[2]);
+    const table = Math.floor((sums[0] + this.arrays.octave[0] * octave) * last.unit);
     return { table, correction: rounded(total, 10) };
   }
 }
 
-/** Decodes grids with the networks of an interpolation codec. */
+/** Codes grids with the networks of an interpolation codec. */
 export class Grids {
   constructor(bundle) {
     const arrays = bundle.arrays("prior");
     this._tables = new Tables(arrays);
     this._nets = new Nets(arrays);
+    this._around = { // of one place after the other
+      places: new Float64Array(NEIGHBOURS),
+      values: new Float64Array(NEIGHBOURS),
+      inputs: new Float64Array(INPUTS),
+    };
   }
 
   /**
@@ -124,8 +148,34 @@ export class Grids {
    * @param {boolean} periodic Whether the last column is followed by the first.
    * @returns {Float64Array} Whole numbers, the first one 0.
    */
-  decode(payload, [rows, columns], periodic) {
+  decode(payload, shape, periodic) {
     const decoder = new RangeDecoder(payload);
+    return this._walk(shape, periodic, (index) => {
+      const symbols = new Int32Array(index.length);
+      this._tables.decode(decoder, index, index.length, symbols);
+      return symbols;
+    });
+  }
+
+  /**
+   * The payload of whole numbers, without loss.
+   * @param {Int32Array} numbers Row-major, the first one 0.
+   * @param {number[]} shape Rows and columns.
+   * @returns {Uint8Array}
+   */
+  encode(numbers, shape) {
+    const encoder = new RangeEncoder();
+    this._walk(shape, false, (index, predicted, places) => {
+      const symbols = Int32Array.from(places, (at, n) =>
+        rounded(UNIT * numbers[at] - predicted[n], FRACTION));
+      this._tables.encode(encoder, symbols, index);
+      return symbols;
+    });
+    return encoder.seal();
+  }
+
+  /** The grid that follows from the symbols that `code` gives for the places of each pass. */
+  _walk([rows, columns], periodic, code) {
     const grid = { values: new Float64Array(rows * columns), steps: new Float64Array(rows * columns) };
     let apart = 1;
     while (apart < Math.max(rows, columns)) apart *= 2;
@@ -134,13 +184,14 @@ export class Grids {
         apart, columns, sides: [Math.ceil(rows / apart), Math.ceil(columns / apart)],
         turns: periodic && columns % (2 * apart) === 0,
       };
-      PASSES.forEach((pass, number) => this._pass(decoder, grid, level, pass, number));
+      PASSES.forEach((pass, number) => this._pass(code, grid, level, pass, number));
     }
     return grid.values;
   }
 
-  _pass(decoder, grid, level, pass, number) {
+  _pass(code, grid, level, pass, number) {
     const [height, width] = level.sides;
+    const { apart, columns } = level;
     const places = [];
     for (let y = pass.row; y < height; y += 2) {
       for (let x = pass.column; x < width; x += 2) places.push([y, x]);
@@ -149,37 +200,46 @@ export class Grids {
     const index = new Uint16Array(places.length);
     const predicted = new Float64Array(places.length);
     places.forEach((place, n) => {
-      const known = this._predict(grid, level, pass, number, place);
-      index[n] = clip(known.table, 0, this._tables.count - 1);
-      predicted[n] = known.prediction;
+      const { table, prediction } = this._predict(grid, level, pass, number, place);
+      index[n] = clip(table, 0, this._tables.count - 1);
+      predicted[n] = prediction;
     });
-    const symbols = new Int32Array(places.length);
-    this._tables.decode(decoder, index, places.length, symbols);
-    places.forEach(([y, x], n) => {
-      const at = y * level.apart * level.columns + x * level.apart;
+    const known = places.map(([y, x]) => (y * columns + x) * apart);
+    const symbols = code(index, predicted, known);
+    known.forEach((at, n) => {
       grid.values[at] = clip(predicted[n] + UNIT * symbols[n], -LARGEST, LARGEST);
       grid.steps[at] = Math.abs(symbols[n]);
     });
   }
 
   _predict(grid, level, pass, number, place) {
-    const around = pass.around.map((offset) => neighbour(level, place, offset));
-    const w = around.map((at) => grid.values[at]);
-    const sum = (from, to) => w.slice(from, to).reduce((total, value) => total + value, 0);
+    const { places, values, inputs } = this._around;
+    const count = pass.around.length;
+    const sums = [0, 0, 0]; // of the four nearest, of those up to the twelfth, and to the sixteenth
+    for (let i = 0; i < count; i++) {
+      places[i] = neighbour(level, place, pass.around[i]);
+      values[i] = grid.values[places[i]];
+      if (i < 16) sums[i < 4 ? 0 : i < 12 ? 1 : 2] += values[i];
+    }
     const prediction = number === 0
-      ? rounded(81 * sum(0, 4) - 9 * sum(4, 12) + sum(12, 16), 8)
-      : rounded(9 * sum(0, 4) - sum(12, 16), 5);
-    const differences = w.map((value) => value - prediction);
-    const sizes = differences.map(Math.abs);
-    const total = (values) => values.reduce((all, value) => all + value, 0);
-    const spread = Math.floor(total(sizes) / sizes.length)
-      + Math.floor(total(sizes.slice(0, 4)) / 4) + 256;
+      ? rounded(81 * sums[0] - 9 * sums[1] + sums[2], 8)
+      : rounded(9 * sums[0] - sums[2], 5);
+    const differences = values.subarray(0, count);
+    let [near, all] = [0, 0];
+    for (let i = 0; i < count; i++) {
+      differences[i] -= prediction;
+      all += Math.abs(differences[i]);
+      if (i === 3) near = all;
+    }
+    const spread = Math.floor(all / count) + Math.floor(near / 4) + 256;
     const octave = octaveOf(spread);
-    const inputs = new Float64Array(INPUTS);
-    differences.forEach((e, i) => { inputs[i] = clip(Math.floor((32 * e) / spread), -127, 127); });
-    pass.seen.forEach((i, n) => {
-      inputs[NEIGHBOURS + n] = STEPS[Math.min(grid.steps[around[i]], 255)];
-    });
+    inputs.fill(0, count, NEIGHBOURS);
+    for (let i = 0; i < count; i++) {
+      inputs[i] = clip(Math.floor((32 * differences[i]) / spread), -127, 127);
+    }
+    for (let n = 0; n < pass.seen.length; n++) {
+      inputs[NEIGHBOURS + n] = STEPS[Math.min(grid.steps[places[pass.seen[n]]], 255)];
+    }
     inputs[INPUTS - 2] = Math.min(Math.floor(octave / 4), 255);
     inputs[INPUTS - 1] = Math.min(16 * Math.log2(level.apart), 255);
     const { table, correction } = this._nets.run(number, inputs, differences, octave);
@@ -230,6 +290,9 @@ export class InterpolationReader {
 
 /** Where the neighbour of a place lies among the grid's values. */
 function neighbour({ apart, columns, sides, turns }, [y, x], [down, right]) {
+  if (y >= REACH && x >= REACH && y + REACH < sides[0] && x + REACH < sides[1]) {
+    return ((y + down) * columns + x + right) * apart;
+  }
   let [row, column] = [down, right];
   if (sides[0] === 1) [row, column] = [0, right % 2 === 0 ? right + down : right];
   else if (sides[1] === 1) [row, column] = [down % 2 === 0 ? down + right : down, 0];

@@ -1,12 +1,14 @@
 // Encodes pictures with a codec of pyramids, to the bytes that `mscn encode --quality` gives.
 
-import { crc32, grid } from "./container.js";
+import { crc32, grid, tileSide } from "./container.js";
 import { MscnError } from "./errors.js";
-import { encodeExact, estimateExact, joinBytes } from "./exact_encoding.js";
-import { joinPlanes, toBytes, toRgba } from "./pixels.js";
+import { encodeExact, estimateExact } from "./exact_encoding.js";
+import { GridEncoder } from "./exact_grids.js";
+import { joinPlanes, toBytes, toRgba, toValues } from "./pixels.js";
+import { PostFilter } from "./post_filter.js";
 import { PyramidPrior } from "./pyramid.js";
-import { quantise, toChannels } from "./pyramid_fit.js";
-import { varint } from "./tables.js";
+import { addedBy, quantise, toChannels } from "./pyramid_fit.js";
+import { joinBytes, varint } from "./tables.js";
 import { analyse, detailSizes, sizes, synthesise } from "./wavelet.js";
 
 export const LARGEST_ENCODED = 2 ** 25; // pixels whose coefficients fit into a page's memory
@@ -17,6 +19,7 @@ const PROMISING = 3; // times what tiles take: an estimate above it isn't looked
 const HIGHEST = 160; // quality of what has no tiles, in sixteenths
 const SAME = 7; // flags: one shape, one quality and one number of channels for all items
 const EXACT = 128;
+const BY_AREA = 256;
 
 /** One picture on its way into a file, at any quality. */
 export class PhotoEncoder {
@@ -24,9 +27,10 @@ export class PhotoEncoder {
    * @param {Bundle} bundle
    * @param {{data: Uint8Array, height: number, width: number, channels: number}} picture Grey or
    *   RGB, with alpha behind where the number of channels is even.
+   * @param {Bundle|null} gridBundle Whose networks code photographs without loss, if that is wanted.
    * @throws {MscnError} The codec can't encode it.
    */
-  constructor(bundle, picture) {
+  constructor(bundle, picture, gridBundle = null) {
     const { manifest } = bundle;
     if (bundle.kind !== "pyramid" || !(manifest.rate_weight > 0)) {
       throw new MscnError(`bundle ${bundle.name}: it can't encode pictures; take photo`);
@@ -40,11 +44,18 @@ export class PhotoEncoder {
     this._picture = picture;
     this._prior = new PyramidPrior(bundle.arrays("prior"));
     this._colour = bundle.weights().colour.data;
+    this._filter = PostFilter.of(bundle);
     const [colours, alpha] = planesOf(picture);
     this._planes = alpha ? [colours, alpha] : [colours];
+    this._grids = gridBundle && new GridEncoder(gridBundle);
     this._exact = this._planes.map((plane, number) =>
-      (number || isConstant(plane) ? encodeExact(plane) : null));
-    if (!this._exact[0]) this._pyramids = this._analysed(colours);
+      (number || isConstant(plane) ? encodeExact(plane, this._grids) : null));
+    if (this._exact[0]) return;
+    this._pyramids = this._analysed(colours);
+    const shape = [picture.height, picture.width];
+    this._side = tileSide(shape, manifest.tile_edge, true);
+    this._grid = grid(shape, this._side, 0);
+    this._byArea = grid(shape, manifest.tile_edge, 0).some((count, axis) => count > this._grid[axis]);
   }
 
   /** Coefficients of each channel. */
@@ -58,18 +69,18 @@ export class PhotoEncoder {
    * The file at a quality.
    * @param {number} q16 In sixteenths, 16 to 160.
    * @param {number} effort Passes in which symbols are chosen, 1 to 9.
-   * @returns {Uint8Array}
+   * @returns {Promise<Uint8Array>}
    */
-  encode(q16, effort = DEFAULT_EFFORT) {
+  async encode(q16, effort = DEFAULT_EFFORT) {
     const steps = this.encoding(q16, effort);
     for (;;) {
-      const { done, value } = steps.next();
+      const { done, value } = await steps.next();
       if (done) return value;
     }
   }
 
   /** The same in steps: yields which share of them is done, and returns the file. */
-  *encoding(q16, effort = DEFAULT_EFFORT) {
+  async *encoding(q16, effort = DEFAULT_EFFORT) {
     if (this._exact[0]) return this._file(HIGHEST, [], this._exact);
     const blocks = yield* this._blocks(q16, effort);
     const coded = this._file(q16, blocks, this._exact);
@@ -79,27 +90,28 @@ export class PhotoEncoder {
     return smaller.length <= coded.length ? smaller : coded;
   }
 
-  *_blocks(q16, effort) {
+  async *_blocks(q16, effort) {
     const { height, width } = this._picture;
-    const { rate_weight: rateWeight, tile_edge: edge } = this._bundle.manifest;
-    const [rows, columns] = grid([height, width], edge, 0);
+    const { rate_weight: rateWeight } = this._bundle.manifest;
+    const [[rows, columns], side] = [this._grid, this._side];
+    const added = addedBy(this._filter, this._prior, this._colour, q16);
     const all = rows * columns * (effort + 1) * this._prior.levels;
     const blocks = [];
     let done = 0;
     for (let number = 0; number < rows * columns; number++) {
       const [row, column] = [Math.floor(number / columns), number % columns];
-      const size = [Math.min(edge, height - row * edge), Math.min(edge, width - column * edge)];
-      const part = this._tile(row * edge, column * edge, size);
-      const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort);
+      const size = [Math.min(side, height - row * side), Math.min(side, width - column * side)];
+      const part = this._tile(row * side, column * side, size);
+      const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort, added);
       const symbols = yield* told(fit);
       blocks.push(yield* told(this._prior.encode(symbols, ...size, q16)));
     }
     return blocks;
 
     /** Says after each step which share of all is done. */
-    function* told(steps) {
+    async function* told(steps) {
       for (;;) {
-        const { done: ends, value } = steps.next();
+        const { done: ends, value } = await steps.next();
         if (ends) return value;
         yield ++done / all;
       }
@@ -116,17 +128,8 @@ export class PhotoEncoder {
     const planes = this._pyramids.map(({ coarse, details }) => synthesise(
       about(coarse), details.map((level) => level.map(about)), height, width, 0,
     ));
-    const coded = planes.length;
-    const values = new Float32Array(coded * height * width);
-    for (let i = 0, at = 0; i < height * width; i++) {
-      for (let c = 0; c < coded; c++, at++) {
-        let sum = 0.5;
-        for (let k = 0; k < coded; k++) sum += this._colour[k * coded + c] * planes[k][i];
-        values[at] = sum;
-      }
-    }
     const [colours, alpha] = this._planes;
-    const bytes = toBytes(values, coded, colours.channels);
+    const bytes = toBytes(toValues(planes, this._colour), planes.length, colours.channels);
     const joined = alpha ? joinPlanes([bytes, alpha.data], [colours.channels, 1]) : bytes;
     return toRgba(joined, channels);
   }
@@ -162,7 +165,7 @@ export class PhotoEncoder {
     const cost = blocks.reduce((sum, block) => sum + block.length + ASIDE, 0);
     this._estimate ??= estimateExact(this._planes[0]);
     if (this._estimate > PROMISING * cost) return null;
-    this._lossless ??= encodeExact(this._planes[0]);
+    this._lossless ??= encodeExact(this._planes[0], this._grids);
     return this._lossless.length + ASIDE < cost ? this._lossless : null;
   }
 
@@ -172,8 +175,10 @@ export class PhotoEncoder {
     const { manifest, id } = this._bundle;
     const payloads = [...blocks, ...exact.filter((plane) => plane)];
     const bits = exact.reduce((sum, plane, number) => sum + (plane ? 2 ** number : 0), 0);
+    const flags = SAME + (bits ? EXACT : 0) + (this._byArea ? BY_AREA : 0);
+    const version = this._byArea ? 3 : bits ? 2 : 1;
     const head = Uint8Array.from([
-      ...new TextEncoder().encode("MSCN"), bits ? 2 : 1, bits ? SAME + EXACT : SAME,
+      ...new TextEncoder().encode("MSCN"), version, flags & 255, ...(this._byArea ? [flags >> 8] : []),
       ...Array.from({ length: 8 }, (_, i) => parseInt(id.slice(2 * i, 2 * i + 2), 16)),
       0, ...varint(manifest.tile_edge), manifest.channels, 1, 1,
       ...varint(height), ...varint(width), q16, channels, ...(bits ? [bits] : []),

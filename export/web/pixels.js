@@ -22,6 +22,25 @@ export function toBytes(values, channels, wanted) {
   return bytes;
 }
 
+/**
+ * Values [count, C], nominally in [0, 1], of coded channels.
+ * @param {Array<Float32Array|Float64Array>} planes C of [count]; the result is of their type.
+ * @param {ArrayLike<number>} colour [C, C], orthonormal rows.
+ */
+export function toValues(planes, colour) {
+  const channels = planes.length;
+  const [{ length }] = planes;
+  const values = new planes[0].constructor(channels * length);
+  for (let i = 0, at = 0; i < length; i++) {
+    for (let c = 0; c < channels; c++, at++) {
+      let sum = 0;
+      for (let k = 0; k < channels; k++) sum += colour[k * channels + c] * planes[k][i];
+      values[at] = sum + 0.5;
+    }
+  }
+  return values;
+}
+
 /** Planes of bytes [count, channels], those of colour first, side by side. */
 export function joinPlanes(planes, channels) {
   if (planes.length === 1) return planes[0];

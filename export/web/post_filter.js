@@ -20,6 +20,25 @@ function told(constant, slope, away) {
     (value + Math.floor((slope[i] * away + 32) / 64)) * 2 ** -SHIFT);
 }
 
+/**
+ * Values with some more rows and columns around them, which repeat those at the edges.
+ * @param {Float32Array|Float64Array} values [h, w, C].
+ * @param {number[]} before How many rows and columns come first.
+ * @param {number[]} size [h, w, C] of the result.
+ */
+export function padded(values, [height, width, channels], before, size) {
+  const out = new values.constructor(size[0] * size[1] * channels);
+  const within = (at, i, side) => Math.min(Math.max(at - before[i], 0), side - 1);
+  for (let row = 0, at = 0; row < size[0]; row++) {
+    const start = within(row, 0, height) * width;
+    for (let column = 0; column < size[1]; column++, at += channels) {
+      const place = (start + within(column, 1, width)) * channels;
+      for (let c = 0; c < channels; c++) out[at + c] = values[place + c];
+    }
+  }
+  return out;
+}
+
 /** The filter of a bundle. */
 export class PostFilter {
   /** @returns {PostFilter|null} Null where the bundle has none. */
@@ -45,10 +64,10 @@ export class PostFilter {
 
   /**
    * Mended values.
-   * @param {Float32Array} values [h, w, C], h and w even.
+   * @param {Float32Array|Float64Array} values [h, w, C], h and w even.
    * @param {number[]} size [h, w, C].
    * @param {number} q16 Quality in sixteenths.
-   * @returns {Promise<Float32Array>} [h - 2 MARGIN, w - 2 MARGIN, C].
+   * @returns {Promise<Float32Array|Float64Array>} [h - 2 MARGIN, w - 2 MARGIN, C], in their type.
    */
   async mend(values, [height, width, channels], q16) {
     const { Tensor } = await loadRuntime();
@@ -63,7 +82,7 @@ export class PostFilter {
     const [logError] = betweenQualities(this._logError, q16);
     const unit = Math.exp(logError / 16) / OUTPUT_SCALE;
     const stride = (width - 2 * MARGIN) * channels;
-    const mended = new Float32Array((height - 2 * MARGIN) * stride);
+    const mended = new values.constructor((height - 2 * MARGIN) * stride);
     const rows = Math.max(2, 2 * Math.floor(TOGETHER / width / 2));
     for (let top = 0; top < height - 2 * MARGIN; top += rows) {
       const count = Math.min(rows, height - 2 * MARGIN - top);

@@ -1,29 +1,38 @@
 // Chooses the symbols of pyramids where rate meets distortion, as `mscn_tf.fitting.pyramid` does.
 
+import { toValues } from "./pixels.js";
+import { MARGIN, padded } from "./post_filter.js";
+import { analyse, synthesise } from "./wavelet.js";
+
 const DEAD_ZONE = 0.2; // of the rounding that the first choice of symbols rests on
 const SIZES = 3; // that signs tell apart
 const { fround } = Math;
 
 /**
  * Coded channels of a picture, [H, W] each.
- *
- * Sums are rounded as a fused multiply-add does, which is what BLAS computes them with.
  * @param {Uint8Array} pixels [H, W, count].
  * @param {number} count Of channels: three, or one that stands for all.
  * @param {ArrayLike<number>} colour [C, C], orthonormal rows.
  */
 export function toChannels(pixels, count, colour) {
-  const channels = Math.sqrt(colour.length);
   const level = Float32Array.from({ length: 256 }, (_, n) => fround(fround(n) / 255) - 0.5);
+  return turned((at) => level[pixels[at]], pixels.length, count, colour);
+}
+
+/**
+ * Channels of float32 values [.., count], the one at each place given by a function.
+ *
+ * Sums are rounded as a fused multiply-add does, which is what BLAS computes them with.
+ */
+function turned(valueAt, length, count, colour) {
+  const channels = Math.sqrt(colour.length);
   const places = Array.from({ length: channels }, (_, c) => (count === 1 ? 0 : c));
   return places.map((_, row) => {
     const weights = places.map((_, c) => fround(colour[row * channels + c]));
-    const out = new Float32Array(pixels.length / count);
+    const out = new Float32Array(length / count);
     for (let i = 0, at = 0; i < out.length; i++, at += count) {
       let sum = 0;
-      for (let c = 0; c < channels; c++) {
-        sum = fround(weights[c] * level[pixels[at + places[c]]] + sum);
-      }
+      for (let c = 0; c < channels; c++) sum = fround(weights[c] * valueAt(at + places[c]) + sum);
       out[i] = sum;
     }
     return out;
@@ -31,29 +40,97 @@ export function toChannels(pixels, count, colour) {
 }
 
 /**
- * Symbols of the coefficients of a tile; stops after each level of each pass.
+ * What a codec's filter adds to tiles at a quality, or null where there is none.
+ *
+ * A tile's edges are repeated, where a decoder sees the tile beside it. All is computed in float64
+ * as in Python, but for the analysis of what is added.
+ * @returns {Function|null} Coefficients, height and width of a tile to a promise of coefficients.
+ */
+export function addedBy(filter, prior, colour, q16) {
+  return filter && (async ({ coarse, details }, height, width) => {
+    const planes = coarse.map((own, c) => synthesise(
+      own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
+    ));
+    const [values, channels] = [toValues(planes, colour), planes.length];
+    const size = [height, width].map((side) => side + (side % 2) + 2 * MARGIN);
+    const before = [MARGIN, MARGIN];
+    const around = padded(values, [height, width, channels], before, [...size, channels]);
+    const mended = await filter.mend(around, [...size, channels], q16);
+    const line = width * channels;
+    const stride = line + (width % 2) * channels;
+    const difference = Float32Array.from(values, (value, at) =>
+      mended[Math.floor(at / line) * stride + (at % line)] - value);
+    const parts = turned((at) => difference[at], difference.length, channels, colour)
+      .map((channel) => analyse(channel, height, width, prior.levels));
+    return {
+      coarse: parts.map((part) => part.coarse),
+      details: details.map((_, level) => parts.flatMap((part) => part.details[level])),
+    };
+  });
+}
+
+/**
+ * Symbols of the coefficients of a tile; stops after each level of each pass. Where a filter mends
+ * the picture, from the second pass on coefficients needn't say what it adds to those chosen so far.
  * @param {PyramidPrior} prior
  * @param {{coarse: Float32Array[], details: Float32Array[][]}} pyramid Laid out as
  *   `PyramidTile` has it.
  * @param {number} rateWeight Squared error that a bit is worth, in steps squared.
  * @param {number} passes How often all symbols are chosen anew, each time at better scales.
+ * @param {Function|null} added What `addedBy` gives.
  * @returns {{coarse: Int32Array[], details: Int32Array[][]}}
  */
-export function* quantise(prior, { coarse, details }, height, width, q16, rateWeight, passes) {
+export async function* quantise(
+  prior, pyramid, height, width, q16, rateWeight, passes, added,
+) {
   const step = fround(prior.step(q16));
   const choice = new Choice(prior, step, rateWeight);
   const offset = fround(DEAD_ZONE);
-  let symbols = details.map((bands) => bands.map((band) =>
-    Int32Array.from(band, (value) => {
-      const size = fround(Math.abs(value) / step);
-      const rounded = Math.floor(fround(fround(size + 0.5) - offset));
-      return value < 0 ? -rounded : rounded;
-    })));
+  const rounded = ({ coarse }) =>
+    coarse.map((band) => Int32Array.from(band, (value) => roundEven(value / step)));
+  let wanted = pyramid;
+  let symbols = {
+    coarse: rounded(pyramid),
+    details: pyramid.details.map((bands) => bands.map((band) =>
+      Int32Array.from(band, (value) => {
+        const size = fround(Math.abs(value) / step);
+        const symbol = Math.floor(fround(fround(size + 0.5) - offset));
+        return value < 0 ? -symbol : symbol;
+      }))),
+  };
+  let indices = null;
   for (let pass = 0; pass < passes; pass++) {
-    symbols = yield* choice.improved(details, symbols, height, width, q16);
+    if (added && pass) {
+      const known = dequantised(prior, symbols, indices, q16);
+      wanted = less(pyramid, await added(known, height, width));
+    }
+    const chosen = yield* choice.improved(wanted.details, symbols.details, height, width, q16);
+    symbols = { coarse: rounded(wanted), details: chosen.symbols };
+    indices = chosen.indices;
   }
-  const rounded = coarse.map((band) => Int32Array.from(band, (value) => roundEven(value / step)));
-  return { coarse: rounded, details: symbols };
+  return symbols;
+}
+
+/** Coefficients of symbols whose tables are known, in float64. */
+function dequantised(prior, { coarse, details }, indices, q16) {
+  const step = prior.step(q16);
+  return {
+    coarse: coarse.map((band) => Float64Array.from(band, (symbol) => step * symbol)),
+    details: details.map((bands, level) => bands.map((band, number) => {
+      const tables = indices[level][number];
+      return Float64Array.from(band, (symbol, i) => step * prior.tables.dequantise(symbol, tables[i]));
+    })),
+  };
+}
+
+/** Coefficients less others, in float32. */
+function less(all, other) {
+  const minus = (bands, others) => bands.map((band, number) =>
+    band.map((value, i) => value - others[number][i]));
+  return {
+    coarse: minus(all.coarse, other.coarse),
+    details: all.details.map((bands, level) => minus(bands, other.details[level])),
+  };
 }
 
 /** The nearest whole number to a quotient of float32 numbers, halves to the even one. */
@@ -71,10 +148,11 @@ class Choice {
     this._signBits = new Float32Array(SIZES);
   }
 
-  /** Symbols of least cost at the scales that given ones lead to. */
+  /** Symbols of least cost at the scales that given ones lead to, and their tables there. */
   *improved(details, symbols, height, width, q16) {
     const { scales } = this._prior;
-    const better = symbols.map((bands) => bands.map((band) => new Int32Array(band.length)));
+    const like = (Type) => symbols.map((bands) => bands.map((band) => new Type(band.length)));
+    const [better, indices] = [like(Int32Array), like(Uint16Array)];
     const walk = scales.walk(height, width, q16, (pass) => {
       const values = pass.gather(details[pass.level][pass.band]);
       const chosen = new Int32Array(pass.count);
@@ -87,10 +165,11 @@ class Choice {
         chosen[i] = value < 0 ? -symbol : symbol;
       });
       pass.scatter(chosen, better[pass.level][pass.band]);
+      pass.scatter(pass.indices, indices[pass.level][pass.band]);
       return pass.gather(symbols[pass.level][pass.band]);
     });
     yield* walk;
-    return better;
+    return { symbols: better, indices };
   }
 
   /** Of the nearest whole number, one nearer to zero, and zero, that which costs least. */

@@ -2,7 +2,7 @@
 
 import { MscnError } from "./errors.js";
 import { grid } from "./container.js";
-import { MARGIN, PostFilter } from "./post_filter.js";
+import { MARGIN, PostFilter, padded } from "./post_filter.js";
 import { PyramidPrior } from "./pyramid.js";
 import { centres, sample } from "./sampling.js";
 import { detailSizes, sizes, synthesise } from "./wavelet.js";
@@ -57,16 +57,10 @@ export class PyramidReader {
     const inside = wide.map(([first, last], i) => [Math.max(first, 0), Math.min(last, shape[i])]);
     const { values, size } = this._values(item, plane, skip, ...inside);
     const [height, width] = wide.map(([first, last]) => last - first);
-    const padded = new Float32Array(height * width * size[2]);
-    const within = (at, i) => Math.min(Math.max(at + wide[i][0], 0), shape[i] - 1) - inside[i][0];
-    for (let row = 0, at = 0; row < height; row++) {
-      for (let column = 0; column < width; column++, at += size[2]) {
-        const place = (within(row, 0) * size[1] + within(column, 1)) * size[2];
-        for (let c = 0; c < size[2]; c++) padded[at + c] = values[place + c];
-      }
-    }
+    const before = inside.map(([first], i) => first - wide[i][0]);
+    const whole = [height, width, size[2]];
     const q16 = this._container.q16(item);
-    const mended = await this._filter.mend(padded, [height, width, size[2]], q16);
+    const mended = await this._filter.mend(padded(values, size, before, whole), whole, q16);
     const [rows, columns] = spans.map(([first, last]) => last - first);
     const out = new Float32Array(rows * columns * size[2]);
     const stride = (width - 2 * MARGIN) * size[2];

@@ -22,7 +22,7 @@ from mscn_tf.runtime.grids import global_grid
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 SHOWN = ("image", "field", "silhouette", "sound", "volume", "voxels", "mesh")
-ENCODERS = ("photo",)  # that the page encodes with
+ENCODERS = ("photo", "field")  # that the page encodes with
 KEPT = ("*.html", "*.css", "*.js", "*.svg", "vendor/**/*.js*", "vendor/*.wasm", "samples/*")
 PHOTO_BPP = 0.3
 THUMB, THUMB_QUALITY = 32, 8.5

@@ -186,6 +186,17 @@ export function varint(value) {
   return [...bytes, value];
 }
 
+/** Byte arrays one after the other. */
+export function joinBytes(parts) {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
 /** Whole scale index, below `tables`, of one in fixed point. */
 export function scaleIndex(fixed, tables) {
   return Math.min(Math.max(Math.floor((fixed + HALF) * PER_ONE), 0), tables - 1);

@@ -15,11 +15,11 @@ export function detailSizes(height, width) {
   return [[low[0], high[1]], [high[0], low[1]], high];
 }
 
-/** Joins low [outer, a, inner] and high [outer, b, inner] values; a is b or b + 1. */
+/** Joins low [outer, a, inner] and high [outer, b, inner] values, in their type; a is b or b + 1. */
 function join(low, high, outer, a, b, inner) {
   if (!b) return low.slice(0, outer * a * inner);
   const n = a + b;
-  const x = new Float32Array(outer * n * inner);
+  const x = new low.constructor(outer * n * inner);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < n; i++) {
       const part = i % 2 ? high : low;
@@ -42,8 +42,8 @@ function join(low, high, outer, a, b, inner) {
 
 /**
  * One channel of a picture, or its low part where the finest `skip` levels are left out.
- * @param {Float32Array} coarse What is left after the last level, row-major.
- * @param {Float32Array[][]} details Of each level, finest first, the three directions, row-major.
+ * @param {Float32Array|Float64Array} coarse What is left after the last level, row-major.
+ * @param {Array[]} details In the same type, of each level, finest first, the three directions, row-major.
  */
 export function synthesise(coarse, details, height, width, skip) {
   const shapes = sizes(height, width, details.length);

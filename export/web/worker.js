@@ -50,6 +50,14 @@ function addBundle(bytes, name) {
   return bundle;
 }
 
+/** A file with its codec, and those that its exact planes take besides. */
+async function codecOf(container) {
+  const [bundle, ...others] = await Promise.all(
+    [container.bundleId, ...gridCodecs(container)].map((id) => bundleOf(id, container.source)),
+  );
+  return new Codec(container, bundle, others);
+}
+
 const calls = {
   addBundle(bytes, name) {
     const { id, name: own } = addBundle(bytes, name);
@@ -60,10 +68,7 @@ const calls = {
   async open(bytes, name) {
     const container = new Container(bytes, name);
     checkShown(container);
-    const [bundle, ...others] = await Promise.all(
-      [container.bundleId, ...gridCodecs(container)].map((id) => bundleOf(id, name)),
-    );
-    codec = new Codec(container, bundle, others);
+    codec = await codecOf(container);
     const { items, names, metadata, modality, length, samples, bundleId, errorBound } = container;
     const { name: codecName, size, kind } = codec.bundle;
     return {
@@ -113,10 +118,11 @@ const calls = {
     return fieldAt(codec, item, [latitudes, longitudes]);
   },
 
-  /** Takes a picture's file, to encode it: what came of its pixels. */
-  async picture(file, bundleId) {
+  /** Takes a picture's file, to encode it with codecs of these ids: what came of its pixels. */
+  async picture(file, ...ids) {
     original = await pictureOf(file);
-    encoder = new PhotoEncoder(await bundleOf(bundleId, file.name), original);
+    const [bundle, grids] = await Promise.all(ids.map((id) => bundleOf(id, file.name)));
+    encoder = new PhotoEncoder(bundle, original, grids);
     const { width, height, channels, rgba } = original;
     return { width, height, channels, pixels: rgba };
   },
@@ -129,11 +135,11 @@ const calls = {
   },
 
   /** The picture encoded at a quality, and decoded again; null where more was asked meanwhile. */
-  async encode(q16, bundleId) {
+  async encode(q16) {
     const began = performance.now();
     const steps = encoder.encoding(q16);
-    let step = steps.next();
-    for (; !step.done; step = steps.next()) {
+    let step = await steps.next();
+    for (; !step.done; step = await steps.next()) {
       postMessage({ progress: step.value, what: "Encoding" });
       await new Promise((wake) => setTimeout(wake)); // takes messages in
       if (waiting > 1) return null;
@@ -141,7 +147,7 @@ const calls = {
     const bytes = step.value;
     const milliseconds = performance.now() - began;
     const container = new Container(bytes, "the encoded picture");
-    const made = new Codec(container, await bundleOf(bundleId, container.source));
+    const made = await codecOf(container);
     const shape = container.shape(0);
     const raster = await made.render({ item: 0, start: [0, 0], extent: shape, shape });
     return { bytes, raster, milliseconds, psnr: psnrOf(original.rgba, raster.pixels) };

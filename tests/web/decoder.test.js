@@ -58,11 +58,15 @@ function bundle(path) {
   return bundles.get(path);
 }
 
-/** One of those that come with the package, by the first digits of its id. */
+const SHIPPED = new URL("../../mscn_tf/bundles/", import.meta.url);
+
+/** One of those that come with the package. */
+const named = (name) => bundle(fileURLToPath(new URL(`${name}.mscnb`, SHIPPED)));
+
+/** The same, by the first digits of its id. */
 function shipped(id) {
-  const folder = new URL("../../mscn_tf/bundles/", import.meta.url);
-  const paths = fs.readdirSync(folder).filter((name) => name.endsWith(".mscnb"));
-  return paths.map((name) => bundle(fileURLToPath(new URL(name, folder)))).find((b) => b.id.startsWith(id));
+  const paths = fs.readdirSync(SHIPPED).filter((name) => name.endsWith(".mscnb"));
+  return paths.map((name) => named(name.slice(0, -6))).find((b) => b.id.startsWith(id));
 }
 
 /** The view that Python's arguments ask for. */
@@ -182,23 +186,35 @@ test("a tile is decoded once: its coarse levels first, and finer ones when they 
 });
 
 test("pictures are encoded to Python's bytes", async (t) => {
-  const photo = bundle(new URL("../../mscn_tf/bundles/photo.mscnb", import.meta.url).pathname);
+  const [photo, field] = ["photo", "field"].map(named);
   const encoders = new Map();
   for (const { name, shape, pixels, quality, file } of read("encoded.json")) {
-    await t.test(`${name} at quality ${quality}`, () => {
+    await t.test(`${name} at quality ${quality}`, async () => {
       const [height, width, channels] = shape;
-      if (!encoders.has(name)) {
-        encoders.set(name, new PhotoEncoder(photo, { data: bytesOf(pixels), height, width, channels }));
-      }
-      assert.deepEqual(encoders.get(name).encode(16 * quality), bytesOf(file));
+      const picture = { data: bytesOf(pixels), height, width, channels };
+      if (!encoders.has(name)) encoders.set(name, new PhotoEncoder(photo, picture, field));
+      assert.deepEqual(await encoders.get(name).encode(16 * quality), bytesOf(file));
     });
   }
+});
+
+test("of an alpha that is too large for networks nothing is lost", async () => {
+  const [height, width] = [1025, 1024];
+  const data = Uint8Array.from({ length: 2 * height * width }, (_, i) =>
+    (i % 2 ? 128 + 90 * Math.sin(i / 500) * Math.cos(i / width / 70) : 77));
+  const picture = { data, height, width, channels: 2 };
+  const codecs = ["photo", "field"].map(named);
+  const container = new Container(await new PhotoEncoder(codecs[0], picture, codecs[1]).encode(96), "input");
+  assert.deepEqual(gridCodecs(container), []);
+  const { pixels } = await new Codec(container, codecs[0])
+    .render({ item: 0, start: [0, 0], extent: [height, width], shape: [height, width] });
+  assert.ok(pixels.every((value, i) => value === data[2 * (i >> 2) + (i % 4 === 3 ? 1 : 0)]));
 });
 
 test("what can't be encoded is refused in words", () => {
   const picture = { data: new Uint8Array(12), height: 2, width: 2, channels: 3 };
   const tiles = bundle(new URL("../golden/v1.mscnb", import.meta.url).pathname);
   assert.throws(() => new PhotoEncoder(tiles, picture), /can't encode pictures/);
-  const photo = bundle(new URL("../../mscn_tf/bundles/photo.mscnb", import.meta.url).pathname);
+  const photo = named("photo");
   assert.throws(() => new PhotoEncoder(photo, { ...picture, height: 9000, width: 9000 }), /9000x9000 pixels/);
 });
