@@ -1,8 +1,8 @@
 """usage: mscn serve --codec=NAME[,NAME..] [--files=FOLDER] [--host=H] [--port=N] [limits]
 
 Decodes and encodes over HTTP, and renders tiles of the .mscn files in FOLDER, also by IIIF; / has
-links to them, /docs the endpoints. Names are those of `mscn codecs`, or paths of .mscnb files. Ctrl-C or SIGTERM stops it
-when the requests that it has begun are answered. Needs no TensorFlow.
+links to them, /docs the endpoints. Names are those of `mscn codecs`, or paths of .mscnb files.
+Ctrl-C or SIGTERM stops it when the requests that it has begun are answered. Needs no TensorFlow.
 
 Examples:
   mscn serve --codec=photo
