@@ -1,12 +1,13 @@
 """usage: mscn serve --codec=NAME[,NAME..] [--files=FOLDER] [--host=H] [--port=N] [limits]
 
-Decodes and encodes over HTTP, and renders tiles of the .mscn files in FOLDER; /docs has the
-endpoints. Names are those of `mscn codecs`, or paths of .mscnb files. Ctrl-C or SIGTERM stops it
-when the requests that it has begun are answered. Needs no TensorFlow.
+Decodes and encodes over HTTP, and renders tiles of the .mscn files in FOLDER, also by IIIF; / has
+links to them, /docs the endpoints. Names are those of `mscn codecs`, or paths of .mscnb files.
+Ctrl-C or SIGTERM stops it when the requests that it has begun are answered. Needs no TensorFlow.
 
 Examples:
   mscn serve --codec=photo
   mscn serve --codec=photo,thumb32 --files=pictures/ --host=0.0.0.0 --port=80
+  mscn serve --codec=photo --files=pictures/ --viewer=build/viewer   # after `make viewer`
 """
 
 from __future__ import annotations
