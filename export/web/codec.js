@@ -12,7 +12,6 @@ import { sphereGrid, valuesAt } from "./sphere.js";
 
 const PIXELS = ["image", "silhouette"];
 const SHOWN = [...PIXELS, "field", "sound", "volume", "voxels", "mesh"];
-const WORDS = { scene: "a scene" };
 const LARGEST = 2 ** 26; // samples of an item that a page can hold
 
 /** A file with its codec. */
@@ -217,7 +216,7 @@ function roundEven(value) {
 export function checkShown(container) {
   const { source, modality } = container;
   if (!SHOWN.includes(modality)) {
-    throw new MscnError(`${source}: holds ${WORDS[modality]}, which this page can't show`);
+    throw new MscnError(`${source}: holds a ${modality}, which this page can't show`);
   }
   for (const shape of container.shapes) {
     if (samplesOf(shape) > LARGEST) {

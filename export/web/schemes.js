@@ -1,4 +1,4 @@
-// The kinds of codecs: what decodes the files of each, and what the page says of it.
+// The kinds of codecs: what decodes the files of each.
 
 import { MscnError } from "./errors.js";
 import { InterpolationReader } from "./interpolations.js";
@@ -9,18 +9,15 @@ import { TileReader } from "./tiles.js";
 const TILES = {
   Reader: TileReader,
   keepsBounds: true,
-  zoomed: "The function, evaluated at these points.",
 };
 const PYRAMID = {
   Reader: PyramidReader,
   keepsBounds: false,
-  zoomed: "The wavelets' values before they become pixels, by cubic convolution.",
 };
 const INTERPOLATION = {
   Reader: InterpolationReader,
   keepsBounds: true,
   inUnits: true,
-  zoomed: "The field between its samples, along straight lines.",
 };
 const SCHEMES = new Map([
   ["tiles", TILES], ["basis", TILES], ["modulated", TILES],
@@ -30,9 +27,8 @@ const SCHEMES = new Map([
 /**
  * What a bundle's kind of codec is.
  * @param {Bundle} bundle
- * @returns {{Reader: Function, keepsBounds: boolean, inUnits?: boolean, zoomed: string}} What decodes
- *   items; whether files can have an error bound; whether values are in the field's own unit, else
- *   0 to 1; the caption of a zoom.
+ * @returns {{Reader: Function, keepsBounds: boolean, inUnits?: boolean}} What decodes items; whether
+ *   files can have an error bound; whether values are in the field's own unit, else 0 to 1.
  * @throws {MscnError} This page knows no such kind.
  */
 export function schemeOf(bundle) {
