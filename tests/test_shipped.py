@@ -110,6 +110,16 @@ def test_gates_of_faces_that_it_never_saw():
     assert reached[1] > 23
 
 
+def test_gates_on_the_sphere():
+    """A made-up month, warm at the equator, comes back within a few kelvins."""
+    latitude, longitude = np.linspace(-85, 85, 18), np.arange(0, 360, 10.0)
+    field = 235 + 62 * np.cos(np.radians(latitude))[:, None, None] ** 2 + np.zeros((18, 36, 1))
+    codec = Codec.load("gated-temperature")
+    places = {"latitude": latitude.tolist(), "longitude": longitude.tolist()}
+    data = codec.encode(field.astype(np.float32), quality=10, metadata=places)
+    assert np.sqrt(np.mean((codec.decode(data) - field) ** 2)) < 8
+
+
 def test_photo_beats_jpeg_at_the_same_bytes():
     picture = images.read_picture(ROOT / "demo" / "kodim.png")
     codec = Codec.load("photo")

@@ -209,6 +209,7 @@ def points_of(xp: Any, grid: Sequence[Array], sphere: bool) -> Array:
     if not sphere:
         return xp.stack([axis + nothing for axis in axes], axis=-1)
     latitude, longitude = axes
-    east, north = xp.cos(longitude), xp.sin(longitude)
-    level = xp.cos(latitude)
+    # Cosines as sines: ONNX Runtime knows no others of float64.
+    east, north = xp.sin(longitude + np.pi / 2), xp.sin(longitude)
+    level = xp.sin(latitude + np.pi / 2)
     return xp.stack([level * east, level * north, xp.sin(latitude) + nothing], axis=-1)

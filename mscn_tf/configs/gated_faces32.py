@@ -63,5 +63,6 @@ def get_config(form: str = "gated") -> ConfigDict:
     )
     config.model.update(FORMS[form])
     if form != "gated":
+        config.density = 1.0
         config.optimizer.rate = 1e-3  # at 3e-3 functa's form diverges
     return config
