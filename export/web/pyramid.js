@@ -105,16 +105,20 @@ class PyramidTile {
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);
     this.details = Array(prior.levels).fill(null);
     this._reached = prior.levels;
+    this._bandsOf = (level) => bandsOf(shapes[level], prior.scales.bands);
     this._walk = prior.scales.walk(height, width, q16, (pass) => {
       const { level, band } = pass;
-      this.details[level] ??= bandsOf(shapes[level], prior.scales.bands);
+      this.details[level] ??= this._bandsOf(level);
       return prior.decodePass(decoder, pass, step, this.details[level][band]);
     });
   }
 
   /** Goes on with decoding until the `skip` finest levels alone, which come last, are left. */
   upTo(skip) {
-    while (this._reached > skip) this._reached = this._walk.next().value;
+    while (this._reached > skip) {
+      this._reached = this._walk.next().value;
+      this.details[this._reached] ??= this._bandsOf(this._reached); // of one pixel, without passes
+    }
     return this;
   }
 }
