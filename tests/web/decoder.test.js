@@ -194,6 +194,10 @@ test("pictures are encoded to Python's bytes", async (t) => {
       const picture = { data: bytesOf(pixels), height, width, channels };
       if (!encoders.has(name)) encoders.set(name, new PhotoEncoder(photo, picture, field));
       assert.deepEqual(await encoders.get(name).encode(16 * quality), bytesOf(file));
+      const whole = { item: 0, start: [0, 0], extent: [height, width], shape: [height, width] };
+      const container = new Container(bytesOf(file), "input");
+      const codec = new Codec(container, photo, gridCodecs(container).map(shipped));
+      assert.equal((await codec.render(whole)).pixels.length, 4 * height * width);
     });
   }
 });
