@@ -42,7 +42,9 @@ def test_files_of_photo_and_of_codecs_that_others_have_replaced_decode_as_ever(n
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="needs the CIFAR-10 test pictures in ../shared")
-@pytest.mark.parametrize(("bpp", "psnr"), [(1.0, 28.3), (0.5, 25.0)])
+@pytest.mark.parametrize(
+    ("bpp", "psnr"), [(1.0, 28.3), pytest.param(0.5, 25.0, marks=pytest.mark.slow)]
+)
 def test_thumbnails_reach_their_curve(bpp, psnr):
     pictures = np.asarray(Image.open(CIFAR)).reshape(500, 32, 32, 3)
     codec = Codec.load("thumb32")

@@ -57,6 +57,7 @@ def test_views_never_seen_are_met(scene):
     assert rendered_psnr(grid, unseen) > rendered_psnr(empty, unseen) + 8
 
 
+@pytest.mark.slow
 def test_nothing_is_painted_before_the_ground_of_opaque_pictures(scene):
     seen, unseen = (
         replace(views, pictures=[flat(picture) for picture in views.pictures], ground=GROUND)

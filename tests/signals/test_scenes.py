@@ -85,6 +85,7 @@ def test_there_and_back(folder):  # noqa: F811
     assert folder.plot("--original=ball", "ball.mscn").std() > 10
 
 
+@pytest.mark.slow
 def test_a_scene_anywhere_comes_back_where_it_was(folder):  # noqa: F811
     """Poses far from the origin, a camera of its own, too few views to hold one out."""
     described = write(folder.path / "ball", views=7)
