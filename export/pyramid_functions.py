@@ -178,7 +178,8 @@ class _Filter:
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: tf.Tensor) -> tf.Tensor:
     """Weights ``[B, ..]`` at qualities so many sixteenths, ``[B]``, from the middle one."""
-    moved = tf.floor((tf.tensordot(away, slope, 0) + 32.0) / 64.0)
+    away = tf.reshape(away, [-1] + [1] * slope.ndim)  # OpenVINO reads no tensordot of a vector
+    moved = tf.floor((away * slope + 32.0) / 64.0)
     return (constant + moved) * 2.0**-SHIFT
 
 
