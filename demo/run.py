@@ -78,7 +78,7 @@ def compare(columns: list[tuple[str, np.ndarray]]) -> Image.Image:
 def main() -> None:
     """Encodes, decodes, compares."""
     mscn("encode", f"--bpp={BPP}", "kodim.png", "kodim.mscn")
-    mscn("decode", "kodim.mscn", "decoded.png")
+    mscn("decode", "--force", "kodim.mscn", "decoded.png")
     mscn("info", "kodim.mscn")
 
     original = images.read_picture(HERE / "kodim.png")
