@@ -38,10 +38,10 @@ from mscn_tf.runtime.layout import MAX_PIXELS
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import MIDDLE
+from mscn_tf.runtime.view import LUMA
 
 # Values [T, .., C] of symbols [T, M] and qualities [T], each a whole tile.
 Values = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Of red, green, blue, and the luma of the first and of the last plane: those of 1 to 4 channels.
 _SHOWN = np.array([[3, 0, 0, 0], [3, 4, 0, 0], [0, 1, 2, 0], [0, 1, 2, 4]])
 
@@ -208,7 +208,7 @@ class FileFunction:
         values = tf.reshape(values, [-1, header.planes, *sides, channels])
         values = values[:, :, : header.shape[0], : header.shape[1]]
         values = tf.clip_by_value(values, 0.0, 1.0)
-        luma = tf.tensordot(values, _LUMA, 1)[..., None]
+        luma = tf.tensordot(values, LUMA.astype(np.float32), 1)[..., None]
         every = tf.concat([values[:, 0], luma[:, 0], luma[:, -1]], -1)
         shown = tf.gather(_SHOWN, header.channels - 1)[: header.channels]
         return tf.cast(tf.round(255.0 * tf.gather(every, shown, axis=-1)), tf.uint8)

@@ -16,7 +16,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.view import View, view
+from mscn_tf.runtime.view import LUMA, View, view
 from mscn_tf.server import formats, zoom
 from mscn_tf.server.answers import Answer, RefusedError
 from mscn_tf.server.zoom import EDGE
@@ -24,7 +24,6 @@ from mscn_tf.signals import modalities, picture_files
 from mscn_tf.signals.signal import Selection
 
 _CHEAPER = 4  # times less memory a sample of exact planes takes
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 Square = tuple[int, int, int, int]  # zoom, column and row in squares, tiles along a side
@@ -179,7 +178,7 @@ def _coloured(pixels: np.ndarray, colour: str, kind: str) -> np.ndarray:
         values = np.rint(values * share + 255 * (1 - share)).astype(np.uint8)
         alpha = alpha[..., :0]
     if colour in ("gray", "bitonal") and values.shape[-1] == 3:
-        values = np.rint(values @ _LUMA)[..., None].astype(np.uint8)
+        values = np.rint(values @ LUMA)[..., None].astype(np.uint8)
     if colour == "bitonal":
         values = np.where(values < 128, 0, 255).astype(np.uint8)
     return np.concatenate((values, alpha), axis=-1)

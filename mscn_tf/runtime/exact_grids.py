@@ -8,7 +8,6 @@ a second decoder needs.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ import numpy as np
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import Input, varint
+from mscn_tf.runtime.layout import Tiling
 from mscn_tf.runtime.workers import Workers
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ def _coder(bundle_id: bytes) -> Grids:
 
 def _tiles(shape: Sequence[int]) -> list[tuple[slice, slice]]:
     """Rows and columns of each tile, row-major."""
-    rows, columns = ([slice(at, at + EDGE) for at in range(0, side, EDGE)] for side in shape[:2])
-    return list(itertools.product(rows, columns))
+    tiling = Tiling(tuple(shape[:2]), EDGE)
+    spans = (tiling.span(*place) for place in tiling.places())
+    return [(slice(*rows), slice(*columns)) for rows, columns in spans]
 
 
 def _order(channels: int, base: int) -> list[tuple[int, int | None]]:

@@ -11,7 +11,7 @@ import numpy as np
 from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, Container, longest, size_text
 from mscn_tf.runtime.errors import MscnError
 
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: of red, green, blue
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,5 @@ def to_bytes(values: np.ndarray, channels: int) -> np.ndarray:
     """uint8 [h, w, channels] of float64 [h, w, C]; three channels become one as BT.601 luma."""
     values = np.fmax(np.fmin(values, 1.0), 0.0)  # not numbers become 1 everywhere alike
     if channels == 1 and values.shape[-1] == 3:
-        values = (values @ _LUMA)[..., None]
+        values = (values @ LUMA)[..., None]
     return np.rint(values * 255.0).astype(np.uint8)
