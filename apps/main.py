@@ -27,6 +27,7 @@ COMMANDS = {
 # Commands whose own threads share the work: those of NumPy's matrix products, of which each waits
 # for all others, would take the cores from them. NumPy reads these when it is imported.
 _THREADED = ("encode", "decode")
+_PRINTED = ("info", "codecs", "completion")  # commands that do nothing but print
 _MATRIX_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -43,6 +44,8 @@ def main() -> None:
         print(_help())
     elif command in ("--version", "version"):
         print(f"mscn {__version__}")
+    elif command in _PRINTED and sys.stdout is None:
+        cli.fail("standard output is closed, and nothing else is asked for")
     elif command in COMMANDS:
         sys.argv = [f"mscn {command}", *arguments[1:]]
         for name in _MATRIX_THREADS if command in _THREADED else ():

@@ -190,3 +190,10 @@ def test_a_closed_standard_output(folder, one, out):
     else:
         assert (done.returncode, done.stderr) == (0, "")
         assert (folder.path / "a.png").is_file()
+
+
+def test_what_only_prints_refuses_a_closed_standard_output(folder):
+    line = f'"{MSCN}" codecs >&-'
+    done = subprocess.run(["sh", "-c", line], cwd=folder.path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "mscn: standard output is closed, and nothing else is asked for\n"
