@@ -62,7 +62,7 @@ def assert_same_symbols(second, file, codec, data):
         np.testing.assert_array_equal(np.concatenate(ours), symbols)
         return
     theirs = [symbols for symbols, _ in second.symbols(file)]
-    ours = [tile for item in ours for tile in item]
+    ours = [symbols for item in ours for symbols, _ in item]
     assert len(ours) == len(theirs)
     for found, known in zip(theirs, ours):
         assert_same_pyramid(found, known)
