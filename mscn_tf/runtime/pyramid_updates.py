@@ -85,13 +85,17 @@ class Updates:
                 encoder.encode(letters, self._models[1 + number])
 
     def decode(self, decoder: tables.RangeDecoder) -> np.ndarray:
-        """The update that `encode` coded."""
+        """The update that `encode` coded.
+
+        Raises:
+          MscnError: the data cannot be decoded.
+        """
         update = self.none()
         levels, bands, _ = self.shape
-        present = decoder.decode(self._models[0], levels).astype(bool)
-        count = int(present.sum())
-        for number, limit in enumerate(self.limits):
-            if count:
+        with tables.damage_in_words():
+            present = decoder.decode(self._models[0], levels).astype(bool)
+            count = int(present.sum())
+            for number, limit in enumerate(self.limits if count else ()):
                 letters = decoder.decode(self._models[1 + number], count * bands)
                 update[present, :, number] = letters.reshape(count, bands) - limit
         return update
