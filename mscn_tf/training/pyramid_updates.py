@@ -13,7 +13,7 @@ from mscn_tf.runtime.pyramid_updates import NAMES
 from mscn_tf.runtime.quality import HIGHEST, LOWEST
 from mscn_tf.runtime.wavelet import analyse
 
-_SHIFTS, _GAINS = 8, 4  # the largest
+_SHIFTS, _GAINS = 12, 4  # the largest
 _QUALITIES = 3  # at which a picture is coded
 _ROUNDS = 2  # which updates are chosen depends on what they cost
 _PSEUDO_COUNT = 4.0  # letters that an even distribution counts for
@@ -40,9 +40,10 @@ def learn_updates(
 
     def chosen(prior: PyramidPrior) -> Iterator[np.ndarray]:
         for picture, several in zip(pictures, qualities):
+            height, width, _ = picture.shape
             pyramid = analyse(to_channels(picture, colour), prior.levels)
             for q16 in several:
-                fitted = quantise(prior, pyramid, *picture.shape[:2], q16, rate_weight)
+                fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
                 if fitted.update is not None:
                     yield fitted.update
 
