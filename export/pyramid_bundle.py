@@ -10,6 +10,7 @@ from mscn_tf.export.bundle import Members
 from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
 from mscn_tf.runtime.post_filter import GRAPH
+from mscn_tf.runtime.pyramid_updates import NAMES as UPDATES
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
 
@@ -19,7 +20,7 @@ def contents(
 ) -> tuple[dict[str, Any], Members]:
     """The manifest's own entries, and the members.
 
-    Those of a filter stand beside what the codec had that it was trained for.
+    Those of a filter, and updates, stand beside what the codec had that it was trained for.
     """
     if isinstance(trainer, PostFilterTrainer):
         given = trainer.bundle.manifest
@@ -28,12 +29,12 @@ def contents(
             "channels": given.channels,
             "rate_weight": given.rate_weight,
         }
-        made: dict[str, np.ndarray] = {
-            f"filter/{name}": smallest(array) for name, array in arrays.items()
-        }
+        made: dict[str, np.ndarray] = {}
         for folder in ("prior", "weights"):
             kept = trainer.bundle.arrays(folder)
             made.update({f"{folder}/{name}": array for name, array in kept.items()})
+        for name, array in arrays.items():
+            made[f"{'prior' if name in UPDATES else 'filter'}/{name}"] = smallest(array)
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}

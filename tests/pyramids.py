@@ -78,6 +78,15 @@ def sign_arrays(seed: int = 1) -> dict[str, np.ndarray]:
     }
 
 
+def update_arrays() -> dict[str, np.ndarray]:
+    """What a prior with updates has besides `arrays`."""
+    return {
+        "update_level": np.array([40000, 25536]),
+        "update_shift": np.array([500, 2500, 12000, 30000, 14000, 5536, 1000]),
+        "update_gain": np.array([2000, 8000, 44000, 9000, 2536]),
+    }
+
+
 def colour() -> np.ndarray:
     """[3, 3], orthonormal."""
     axes, _ = np.linalg.qr([[1.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, -1.0, -1.0]])
@@ -98,8 +107,10 @@ def filter_arrays(seed: int = 2, width: int = 5) -> dict[str, np.ndarray]:
     return arrays
 
 
-def write_codec(path: Path, edge: int = 16, signs: bool = False, mends: bool = False) -> Path:
-    """A bundle, with or without a model of signs and a filter."""
+def write_codec(
+    path: Path, edge: int = 16, signs: bool = False, mends: bool = False, updates: bool = False
+) -> Path:
+    """A bundle, with or without a model of signs, a filter, and updates."""
     manifest = {
         "name": "random",
         "codec": "pyramid",
@@ -108,7 +119,8 @@ def write_codec(path: Path, edge: int = 16, signs: bool = False, mends: bool = F
         "channels": CHANNELS,
         "rate_weight": 0.1,
     }
-    prior = {**arrays(), **sign_arrays()} if signs else arrays()
+    prior = arrays()
+    prior.update(sign_arrays() if signs else {}, **(update_arrays() if updates else {}))
     members: dict[str, Any] = {f"prior/{name}": array for name, array in prior.items()}
     if mends:
         members.update({f"filter/{name}": array for name, array in filter_arrays().items()})

@@ -1,6 +1,7 @@
 // The entropy model of pyramid codecs (docs/format.md, "Codecs of pyramids").
 
 import { Scales } from "./pyramid_scales.js";
+import { Updates } from "./pyramid_updates.js";
 import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { Signs } from "./signs.js";
 import { LARGEST_SYMBOL, Tables, betweenQualities, scaleIndex, shaped } from "./tables.js";
@@ -19,6 +20,9 @@ export class PyramidPrior {
     const signed = Object.keys(arrays).some((name) => name.startsWith("sign_"));
     this.signs = signed ? new Signs(arrays, this.levels, this.channels) : null;
     this._letters = signed ? this.tables.magnitudes() : this.tables;
+    const updated = Object.keys(arrays).some((name) => name.startsWith("update_"));
+    this.updates = updated
+      ? new Updates(arrays, this.levels, this.scales.bands, this.tables.count) : null;
   }
 
   /** The quantiser's step at a quality. */
@@ -35,6 +39,14 @@ export class PyramidPrior {
   /** A tile whose coefficients are decoded as they are wanted; see `PyramidTile`. */
   tile(payload, height, width, q16) {
     return new PyramidTile(this, payload, height, width, q16);
+  }
+
+  /** Goes over the passes of a tile as `Scales.walk` does, under an update. */
+  walk(height, width, q16, update, visit) {
+    return this.scales.walk(height, width, q16, (pass) => {
+      if (update) this.updates.apply(pass.indices, update[pass.level][pass.band]);
+      return visit(pass);
+    });
   }
 
   /** A level's coefficients of a pass, dequantised, into those of its band; gives the symbols. */
@@ -69,11 +81,13 @@ export class PyramidPrior {
 
   /**
    * Codes the symbols of a tile; stops after each level.
-   * @param {{coarse: Int32Array[], details: Int32Array[][]}} symbols Laid out as in `PyramidTile`.
+   * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array}} fitted Symbols, laid
+   *   out as in `PyramidTile`, and an update where the model has them.
    * @returns {Uint8Array} The payload.
    */
-  *encode({ coarse, details }, height, width, q16) {
+  *encode({ coarse, details, update }, height, width, q16) {
     const encoder = new RangeEncoder();
+    this.updates?.encode(encoder, update ?? this.updates.none());
     const [, columns] = sizes(height, width, this.levels)[this.levels];
     this._coarseTables(q16).forEach((table, channel) => {
       const symbols = coarse[channel];
@@ -81,7 +95,7 @@ export class PyramidPrior {
         symbol - (i % columns ? symbols[i - 1] : symbols[i - columns] ?? 0));
       this.tables.encode(encoder, steps, new Uint16Array(steps.length).fill(table));
     });
-    const walk = this.scales.walk(height, width, q16, (pass) => {
+    const walk = this.walk(height, width, q16, update, (pass) => {
       const symbols = pass.gather(details[pass.level][pass.band]);
       const letters = this.signs ? symbols.map(Math.abs) : symbols;
       this._letters.encode(encoder, letters, pass.indices);
@@ -100,13 +114,14 @@ export class PyramidPrior {
 class PyramidTile {
   constructor(prior, payload, height, width, q16) {
     const decoder = new RangeDecoder(payload);
+    const update = prior.updates?.decode(decoder);
     const shapes = sizes(height, width, prior.levels);
     const step = prior.step(q16);
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);
     this.details = Array(prior.levels).fill(null);
     this._reached = prior.levels;
     this._bands = (level) => bandsOf(shapes[level], prior.scales.bands);
-    this._walk = prior.scales.walk(height, width, q16, (pass) =>
+    this._walk = prior.walk(height, width, q16, update, (pass) =>
       prior.decodePass(decoder, pass, step, this.details[pass.level][pass.band]));
   }
 

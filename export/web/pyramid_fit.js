@@ -2,6 +2,7 @@
 
 import { toValues } from "./pixels.js";
 import { MARGIN, padded } from "./post_filter.js";
+import { chosenUpdate } from "./pyramid_update_fit.js";
 import { analyse, synthesise } from "./wavelet.js";
 
 const DEAD_ZONE = 0.2; // of the rounding that the first choice of symbols rests on
@@ -71,14 +72,15 @@ export function addedBy(filter, prior, colour, q16) {
 
 /**
  * Symbols of the coefficients of a tile; stops after each level of each pass. Where a filter mends
- * the picture, from the second pass on coefficients needn't say what it adds to those chosen so far.
+ * the picture, from the second pass on coefficients needn't say what it adds to those chosen so far,
+ * and where the model has updates, from then on scales are those under the one that suits these.
  * @param {PyramidPrior} prior
  * @param {{coarse: Float32Array[], details: Float32Array[][]}} pyramid Laid out as
  *   `PyramidTile` has it.
  * @param {number} rateWeight Squared error that a bit is worth, in steps squared.
  * @param {number} passes How often all symbols are chosen anew, each time at better scales.
  * @param {Function|null} added What `addedBy` gives.
- * @returns {{coarse: Int32Array[], details: Int32Array[][]}}
+ * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array}}
  */
 export async function* quantise(
   prior, pyramid, height, width, q16, rateWeight, passes, added,
@@ -104,8 +106,11 @@ export async function* quantise(
       const known = dequantised(prior, symbols, indices, q16);
       wanted = less(pyramid, await added(known, height, width));
     }
-    const chosen = yield* choice.improved(wanted.details, symbols.details, height, width, q16);
-    symbols = { coarse: rounded(wanted), details: chosen.symbols };
+    const updates = pass > 0; // the first symbols were chosen for no cost, and tell little
+    const chosen = yield* choice.improved(
+      wanted.details, symbols.details, updates, height, width, q16,
+    );
+    symbols = { coarse: rounded(wanted), details: chosen.symbols, update: chosen.update };
     indices = chosen.indices;
   }
   return symbols;
@@ -145,35 +150,57 @@ function roundEven(quotient) {
 class Choice {
   constructor(prior, step, rateWeight) {
     Object.assign(this, { _prior: prior, _step: step, _rateWeight: rateWeight });
-    this._signBits = new Float32Array(SIZES);
   }
 
-  /** Symbols of least cost at the scales that given ones lead to, and their tables there. */
-  *improved(details, symbols, height, width, q16) {
-    const { scales } = this._prior;
+  /**
+   * Symbols of least cost at the scales that given ones lead to, their tables there, and the update
+   * that these scales are under.
+   */
+  *improved(details, symbols, updated, height, width, q16) {
+    const { scales, signs, updates } = this._prior;
     const like = (Type) => symbols.map((bands) => bands.map((band) => new Type(band.length)));
-    const [better, indices] = [like(Int32Array), like(Uint16Array)];
+    const [better, indices, passes] = [like(Int32Array), like(Uint16Array), []];
     const walk = scales.walk(height, width, q16, (pass) => {
-      const values = pass.gather(details[pass.level][pass.band]);
-      const chosen = new Int32Array(pass.count);
-      values.forEach((value, i) => {
-        const size = fround(Math.abs(value) / this._step);
-        // Below a half, zero is nearest and cheapest (or close to it).
-        if (size < 0.5) return;
-        this._prior.signs?.prospects(pass, i, value < 0, this._signBits);
-        const symbol = this._cheapest(size, pass.indices[i]);
-        chosen[i] = value < 0 ? -symbol : symbol;
-      });
-      pass.scatter(chosen, better[pass.level][pass.band]);
-      pass.scatter(pass.indices, indices[pass.level][pass.band]);
-      return pass.gather(symbols[pass.level][pass.band]);
+      const { level, band } = pass;
+      pass.scatter(pass.indices, indices[level][band]);
+      passes.push({ level, band, ...this._candidates(pass, pass.gather(details[level][band]), signs) });
+      return pass.gather(symbols[level][band]);
     });
     yield* walk;
-    return { symbols: better, indices };
+    const update = updates && updated ? chosenUpdate(this._prior, symbols, indices) : null;
+    if (update) {
+      indices.forEach((bands, level) => bands.forEach((band, number) =>
+        updates.apply(band, update[level][number])));
+    }
+    for (const { level, band, places, signBits } of passes) {
+      const [values, tables, chosen] = [details, indices, better].map((all) => all[level][band]);
+      places.forEach((place, i) => {
+        const size = fround(Math.abs(values[place]) / this._step);
+        const own = signBits.subarray(SIZES * i, SIZES * (i + 1));
+        const symbol = this._cheapest(size, tables[place], own);
+        chosen[place] = values[place] < 0 ? -symbol : symbol;
+      });
+    }
+    return { symbols: better, indices, update };
+  }
+
+  /** Places, within their band, of coefficients that needn't be zero, and what their signs cost. */
+  _candidates(pass, values, signs) {
+    const some = [];
+    // Below a half, zero is nearest and cheapest (or close to it).
+    values.forEach((value, i) => {
+      if (fround(Math.abs(value) / this._step) >= 0.5) some.push(i);
+    });
+    const signBits = new Float32Array(SIZES * some.length);
+    some.forEach((i, number) => {
+      const own = signBits.subarray(SIZES * number, SIZES * (number + 1));
+      signs?.prospects(pass, i, values[i] < 0, own);
+    });
+    return { places: some.map((i) => pass.place(i)), signBits };
   }
 
   /** Of the nearest whole number, one nearer to zero, and zero, that which costs least. */
-  _cheapest(size, table) {
+  _cheapest(size, table, signBits) {
     const { tables } = this._prior;
     const nearest = Math.floor(fround(size + 0.5));
     let best = nearest;
@@ -181,7 +208,7 @@ class Choice {
     for (const candidate of [nearest, nearest - 1, 0]) {
       const error = size - tables.dequantise(candidate, table);
       let bits = tables.bits(candidate, table);
-      if (candidate) bits += this._signBits[Math.min(candidate, SIZES) - 1];
+      if (candidate) bits += signBits[Math.min(candidate, SIZES) - 1];
       const cost = error * error + this._rateWeight * bits;
       if (cost < least) [best, least] = [candidate, cost];
     }

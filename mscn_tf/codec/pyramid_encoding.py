@@ -12,6 +12,7 @@ from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.runtime.layout import Span, Tiling, tile_side
+from mscn_tf.runtime.pyramid_prior import Fitted
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.sequences import Made
@@ -120,7 +121,7 @@ class PyramidEncoding:
         price, prior = bit_price * self._rate_weight, self._scheme.prior
         added = added_by_filter(self._scheme, q16)
 
-        def symbols(tile: int) -> Pyramid:
+        def symbols(tile: int) -> Fitted:
             plane, span = self._tiles[tile]
             height, width = (last - first for first, last in span)
             part = plane.tile(span)

@@ -7,8 +7,9 @@ from typing import Optional
 
 import numpy as np
 
+from mscn_tf.fitting.pyramid_update import chosen_update
 from mscn_tf.runtime.post_filter import MARGIN
-from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
 from mscn_tf.runtime.pyramid_signs import SIZES
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import DEAD_ZONE, round_dead_zone
@@ -57,13 +58,14 @@ def quantise(
     rate_weight: float,
     passes: int = 2,
     added: Optional[Added] = None,
-) -> Pyramid:
-    """Symbols of coefficients, int32.
+) -> Fitted:
+    """Symbols of coefficients, and what they change in an entropy model that has updates.
 
-    Each is rounded to that of three whole numbers (the nearest, one nearer to zero, zero) whose
+    Each symbol is that of three whole numbers (the nearest, one nearer to zero, zero) whose
     ``squared error + rate_weight * bits``, in steps, is least, at the scales that the choices so
     far give. Where a filter mends the picture, from the second pass on the error is that of the
-    mended one: coefficients needn't say what the filter adds to those chosen so far.
+    mended one: coefficients needn't say what the filter adds to those chosen so far. From that pass
+    on, too, scales are those under the update that suits the choices so far.
 
     Args:
       prior: the entropy model.
@@ -81,6 +83,7 @@ def quantise(
 
     wanted, symbols = pyramid, rounded(pyramid, DEAD_ZONE)
     indices: list[np.ndarray] = []
+    update: Optional[np.ndarray] = None
     for number in range(passes):
         if added and number:
             known = added(prior.dequantise(Coded(symbols, indices), q16), height, width)
@@ -90,12 +93,15 @@ def quantise(
             )
         nearest = rounded(wanted, 0.0)
         indices, sign_bits = prior.prospects(symbols, nearest, height, width, q16)
+        if prior.updates and number:  # the first symbols were chosen for no cost, and tell little
+            update = chosen_update(prior, symbols, indices, height, width)
+            indices = prior.updates.mapped(indices, update)
         details = [
             np.copysign(_cheapest(prior, np.abs(detail) / step, index, bits, rate_weight), detail)
             for detail, index, bits in zip(wanted.details, indices, sign_bits)
         ]
         symbols = _whole(Pyramid(nearest.coarse, details))
-    return symbols
+    return Fitted(symbols, update)
 
 
 def _whole(pyramid: Pyramid) -> Pyramid:

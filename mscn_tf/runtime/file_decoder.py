@@ -181,8 +181,8 @@ class FileDecoder:
 
         Args:
           symbols: of all items one after the other, tiles row-major, as the codec's kind has
-            them: of a tile codec int32 [tiles, M], of a pyramid codec a sequence of one `Pyramid`
-            of int32 arrays for each tile. Exact planes have none.
+            them: of a tile codec int32 [tiles, M], of a pyramid codec a sequence of one
+            `Fitted` for each tile. Exact planes have none.
           shapes: samples along each axis of each item: of pictures (height, width).
           q16: quality times 16 of each item, 16 to 160.
           channels: of each item: of pictures 1 to 4, else the codec's.

@@ -201,9 +201,7 @@ class Occupancy:
         for end in scan.ends:
             part = slice(start, end)
             weights = self._weights(scan.contexts(cells, part, complete=False))
-            try:
+            with tables.damage_in_words():
                 cells[scan.at[part]] = decoder.decode(_MODEL, weights)
-            except (AssertionError, ValueError) as error:  # what constriction raises on bad data
-                raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
             start = end
         return cells[scan.inner].reshape(shape)

@@ -28,6 +28,7 @@ from mscn_tf.runtime.pyramid_scales import (
     of_pass,
 )
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
+from mscn_tf.runtime.pyramid_updates import Updates
 from mscn_tf.runtime.quality import LEVELS, check_sixteenths
 from mscn_tf.runtime.quantiser import around, between, scale_index, whole_between
 from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
@@ -40,16 +41,30 @@ Evidence = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]
 Visit = Callable[[int, int, Place, np.ndarray, Optional[Evidence]], np.ndarray]
 
 
+class Fitted(NamedTuple):
+    """What a block holds.
+
+    Attributes:
+      symbols: int32, shaped like `wavelet.analyse`'s coefficients.
+      update: int8 [L, B, 2], see `Updates`; None changes nothing.
+    """
+
+    symbols: Pyramid
+    update: Optional[np.ndarray] = None
+
+
 class Coded(NamedTuple):
     """Symbols of a picture and the tables that code them.
 
     Attributes:
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       indices: for each level, finest first, uint8 or uint16 of the details' shape.
+      update: as in `Fitted`.
     """
 
     symbols: Pyramid
     indices: list[np.ndarray]
+    update: Optional[np.ndarray] = None
 
 
 def _zeros(shapes: Sequence[tuple[int, ...]], dtype: type, skip: int) -> list[np.ndarray]:
@@ -70,12 +85,14 @@ class PyramidPrior:
           point.
         log_step: float [10], natural logarithm of the quantiser's step at qualities 1 to 10.
         sign_*: those of `Signs`, or none of them: then both signs are as likely.
+        update_*: those of `Updates`, or none of them.
 
     Attributes:
       levels: of the pyramid.
       channels: C.
       tables: the frequency tables.
       signs: the model of signs, or None.
+      updates: what pictures change in the model, or None.
 
     Raises:
       MscnError: the arrays do not fit together.
@@ -93,6 +110,9 @@ class PyramidPrior:
         modelled = any(name.startswith("sign_") for name in arrays)
         self.signs = Signs(arrays, self.levels, self.channels) if modelled else None
         self._sizes = self.tables.magnitudes() if modelled else self.tables
+        self.updates = None
+        if any(name.startswith("update_") for name in arrays):
+            self.updates = Updates(arrays, self.levels, self._scales.bands, self.tables.count)
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
@@ -102,7 +122,15 @@ class PyramidPrior:
         fixed = whole_between(np, *_rows(self._coarse, q16))
         return scale_index(np, fixed, self.tables.count).astype(np.int64)
 
-    def _walk(self, height: int, width: int, q16: int, visit: Visit, skip: int = 0) -> None:
+    def _walk(
+        self,
+        height: int,
+        width: int,
+        q16: int,
+        visit: Visit,
+        skip: int = 0,
+        update: Optional[np.ndarray] = None,
+    ) -> None:
         """Goes over all details in coding order.
 
         Args:
@@ -110,6 +138,7 @@ class PyramidPrior:
             and what gives the evidence on signs, or None; returns its symbols, integers [n, m].
         """
         shapes = sizes(height, width, self.levels + 1)
+        maps = self.updates.maps(update) if self.updates and update is not None else None
         known = None
         for level in range(self.levels - 1, skip - 1, -1):
             known = Level.below(known, *shapes[level + 2], 3 * self.channels)
@@ -121,14 +150,18 @@ class PyramidPrior:
                 evidence = None
                 if self.signs:
                     evidence = partial(self.signs.evidence, known, level, band, number)
-                symbols = visit(level, band, place, index[:n, :m], evidence)
+                index = index[:n, :m]
+                if maps is not None:
+                    index = maps[level, band][index]
+                symbols = visit(level, band, place, index, evidence)
                 places = _nonzero(symbols)  # few; all others stay zero
                 some = symbols[places]
                 seen = self._magnitude[np.minimum(np.abs(some), LARGEST_MAGNITUDE)]
                 of_pass(known.own[..., band], number)[places] = np.copysign(seen, some)
 
-    def indices(self, symbols: Pyramid, height: int, width: int, q16: int) -> list[np.ndarray]:
-        """Scale indices of all details, as in `Coded`, of symbols that are known."""
+    def coded(self, fitted: Fitted, height: int, width: int, q16: int) -> Coded:
+        """How symbols that are known are coded."""
+        symbols, update = fitted
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
@@ -136,8 +169,9 @@ class PyramidPrior:
             indices[level][band][place] = index
             return flat[level][band][place]
 
-        self._walk(height, width, q16, visit)
-        return [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
+        self._walk(height, width, q16, visit, 0, update)
+        shaped = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
+        return Coded(symbols, shaped, update)
 
     def prospects(
         self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
@@ -222,16 +256,21 @@ class PyramidPrior:
                 total += self.tables.bits(symbols[part], indices[part]).sum()
         return float(total)
 
-    def encode(self, symbols: Pyramid, height: int, width: int, q16: int) -> bytes:
-        """Codes the symbols of a picture.
+    def encode(self, fitted: Fitted, height: int, width: int, q16: int) -> bytes:
+        """Codes a picture.
 
         Args:
-          symbols: int32, within +-(2^31 - 1).
+          fitted: symbols within +-(2^31 - 1), and an update, without effect where the prior has
+            none.
           height: of the picture, in pixels.
           width: of the picture.
           q16: quality times 16.
         """
         encoder = tables.RangeEncoder()
+        symbols, update = fitted
+        if self.updates:
+            update = self.updates.none() if update is None else update
+            self.updates.encode(encoder, update)
         for residual, index in zip(_differences(symbols.coarse), self._coarse_index(q16)):
             self.tables.encode(encoder, residual.ravel(), np.full(residual.size, index))
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
@@ -251,7 +290,7 @@ class PyramidPrior:
                 self.signs.encode(encoder, chosen, known[places] < 0)
             return known
 
-        self._walk(height, width, q16, visit)
+        self._walk(height, width, q16, visit, 0, update)
         return tables.seal(encoder)
 
     def decode(self, payload: bytes, height: int, width: int, q16: int, skip: int = 0) -> Coded:
@@ -264,6 +303,7 @@ class PyramidPrior:
             symbols: the container's checksums are what finds damage.)
         """
         decoder = tables.unseal(payload)
+        update = self.updates.decode(decoder) if self.updates else None
         shapes = sizes(height, width, self.levels)
         coarse = np.empty((self.channels, *shapes[-1]), np.int64)
         for channel, index in zip(coarse, self._coarse_index(q16)):
@@ -289,12 +329,13 @@ class PyramidPrior:
             indices[level][band][place] = index
             return symbols
 
-        self._walk(height, width, q16, visit, skip)
+        self._walk(height, width, q16, visit, skip, update)
 
         def by_channel(parts: list[np.ndarray]) -> list[np.ndarray]:
             return [p.reshape(self.channels, 3, *p.shape[1:]) for p in parts]
 
-        return Coded(Pyramid(coarse.astype(np.int32), by_channel(details)), by_channel(indices))
+        symbols = Pyramid(coarse.astype(np.int32), by_channel(details))
+        return Coded(symbols, by_channel(indices), update)
 
     def dequantise(self, coded: Coded, q16: int) -> Pyramid:
         """float64 coefficients of symbols."""

@@ -173,11 +173,9 @@ class Signs:
           MscnError: the data cannot be decoded.
         """
         wrong = np.empty(len(evidence), bool)
-        for table, order in self._runs(evidence):
-            try:
+        with tables.damage_in_words():
+            for table, order in self._runs(evidence):
                 wrong[order] = decoder.decode(self._models[table], len(order))
-            except (AssertionError, ValueError) as error:  # what constriction raises on bad data
-                raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
         return wrong != (evidence < 0)
 
     def _runs(self, evidence: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -19,7 +19,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.layout import Span, Tiling
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
-from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
@@ -82,8 +82,8 @@ class Pyramids(Scheme):
     def keep_blocks(self, kept: Kept) -> None:
         self.decode_block = kept(self.prior.decode)
 
-    def blocks(self, container: Container, symbols: Sequence[Pyramid]) -> list[bytes]:
-        """Those of int32 pyramids, one for each tile, which may be made when they are asked for."""
+    def blocks(self, container: Container, symbols: Sequence[Fitted]) -> list[bytes]:
+        """One for each tile's symbols, which may be made when they are asked for."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
         tiles = [
@@ -130,7 +130,7 @@ class Pyramids(Scheme):
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By block of 16x16 pixels, a coarse coefficient in equal parts among those it spans."""
-        pyramids = self.reader(container).symbols(item)
+        pyramids = [fitted.symbols for fitted in self.reader(container).symbols(item)]
         rows, columns = Tiling.of(container, item).grid
         maps = [_by_block(pyramid) for pyramid in pyramids]
         lines = [
@@ -206,15 +206,16 @@ class _Reader:
     def __init__(self, pyramids: Pyramids, container: Container):
         self._pyramids, self._container = pyramids, container
 
-    def symbols(self, item: int) -> list[Pyramid]:
-        """An item's quantised coefficients, int32, one pyramid for each tile."""
+    def symbols(self, item: int) -> list[Fitted]:
+        """An item's quantised coefficients, for each tile."""
         places = Tiling.of(self._container, item).places()
-        pyramids: list[Pyramid] = []
+        fitted: list[Fitted] = []
         with self._pyramids.workers() as workers:
             for plane in self._container.coded(item):
                 tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
-                pyramids += (tile.symbols for tile in workers.in_order(tiles.decoded, places))
-        return pyramids
+                decoded = workers.in_order(tiles.decoded, places)
+                fitted += (Fitted(tile.symbols, tile.update) for tile in decoded)
+        return fitted
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """uint8 ``[H, W, C]`` for each view, of those planes that have tiles."""
@@ -311,7 +312,7 @@ class _PlaneTiles:
         side = self._tiling.side >> (level if is_coarse else level + 1)
         for row, down, inside_rows in _pieces(rows, side):
             for column, along, inside_columns in _pieces(columns, side):
-                (coarse, details), indices = coded[row, column]
+                (coarse, details), indices, _ = coded[row, column]
                 inside = (..., inside_rows, inside_columns)
                 out[..., down, along] = (
                     coarse[inside]

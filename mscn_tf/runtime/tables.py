@@ -6,8 +6,9 @@ decoder needs.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import constriction
@@ -58,6 +59,15 @@ def seal(encoder: RangeEncoder) -> bytes:
         if point < low + span:
             break
     return ((prefix << 64) + point).to_bytes(len(words) + 8, "big").rstrip(b"\0")
+
+
+@contextlib.contextmanager
+def damage_in_words() -> Iterator[None]:
+    """Turns what constriction raises on bad data into a `MscnError`."""
+    try:
+        yield
+    except (AssertionError, ValueError) as error:
+        raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
 
 
 def unseal(payload: bytes) -> RangeDecoder:
@@ -192,7 +202,7 @@ class Tables:
         used = np.flatnonzero(counts)
         coded, end = np.empty(len(index), np.int32), 0
         runs = (array[used].tolist() for array in (counts, self._lowest, self._support))
-        try:
+        with damage_in_words():
             for table, count, lowest, support in zip(used.tolist(), *runs):
                 run = decoder.decode(self._get(table), count)
                 if lowest:
@@ -202,8 +212,6 @@ class Tables:
                         run[place] = self._decode_escape(decoder, support)
                 start, end = end, end + count
                 coded[start:end] = run
-        except (AssertionError, ValueError) as error:  # what constriction raises on bad data
-            raise MscnError(f"the coded data is damaged ({error}); get a fresh copy") from error
         symbols = np.zeros_like(coded)
         some = np.flatnonzero(coded)  # few of them
         symbols[order[some]] = coded[some]

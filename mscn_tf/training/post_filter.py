@@ -16,7 +16,6 @@ from mscn_tf.networks.post_filter import PostFilter
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
-from mscn_tf.runtime.pyramid_prior import Coded
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.wavelet import analyse, synthesise
@@ -25,6 +24,7 @@ from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep, warmed_up_adam
 from mscn_tf.training.prefetch import Prefetch
+from mscn_tf.training.pyramid_updates import learn_updates
 
 _LEAST = 1e-7  # squared error that is more than none
 
@@ -70,7 +70,9 @@ class PostFilterTrainer(Trainer):
         self.optimizer = warmed_up_adam(config, config.optimizer.rate)
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
-        self.examples = self._examples(load_pictures(config.data.train, 2))
+        pictures = load_pictures(config.data.train, 2)
+        self._some = pictures[:: max(1, len(pictures) // config.freeze_pictures)]
+        self.examples = self._examples(pictures)
         self._start()
         self._batches = Prefetch(self.batch)
         self._outer_step = OuterStep(
@@ -130,8 +132,8 @@ class PostFilterTrainer(Trainer):
         prior, rate_weight = scheme.prior, self.bundle.manifest.rate_weight or 0.0
         pyramid = analyse(to_channels(picture, scheme.colour), prior.levels)
         added = added_by_filter(scheme, q16)
-        symbols = quantise(prior, pyramid, height, width, q16, rate_weight, added=added)
-        coded = Coded(symbols, prior.indices(symbols, height, width, q16))
+        fitted = quantise(prior, pyramid, height, width, q16, rate_weight, added=added)
+        coded = prior.coded(fitted, height, width, q16)
         values = scheme.values(synthesise(prior.dequantise(coded, q16), height, width))
         error = float(np.mean((values - picture / 255) ** 2))
         decoded = np.rint((values - 0.5) * INPUT_SCALE)
@@ -186,8 +188,11 @@ class PostFilterTrainer(Trainer):
         return self._outer_step(self._batches(step))
 
     def freeze(self) -> dict[str, np.ndarray]:
-        """The arrays of the runtime's filter."""
-        return self.network.frozen()
+        """The arrays of the runtime's filter, and those of its prior's updates."""
+        prior, scheme = self.bundle.arrays("prior"), self._scheme
+        rate_weight = self.bundle.manifest.rate_weight or 0.0
+        updates = learn_updates(prior, self._some, scheme.colour, rate_weight, self.config.seed)
+        return {**self.network.frozen(), **updates}
 
     def evaluate(self) -> list[Row]:
         """PSNR of held-out pictures at each quality, before and after."""

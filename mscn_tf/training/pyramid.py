@@ -31,6 +31,7 @@ from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.prefetch import Prefetch
+from mscn_tf.training.pyramid_updates import learn_updates
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
 
@@ -46,6 +47,11 @@ def colour_transform(pictures: Sequence[np.ndarray]) -> np.ndarray:
     _, axes = np.linalg.eigh(np.cov(pixels.T))
     axes = axes[:, ::-1].T
     return axes * np.sign(axes.sum(1))[:, None]
+
+
+def _spread(pictures: Sequence[np.ndarray], count: int) -> Sequence[np.ndarray]:
+    """About so many of them, evenly."""
+    return pictures[:: max(1, len(pictures) // count)]
 
 
 def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> np.ndarray:
@@ -191,11 +197,16 @@ class PyramidTrainer(Trainer):
 
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior."""
-        return self._measured(self.config.freeze_pictures)
+        arrays, config = self._measured(self.config.freeze_pictures), self.config
+        pictures = _spread(self.pictures, config.freeze_pictures)
+        updates = learn_updates(
+            arrays, pictures, self.colour, config.model.rate_weight, config.seed
+        )
+        return {**arrays, **updates}
 
     def _measured(self, count: int) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior, tables and centroids counted on so many pictures."""
-        pictures = self.pictures[:: max(1, len(self.pictures) // count)]
+        pictures = _spread(self.pictures, count)
         if self._given is not None:
             arrays = {**self._given, **freeze_signs(self.signs)}
             self._count(arrays, pictures)
@@ -235,7 +246,7 @@ class PyramidTrainer(Trainer):
             for q16 in random.integers(LOWEST, HIGHEST + 1, _MEASURED_QUALITIES):
                 (height, width), step = picture.shape[:2], prior.step(q16)
                 rate_weight = self.config.model.rate_weight
-                quantised = quantise(prior, pyramid, height, width, q16, rate_weight)
+                quantised = quantise(prior, pyramid, height, width, q16, rate_weight).symbols
                 coded, table, agrees = prior.measure(quantised, height, width, q16)
                 tables.append(table)
                 right.append(agrees)
@@ -255,9 +266,9 @@ class PyramidTrainer(Trainer):
                 height, width = picture.shape[:2]
                 pyramid = analyse(to_channels(picture, self.colour), self.levels)
                 rate_weight = self.config.model.rate_weight
-                quantised = quantise(prior, pyramid, height, width, q16, rate_weight)
-                bits = 8 * len(prior.encode(quantised, height, width, q16))
-                coded = Coded(quantised, prior.indices(quantised, height, width, q16))
+                fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
+                bits = 8 * len(prior.encode(fitted, height, width, q16))
+                coded = prior.coded(fitted, height, width, q16)
                 results.append((bits / (height * width), self._psnr(prior, coded, picture, q16)))
             bpp, psnr = np.mean(results, axis=0)
             rows.append((f"quality {quality:g}", {"bpp": float(bpp), "psnr": float(psnr)}))

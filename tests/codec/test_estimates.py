@@ -15,7 +15,6 @@ from mscn_tf.codec import Codec
 from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.pyramid_prior import Coded
 from mscn_tf.runtime.pyramids import Tiling
 from tests.pyramids import write_codec
 from tests.tiny import picture
@@ -94,10 +93,10 @@ def check_pyramids(codec: Codec, data: bytes) -> None:
     estimates = []
     for item, q16 in enumerate(container.q16):
         tiling = Tiling.of(container, item)
-        for symbols, place in zip(codec.decode_symbols(data, item), tiling.places()):
-            size = tiling.tile_shape(*place)
-            indices, signs = prior.prospects(symbols, symbols, *size, q16)
-            bits = prior.bits(Coded(symbols, indices), *size, q16)
+        for fitted, place in zip(codec.decode_symbols(data, item), tiling.places()):
+            size, symbols = tiling.tile_shape(*place), fitted.symbols
+            _, signs = prior.prospects(symbols, symbols, *size, q16)
+            bits = prior.bits(prior.coded(fitted, *size, q16), *size, q16)
             # It counts a bit a sign; what they are predicted to cost is known besides.
             for magnitudes, costs in zip(map(np.abs, symbols.details), signs):
                 own = np.clip(magnitudes, 1, costs.shape[-1]) - 1

@@ -13,6 +13,7 @@ from mscn_tf.codec import Codec, pyramid_encoding
 from mscn_tf.runtime import pyramids, wavelet
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.pyramid_prior import Fitted
 from mscn_tf.runtime.pyramids import Tiling
 from mscn_tf.signals.images import psnr
 from tests.pyramids import LEVELS, colour, write_codec
@@ -41,8 +42,8 @@ def test_the_file_is_the_formula(codec):
     original = picture(16, 14, 5)
     data = codec.encode(original, quality=7)
     prior = codec.scheme.prior
-    (symbols,) = codec.decode_symbols(data)
-    coded = prior.decode(prior.encode(symbols, 16, 14, 112), 16, 14, 112)
+    (fitted,) = codec.decode_symbols(data)
+    coded = prior.decode(prior.encode(fitted, 16, 14, 112), 16, 14, 112)
     channels = wavelet.synthesise(prior.dequantise(coded, 112), 16, 14)
     values = np.einsum("cx,chw->hwx", colour(), channels) + 0.5
     wanted = np.rint(np.clip(values, 0, 1) * 255)
@@ -79,7 +80,7 @@ def test_threads_change_nothing(codec, monkeypatch):
     assert several.encode(original, quality=6) == data
     for view in ({}, {"scale": 0.4}, {"region": (3, 17, 30, 20), "size": (9, 70)}):
         assert np.array_equal(several.decode(data, **view), codec.decode(data, **view))
-    for found, known in zip(several.decode_symbols(data), codec.decode_symbols(data)):
+    for (found, _), (known, _) in zip(several.decode_symbols(data), codec.decode_symbols(data)):
         np.testing.assert_array_equal(found.coarse, known.coarse)
 
 
@@ -110,7 +111,7 @@ def test_tiles_leave_no_seams(codec, tmp_path):
     original = picture(70, 45, 1)
     whole = Codec.load(write_codec(tmp_path / "whole.mscnb", 128))
     data = codec.encode(original, quality=6)
-    tiles = codec.decode_symbols(data)
+    tiles = [symbols for symbols, _ in codec.decode_symbols(data)]
     places = Tiling((70, 45), 16).places()
     assert len(tiles) == len(places) == 5 * 3
     rows = [[t for t, (row, _) in zip(tiles, places) if row == r] for r in range(5)]
@@ -123,7 +124,7 @@ def test_tiles_leave_no_seams(codec, tmp_path):
         joined([[t.coarse for t in row] for row in rows]),
         [joined([[t.details[n] for t in row] for row in rows]) for n in range(LEVELS)],
     )
-    again = whole.decode(whole.pack([symbols], [(70, 45)], [96], [3]))
+    again = whole.decode(whole.pack([Fitted(symbols)], [(70, 45)], [96], [3]))
     # Scale indices, and with them centroids, differ a little where tiles meet.
     assert np.abs(again.astype(int) - codec.decode(data)).max() <= 0.3 * steps * 255 + 1
 

@@ -121,6 +121,7 @@ class Pyramids:
         """A block."""
         coder = RangeDecoder(payload)
         shape = (height, width, self.levels, self.bands // 3)
+        maps = self._maps(coder) if "update_level" in self.prior else None
         symbols, index, seen = (Coefficients.zeros(*shape) for _ in range(3))
         tables = clipped(between(self.prior["coarse"], q16) // 16, 14, 0, len(self.tables) - 1)
         for channel, table in zip(symbols.coarse, tables.tolist()):
@@ -138,6 +139,8 @@ class Pyramids:
                     if not len(y):
                         continue
                     known = self._index(seen.details, level, band, number, y, x, q16)
+                    if maps is not None:
+                        known = maps[level, band][known]
                     index.details[level][band][y, x] = known
                     coded = self.tables.symbols(coder, known.tolist(), sizes=self.signs)
                     found = np.array(coded, np.int64)
@@ -150,6 +153,19 @@ class Pyramids:
                     magnitude = MAGNITUDE[np.minimum(np.abs(found), 255)]
                     seen.details[level][band][y, x] = np.sign(found) * magnitude
         return symbols, index
+
+    def _maps(self, coder: RangeDecoder) -> np.ndarray:
+        """int64 [L, 3 C, T]: what tables become in a picture."""
+        names = ("level", "shift", "gain")
+        ends = {name: np.cumsum(self.prior[f"update_{name}"]).tolist() for name in names}
+        told = [level for level in range(self.levels) if coder.letter(ends["level"])]
+        said = np.zeros((2, self.levels, self.bands), np.int64)
+        for number, name in enumerate(names[1:]):
+            for level in told:
+                for band in range(self.bands):
+                    said[number, level, band] = coder.letter(ends[name]) - len(ends[name]) // 2
+        t, (shift, gain) = np.arange(len(self.tables)), said[..., None]
+        return np.clip((t * (16 + gain) + 8) // 16 + shift, 0, len(self.tables) - 1)
 
     def _index(
         self,

@@ -15,7 +15,7 @@ from mscn_tf.runtime import exact, exact_grids
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
-from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
 from mscn_tf.runtime.tiles import Tiles
 from tests import pyramids, reader
 from tests.golden import decode
@@ -62,7 +62,7 @@ def assert_same_symbols(second, file, codec, data):
         np.testing.assert_array_equal(np.concatenate(ours), symbols)
         return
     theirs = [symbols for symbols, _ in second.symbols(file)]
-    ours = [tile for item in ours for tile in item]
+    ours = [symbols for item in ours for symbols, _ in item]
     assert len(ours) == len(theirs)
     for found, known in zip(theirs, ours):
         assert_same_pyramid(found, known)
@@ -305,7 +305,7 @@ def test_both_readers_agree_on_random_pyramids(signs, scale):
     second = reader.codec(reader.Bundle(b"", {"codec": "pyramid"}, arrays, {}, b""))
     for height, width, q16 in ((37, 30, 100), (1, 9, 17), (2, 1, 160)):
         symbols = random_symbols(height, width, q16, scale)
-        payload = PyramidPrior(arrays).encode(symbols, height, width, q16)
+        payload = PyramidPrior(arrays).encode(Fitted(symbols), height, width, q16)
         assert_same_pyramid(second.tile(payload, height, width, q16)[0], symbols)
 
 

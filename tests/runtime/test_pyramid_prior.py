@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.runtime import pyramid_scales, wavelet
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
+from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
 from mscn_tf.runtime.pyramid_scales import PASSES, companion, input_places
 from mscn_tf.runtime.wavelet import Pyramid
 from tests.pyramids import BANDS, CHANNELS, LEVELS, TABLES, arrays, sign_arrays
@@ -46,12 +46,12 @@ def random_symbols(height: int, width: int, seed: int, scale: float = 2.0) -> Py
 def test_round_trip(height, width, q16, seed, scale, signs):
     prior = PyramidPrior({**arrays(), **sign_arrays()} if signs else arrays())
     symbols = random_symbols(height, width, seed, scale)
-    payload = prior.encode(symbols, height, width, q16)
+    payload = prior.encode(Fitted(symbols), height, width, q16)
     coded = prior.decode(payload, height, width, q16)
     assert np.array_equal(coded.symbols.coarse, symbols.coarse)
     for found, wanted in zip(coded.symbols.details, symbols.details):
         assert np.array_equal(found, wanted)
-    known = prior.indices(symbols, height, width, q16)
+    known = prior.coded(Fitted(symbols), height, width, q16).indices
     for level, (found, wanted) in enumerate(zip(coded.indices, known)):
         h, w = wavelet.sizes(height, width, LEVELS)[level]
         for direction, (rows, columns) in enumerate(wavelet.detail_sizes(h, w)):
@@ -74,7 +74,7 @@ def test_indices_agree_with_a_formula_of_their_own(prior):
     height, width, q16 = 21, 30, 100
     given = {name: array.astype(object) for name, array in arrays().items()}
     symbols = random_symbols(height, width, 5)
-    found = prior.indices(symbols, height, width, q16)
+    found = prior.coded(Fitted(symbols), height, width, q16).indices
     magnitude = [int(np.rint(8 * np.log2(1 + n))) for n in range(256)]
     flat = [d.reshape(BANDS, *d.shape[2:]) for d in symbols.details]
 
@@ -113,7 +113,7 @@ def test_indices_agree_with_a_formula_of_their_own(prior):
 
 def test_dequantised_symbols_keep_signs_and_zeros(prior):
     symbols = random_symbols(16, 16, 3)
-    coded = Coded(symbols, prior.indices(symbols, 16, 16, 64))
+    coded = Coded(symbols, prior.coded(Fitted(symbols), 16, 16, 64).indices)
     values = prior.dequantise(coded, 64)
     for wanted, found in zip(symbols.details, values.details):
         assert np.array_equal(np.sign(wanted), np.sign(found))
@@ -123,7 +123,7 @@ def test_dequantised_symbols_keep_signs_and_zeros(prior):
 
 def test_damaged_payloads_end(prior):
     symbols = random_symbols(33, 20, 3)
-    payload = prior.encode(symbols, 33, 20, 64)
+    payload = prior.encode(Fitted(symbols), 33, 20, 64)
     for seed in range(50):
         random = np.random.default_rng(seed)
         damaged = bytearray(payload[: random.integers(len(payload))])
@@ -163,7 +163,7 @@ def test_networks_run_for_passes_that_have_coefficients(prior, monkeypatch, heig
         pyramid_scales._Planes, "run", lambda *given: runs.append(given) or run(*given)
     )
     symbols = random_symbols(height, width, 0)
-    payload = prior.encode(symbols, height, width, 80)
+    payload = prior.encode(Fitted(symbols), height, width, 80)
     shapes = wavelet.sizes(height, width, LEVELS)[:LEVELS]
     counts = [count for shape in shapes for count in wavelet.detail_sizes(*shape)]
     wanted = CHANNELS * sum(y < h and x < w for h, w in counts for y, x in PASSES)

@@ -9,7 +9,7 @@ import pytest
 
 from mscn_tf.runtime import wavelet
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
 from mscn_tf.runtime.pyramid_scales import PASSES
 from mscn_tf.runtime.pyramid_signs import Signs
 from tests.pyramids import BANDS, CHANNELS, LEVELS, arrays, sign_arrays
@@ -116,7 +116,7 @@ def test_signs_that_follow_from_others_cost_next_to_nothing():
     signs["sign_shift"][:] = 1, 3
     payloads = [
         PyramidPrior({**arrays(), **signs, "sign_frequencies": np.array([32768, sure])}).encode(
-            symbols, 64, 64, Q16
+            Fitted(symbols), 64, 64, Q16
         )
         for sure in (32768, 65500)
     ]
@@ -125,7 +125,7 @@ def test_signs_that_follow_from_others_cost_next_to_nothing():
 
 def test_damaged_payloads_end(prior):
     symbols = random_symbols(33, 20, 3)
-    payload = prior.encode(symbols, 33, 20, 64)
+    payload = prior.encode(Fitted(symbols), 33, 20, 64)
     for seed in range(50):
         random = np.random.default_rng(seed)
         damaged = bytearray(payload[: random.integers(len(payload))])

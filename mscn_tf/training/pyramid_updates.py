@@ -1,0 +1,68 @@
+"""How often pictures change the model of scales, and how far: the last thing that is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from mscn_tf.entropy.frequencies import whole_frequencies
+from mscn_tf.fitting.pyramid import quantise, to_channels
+from mscn_tf.runtime.pyramid_prior import PyramidPrior
+from mscn_tf.runtime.pyramid_updates import NAMES
+from mscn_tf.runtime.quality import HIGHEST, LOWEST
+from mscn_tf.runtime.wavelet import analyse
+
+_SHIFTS, _GAINS = 12, 4  # the largest
+_QUALITIES = 3  # at which a picture is coded
+_ROUNDS = 2  # which updates are chosen depends on what they cost
+_PSEUDO_COUNT = 4.0  # letters that an even distribution counts for
+
+
+def learn_updates(
+    arrays: Mapping[str, np.ndarray],
+    pictures: Sequence[np.ndarray],
+    colour: np.ndarray,
+    rate_weight: float,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """The arrays of ``runtime.pyramid_updates.Updates``, counted.
+
+    Args:
+      arrays: of the runtime's prior, those of updates left out of account.
+      pictures: uint8 ``[H, W, 3]``, on which they are counted.
+      colour: ``[3, 3]``, orthonormal rows.
+      rate_weight: squared error that a bit is worth, in steps squared.
+      seed: of the qualities.
+    """
+    random = np.random.default_rng(seed)
+    qualities = random.integers(LOWEST, HIGHEST + 1, (len(pictures), _QUALITIES)).tolist()
+
+    def chosen(prior: PyramidPrior) -> Iterator[np.ndarray]:
+        for picture, several in zip(pictures, qualities):
+            height, width, _ = picture.shape
+            pyramid = analyse(to_channels(picture, colour), prior.levels)
+            for q16 in several:
+                fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
+                if fitted.update is not None:
+                    yield fitted.update
+
+    given = {name: array for name, array in arrays.items() if name not in NAMES}
+    learned = _counted([])
+    for _ in range(_ROUNDS):
+        learned = _counted(chosen(PyramidPrior({**given, **learned})))
+    return learned
+
+
+def _counted(updates: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Frequencies of what updates int8 [L, B, 2] say; about even ones where there are none."""
+    counts = [np.full(size, _PSEUDO_COUNT) for size in (2, 2 * _SHIFTS + 1, 2 * _GAINS + 1)]
+    for update in updates:
+        present = update.any((1, 2))
+        np.add.at(counts[0], present.astype(int), 1)
+        for number, limit in enumerate((_SHIFTS, _GAINS)):
+            np.add.at(counts[1 + number], update[present, :, number].astype(int) + limit, 1)
+    return {
+        name: whole_frequencies(count / count.sum()).astype(np.int32)
+        for name, count in zip(NAMES, counts)
+    }
