@@ -42,7 +42,7 @@ POSES = flags.DEFINE_string(
     "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
 )
 THREADS = flags.DEFINE_integer(
-    "threads", None, "that share the work on a large picture; default as many as there are cores"
+    "threads", 1, "that share the work on a large picture, which they hardly hasten; default 1"
 )
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
 FORCE = flags.DEFINE_bool("force", False, "replace files that are there already; default no")

@@ -36,7 +36,9 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.lazy import imported
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.workers import thread_count
+from mscn_tf.runtime.quality import PSNR as BY_PSNR
+from mscn_tf.runtime.quality import SSIM as BY_SSIM
+from mscn_tf.runtime.workers import check_threads
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -73,8 +75,15 @@ EFFORT = flags.DEFINE_integer(
     2,
     "1 (fast) to 9 (small): how often bits are weighed anew; of tiles also 0 (fastest); default 2",
 )
+TUNE = flags.DEFINE_enum(
+    "tune",
+    BY_PSNR,
+    (BY_PSNR, BY_SSIM),
+    "photographs: what is to be best for the bytes: PSNR, or MS-SSIM, which tells more of what is "
+    "seen; default psnr",
+)
 THREADS = flags.DEFINE_integer(
-    "threads", None, "that share the work on a large picture; default as many as there are cores"
+    "threads", 1, "that share the work on a large picture, which they hardly hasten; default 1"
 )
 METADATA = flags.DEFINE_enum(
     "metadata",
@@ -112,7 +121,7 @@ def main(argv: list[str]) -> None:
     """The command: encodes, reads back what it made, writes it, and prints size and quality."""
     source, target = _paths(argv)
     goal = _goal()
-    thread_count(THREADS.value)
+    check_threads(THREADS.value)
     with streams.input_path(source) as path:
         modality = Modality.named(MODALITY.value or modalities.guess(path))
         signals = _read(path, source, modality)
@@ -221,6 +230,7 @@ def _wanted(goal: dict[str, float]) -> Wanted:
         ALPHA_QUALITY.value,
         EFFORT.value,
         MEASURE.value,
+        TUNE.value,
     )
 
 

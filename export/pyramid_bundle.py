@@ -20,7 +20,8 @@ def contents(
 ) -> tuple[dict[str, Any], Members]:
     """The manifest's own entries, and the members.
 
-    Those of a filter, and updates, stand beside what the codec had that it was trained for.
+    Those of a filter, and updates, stand beside what the codec had that it was trained for; and
+    networks that went on from those of a codec stand beside its filter.
     """
     if isinstance(trainer, PostFilterTrainer):
         given = trainer.bundle.manifest
@@ -38,5 +39,9 @@ def contents(
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
-    members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
+    members: Members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
+    kept = trainer.before.arrays("filter") if trainer.before else {}
+    if kept:
+        members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
+        members[GRAPH] = post_filter_graph()
     return manifest, {"weights/colour": trainer.colour, **members}

@@ -31,7 +31,7 @@ from mscn_tf.signals.signal import Signals
 Name = Union[str, bytes]
 FORMAT = "MSCN"
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
-_GOALS = ("quality", "bpp", "psnr", "size", "max_error", "lossless", "effort", "alpha_quality")
+_GOALS = tuple("quality bpp psnr size max_error lossless effort tune alpha_quality".split())
 _KEPT = ("exif", "xmp", "dpi", "comment")
 
 _load = lru_cache(2)(Codec.load)
@@ -41,9 +41,10 @@ def register() -> None:
     """Makes Pillow open and save `.mscn` files.
 
     `Image.save` takes what `Codec.encode` does: one of ``quality``, ``bpp``, ``psnr``, ``size`` and
-    ``max_error``, or ``lossless``; ``effort``, ``alpha_quality``; ``codec``, a shipped codec's name
-    or the path of a bundle; and ``exif``, ``xmp``, ``dpi`` and ``comment``, which are kept. With
-    ``save_all`` and ``append_images`` several pictures become an archive, which opens as frames.
+    ``max_error``, or ``lossless``; ``effort``, ``tune``, ``alpha_quality``; ``codec``, a shipped
+    codec's name or the path of a bundle; and ``exif``, ``xmp``, ``dpi`` and ``comment``, which are
+    kept. With ``save_all`` and ``append_images`` several pictures become an archive, which opens as
+    frames.
     """
     Image.register_open(FORMAT, MscnImageFile, lambda head: head.startswith(MAGIC))
     Image.register_save(FORMAT, _save)

@@ -12,6 +12,7 @@ import numpy as np
 from mscn_tf.codec.codec import Codec
 from mscn_tf.codec.read_back import MOST_LOST, ReadBack, describe, read_back
 from mscn_tf.runtime.modality import Modality
+from mscn_tf.runtime.quality import PSNR
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -30,6 +31,7 @@ class Wanted:
       lossless: whether every value is to come back as it was.
       alpha_quality: 1 to 10, or None: transparency without loss.
       effort: 0 to 9.
+      tune: what is to be best for the bytes, as of `Codec.encode`.
       measure: whether the file is read back where no bound asks for it.
     """
 
@@ -40,6 +42,7 @@ class Wanted:
     alpha_quality: Optional[float] = None
     effort: int = 2
     measure: bool = True
+    tune: str = PSNR
 
     def of(self, codec: Codec, signals: Signals) -> Wanted:
         """The same, where nothing is said as it suits the signals."""
@@ -136,6 +139,7 @@ def encode(
             names=signals.names,
             metadata=signals.metadata,
             effort=wanted.effort,
+            tune=wanted.tune,
             progress=progress,
             check=not reads_back,
             **asked,

@@ -12,6 +12,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import LEVELS
+from mscn_tf.signals.colour import grey_if_neutral
 
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
@@ -67,7 +68,7 @@ def checked_signals(
 
 
 def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
-    """A list of uint8 [H, W, C] pictures."""
+    """A list of uint8 [H, W, C] pictures, grey where nothing in them has a colour."""
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
         pictures = [pictures]
     pictures = list(pictures)
@@ -87,7 +88,7 @@ def _checked_pictures(pictures: np.ndarray | Sequence[np.ndarray]) -> list[np.nd
                 f"a picture of {shape[1]}x{shape[0]} pixels is too large: at most {MAX_PIXELS} "
                 f"pixels, sides up to {MAX_SIDE}"
             )
-    return pictures
+    return [grey_if_neutral(picture) for picture in pictures]
 
 
 def checked_goal(**goals: float | None) -> dict[str, float]:

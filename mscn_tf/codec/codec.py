@@ -6,19 +6,20 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tqdm import tqdm
 
 from mscn_tf.codec import bounds
 from mscn_tf.codec.checks import check_alpha, checked_goal, checked_signals
-from mscn_tf.codec.encoding import Encoder, Encoding, OnlyDecodesError
+from mscn_tf.codec.encoding import Encoder, Encoding, OnlyDecodesError, TunedEncoding
 from mscn_tf.codec.parts import Parts, StoredEncoding, with_coarser_alpha
 from mscn_tf.codec.rate_control import best_file
 from mscn_tf.runtime import scheme
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.quality import PSNR
 from mscn_tf.runtime.sequences import Made
 
 DEFAULT_EFFORT = 2
@@ -73,13 +74,15 @@ class Codec(FileDecoder):
         lossless: bool = False,
         alpha_quality: float | None = None,
         check: bool = True,
+        tune: str = PSNR,
     ) -> bytes:
         """A signal, or several as an archive, as the bytes of a `.mscn` file.
 
         Args:
           signals: one array ``[.., C]``, a sequence of them, or a stack ``[N, .., C]``: of
-            pictures uint8 ``[H, W, C]``, C 1 (grey), 3 (RGB), 2 or 4 (with alpha); of other
-            modalities of the axes, channels and type that the codec's manifest says.
+            pictures uint8 ``[H, W, C]``, C 1 (grey), 3 (RGB), 2 or 4 (with alpha), where RGB
+            without any colour becomes grey and is decoded as such; of other modalities of the axes,
+            channels and type that the codec's manifest says.
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
           bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
@@ -99,6 +102,8 @@ class Codec(FileDecoder):
           lossless: every value comes back as it was.
           alpha_quality: 1 to 10. Alpha is kept as it is; below 10 it takes fewer values before,
             from 2 (clear and opaque) at 1.
+          tune: what is to be best for the bytes: "psnr", or, of `photo` and the codecs like it,
+            "ssim", likeness of structures as MS-SSIM measures it.
           check: reads files with a bound, or without loss, back. Only for callers that do so
             themselves.
 
@@ -111,6 +116,9 @@ class Codec(FileDecoder):
         goals = checked_goal(quality=quality, bpp=bpp, psnr=psnr, bytes=size)
         if not self.lowest_effort <= effort <= 9:
             raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
+        if tune not in self.bundle.scheme.tunes:
+            known = " or ".join(self.bundle.scheme.tunes)
+            raise MscnError(f"tune={tune}: with {self.bundle.name} it must be {known}")
         nothing_lost = lossless or (max_error is not None and not np.any(max_error))
         given = checked_signals(self, signals, nothing_lost)
         promised = bounds.checked_bounds(self, max_error, lossless, goals, len(given))
@@ -129,7 +137,10 @@ class Codec(FileDecoder):
             def encoding() -> Encoding:  # of what is left then
                 if not parts.coded:
                     return StoredEncoding(parts)
-                return self.encoder.encoding(parts, metadata, bar, effort)
+                made = self.encoder.encoding(parts, metadata, bar, effort)
+                if tune != PSNR:
+                    cast(TunedEncoding, made).tune(tune)
+                return made
 
             if promised is None or len(exact) == len(given):
                 data = best_file(self, parts, encoding(), goals)

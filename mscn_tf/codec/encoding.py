@@ -42,6 +42,13 @@ class BoundedEncoding(Encoding, Protocol):
         """
 
 
+class TunedEncoding(Encoding, Protocol):
+    """What kinds give of which `Scheme.tunes` says so."""
+
+    def tune(self, measure: str) -> None:
+        """Chooses symbols for another measure than PSNR from now on."""
+
+
 class Encoder(Protocol):
     """What the class that `Scheme.encoder` names is: made of a scheme, once for all files.
 

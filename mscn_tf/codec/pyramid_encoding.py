@@ -11,9 +11,11 @@ from tqdm import tqdm
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
+from mscn_tf.fitting.visibility import prices, weights
 from mscn_tf.runtime.layout import Span, Tiling, tile_side
 from mscn_tf.runtime.pyramid_prior import Fitted
 from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.quality import SSIM
 from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.sequences import Made
 from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_part, part_at, sizes
@@ -74,6 +76,16 @@ class _Plane:
             details.append(detail[part_at(len(details) + 1, span)])
         return Pyramid(self._coarse.coarse[part_at(len(details), span)], details)
 
+    def prices(self) -> list[list[np.ndarray]]:
+        """How much dearer bits are in each tile, for likeness of structures."""
+
+        def weighed(span: Span) -> list[np.ndarray]:
+            rows, columns = (slice(*ends) for ends in span)
+            return weights(self.pixels[rows, columns], self._scheme.prior.levels)
+
+        with self._scheme.workers() as workers:
+            return prices(list(workers.in_order(weighed, self.spans)))
+
 
 class PyramidEncoder:
     """Wavelet analysis and the choice of symbols, for files.
@@ -112,8 +124,14 @@ class PyramidEncoding:
     def __init__(self, scheme: Pyramids, rate_weight: float, parts: Parts, bar: tqdm, passes: int):
         self._scheme, self._rate_weight = scheme, rate_weight
         self._parts, self._bar, self._passes = parts, bar, passes
+        self._prices: list[list[np.ndarray]] = []
         self._planes = [_Plane(scheme, plane) for plane in parts.coded]
         self._tiles = [(plane, span) for plane in self._planes for span in plane.spans]
+
+    def tune(self, measure: str) -> None:
+        """As `codec.encoding.TunedEncoding` has it."""
+        if measure == SSIM:
+            self._prices = [tile for plane in self._planes for tile in plane.prices()]
 
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
@@ -125,7 +143,8 @@ class PyramidEncoding:
             plane, span = self._tiles[tile]
             height, width = (last - first for first, last in span)
             part = plane.tile(span)
-            chosen = quantise(prior, part, height, width, q16, price, self._passes, added)
+            dearer = self._prices[tile] if self._prices else None
+            chosen = quantise(prior, part, height, width, q16, price, self._passes, added, dearer)
             with self._bar.get_lock():  # tiles are made in several threads
                 self._bar.update()
             return chosen

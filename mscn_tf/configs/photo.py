@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
             patch=32,  # coefficients along each side, even
             freeze_pictures=7,  # that the final frequency tables are counted on
             xla=False,
+            going_on_from="",  # a bundle whose networks training starts with
             magnitudes="",  # a bundle that all but the signs is taken from; or all is trained
             model=dict(
                 levels=7,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from scipy.optimize import minimize
 
 from mscn_tf.entropy.frequencies import pooled_frequencies, supports
 from mscn_tf.stack.compression import lower_bound, upper_bound
@@ -42,6 +44,26 @@ def _mass(size: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
     rate = tf.exp(-log_scale)
     other = 0.5 * tf.exp(-tf.maximum(size - 0.5, 0.0) * rate) * (1 - tf.exp(-rate))
     return tf.where(size < 0.5, 1 - tf.exp(-0.5 * rate), other)
+
+
+def fitted_mixture(tables: Mapping[str, np.ndarray]) -> np.ndarray:
+    """``[3]``, see `bits`: what explains tables best that were counted, each of them alike.
+
+    Args:
+      tables: what `measured_tables` gives.
+    """
+    sizes = 2 * tables["support"].astype(int) + 2
+    starts = np.cumsum(sizes) - sizes
+    inside = np.setdiff1d(np.arange(sizes.sum()), starts + sizes - 1)  # without escapes
+    table = np.repeat(np.arange(SCALES), sizes)[inside]
+    symbols = (inside - starts[table] - tables["support"][table]).astype(np.float32)
+    share = tables["frequencies"][inside].astype(np.float32)
+    scales = _LOG_SCALES[table].astype(np.float32)
+
+    def cost(mixture: np.ndarray) -> float:
+        return float(np.mean(share * bits(mixture.astype(np.float32), symbols, scales).numpy()))
+
+    return minimize(cost, MIXTURE, method="Nelder-Mead", options={"maxiter": 200}).x
 
 
 def measured_tables(

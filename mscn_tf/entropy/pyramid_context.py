@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -165,6 +166,37 @@ class PyramidContext(Layer):
     def bits(self, symbols: tf.Tensor, log_scales: tf.Tensor) -> tf.Tensor:
         """What each symbol costs; all of one shape."""
         return laplace.bits(self.mixture, symbols, log_scales)
+
+    def thaw(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes what `freeze_context` and `measured_tables` gave.
+
+        Raises:
+          ValueError: they are of networks of other shapes.
+        """
+        first_bits, second_bits = arrays["shift"][:2].astype(int) + _ACTIVATION_BITS
+        output_bits = int(arrays["shift"][2])
+        hidden = 2.0**_ACTIVATION_BITS
+        first = arrays["first"] * (8 * 2.0**-first_bits)
+        near = len(AROUND)
+        parts = {
+            "bias": arrays["bias"] * 2.0**-first_bits,
+            "quality": arrays["quality"] * (16 * 2.0**-first_bits),
+            "second": arrays["second"] * (hidden * 2.0**-second_bits),
+            "second_bias": arrays["second_bias"] * 2.0**-second_bits,
+            "output": arrays["last"] * (hidden * LOG_SCALE_SPACING * 2.0**-output_bits),
+        }
+        for band, nets in enumerate(self.nets):
+            for number, net in enumerate(nets):
+                own = {name: part[band, number] for name, part in parts.items()}
+                own["own"] = first[band, number, : len(OWN)]
+                own["earlier"] = first[band, number, len(OWN) : len(OWN) + near * band]
+                own["parent"] = first[band, number, -2 * near :]
+                for name, weight in net.items():
+                    weight.assign(own[name])
+        unit = LOG_SCALE_SPACING * 2.0**-output_bits
+        self.base.assign(arrays["base"] * unit + LOG_SCALE_FIRST)
+        self.slope.assign(arrays["slope"] * (16 * unit))
+        self.mixture.assign(laplace.fitted_mixture(arrays))
 
     def get_config(self) -> dict[str, Any]:
         names = ("levels", "channels", "hidden", "last")

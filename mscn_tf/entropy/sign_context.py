@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -184,6 +185,32 @@ class SignContext(Layer):
         odds = tf.reduce_sum(log_odds * tf.one_hot(size, SIZES), -1)
         sign = tf.sign(symbols)
         return tf.abs(sign) * (tf.nn.softplus(-sign * odds) / math.log(2.0) - 1)
+
+    def thaw(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes what `freeze_signs` gave.
+
+        Raises:
+          ValueError: they are of networks of other shapes.
+        """
+        first_bits, last_bits = arrays["sign_shift"].astype(int) + [_ACTIVATION_BITS, 0]
+        first = arrays["sign_first"] * (_UNIT * 2.0**-first_bits)
+        last = arrays["sign_last"] * (EVIDENCE_SPACING * 2.0 ** (_ACTIVATION_BITS - last_bits))
+        own, near = len(OWN), len(AROUND)
+        ratios = own + 3 * near + 3 * len(WIDE)
+        for band, nets in enumerate(self.nets):
+            channel, direction = divmod(band, 3)
+            for number, net in enumerate(nets):
+                weights, mean = first[band, number], last[band, number].mean((0, 1))
+                parts = {
+                    "own": weights[:own],
+                    "earlier": weights[own : own + direction * near],
+                    "parent": weights[own + 3 * near : ratios],
+                    "ratio": weights[ratios : ratios + channel],
+                    "last": mean,
+                    "level_last": last[band, number] - mean,
+                }
+                for name, weight in net.items():
+                    weight.assign(parts[name])
 
     def get_config(self) -> dict[str, Any]:
         names = ("levels", "channels", "hidden")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
@@ -58,6 +58,7 @@ def quantise(
     rate_weight: float,
     passes: int = 2,
     added: Optional[Added] = None,
+    prices: Optional[Sequence[np.ndarray]] = None,
 ) -> Fitted:
     """Symbols of coefficients, and what they change in an entropy model that has updates.
 
@@ -74,7 +75,10 @@ def quantise(
       rate_weight: squared error that a bit is worth, in steps squared.
       passes: how often all symbols are chosen anew, each time at better scales.
       added: what the codec's filter adds.
+      prices: of each level, finest first, how much dearer bits are there than `rate_weight` says:
+        of the shape of its details, or one that NumPy makes so; None: nowhere.
     """
+    dearer = prices or [np.ones(1)] * len(pyramid.details)
     step = prior.step(q16)
 
     def rounded(wanted: Pyramid, dead_zone: float) -> Pyramid:
@@ -97,8 +101,10 @@ def quantise(
             update = chosen_update(prior, symbols, indices, height, width)
             indices = prior.updates.mapped(indices, update)
         details = [
-            np.copysign(_cheapest(prior, np.abs(detail) / step, index, bits, rate_weight), detail)
-            for detail, index, bits in zip(wanted.details, indices, sign_bits)
+            np.copysign(
+                _cheapest(prior, np.abs(detail) / step, index, bits, rate_weight * price), detail
+            )
+            for detail, index, bits, price in zip(wanted.details, indices, sign_bits, dearer)
         ]
         symbols = _whole(Pyramid(nearest.coarse, details))
     return Fitted(symbols, update)
@@ -116,7 +122,7 @@ def _cheapest(
     size: np.ndarray,
     index: np.ndarray,
     sign_bits: np.ndarray,
-    rate_weight: float,
+    rate_weight: np.ndarray,
 ) -> np.ndarray:
     """Magnitudes, whole numbers of the shape of `size`, which is in steps.
 
@@ -125,6 +131,7 @@ def _cheapest(
     chosen = np.zeros_like(size)
     # Below a half, zero is nearest and cheapest (or close to it).
     active = np.nonzero(size >= 0.5)
+    rate_weight = np.broadcast_to(rate_weight, size.shape)[active]
     size, index, sign_bits = size[active], index[active], sign_bits[active]
     sign_bits = np.concatenate((np.zeros_like(sign_bits[:, :1]), sign_bits), axis=1)
     every = np.arange(len(size))

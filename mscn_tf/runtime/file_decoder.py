@@ -20,7 +20,7 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme
 from mscn_tf.runtime.values import Values
 from mscn_tf.runtime.view import View, view
-from mscn_tf.runtime.workers import thread_count
+from mscn_tf.runtime.workers import check_threads
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,18 +41,19 @@ class FileDecoder:
 
     Args:
       bundle: the codec's.
-      threads: that share the work on a large picture; default as many as there are cores. What
-        comes out does not depend on it.
+      threads: that share the work on a large picture, which they hardly hasten. What comes out
+        does not depend on it.
 
     Raises:
       MscnError: it is no number of threads.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None):
-        self.bundle, self.threads = bundle, thread_count(threads)
+    def __init__(self, bundle: Bundle, threads: int = 1):
+        check_threads(threads)
+        self.bundle, self.threads = bundle, threads
 
     @classmethod
-    def load(cls, name_or_path: PathLike, threads: int | None = None) -> Self:
+    def load(cls, name_or_path: PathLike, threads: int = 1) -> Self:
         """Codec by the name of a bundle that comes with the package, or by a bundle's path.
 
         Raises:
@@ -66,7 +67,7 @@ class FileDecoder:
         data: Data,
         codec: PathLike | None = None,
         name: str = "input",
-        threads: int | None = None,
+        threads: int = 1,
     ) -> Self:
         """The codec that a file was made with.
 

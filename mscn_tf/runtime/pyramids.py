@@ -20,6 +20,7 @@ from mscn_tf.runtime.layout import Span, Tiling
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
+from mscn_tf.runtime.quality import PSNR, SSIM
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
@@ -55,6 +56,7 @@ class Pyramids(Scheme):
 
     name = "pyramid"
     by_area = True
+    tunes = (PSNR, SSIM)
     encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
     trainer = "mscn_tf.training.pyramid:pyramid_trainer"
     contents = "mscn_tf.export.pyramid_bundle:contents"

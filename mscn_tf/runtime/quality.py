@@ -11,6 +11,7 @@ from mscn_tf.runtime.errors import MscnError
 
 LEVELS = 10  # whole qualities; between two of them everything is interpolated
 LOWEST, HIGHEST = 16, 16 * LEVELS  # in sixteenths
+PSNR, SSIM = "psnr", "ssim"  # what a file can be best in for its bytes
 MIDDLE = (LOWEST + HIGHEST) // 2  # networks are told how far from it a quality is
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Protocol
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quality import PSNR
 
 if TYPE_CHECKING:
     from mscn_tf.runtime.bundle import Bundle
@@ -83,6 +84,7 @@ class Scheme(ABC):
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
       by_area: whether tiles of narrow signals are longer, in new files.
+      tunes: for what measures of a picture encoders choose symbols: `PSNR`, and others.
       any_values: whether signals of any unit and range suit it.
       encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
       trainer: called with a configuration, gives a `training.loop.Trainer`; None: none trains it.
@@ -108,6 +110,7 @@ class Scheme(ABC):
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
     by_area: ClassVar[bool] = False
+    tunes: ClassVar[tuple[str, ...]] = (PSNR,)
     any_values: ClassVar[bool] = False
     encoder: ClassVar[str]
     trainer: ClassVar[str | None] = None

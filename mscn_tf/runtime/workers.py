@@ -1,12 +1,12 @@
 """Threads that share one signal's work: tiles, strips. What comes out does not depend on them.
 
-NumPy and ONNX Runtime let other threads run while they compute. Processes would gain no more, and a
-program that starts some must be written for it.
+NumPy and ONNX Runtime let other threads run while they compute, but what they compute is short, and
+threads wait for Python's lock in between: so one is the default. Processes don't, but a program
+that starts some must be written for it.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,18 +24,10 @@ R = TypeVar("R")
 MOST_THREADS = 256
 
 
-def thread_count(wanted: int | None) -> int:
-    """Threads to work in: those wanted, or as many as this process has cores.
-
-    Raises:
-      MscnError: it is no number of threads.
-    """
-    if wanted is None:
-        cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-        return min(len(cores), MOST_THREADS)
+def check_threads(wanted: int) -> None:
+    """Raises MscnError where it is no number of threads to work in."""
     if not 1 <= wanted <= MOST_THREADS:
         raise MscnError(f"threads={wanted}: must be 1 to {MOST_THREADS}")
-    return wanted
 
 
 class Workers:

@@ -111,6 +111,16 @@ def to_srgb(colours: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
     return converted, f"colours converted to sRGB from {name}"
 
 
+def grey_if_neutral(pixels: np.ndarray) -> np.ndarray:
+    """Pixels ``[H, W, C]`` with one channel for red, green and blue where these are the same.
+
+    Alpha stays behind. Pixels of a colour come back as they are.
+    """
+    if pixels.shape[-1] < 3 or not np.all(pixels[..., 1:3] == pixels[..., :1]):
+        return pixels
+    return np.delete(pixels, (1, 2), axis=-1)
+
+
 def _name(profile: ImageCms.ImageCmsProfile) -> str:
     name = "".join(c for c in ImageCms.getProfileDescription(profile) if c.isprintable())
     return name.strip()[:60] or "another profile"

@@ -235,11 +235,18 @@ def stack_pixels(stack: np.ndarray, path: str) -> np.ndarray:
 
 
 def write_stack(path: PathLike, pictures: Sequence[np.ndarray]) -> None:
-    """Writes pictures of one shape as uint8 [N, H, W, C], or [N, H, W] where they are grey.
+    """Writes pictures of one size as uint8 [N, H, W, C], or [N, H, W] where they are grey.
+
+    Grey ones among others become as those are.
 
     Raises:
-      MscnError: their shapes differ, or the file can't be written.
+      MscnError: their shapes differ otherwise, or the file can't be written.
     """
+    most = max(picture.shape[-1] for picture in pictures)
+    pictures = [
+        np.dstack([picture[..., :1]] * 2 + [picture]) if picture.shape[-1] == most - 2 else picture
+        for picture in pictures
+    ]
     if len({picture.shape for picture in pictures}) > 1:
         raise MscnError(f"{path}: the pictures differ in size; decode them to a folder")
     with atomic_write(path) as file:

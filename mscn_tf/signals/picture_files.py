@@ -297,8 +297,7 @@ def _pixels(
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if alpha is not None:
         pixels = filled(pixels, alpha > 0)
-    if pixels.shape[-1] == 3 and np.all(pixels == pixels[..., :1]):
-        pixels = pixels[..., :1]
+    pixels = colour.grey_if_neutral(pixels)
     if alpha is not None:
         pixels = np.dstack([pixels, alpha])
     return np.ascontiguousarray(pixels), [said] if said else []

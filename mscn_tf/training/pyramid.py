@@ -86,9 +86,12 @@ class PyramidTrainer(Trainer):
         self.log_step = np.linspace(np.log(model.coarsest_step), np.log(model.finest_step), LEVELS)
         self.pictures = load_pictures(data.train, 2)
         self.held_out = load_pictures(data.validation, 2)[: config.validation_pictures]
-        self._given = self._magnitudes(config.magnitudes) if config.magnitudes else None
-        if self._given is None:
-            self.colour = colour_transform(self.pictures)
+        self._signs_only = bool(config.magnitudes)
+        field = "magnitudes" if self._signs_only else "going_on_from"
+        self.before = self._same_pyramids(field) if config[field] else None
+        self.colour = (
+            self.before.weights()["colour"] if self.before else colour_transform(self.pictures)
+        )
         self.examples = self._examples()
         schedule = tf.keras.optimizers.schedules.CosineDecay(config.optimizer.rate, config.steps)
         self.optimizer = tf.keras.optimizers.Adam(schedule, beta_2=config.optimizer.beta_2)
@@ -110,19 +113,35 @@ class PyramidTrainer(Trainer):
 
     @property
     def _variables(self) -> list[tf.Variable]:
-        return trainable_variables_of([self.signs] if self._given else [self.context, self.signs])
+        return trainable_variables_of(
+            [self.signs] if self._signs_only else [self.context, self.signs]
+        )
 
-    def _magnitudes(self, name: str) -> dict[str, np.ndarray]:
-        """The prior's arrays of a bundle that all but the signs are taken from."""
+    def _same_pyramids(self, field: str) -> Bundle:
+        """The bundle that a field of the configuration names, if its pyramids are this model's."""
+        name = self.config[field]
         bundle = Bundle.load(name)
         arrays, colour = bundle.arrays("prior"), bundle.weights().get("colour")
         steps = arrays.get("log_step", np.empty(0))
         if colour is None or steps.shape != self.log_step.shape:
-            raise MscnError(f"config.magnitudes={name}: not a codec of pyramids")
+            raise MscnError(f"config.{field}={name}: not a codec of pyramids")
         if len(arrays["base"]) != self.levels or not np.allclose(steps, self.log_step):
-            raise MscnError(f"config.magnitudes={name}: has other levels or steps than this model")
-        self.colour = colour
-        return {key: array for key, array in arrays.items() if not key.startswith("sign_")}
+            raise MscnError(f"config.{field}={name}: has other levels or steps than this model")
+        return bundle
+
+    def start(self) -> None:
+        """Takes the networks of the codec that the training goes on from."""
+        if self.before is None or self._signs_only:
+            return
+        arrays = self.before.arrays("prior")
+        try:
+            self.context.thaw(arrays)
+            self.signs.thaw(arrays)
+        except ValueError as error:
+            raise MscnError(
+                f"config.going_on_from={self.config.going_on_from}: its networks have other sizes "
+                "than config.model says"
+            ) from error
 
     def _examples(self) -> list[list[np.ndarray]]:
         """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
@@ -186,7 +205,7 @@ class PyramidTrainer(Trainer):
         weight = tf.gather(self._weight, level) * tf.exp(ratio * (quality - 5.5))
         bits = self.signs.bits(symbols, self.signs(own, parents, level))
         saved = -weight * tf.reduce_mean(bits, [1, 2, 3])
-        if self._given is None:
+        if not self._signs_only:
             scales = self.context(tf.abs(own), tf.abs(parents[:, 1:-1, 1:-1]), level, quality)
             bits += self.context.bits(symbols, scales)
         loss = weight * tf.reduce_mean(bits, [1, 2, 3])
@@ -207,8 +226,8 @@ class PyramidTrainer(Trainer):
     def _measured(self, count: int) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior, tables and centroids counted on so many pictures."""
         pictures = _spread(self.pictures, count)
-        if self._given is not None:
-            arrays = {**self._given, **freeze_signs(self.signs)}
+        if self.before and self._signs_only:
+            arrays = {**self.before.arrays("prior"), **freeze_signs(self.signs)}
             self._count(arrays, pictures)
             return arrays
         arrays = {**freeze_context(self.context), **freeze_signs(self.signs)}

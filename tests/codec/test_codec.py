@@ -38,7 +38,7 @@ def test_a_picture_and_back(codec, tiny, shape):
 @pytest.mark.parametrize("value", [0, 90, 255])
 def test_a_single_pixel(codec, value):
     decoded = codec.decode(codec.encode(np.full((1, 1, 3), value, np.uint8), quality=10))
-    assert decoded.shape == (1, 1, 3)
+    assert decoded.shape == (1, 1, 1)
     assert np.abs(decoded.astype(int) - value).max() < 25
 
 
@@ -49,8 +49,7 @@ def test_grey(codec):
     assert decoded.shape == (50, 40, 1)
     assert psnr(grey, decoded) > 27
     coloured = codec.encode(np.repeat(grey, 3, axis=2), quality=9)
-    assert len(data) == len(coloured)
-    assert codec.decode(coloured).shape == (50, 40, 3)
+    assert data == coloured
 
 
 def test_an_archive(codec):

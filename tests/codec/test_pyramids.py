@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from mscn_tf.codec import Codec, pyramid_encoding
+from mscn_tf.evaluation.metrics import ms_ssim
 from mscn_tf.runtime import pyramids, wavelet
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
@@ -18,6 +21,8 @@ from mscn_tf.runtime.pyramids import Tiling
 from mscn_tf.signals.images import psnr
 from tests.pyramids import LEVELS, colour, write_codec
 from tests.tiny import picture
+
+PICTURE = Path(__file__).resolve().parents[2] / "demo" / "kodim.png"
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +232,33 @@ def test_damage_inside_a_block_is_one_line(codec):
     container.blocks[0] = b"\xff" * 40
     with pytest.raises(MscnError, match="file: the coded data is damaged"):
         codec.decode(container)
+
+
+def test_a_picture_of_equal_channels_is_the_grey_one():
+    codec = Codec.load("photo")
+    grey = np.random.default_rng(0).integers(0, 256, (24, 40, 1)).astype(np.uint8)
+    colours = np.repeat(grey, 3, axis=-1)
+    assert codec.encode(colours, quality=6) == codec.encode(grey, quality=6)
+    assert codec.decode(codec.encode(colours, lossless=True)).shape == grey.shape
+    colours[3, 4, 1] ^= 1
+    assert codec.decode(codec.encode(colours, quality=6)).shape == colours.shape
+
+
+def test_tuned_for_structures_more_of_them_are_left_in_as_many_bytes():
+    codec = Codec.load("photo", threads=1)
+    original = np.asarray(Image.open(PICTURE).convert("RGB"))[150:330, 200:440]
+
+    def measures(tune: str) -> tuple[float, float]:
+        data = codec.encode(original, bpp=0.5, effort=1, tune=tune)
+        assert data == codec.encode(original, bpp=0.5, effort=1, tune=tune)
+        decoded = codec.decode(data)
+        return psnr(original, decoded), ms_ssim(original, decoded)
+
+    usual, tuned = measures("psnr"), measures("ssim")
+    assert tuned[1] > usual[1] + 0.0005
+    assert tuned[0] < usual[0]
+
+
+def test_only_what_can_be_tuned_is():
+    with pytest.raises(MscnError, match="tune=ssim: with thumb32 it must be psnr"):
+        Codec.load("thumb32").encode(picture(32, 32, 0), tune="ssim")

@@ -269,6 +269,15 @@ def test_stacks_come_back(tmp_path_factory, stack):
     np.testing.assert_array_equal(np.stack(images.read(path).arrays), stack)
 
 
+def test_a_stack_holds_grey_pictures_beside_others(tmp_path):
+    random = np.random.default_rng(0)
+    grey, colours = (random.integers(0, 256, (4, 5, n)).astype(np.uint8) for n in (1, 3))
+    images.write_stack(tmp_path / "stack.npy", [grey, colours])
+    first, second = np.load(tmp_path / "stack.npy")
+    np.testing.assert_array_equal(first, np.broadcast_to(grey, colours.shape))
+    np.testing.assert_array_equal(second, colours)
+
+
 @given(st.lists(st.text()))
 def test_file_names_are_safe_and_different(names):
     files = images.file_names(names)
