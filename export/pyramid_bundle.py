@@ -39,9 +39,10 @@ def contents(
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
-    members: Members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
+    members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
+    members["weights/colour"] = trainer.colour
     kept = trainer.before.arrays("filter") if trainer.before else {}
-    if kept:
-        members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
-        members[GRAPH] = post_filter_graph()
-    return manifest, {"weights/colour": trainer.colour, **members}
+    if not kept:
+        return manifest, members
+    members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
+    return manifest, {**members, GRAPH: post_filter_graph()}
