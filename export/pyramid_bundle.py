@@ -38,7 +38,7 @@ def contents(
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}
-    members: Members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
+    members: dict[str, Any] = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
     kept = trainer.before.arrays("filter") if trainer.before else {}
     if kept:
         members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
