@@ -30,7 +30,8 @@ def test_bundles_say_how_they_were_made(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["photo", "photo-bsds500", "photo-first", "photo-plain", "thumb32-cifar10"]
+    "name",
+    ["photo", "photo-bsds500", "photo-first", "photo-plain", "photo-second", "thumb32-cifar10"],
 )
 def test_files_of_photo_and_of_codecs_that_others_have_replaced_decode_as_ever(name):
     golden = ROOT / "tests" / "golden" / "shipped" / name

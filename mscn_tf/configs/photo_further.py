@@ -8,7 +8,7 @@ from mscn_tf.configs import photo
 def get_config() -> ConfigDict:
     """Starts with the networks of `going_on_from`, whose colours and filter stay."""
     config = photo.get_config()
-    config.update(going_on_from="photo", steps=4000, freeze_pictures=12)
+    config.update(going_on_from="photo-second", steps=4000, freeze_pictures=12)
     config.optimizer.rate = 3e-3
     config.data.update(
         # A quarter of them drawn.

@@ -157,6 +157,18 @@ def test_a_picture_of_two_tiles_in_threads(folder, picture):
     assert refused in folder.refuses("decode", "--threads=0", "1.mscn", "out.png")
 
 
+def test_tunes_photographs(folder, picture):
+    Image.fromarray(np.tile(picture, (3, 3, 1))).save(folder.path / "in.png")
+    for tune in ("psnr", "ssim"):
+        folder.mscn("encode", f"--tune={tune}", "--quality=3", "in.png", f"{tune}.mscn")
+    folder.mscn("encode", "--quality=3", "in.png", "usual.mscn")
+    data = folder.content()
+    assert data["usual.mscn"] == data["psnr.mscn"] != data["ssim.mscn"]
+    folder.mscn("decode", "ssim.mscn", "back.png")
+    says = "tune=ssim: with thumb32 it must be psnr"
+    assert says in folder.refuses("encode", "--codec=thumb32", "--tune=ssim", "in.png", "out.mscn")
+
+
 def test_folder_with_grey_and_odd_sizes(folder, picture):
     (folder.path / "in").mkdir()
     Image.fromarray(picture[:31, :17]).save(folder.path / "in" / "b.png")

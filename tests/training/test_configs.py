@@ -142,7 +142,7 @@ SHRINK = {
 
 
 # Its graph, of 36 small networks, takes most of a minute to trace.
-TRACED_SLOWLY = {"photo": pytest.mark.slow, "photo_bsds500": pytest.mark.slow}
+TRACED_SLOWLY = dict.fromkeys(("photo", "photo_bsds500", "photo_further"), pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

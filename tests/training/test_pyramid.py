@@ -14,6 +14,9 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from mscn_tf.codec import Codec
+from mscn_tf.entropy.pyramid_context import freeze_context
+from mscn_tf.entropy.sign_context import freeze_signs
+from mscn_tf.export.bundle import write_bundle
 from mscn_tf.export.codec_bundle import write_codec_bundle
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
@@ -21,7 +24,7 @@ from mscn_tf.signals.images import psnr
 from mscn_tf.training.pyramid import PyramidTrainer
 from mscn_tf.training.train import train
 from tests import tiny_pyramid
-from tests.pyramids import write_codec
+from tests.pyramids import filter_arrays, write_codec
 from tests.tiny import picture
 
 
@@ -82,6 +85,44 @@ def test_signs_alone_leave_the_rest_as_it_was(folder, bundle):
             assert np.array_equal(array, kept[name]), name
     assert not np.array_equal(found["sign_last"], kept["sign_last"])
     assert np.array_equal(trainer.colour, Bundle.load(bundle).weights()["colour"])
+
+
+def test_goes_on_from_the_networks_of_a_codec(folder, bundle):
+    kept, colour = Bundle.load(bundle).arrays("prior"), Bundle.load(bundle).weights()["colour"]
+    trainer = PyramidTrainer(config(folder, going_on_from=str(bundle)))
+    trainer.start()
+    assert np.array_equal(trainer.colour, colour)
+    thawed = {**freeze_context(trainer.context), **freeze_signs(trainer.signs)}
+    for name in thawed.keys() - {"sign_frequencies"}:
+        assert np.array_equal(thawed[name], kept[name]), name
+    trainer.update(0)
+    assert not np.array_equal(freeze_context(trainer.context)["first"], kept["first"])
+
+
+def test_networks_that_go_on_stay_beside_the_filter(folder, bundle, tmp_path):
+    mended = Bundle.load(write_codec(tmp_path / "mended.mscnb", 32, True, True)).members
+    members = {name: data for name, data in mended.items() if "filter" in name}
+    for name, data in Bundle.load(bundle).members.items():
+        if name.startswith(("prior/", "weights/")):
+            members[name] = data
+    manifest = {"name": "given", "codec": "pyramid", "modality": "image", "channels": 3}
+    manifest.update(tile_edge=32, rate_weight=0.08)
+    write_bundle(tmp_path / "given.mscnb", manifest, members)
+    trainer = PyramidTrainer(config(folder, going_on_from=str(tmp_path / "given.mscnb")))
+    write_codec_bundle(tmp_path / "further.mscnb", trainer, trainer.freeze(), {})
+    further = Codec.load(tmp_path / "further.mscnb")
+    assert further.scheme.post_filter
+    found = further.bundle.arrays("filter")
+    for name, array in filter_arrays().items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_refuses_to_go_on_from_networks_of_other_sizes(folder, bundle):
+    other = config(folder, going_on_from=str(bundle))
+    other.model.context.hidden = 5
+    trainer = PyramidTrainer(other)
+    with pytest.raises(MscnError, match=r"its networks have other sizes than config\.model says"):
+        trainer.start()
 
 
 @pytest.mark.slow
