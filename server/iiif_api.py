@@ -97,7 +97,7 @@ def router(store: Store, most: int) -> APIRouter:
         if tile is None:
             made = await store.signal(request, file, wanted)
         else:
-            made = await store.tile(request, file, item, tile, wanted.kind, filled=False)
+            made = await store.tile(request, file, item, tile, wanted.kind, False)
         canonical = f"{_uri(request, picture)}/{iiif.canonical(wanted, format, sides)}"
         made.headers["Link"] = f'<{iiif.PROFILE}>;rel="profile",<{canonical}>;rel="canonical"'
         return made

@@ -83,7 +83,7 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
     ) -> Response:
         kind = "jpeg" if ending == "jpg" else ending
-        return await store.tile(request, store.place(id), item, (z, x, y), kind, filled=True)
+        return await store.tile(request, store.place(id), item, (z, x, y), kind, True)
 
     @endpoints.get(
         "/tiles/{id}/{z}/{x}/{y}",
@@ -100,7 +100,8 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
         format: Annotated[parameters.TileKind, Query()] = "png",
     ) -> Response:
-        return await store.tile(request, store.place(id), item, (z, x, y), format, filled=format != "npy")
+        filled = format != "npy"
+        return await store.tile(request, store.place(id), item, (z, x, y), format, filled)
 
     return endpoints
 

@@ -147,12 +147,14 @@ def test_tiles_are_parts_of_the_picture(server, synthetic, stored):
     png_tile = server.get("/tiles/wide/1/1/0")
     assert png_tile.headers["content-type"] == "image/png"
     assert png_tile.array.shape == (256, 256, 4)
-    np.testing.assert_array_equal(png_tile.array[:100, :44, :3], synthetic.codec.decode(data)[:, 256:])
+    shown = png_tile.array[:100, :44, :3]
+    np.testing.assert_array_equal(shown, synthetic.codec.decode(data)[:, 256:])
     opaque = np.zeros((256, 256), np.uint8)
     opaque[:100, :44] = 255  # beyond the picture's edges nothing is seen
     np.testing.assert_array_equal(png_tile.array[..., 3], opaque)
     on_white = server.get("/tiles/wide/1/1/0.jpg").array
-    assert on_white.shape == (256, 256, 3) and on_white[112:].min() == 255
+    assert on_white.shape == (256, 256, 3)
+    assert on_white[112:].min() == 255
     last = server.get("/tiles/wide/9/299/99?format=npy").array
     wanted = synthetic.codec.decode(data, region=(299, 99, 1, 1), size=(256, 256))
     np.testing.assert_array_equal(last, wanted)

@@ -66,7 +66,8 @@ def test_tiles_of_a_block_are_made_together(server, pyramid, put):
 
 def test_tiles_at_edges_are_filled_up_but_for_iiif(server, pyramid, put):
     """Maps stretch what is smaller than a tile; viewers of IIIF expect what they asked for."""
-    for name, picture in {"grey": picture_of(300, 260)[..., :1], "rgb": picture_of(300, 260)}.items():
+    pixels = picture_of(300, 260)
+    for name, picture in {"grey": pixels[..., :1], "rgb": pixels}.items():
         data = pyramid.encode(picture, quality=1, effort=1)
         put(name, data)
         corner = pyramid.decode(data)[256:, 256:]
