@@ -121,7 +121,7 @@ $(WEB)/ready: $(READY) $(NPM)/ready $(wildcard export/web/* mscn_tf/bundles/*.ms
 	@cp export/web/*.html export/web/*.css export/web/*.svg export/web/*.js $(WEB)
 	@cp export/web/package.json $(WEB)
 	@cp $(MODULES)/onnxruntime-web/dist/ort.wasm.bundle.min.mjs $(WEB)/vendor/ort.js
-	@cp $(MODULES)/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(WEB)/vendor/ort.wasm
+	@gzip -9 -n -c $(MODULES)/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm >$(WEB)/vendor/ort.wasm.gzip
 	@cp $(MODULES)/fflate/esm/browser.js $(WEB)/vendor/fflate.js
 	@cp $(MODULES)/fflate/LICENSE $(WEB)/vendor/fflate.LICENSE
 	@cp $(MODULES)/pako/dist/pako.mjs $(WEB)/vendor/pako.js
@@ -174,6 +174,7 @@ test-viewer: $(READY) $(VIEWER)/ready
 # The browser's tests name or find Chromium, or install Debian's, or say what to install.
 test-web: $(WEB)/ready
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/web/vectors.py build/web-tests
+	@$(BIN)/python tests/web/page_files.py build/web-tests
 	@CHROMIUM="$$(tests/web/chromium)" && export CHROMIUM && node --test tests/web/*.test.js
 
 DOCS := build/docs-venv

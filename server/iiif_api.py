@@ -1,12 +1,13 @@
 """The IIIF Image API over HTTP: `iiif` says what its parameters mean."""
 
 import json
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from mscn_tf.server import files, iiif, parameters
+from mscn_tf.server import iiif, parameters
 from mscn_tf.server.files import Place
 from mscn_tf.server.iiif import Sides
 from mscn_tf.server.parameters import STORED, errors
@@ -15,13 +16,7 @@ from mscn_tf.server.store import Store
 
 _LD = f'application/ld+json;profile="{iiif.CONTEXT}"'
 
-Picture = Annotated[
-    str,
-    Path(
-        pattern=files.ID[:-1] + r"(:[0-9]{1,7})?$",
-        description="A stored file, and after a colon which signal of it",
-    ),
-]
+Picture = Annotated[str, Path(description="A stored file, and after a colon which signal of it")]
 Text = Annotated[str, Path(max_length=100)]
 
 
@@ -36,8 +31,11 @@ def router(store: Store, most: int) -> APIRouter:
 
     async def found(request: Request, picture: str) -> tuple[Place, int, dict[str, Any], Sides]:
         """File, item, description and sides of a picture."""
-        id, _, item = picture.partition(":")
-        file, number = store.place(id), int(item or 0)
+        id, colon, item = picture.partition(":")
+        file = store.place(id)
+        if colon and not re.fullmatch("[0-9]{1,7}", item):
+            raise HTTPException(404, f"{file.name}: no item {item}; they are numbered from 0")
+        number = int(item or 0)
         said = await store.description(request, file, number)
         if said["original_zoom"] is None or said["largest"] is None:
             raise HTTPException(422, f"{file.name}: no picture, or too large a one for this server")
@@ -97,7 +95,7 @@ def router(store: Store, most: int) -> APIRouter:
         if tile is None:
             made = await store.signal(request, file, wanted)
         else:
-            made = await store.tile(request, file, item, tile, wanted.kind)
+            made = await store.tile(request, file, item, tile, wanted.kind, False)
         canonical = f"{_uri(request, picture)}/{iiif.canonical(wanted, format, sides)}"
         made.headers["Link"] = f'<{iiif.PROFILE}>;rel="profile",<{canonical}>;rel="canonical"'
         return made

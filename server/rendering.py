@@ -87,7 +87,13 @@ def rendered(codec: Codec, container: Container, wanted: Wanted, most: int) -> A
 
 
 def tiles(
-    codec: Codec, container: Container, item: int, kind: str, square: Square, most: int
+    codec: Codec,
+    container: Container,
+    item: int,
+    kind: str,
+    square: Square,
+    filled: bool,
+    most: int,
 ) -> dict[tuple[int, int], Answer]:
     """Tiles of a square by column and row.
 
@@ -97,6 +103,7 @@ def tiles(
       item: of it, a picture.
       kind: what they are sent as.
       square: which.
+      filled: whether those that the picture's edges cut off are filled up, see `_filled`.
       most: samples that may be decoded.
 
     Raises:
@@ -115,9 +122,21 @@ def tiles(
     made = {}
     for row, column in itertools.product(*(range(-(-side // EDGE)) for side in size[::-1])):
         part = values[EDGE * row : EDGE * (row + 1), EDGE * column : EDGE * (column + 1)]
-        content = _encoded(part, kind, container.source)
+        content = _encoded(_filled(part, kind) if filled else part, kind, container.source)
         made[span * x + column, span * y + row] = Answer(200, formats.MEDIA_TYPES[kind], content)
     return made
+
+
+def _filled(pixels: np.ndarray, kind: str) -> np.ndarray:
+    """uint8 [256, 256, C]: transparent below and to the right of [H, W, C], or else white."""
+    lacking = [(0, EDGE - side) for side in pixels.shape[:2]]
+    if not np.any(lacking):
+        return pixels
+    if kind.upper() not in picture_files.WITH_ALPHA:
+        return np.pad(pixels, [*lacking, (0, 0)], constant_values=255)
+    if pixels.shape[-1] in (1, 3):
+        pixels = np.concatenate((pixels, np.full_like(pixels[..., :1], 255)), axis=-1)
+    return np.pad(pixels, [*lacking, (0, 0)])
 
 
 def cost(codec: Codec, container: Container, wanted: View) -> int:

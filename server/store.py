@@ -89,7 +89,13 @@ class Store:
         return await self.fresh(request, file, wanted.kind, answer)
 
     async def tile(
-        self, request: Request, file: Place, item: int, place: tuple[int, int, int], kind: str
+        self,
+        request: Request,
+        file: Place,
+        item: int,
+        place: tuple[int, int, int],
+        kind: str,
+        filled: bool,
     ) -> Response:
         """A tile of a picture.
 
@@ -99,6 +105,7 @@ class Store:
           item: the picture.
           place: zoom, column and row.
           kind: what it is sent as.
+          filled: whether it has its 256x256 pixels where the picture has no more, either.
 
         Raises:
           HTTPException: there is no such.
@@ -114,15 +121,19 @@ class Store:
         span = zoom.group(shape, z, said["block"], self._settings.max_pixels)
         square = (z, x // span, y // span, span)
 
+        def key(at: tuple[int, int]) -> Hashable:
+            return file, item, kind, z, *at, filled and zoom.is_cut(shape, z, *at)
+
+        asked = (file, item, kind, square, filled)
+
         async def make() -> Union[Answer, Mapping[Hashable, Answer]]:
-            made = await self._workers.do(client_of(request), work.tiles, file, item, kind, square)
+            made = await self._workers.do(client_of(request), work.tiles, *asked)
             if isinstance(made, Answer):
                 return made
-            return {(file, item, kind, z, *at): answer for at, answer in made.items()}
+            return {key(at): answer for at, answer in made.items()}
 
         async def answer() -> Response:
-            key = (file, item, kind, z, x, y)
-            return response(await self._cache.answer(key, (file, item, kind, square), make))
+            return response(await self._cache.answer(key((x, y)), asked, make))
 
         return await self.fresh(request, file, kind, answer)
 

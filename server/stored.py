@@ -83,11 +83,11 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
     ) -> Response:
         kind = "jpeg" if ending == "jpg" else ending
-        return await store.tile(request, store.place(id), item, (z, x, y), kind)
+        return await store.tile(request, store.place(id), item, (z, x, y), kind, True)
 
     @endpoints.get(
         "/tiles/{id}/{z}/{x}/{y}",
-        summary="A tile of a stored picture: 256x256 pixels, less at the edges",
+        summary="A tile of a stored picture: 256x256 pixels, transparent where it has none",
         response_class=Response,
         responses={**parameters.VALUES, **STORED, **errors(404, 413)},
     )
@@ -100,7 +100,8 @@ def router(store: Store) -> APIRouter:
         item: parameters.Item = 0,
         format: Annotated[parameters.TileKind, Query()] = "png",
     ) -> Response:
-        return await store.tile(request, store.place(id), item, (z, x, y), format)
+        filled = format != "npy"
+        return await store.tile(request, store.place(id), item, (z, x, y), format, filled)
 
     return endpoints
 

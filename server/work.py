@@ -154,12 +154,17 @@ def render(settings: Settings, file: Place, wanted: Wanted) -> Answer:
 
 @_answered
 def tiles(
-    settings: Settings, file: Place, item: int, kind: str, square: rendering.Square
+    settings: Settings,
+    file: Place,
+    item: int,
+    kind: str,
+    square: rendering.Square,
+    filled: bool,
 ) -> dict[tuple[int, int], Answer]:
     """Tiles of a picture of a stored file, by column and row."""
     container = _open(file)
     codec = _codec_of(settings, container)
-    return rendering.tiles(codec, container, item, kind, square, settings.max_pixels)
+    return rendering.tiles(codec, container, item, kind, square, filled, settings.max_pixels)
 
 
 @_answered

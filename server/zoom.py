@@ -52,6 +52,12 @@ def part(shape: Sequence[int], z: int, x: int, y: int, span: int = 1) -> Optiona
     return (left, top, width, height), (-(-width * under // over), -(-height * under // over))
 
 
+def is_cut(shape: Sequence[int], z: int, x: int, y: int) -> bool:
+    """Whether a tile that there is has less than 256x256 pixels of the picture."""
+    found = part(shape, z, x, y)
+    return found is not None and found[1] != (EDGE, EDGE)
+
+
 def group(shape: Sequence[int], z: int, block: int, most: int) -> int:
     """Tiles along a side of a square that is made at once: of those that one block holds, 1 to 4.
 

@@ -33,6 +33,6 @@ fs.writeFileSync(path.join(out, "package.json"), JSON.stringify({ ...described, 
 for (const [, name] of fs.readFileSync(path.join(own, "index.mjs"), "utf8").matchAll(IMPORTS)) {
   take(name.replace("./lib/", ""));
 }
-for (const name of ["ort.wasm", "fflate.LICENSE", "hashes/LICENSE"]) {
+for (const name of ["ort.wasm.gzip", "fflate.LICENSE", "hashes/LICENSE"]) {
   fs.copyFileSync(path.join(web, "vendor", name), path.join(out, "lib", "vendor", name));
 }

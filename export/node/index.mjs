@@ -1,6 +1,7 @@
 // Decodes `.mscn` files in Node.js, with the page's modules.
 
 import fs from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { Bundle } from "./lib/bundle.js";
 import { Codec } from "./lib/codec.js";
 import { Container } from "./lib/container.js";
@@ -15,7 +16,8 @@ export async function prepare(runtime = "web") {
   if (runtime === "node") {
     useRuntime((await import("onnxruntime-node")).default);
   } else {
-    await loadRuntime(fs.readFileSync(new URL("lib/vendor/ort.wasm", import.meta.url)));
+    const binary = fs.readFileSync(new URL("lib/vendor/ort.wasm.gzip", import.meta.url));
+    await loadRuntime(gunzipSync(binary));
   }
 }
 

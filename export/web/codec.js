@@ -3,15 +3,16 @@
 import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
 import { boundOf, decodeExact, gridCodec } from "./exact.js";
+import { axesOf } from "./grids.js";
 import { Grids } from "./interpolations.js";
 import { joinPlanes, toBytes, toRgba } from "./pixels.js";
 import { correct, decodeResidual } from "./residuals.js";
 import { resized } from "./sampling.js";
 import { schemeOf } from "./schemes.js";
-import { sphereGrid, valuesAt } from "./sphere.js";
+import { valuesAt } from "./sphere.js";
 
 const PIXELS = ["image", "silhouette"];
-const SHOWN = [...PIXELS, "field", "sound", "volume", "voxels", "mesh"];
+const SHOWN = [...PIXELS, "field", "sound", "volume", "voxels", "mesh", "scene"];
 const LARGEST = 2 ** 26; // samples of an item that a page can hold
 
 /** A file with its codec. */
@@ -186,8 +187,7 @@ export class Codec {
   async evaluate(item, points) {
     const { container } = this;
     const values = container.isExact(item, 0)
-      ? valuesAt(this._exactSamples(item, 0),
-        sphereGrid(container.shape(item), container.metadata, container.source), points)
+      ? valuesAt(this._exactSamples(item, 0), axesOf(container, item), points)
       : this._restored(await this._reader.evaluate(item, points));
     const [height, width] = points.map((axis) => axis.length);
     return { width, height, values };

@@ -41,3 +41,11 @@ export function pixelsOf(raster, range) {
   raster.values.forEach((value, i) => paint(pixels, 4 * i, value, range));
   return pixels;
 }
+
+/** A raster as a canvas that can be drawn. */
+export function canvasOf(raster, range) {
+  const canvas = new OffscreenCanvas(raster.width, raster.height);
+  const image = new ImageData(pixelsOf(raster, range), raster.width, raster.height);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}

@@ -1,6 +1,7 @@
 // Makes a picture small: its quality, sizes beside other formats, and what is lost.
 
-import { StillLayer, canvasOf } from "./layers.js";
+import { canvasOf } from "./colours.js";
+import { StillLayer } from "./layers.js";
 import { attempt, bytesText, count, element, listFacts, say, showProgress } from "./page.js";
 import { showLayers } from "./stage.js";
 
@@ -32,6 +33,7 @@ export async function encodePicture(decoder, file) {
 /** Forgets the picture. */
 export function leaveEncoder() {
   picture = null;
+  element("stop").hidden = true;
 }
 
 const wanted = () => Math.round(16 * element("quality").valueAsNumber);
@@ -47,9 +49,16 @@ async function refresh() {
   const preview = await current.decoder.call("preview", q16);
   if (!preview || !isLatest()) return;
   showBoth(current, preview, "mscn, about");
+  element("stop").hidden = false;
   const made = await current.decoder.call("encode", q16);
-  if (!made || !isLatest()) return;
+  element("stop").hidden = true;
+  if (!isLatest()) return;
   showProgress(null);
+  if (!made) {
+    current.asked = null;
+    say("Stopped: what you see is about what this quality leaves. Move the slider to encode.");
+    return;
+  }
   showMade(current, made, q16);
   await compareSizes(current, made, isLatest);
   if (!isLatest()) return;
@@ -115,6 +124,7 @@ function showQuality() {
   element("quality-text").textContent = `${Number(quality.toFixed(2))} of 10`;
 }
 
+element("stop").addEventListener("click", () => picture.decoder.call("giveUp"));
 element("quality").addEventListener("input", () => {
   showQuality();
   if (picture) attempt(refresh);

@@ -1,10 +1,11 @@
 // Fields on the sphere: a map, north up, with coastlines, and a globe.
 
+import { halved } from "./blocks.js";
 import { pixelsOf, rangeOf } from "./colours.js";
 import { coastlines } from "./coastlines.js";
 import { variableOf } from "./fields.js";
 import { Globe } from "./globe.js";
-import { DecodedLayer, baseHalvings, halved } from "./layers.js";
+import { DecodedLayer, baseHalvings } from "./layers.js";
 import { element } from "./page.js";
 import { positionOf } from "./sphere.js";
 import { showLayers, viewer } from "./stage.js";
@@ -34,8 +35,8 @@ class MapLayer extends DecodedLayer {
     this._coast = coast;
   }
 
-  draw(context) {
-    super.draw(context);
+  draw(context, viewer) {
+    super.draw(context, viewer);
     const [height, width] = this._shape;
     context.beginPath();
     context.rect(0, 0, width, height);
@@ -75,17 +76,20 @@ export async function showField(decoder, file, { number, shape }) {
   });
   const range = rangeOf(base.values);
   const lines = await coastlines();
-  const hasMap = Math.min(...shape) > 1;
+  const { placed } = axes;
+  const hasMap = placed && Math.min(...shape) > 1;
   const coast = hasMap ? coastOn(axes, lines) : new Path2D();
   const decode = (view) => decoder.call("view", { item: number, ...view });
   showLayers([new MapLayer(decode, shape, base, range, coast)], shape);
   current = { axes, base, shape, units };
   showLegend(range, units);
   element("picture").setAttribute("aria-label", `Map of ${file.names?.[number] ?? (name || file.name)}`);
-  element("globe-figure").hidden = false;
+  element("globe-figure").hidden = !placed;
+  const facts = name ? { Variable: name } : {};
+  if (!placed) return { ...facts, Grid: "one that is not of latitudes and longitudes: as it is stored, without coasts" };
   const raster = await decoder.call("globe", number, ...GLOBE_GRID);
   globe.show(raster, range, lines);
-  return name ? { Variable: name } : {};
+  return facts;
 }
 
 function showLegend(range, units) {
@@ -109,8 +113,9 @@ element("picture").addEventListener("pointermove", (event) => {
   const [latitude, longitude] =
     [axes.latitudes[Math.floor(row)], axes.longitudes[Math.floor(column)]];
   const east = longitude > 180 ? longitude - 360 : longitude;
-  element("value").textContent =
-    `${valueText(base.values[y * base.width + x], units)} at ${degrees(latitude, "NS")}, ${degrees(east, "EW")}`;
+  const place = axes.placed ? `at ${degrees(latitude, "NS")}, ${degrees(east, "EW")}`
+    : `in row ${Math.floor(row) + 1}, column ${Math.floor(column) + 1}`;
+  element("value").textContent = `${valueText(base.values[y * base.width + x], units)} ${place}`;
 });
 
 /** The globe's button says what it will do. */

@@ -2,6 +2,7 @@
 
 import { MscnError } from "./errors.js";
 import { inflated } from "./exact.js";
+import { gridOf } from "./grids.js";
 import { decodeGroup4 } from "./group4.js";
 
 const ZLIB_HEAD = 2; // bytes before deflated ones
@@ -17,11 +18,12 @@ const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCod
  */
 export function gapsOf(metadata, item, shape) {
   const number = metadata?.mask?.[item] ?? -1;
-  const masks = metadata?.masks;
+  const { grid: { masks }, number: own } = gridOf(metadata, item);
   if (number < 0 || masks === undefined) return null;
   try {
+    const ofGrid = metadata.mask.filter((_, other) => gridOf(metadata, other).number === own);
     return typeof masks === "string"
-      ? ofAll(bytesOf(masks), 1 + Math.max(...metadata.mask), shape)(number)
+      ? ofAll(bytesOf(masks), 1 + Math.max(...ofGrid), shape)(number)
       : decodeGroup4(bytesOf(masks[number]), shape);
   } catch (error) {
     if (error instanceof MscnError) throw error;

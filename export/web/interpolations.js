@@ -1,8 +1,9 @@
 // Fields coded by interpolation, within a bound (docs/format.md, "Codecs of interpolation").
 
+import { axesOf } from "./grids.js";
 import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { resized } from "./sampling.js";
-import { sphereGrid, valuesAt } from "./sphere.js";
+import { valuesAt } from "./sphere.js";
 import { Tables, checked, shaped } from "./tables.js";
 
 const FRACTION = 10; // fractional bits of a step
@@ -263,9 +264,7 @@ export class InterpolationReader {
 
   /** Values at latitudes and longitudes, in radians. */
   evaluate(item, points) {
-    const { metadata, source } = this._container;
-    const grid = sphereGrid(this._container.shape(item), metadata, source);
-    return valuesAt(this._values(item), grid, points);
+    return valuesAt(this._values(item), axesOf(this._container, item), points);
   }
 
   _values(item) {

@@ -6,6 +6,7 @@ import { MscnError } from "./errors.js";
 import { showField } from "./field_view.js";
 import { attempt, bytesText, count, element, listFacts, say, showProgress } from "./page.js";
 import { showPicture } from "./picture_view.js";
+import { showScene } from "./scene_view.js";
 import { showSolid } from "./solid_view.js";
 import { showSound, stopSound } from "./sound_view.js";
 import { showVolume } from "./volume_view.js";
@@ -13,7 +14,7 @@ import { showVolume } from "./volume_view.js";
 const LARGEST_FILE = 2 ** 28; // bytes
 const VIEWS = {
   image: showPicture, silhouette: showPicture, field: showField, sound: showSound,
-  volume: showVolume, voxels: showSolid, mesh: showSolid,
+  volume: showVolume, voxels: showSolid, mesh: showSolid, scene: showScene,
 };
 const SAMPLES = { image: "pixel", field: "value", sound: "sample", volume: "voxel" };
 const PARTS = ["archive", "encoder", "picture-figure", "globe-figure", "sound-figure", "solid-figure",
@@ -76,7 +77,6 @@ async function encode(file) {
   clear();
   element("facts").replaceChildren();
   await encodePicture(decoder, file);
-  say("");
 }
 
 async function showItem(file, number) {

@@ -1,8 +1,9 @@
-// The service worker: keeps what the page was made of, for when there is no network.
+// The service worker: keeps what the page was made of, for when there is no network. Codecs, whose
+// names say what they hold, are kept by the page's own worker (download.js).
 
 const KEPT = "mscn";
 
-/** Fetches what the page needs, once it is there; codecs are kept as they are used. */
+/** Fetches what the page needs, once it is there. */
 async function fill() {
   const cache = await caches.open(KEPT);
   const answer = await fetch("files.json");
@@ -30,7 +31,7 @@ addEventListener("install", (event) => {
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("fetch", (event) => {
   const { method, url } = event.request;
-  if (method === "GET" && new URL(url).origin === location.origin) {
+  if (method === "GET" && new URL(url).origin === location.origin && !url.endsWith(".mscnb")) {
     event.respondWith(answered(event.request));
   }
 });

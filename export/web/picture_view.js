@@ -1,6 +1,7 @@
 // Pictures and silhouettes.
 
-import { DecodedLayer, baseHalvings, halved } from "./layers.js";
+import { Blocks, halved } from "./blocks.js";
+import { DecodedLayer, baseHalvings } from "./layers.js";
 import { attempt, element } from "./page.js";
 import { showLayers } from "./stage.js";
 
@@ -16,8 +17,9 @@ let showAgain = () => {};
 export async function showPicture(decoder, file, { number, shape }) {
   const whole = { item: number, start: [0, 0], extent: shape };
   const base = await decoder.call("view", { ...whole, shape: halved(shape, baseHalvings(shape)) });
-  const layer = (call) =>
-    new DecodedLayer((view) => decoder.call(call, { item: number, ...view }), shape, base, null);
+  const decode = (call) => (view) => decoder.call(call, { item: number, ...view });
+  const blocks = new Blocks(decode("view"), shape, null);
+  const layer = (call) => new DecodedLayer(decode(call), shape, base, null, blocks);
   const most = file.kind === "pyramid" ? 1 : Infinity;
   showAgain = (keep) => {
     const two = element("compare").checked;

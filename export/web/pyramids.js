@@ -8,7 +8,8 @@ import { centres, sample } from "./sampling.js";
 import { detailSizes, sizes, synthesise } from "./wavelet.js";
 
 const KEPT = 32; // decoded tiles, of some 12 MB each
-const TAP = 4; // synthesis looks so many coefficients around at each level
+const TAP = 4; // coarse coefficients around a part that synthesis looks at
+const REACH = 8; // pixels that a coefficient of the finest level reaches; of each further one twice that
 
 /** Source pixels [first, last) that interpolation at positions of a skipped level touches. */
 function span(positions, side, skip) {
@@ -72,35 +73,32 @@ export class PyramidReader {
   }
 
   /** [h, w, C] of source pixels, less the skipped levels. */
-  _values(item, plane, skip, [top, bottom], [left, right]) {
+  _values(item, plane, skip, ...spans) {
     const shape = this._container.shape(item);
-    const side = this._container.tileSide(item);
-    const reach = TAP * 2 ** this._prior.levels;
-    const [firstRow, firstColumn] = [top, left].map((low) =>
-      Math.floor(Math.max(low - reach, 0) / side));
-    const [lastRow, lastColumn] = [bottom, right].map((high, i) =>
-      Math.ceil(Math.min(high + reach, shape[i]) / side));
-    const [y, x] = [firstRow * side, firstColumn * side];
-    const height = Math.min(lastRow * side, shape[0]) - y;
-    const width = Math.min(lastColumn * side, shape[1]) - x;
-    const joined = this._joined([item, plane, skip], [firstRow, lastRow], [firstColumn, lastColumn]);
-    const { channels } = this._prior;
+    const { channels, levels } = this._prior;
+    const unit = 2 ** levels;
+    const window = spans.map(([first, last], axis) => [
+      Math.max(Math.floor(first / unit) - TAP, 0) * unit,
+      Math.min((Math.ceil(last / unit) + TAP) * unit, shape[axis]),
+    ]);
+    const [height, width] = window.map(([first, last]) => last - first);
+    const joined = this._joined([item, plane, skip], spans, window);
     const scale = 2 ** skip;
     const planes = Array.from({ length: channels }, (_, c) =>
       synthesise(
-        joined(null, c), [...Array(this._prior.levels).keys()].map((level) =>
+        joined(null, c), [...Array(levels).keys()].map((level) =>
           level < skip ? null : [0, 1, 2].map((direction) => joined(level, 3 * c + direction))),
         height, width, skip,
       ));
     const stride = Math.ceil(width / scale);
-    const [fromRow, fromColumn] = [(top - y) / scale, (left - x) / scale];
-    const rows = Math.ceil((bottom - y) / scale) - fromRow;
-    const columns = Math.ceil((right - x) / scale) - fromColumn;
+    const from = spans.map(([first], axis) => (first - window[axis][0]) / scale);
+    const [rows, columns] = spans.map(([, last], axis) =>
+      Math.ceil((last - window[axis][0]) / scale) - from[axis]);
     const values = new Float32Array(rows * columns * channels);
     const colour = this._colour.data;
     for (let row = 0, at = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
-        const place = (row + fromRow) * stride + column + fromColumn;
+        const place = (row + from[0]) * stride + column + from[1];
         for (let c = 0; c < channels; c++, at++) {
           let sum = 0;
           for (let k = 0; k < channels; k++) sum += colour[k * channels + c] * planes[k][place];
@@ -132,41 +130,52 @@ export class PyramidReader {
     return { coefficients: this._prior.tile(payload, height, width, q16), height, width };
   }
 
-  /** A function that gives a band of a level, or a coarse channel, of tiles put together. */
-  _joined(what, rows, columns) {
-    const lines = [];
-    for (let row = rows[0]; row < rows[1]; row++) {
-      lines.push([]);
-      for (let column = columns[0]; column < columns[1]; column++) {
-        lines[lines.length - 1].push(this._tile(what, row, column));
-      }
-    }
+  /**
+   * A function that gives a band of a level, or a coarse channel, of a window of the picture. Of
+   * tiles beside the wanted spans only the levels are decoded that reach into these.
+   */
+  _joined([item, plane, skip], spans, window) {
+    const shape = this._container.shape(item);
+    const side = this._container.tileSide(item);
     const { levels } = this._prior;
+    const [rows, columns] = window.map(([first, last]) =>
+      numbers(Math.floor(first / side), Math.ceil(last / side)));
+    const tiles = rows.flatMap((row) => columns.map((column) => {
+      const corner = [row * side, column * side];
+      const own = corner.map((at, axis) => Math.min(side, shape[axis] - at));
+      const far = Math.max(...spans.map(([first, last], axis) =>
+        Math.max(first - corner[axis] - own[axis], corner[axis] - last) + 1));
+      const out = far < REACH ? 0 : Math.floor(Math.log2(far / REACH)) + 1;
+      const wanted = [item, plane, Math.min(Math.max(skip, out), levels)];
+      return { corner, coefficients: this._tile(wanted, row, column).coefficients, sides: sizes(...own, levels) };
+    }));
+    const sides = sizes(...window.map(([first, last]) => last - first), levels);
     return (level, band) => {
-      const part = (tile) => {
-        const shapes = sizes(tile.height, tile.width, levels);
-        return level === null
-          ? [tile.coefficients.coarse[band], shapes[levels]]
-          : [tile.coefficients.details[level][band], detailSizes(...shapes[level])[band % 3]];
-      };
-      const parts = lines.map((line) => line.map(part));
-      if (parts.length === 1 && parts[0].length === 1) return parts[0][0][0];
-      const width = parts[0].reduce((sum, [, size]) => sum + size[1], 0);
-      const height = parts.reduce((sum, [[, size]]) => sum + size[0], 0);
-      const out = new Float32Array(height * width);
-      let y = 0;
-      for (const line of parts) {
-        let x = 0;
-        const [, [lineHeight]] = line[0];
-        for (const [values, [, w]] of line) {
-          for (let row = 0; row < lineHeight; row++) {
-            out.set(values.subarray(row * w, (row + 1) * w), (y + row) * width + x);
-          }
-          x += w;
+      const scale = 2 ** (level === null ? levels : level + 1);
+      const shapeOf = (all) =>
+        (level === null ? all[levels] : detailSizes(...all[level])[band % 3]);
+      const wanted = shapeOf(sides);
+      const out = new Float32Array(wanted[0] * wanted[1]);
+      for (const { corner, coefficients, sides: own } of tiles) {
+        const values = (level === null ? coefficients.coarse : coefficients.details[level])?.[band];
+        if (values) {
+          place(values, shapeOf(own), out, wanted, corner.map((at, axis) => (at - window[axis][0]) / scale));
         }
-        y += lineHeight;
       }
       return out;
     };
+  }
+}
+
+/** Whole numbers from the first to before the last. */
+const numbers = (first, last) => Array.from({ length: last - first }, (_, i) => first + i);
+
+/** Writes values [h, w] into an array at a place that may lie partly outside of it. */
+function place(values, [height, width], out, [rows, columns], [top, left]) {
+  const [first, last] = [Math.max(-left, 0), Math.min(width, columns - left)];
+  if (last <= first) return;
+  for (let row = Math.max(-top, 0); row < Math.min(height, rows - top); row++) {
+    const from = row * width;
+    out.set(values.subarray(from + first, from + last), (row + top) * columns + left + first);
   }
 }

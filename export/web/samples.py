@@ -21,9 +21,9 @@ from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.grids import global_grid
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
-SHOWN = ("image", "field", "silhouette", "sound", "volume", "voxels", "mesh")
+SHOWN = ("image", "field", "silhouette", "sound", "volume", "voxels", "mesh", "scene")
 ENCODERS = ("photo", "field")  # that the page encodes with
-KEPT = ("*.html", "*.css", "*.js", "*.svg", "vendor/**/*.js*", "vendor/*.wasm", "samples/*")
+KEPT = ("*.html", "*.css", "*.js", "*.svg", "vendor/**/*.js*", "vendor/*.gzip", "samples/*")
 PHOTO_BPP = 0.3
 THUMB, THUMB_QUALITY = 32, 8.5
 FIELD, FIELD_SEED, FIELD_QUALITY = (46, 90), 4, 7
@@ -83,12 +83,15 @@ def sound() -> bytes:
     return Codec.load("speech").encode(samples, quality=7, metadata={"rate": rate})
 
 
+def shapes(points: complex) -> tuple[np.ndarray, np.ndarray]:
+    """Distances to a ring and to a ball inside it, at so many points an axis of [-1, 1]^3."""
+    x, y, z = np.mgrid[-1:1:points, -1:1:points, -1:1:points]
+    return np.hypot(np.hypot(x, y) - 0.6, z) - 0.22, np.sqrt(x**2 + y**2 + z**2) - 0.28
+
+
 def solid() -> np.ndarray:
-    """Distances to a ring and a ball inside it, in cells, float32 [31, 31, 31, 1]."""
-    x, y, z = np.mgrid[-1:1:31j, -1:1:31j, -1:1:31j]
-    ring = np.hypot(np.hypot(x, y) - 0.6, z) - 0.22
-    ball = np.sqrt(x**2 + y**2 + z**2) - 0.28
-    return (15 * np.minimum(ring, ball)).clip(-4, 4).astype(np.float32)[..., None]
+    """Distances to ring and ball, in cells, float32 [31, 31, 31, 1]."""
+    return (15 * np.minimum(*shapes(31j))).clip(-4, 4).astype(np.float32)[..., None]
 
 
 def mesh() -> bytes:
@@ -99,6 +102,16 @@ def mesh() -> bytes:
 def volume() -> bytes:
     """The same as a scan of something that is densest in its middle."""
     return Codec.load("volume").encode(0.5 - solid() / 8, quality=6)
+
+
+def scene() -> bytes:
+    """A blue ring and an orange ball, lit from above: density and colours, [32, 32, 32, 4]."""
+    ring, ball = shapes(32j)
+    density = (-8 * np.minimum(ring, ball)).clip(-1, 1)[..., None]
+    light = np.linspace(0.5, 1, 32)[:, None]  # rising along z
+    colours = np.where((ball < ring)[..., None], (1.0, 0.55, 0.15), (0.25, 0.5, 0.95)) * light
+    grid = np.concatenate([density, colours], axis=-1).astype(np.float32)
+    return Codec.load("scene").encode(grid, quality=7)
 
 
 def kept(folder: Path) -> list[str]:
@@ -133,6 +146,7 @@ def main(folder: str) -> None:
         "notes.mscn": ("Sound", sound()),
         "scan.mscn": ("Scan", volume()),
         "ring.mscn": ("Shape", mesh()),
+        "toy.mscn": ("Scene", scene()),
     }
     for name, (_, data) in made.items():
         (samples / name).write_bytes(data)

@@ -30,6 +30,10 @@ function along(values, outer, count, inner, positions) {
     for (let o = 0; o < outer; o++) {
       const from = o * count * inner;
       const to = (o * positions.length + p) * inner;
+      if (!t) { // a sample itself
+        for (let k = 0; k < inner; k++) out[to + k] = values[from + b + k];
+        continue;
+      }
       for (let k = from; k < from + inner; k++) {
         out[to + k - from] = weights[0] * values[k + a] + weights[1] * values[k + b]
           + weights[2] * values[k + c] + weights[3] * values[k + d];

@@ -1,6 +1,7 @@
-// The viewer with its buttons and its two versions side by side.
+// Where things are shown: the viewer with its buttons and two versions, and what turns.
 
 import { element } from "./page.js";
+import { Turntable } from "./turntable.js";
 import { Viewer } from "./viewer.js";
 
 const STEP = Math.SQRT2;
@@ -9,6 +10,9 @@ const MOST_RATIO = 1;
 
 /** Where pictures, maps and slices are shown. */
 export const viewer = new Viewer(element("picture"));
+
+/** Where shapes and scenes are. */
+export const turntable = new Turntable(element("solid"));
 
 viewer.onchange = () => {
   const percent = 100 * viewer.scale;

@@ -11,8 +11,8 @@ const KEY_FACTOR = Math.SQRT2;
 /**
  * Shows one layer, or two with a line between them.
  *
- * A layer has `draw(context)`, in samples of the picture, and `refresh(viewer)`, a promise, which is
- * asked for when another part is seen. Once all layers have what they need, the canvas is "settled".
+ * A layer has `draw(context, viewer)`, in samples of the picture, and `refresh(viewer)`, a promise,
+ * which is asked for when another part is seen. Once all layers have what they need, the canvas is "settled".
  */
 export class Viewer {
   /** @param {HTMLCanvasElement} canvas Whose size in CSS pixels the page decides. */
@@ -51,6 +51,11 @@ export class Viewer {
     this._most = most;
     if (keep) this.changed();
     else this.fit();
+  }
+
+  /** Whether a layer is among those that are shown. */
+  shows(layer) {
+    return this._layers.includes(layer);
   }
 
   /** Puts the whole picture into the canvas. */
@@ -154,7 +159,7 @@ export class Viewer {
       context.setTransform(scale, 0, 0, scale, x, y);
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = "high";
-      layer.draw(context);
+      layer.draw(context, this);
       context.restore();
     });
   }

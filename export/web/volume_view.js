@@ -1,6 +1,7 @@
 // Volumes: one slice after the other.
 
-import { DecodedLayer } from "./layers.js";
+import { halved } from "./blocks.js";
+import { DecodedLayer, baseHalvings } from "./layers.js";
 import { attempt, element } from "./page.js";
 import { showLayers } from "./stage.js";
 
@@ -21,17 +22,16 @@ export async function showVolume(decoder, file, { number, shape }) {
     const across = AXES.filter((other) => other !== axis);
     const at = element("slice").valueAsNumber;
     const mine = ++latest;
-    const slice = await decoder.call("view", {
-      item: number,
-      start: AXES.map((other) => (other === axis ? at : 0)),
-      extent: AXES.map((other) => (other === axis ? 1 : shape[other])),
-      shape: AXES.map((other) => (other === axis ? 1 : shape[other])),
-    });
+    const within = (sides, own) => AXES.map((other) => (other === axis ? own : sides[across.indexOf(other)]));
+    const decode = async ({ start, extent, shape: size }) => {
+      const view = { start: within(start, at), extent: within(extent, 1), shape: within(size, 1) };
+      const { values } = await decoder.call("view", { item: number, ...view });
+      return { width: size[1], height: size[0], pixels: grey(values) };
+    };
+    const size = across.map((other) => shape[other]);
+    const base = await decode({ start: [0, 0], extent: size, shape: halved(size, baseHalvings(size)) });
     if (mine !== latest) return;
-    const [height, width] = across.map((other) => shape[other]);
-    const raster = { width, height, pixels: grey(slice.values) };
-    const layer = new DecodedLayer(async () => raster, [height, width], raster, null);
-    showLayers([layer], [height, width], { keep: !fresh });
+    showLayers([new DecodedLayer(decode, size, base, null)], size, { keep: !fresh });
     fresh = false;
     element("slice-text").textContent = `${at + 1} of ${shape[axis]}`;
     element("result").dataset.slice = `${axis} ${at}`;

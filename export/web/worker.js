@@ -3,6 +3,7 @@
 import { Bundle } from "./bundle.js";
 import { Codec, checkShown, gridCodecs } from "./codec.js";
 import { Container } from "./container.js";
+import { download } from "./download.js";
 import { MscnError } from "./errors.js";
 import { fieldAt, fieldAxes, fieldView } from "./fields.js";
 import { otherSize, pictureOf } from "./other_formats.js";
@@ -20,28 +21,14 @@ let original = null; // the picture that is encoded
 async function bundleOf(bundleId, source) {
   const known = bundles.find((bundle) => bundle.id.startsWith(bundleId));
   if (known) return known;
-  const answer = await fetch(new URL(`bundles/${bundleId}.mscnb`, import.meta.url));
-  if (!answer.ok) {
+  const url = new URL(`bundles/${bundleId}.mscnb`, import.meta.url);
+  const bytes = await download(url, "Fetching the codec", true);
+  if (!bytes) {
     throw new MscnError(
       `${source}: made with codec ${bundleId}, which is not on this page; drop its .mscnb file here`,
     );
   }
-  return addBundle(await downloaded(answer), `codec ${bundleId}`);
-}
-
-/** The bytes of an answer; the page is told how many have come. */
-async function downloaded(answer) {
-  const total = Number(answer.headers.get("Content-Length"));
-  const parts = [];
-  let loaded = 0;
-  for (const reader = answer.body.getReader(); ;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(value);
-    loaded += value.length;
-    if (total) postMessage({ progress: Math.min(loaded / total, 1), what: "Fetching the codec" });
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  return addBundle(bytes, `codec ${bundleId}`);
 }
 
 function addBundle(bytes, name) {
@@ -152,6 +139,9 @@ const calls = {
     const raster = await made.render({ item: 0, start: [0, 0], extent: shape, shape });
     return { bytes, raster, milliseconds, psnr: psnrOf(original.rgba, raster.pixels) };
   },
+
+  /** Nothing: that something else is asked for ends an encoding. */
+  giveUp() {},
 
   /** Bytes that another format takes at about this PSNR; null where this browser has it not. */
   other(type, psnr) {

@@ -18,7 +18,7 @@ WEB = ROOT / "build" / "web"
 GOLDEN = ROOT / "tests" / "golden"
 
 pytestmark = pytest.mark.skipif(
-    not (WEB / "vendor" / "ort.wasm").exists(), reason="needs the built page: make web"
+    not (WEB / "vendor" / "ort.wasm.gzip").exists(), reason="needs the built page: make web"
 )
 
 

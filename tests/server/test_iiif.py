@@ -145,11 +145,63 @@ def test_pictures(server, synthetic, stored):
     assert 'level2.json>;rel="profile"' in small.headers["link"]
 
 
+def test_every_tile_and_size_that_is_offered_can_be_had(server, pyramid, stored):
+    """By the implementation notes of the specification: regions at edges are cut off."""
+    width, height = 601, 433
+    file = stored / "offered.mscn"
+    file.write_bytes(pyramid.encode(picture_of(height, width), quality=1, effort=1))
+    base = "/iiif/offered"
+    said = json.loads(server.get(f"{base}/info.json").body)
+    assert (said["width"], said["height"]) == (width, height)
+    for size in said["sizes"]:
+        sides = size["width"], size["height"]
+        tile = server.get(f"{base}/full/{sides[0]},{sides[1]}/0/default.jpg").array
+        assert tile.shape[1::-1] == sides
+    (offered,) = said["tiles"]
+    edge, height_too = offered["width"], offered.get("height", offered["width"])
+    for factor in offered["scaleFactors"]:
+        for top in range(0, height, height_too * factor):
+            for left in range(0, width, edge * factor):
+                own = min(edge * factor, width - left), min(height_too * factor, height - top)
+                sides = tuple(-(-side // factor) for side in own)
+                place = f"{left},{top},{own[0]},{own[1]}/{sides[0]},{sides[1]}"
+                tile = server.get(f"{base}/{place}/0/default.jpg").array
+                assert tile.shape[1::-1] == sides, place
+    file.unlink()
+
+
+def test_what_a_level_2_server_must_do(server):
+    """The lists of the compliance document, but for what other tests here check."""
+    base = "/iiif/wide"
+    part = "10,20,40,30"
+    for parameters, sides in {
+        "pct:10,10,50,50/max/0": (150, 50),  # regionByPct
+        "square/max/0": (100, 100),  # regionSquare
+        f"{part}/20,/0": (20, 15),  # sizeByW
+        f"{part}/,15/0": (20, 15),  # sizeByH
+        f"{part}/pct:50/0": (20, 15),  # sizeByPct
+        f"{part}/!20,20/0": (20, 15),  # sizeByConfinedWh
+        f"{part}/40,10/0": (40, 10),  # sizeByWh
+        f"{part}/20,/90": (15, 20),  # rotationBy90s
+        "290,90,100,100/max/0": (10, 10),  # cut off at the edges
+    }.items():
+        for quality, ending in {"default": "jpg", "color": "png", "gray": "jpg"}.items():
+            reply = server.get(f"{base}/{parameters}/{quality}.{ending}")
+            assert reply.array.shape[1::-1] == sides, parameters
+            assert reply.headers["content-type"] == f"image/{ending.replace('jpg', 'jpeg')}"
+    for wrong in ("full/max/0/default", "full/max/0/default.jpg/x", "full/max/default.jpg"):
+        assert server.get(f"{base}/{wrong}").status in (400, 404), wrong
+    assert server.get("/iiif/wi%64e/info.json").status == 200  # identifiers may be escaped
+    assert server.get("/iiif/a%2Fb/info.json").status == 404
+
+
 def test_pictures_that_are_not_there(server):
     for path, status in {
         "/iiif/nothing/info.json": 404,
         "/iiif/wide:1/info.json": 404,
-        "/iiif/wide:x/info.json": 422,
+        "/iiif/wide:x/info.json": 404,
+        "/iiif/wide:/info.json": 404,
+        "/iiif/[wide]/full/max/0/default.jpg": 404,
         "/iiif/field/info.json": 422,
         "/iiif/wide/full/max/0/default.gif": 400,
         "/iiif/wide/full/9999,/0/default.jpg": 400,

@@ -91,7 +91,7 @@ def test_the_image_serves(tmp_path):
             server = Server(process)
             encoded = server.post("/encode?effort=1", png(picture_of(64, 64))).body
             (root / "pictures" / "one.mscn").write_bytes(encoded)
-            assert server.get("/tiles/one/0/0/0.png").array.shape == (64, 64, 3)
+            assert server.get("/signals/one").array.shape == (64, 64, 3)
             assert b"openseadragon.min.js" in server.get("/view/").body
             assert server.get("/view/openseadragon/openseadragon.min.js").status == 200
         finally:

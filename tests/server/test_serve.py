@@ -146,7 +146,15 @@ def test_tiles_are_parts_of_the_picture(server, synthetic, stored):
             np.testing.assert_array_equal(tile, part, f"{z}/{x}/{y}")
     png_tile = server.get("/tiles/wide/1/1/0")
     assert png_tile.headers["content-type"] == "image/png"
-    np.testing.assert_array_equal(png_tile.array, synthetic.codec.decode(data)[:, 256:])
+    assert png_tile.array.shape == (256, 256, 4)
+    shown = png_tile.array[:100, :44, :3]
+    np.testing.assert_array_equal(shown, synthetic.codec.decode(data)[:, 256:])
+    opaque = np.zeros((256, 256), np.uint8)
+    opaque[:100, :44] = 255  # beyond the picture's edges nothing is seen
+    np.testing.assert_array_equal(png_tile.array[..., 3], opaque)
+    on_white = server.get("/tiles/wide/1/1/0.jpg").array
+    assert on_white.shape == (256, 256, 3)
+    assert on_white[112:].min() == 255
     last = server.get("/tiles/wide/9/299/99?format=npy").array
     wanted = synthetic.codec.decode(data, region=(299, 99, 1, 1), size=(256, 256))
     np.testing.assert_array_equal(last, wanted)
@@ -156,11 +164,11 @@ def test_tiles_of_a_pyramid_and_a_file_that_changes(server, pyramid, stored):
     file = stored / "pyramid.mscn"
     file.write_bytes(pyramid.encode(picture_of(300, 40), effort=1))
     whole = pyramid.decode(file.read_bytes())
-    np.testing.assert_array_equal(server.get("/tiles/pyramid/1/0/1").array, whole[256:])
+    np.testing.assert_array_equal(server.get("/tiles/pyramid/1/0/1?format=npy").array, whole[256:])
     small = pyramid.decode(file.read_bytes(), size=(20, 150))
-    np.testing.assert_array_equal(server.get("/tiles/pyramid/0/0/0").array, small)
+    np.testing.assert_array_equal(server.get("/tiles/pyramid/0/0/0?format=npy").array, small)
     file.write_bytes(pyramid.encode(picture_of(16, 16)))
-    assert server.get("/tiles/pyramid/0/0/0").array.shape == (16, 16, 3)
+    assert server.get("/tiles/pyramid/0/0/0?format=npy").array.shape == (16, 16, 3)
     file.unlink()
     assert server.get("/tiles/pyramid/0/0/0").status == 404
 
@@ -170,7 +178,7 @@ def test_tiles_that_are_not_there(server):
         reply = server.get(f"/tiles/wide/{place}")
         assert reply.status == 404
         assert "a picture of 300x100 pixels has no tile" in reply.detail
-    assert server.get("/tiles/many/0/0/0?item=1").array.shape == (8, 8, 3)
+    assert server.get("/tiles/many/0/0/0?item=1&format=npy").array.shape == (8, 8, 3)
     assert server.get("/tiles/many/0/0/0?item=2").status == 404
     assert server.get("/tiles/wide/65/0/0").status == 422
     assert server.get("/tiles/wide/-1/0/0").status == 422

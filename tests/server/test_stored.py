@@ -64,11 +64,29 @@ def test_tiles_of_a_block_are_made_together(server, pyramid, put):
     assert server.get("/tiles/large/2/0/0.gif").status == 422
 
 
+def test_tiles_at_edges_are_filled_up_but_for_iiif(server, pyramid, put):
+    """Maps stretch what is smaller than a tile; viewers of IIIF expect what they asked for."""
+    pixels = picture_of(300, 260)
+    for name, picture in {"grey": pixels[..., :1], "rgb": pixels}.items():
+        data = pyramid.encode(picture, quality=1, effort=1)
+        put(name, data)
+        corner = pyramid.decode(data)[256:, 256:]
+        filled = server.get(f"/tiles/{name}/1/1/1.webp").array
+        assert filled.shape == (256, 256, 4)  # Pillow makes RGBA of grey WebP
+        assert filled[:44, :4, 3].min() == 255
+        assert filled[44:, :, 3].max() == filled[:, 4:, 3].max() == 0
+        own = server.get(f"/iiif/{name}/256,256,4,44/4,44/0/default.png").array
+        np.testing.assert_array_equal(own, corner)
+        png = server.get(f"/tiles/{name}/1/1/1.png").array
+        np.testing.assert_array_equal(png[:44, :4, :-1], corner)
+        assert server.get(f"/tiles/{name}/1/0/0.png").array.shape == (256, 256, corner.shape[-1])
+
+
 def test_sizes_that_are_no_multiple_take_coarse_levels_alone(pyramid, server, put):
     """Of 301x203 pixels zoom 0 is 151x102: 150x101 of them are those of half the size."""
     data = pyramid.encode(picture_of(203, 301), quality=2, effort=1)
     put("odd", data)
-    seen = server.get("/tiles/odd/0/0/0.png").array
+    seen = server.get("/tiles/odd/0/0/0?format=npy").array
     assert seen.shape == (102, 151, 3)
     wanted = pyramid.decode(data, size=(150, 101), region=(0, 0, 300, 202))
     np.testing.assert_array_equal(seen[:101, :150], wanted)
@@ -117,7 +135,7 @@ def test_others_may_keep_answers(server, pyramid, put):
     put("kept", pyramid.encode(picture_of(48, 48), quality=2, effort=1))
     for path in paths:
         assert server.get(path, **{"If-None-Match": tags[path]}).status == 200
-    assert server.get("/tiles/kept/0/0/0.png").array.shape == (48, 48, 3)
+    assert server.get("/tiles/kept/0/0/0?format=npy").array.shape == (48, 48, 3)
     assert "etag" not in server.get("/tiles/kept/0/1/0.png").headers  # 404
 
 

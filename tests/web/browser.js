@@ -100,7 +100,9 @@ export async function pixelsOf(id) {
   const [width, height, text] = await page.evaluate((id) => {
     const canvas = document.getElementById(id);
     const { width, height } = canvas;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    const copy = new OffscreenCanvas(width, height).getContext("2d");
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, width, height);
     let text = "";
     for (let i = 0; i < data.length; i += 32768) {
       text += String.fromCharCode(...data.subarray(i, i + 32768));

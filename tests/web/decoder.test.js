@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 
 import { Bundle } from "../../build/web/bundle.js";
 import { Codec, gridCodecs } from "../../build/web/codec.js";
@@ -21,7 +22,8 @@ const read = (name) => JSON.parse(fs.readFileSync(new URL(name, VECTORS)));
 const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const array = (shape, data, whole = true) => ({ shape, whole, data: Float64Array.from(data) });
 
-before(() => loadRuntime(fs.readFileSync(new URL("../../build/web/vendor/ort.wasm", import.meta.url))));
+const RUNTIME = new URL("../../build/web/vendor/ort.wasm.gzip", import.meta.url);
+before(() => loadRuntime(gunzipSync(fs.readFileSync(RUNTIME))));
 
 function decodeStream({ support, frequencies, index, payload }) {
   const tables = new Tables({
@@ -133,7 +135,11 @@ test("fields have their gaps", () => {
     masks.forEach((mask, item) => assert.deepEqual([...gapsOf(metadata, item, shape)], mask));
     assert.equal(gapsOf(metadata, masks.length, shape), null);
   }
-  const [{ shape, metadata }] = read("masks.json");
+  const [{ shape, metadata, masks }] = read("masks.json");
+  const grids = [{ dims: ["y", "x"] }, { masks: metadata.masks }];
+  const several = { grids, fields: [{ count: 2 }, { count: masks.length, grid: 1 }], mask: [-1, -1, ...metadata.mask] };
+  masks.forEach((mask, item) => assert.deepEqual([...gapsOf(several, item + 2, shape)], mask));
+  assert.equal(gapsOf(several, 1, shape), null);
   assert.throws(() => gapsOf({ ...metadata, masks: "QUJD" }, 0, shape), MscnError);
   assert.throws(() => gapsOf({ ...metadata, masks: ["AAAA"] }, 0, shape), MscnError);
 });

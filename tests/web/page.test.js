@@ -47,7 +47,7 @@ test("nothing is wrong for those who can't see or point, in light and dark", asy
   assert.deepEqual(await violations(), [], "light");
   await openPage({ colorScheme: "dark" });
   assert.deepEqual(await violations(), [], "dark");
-  const views = { "Made-up temperatures": "planet", Sound: "notes", Scan: "scan", Shape: "ring" };
+  const views = { "Made-up temperatures": "planet", Sound: "notes", Scan: "scan", Shape: "ring", Scene: "toy" };
   for (const [title, name] of Object.entries(views)) {
     await page.getByRole("button", { name: title, exact: true }).click();
     await shows(`${name}.mscn`);
@@ -57,14 +57,23 @@ test("nothing is wrong for those who can't see or point, in light and dark", asy
   assert.deepEqual(await violations(), [], "encoding");
 });
 
-test("it works without a network once it was there", async () => {
+test("it works without a network once it was there, with the codecs that were used", async () => {
   await openPage({ serviceWorkers: "allow" });
+  await page.getByRole("button", { name: "Shape", exact: true }).click();
+  await shows("ring.mscn");
   await page.evaluate(() => navigator.serviceWorker.ready);
   const context = page.context();
   await context.setOffline(true);
   await page.goto(`${address}?file=samples/parrots.mscn`);
   await shows("parrots.mscn");
   await encodes("odd sides", 5.0625);
+  for (const [title, name] of Object.entries({ Thumbnails: "thumbnails", Shape: "ring" })) {
+    await page.getByRole("button", { name: title, exact: true }).click();
+    await shows(`${name}.mscn`);
+  }
+  await page.getByRole("button", { name: "Sound", exact: true }).click();
+  await page.waitForFunction(() => !document.getElementById("error").hidden);
+  assert.match(await page.textContent("#error"), /mscnb can't be fetched, and is not kept on this device/);
   assert.deepEqual(complaints, []);
 });
 

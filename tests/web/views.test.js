@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  complaints, drawn, openPage, page, percent, pixelsOf, read, sample, settled, shows,
+  complaints, drawn, give, openPage, page, percent, pixelsOf, read, sample, settled, shows,
 } from "./browser.js";
 
 test("examples show what they are, and Python's pixels", async () => {
@@ -130,34 +130,23 @@ test("a field is a map, north up, with its values, and a globe", async () => {
   assert.deepEqual(complaints, []);
 });
 
-test("sounds play, scans are cut, and shapes turn", async () => {
-  await page.getByRole("button", { name: "Sound", exact: true }).click();
-  await shows("notes.mscn");
-  assert.match(await page.textContent("#sound-text"), /^1\.50 seconds$/);
-  const wave = await pixelsOf("wave");
-  assert.ok(wave.data.some((value) => value));
-  await page.getByRole("button", { name: "Play" }).click();
-  await page.getByRole("button", { name: "Stop" }).click();
+test("a field is shown where it is, and without coasts where that isn't known", async () => {
+  const { region, rotated } = read("page.json");
+  await give(["region.mscn", Buffer.from(region.file, "base64")]);
+  await shows("region.mscn");
+  const { data } = await pixelsOf("globe");
+  const opaque = data.filter((value, i) => i % 4 === 3 && value === 255).length / (data.length / 4);
+  assert.ok(opaque > 0.05 && opaque < 0.5, `${opaque} of the globe`);
+  const frame = await page.locator("#picture").boundingBox();
+  const middle = [frame.x + frame.width / 2, frame.y + frame.height / 2];
+  await page.mouse.move(...middle);
+  assert.match(await page.textContent("#value"), /°C at 1\d\.0° N, 20\.0° E$/);
 
-  await page.getByRole("button", { name: "Scan", exact: true }).click();
-  await shows("scan.mscn");
-  const one = await pixelsOf("picture");
-  await page.locator("#slice").fill("5");
-  await page.waitForFunction(() => document.getElementById("result").dataset.slice === "0 5");
-  await drawn();
-  assert.notDeepEqual((await pixelsOf("picture")).data, one.data);
-  await page.locator("#plane").selectOption("2");
-  await page.waitForFunction(() => document.getElementById("result").dataset.slice === "2 15");
-
-  await page.getByRole("button", { name: "Shape", exact: true }).click();
-  await shows("ring.mscn");
-  assert.match(await page.innerText("#facts"), /Triangles\n\d{4}/);
-  const angles = () => page.evaluate(() => document.getElementById("solid").dataset.angles);
-  const first = await angles();
-  const look = await page.locator("#solid").screenshot();
-  await page.focus("#solid");
-  await page.keyboard.press("ArrowLeft");
-  assert.notEqual(await angles(), first);
-  assert.notDeepEqual(await page.locator("#solid").screenshot(), look);
+  await give(["rotated.mscn", Buffer.from(rotated.file, "base64")]);
+  await shows("rotated.mscn");
+  assert.equal(await page.locator("#globe-figure").isVisible(), false);
+  assert.match(await page.innerText("#facts"), /Grid\none that is not of latitudes and longitudes/);
+  await page.mouse.move(...middle);
+  assert.match(await page.textContent("#value"), /°C in row \d+, column \d+$/);
   assert.deepEqual(complaints, []);
 });

@@ -1,11 +1,12 @@
 // ONNX Runtime's WebAssembly in Node.js runs a graph: node onnx_in_node.mjs VENDOR MODEL INPUTS.json VALUES
 import fs from "node:fs";
 import path from "node:path";
+import { gunzipSync } from "node:zlib";
 
 const [vendor, model, given, found] = process.argv.slice(2);
 const ort = await import(path.join(vendor, "ort.js"));
 ort.env.wasm.numThreads = 1;
-ort.env.wasm.wasmBinary = fs.readFileSync(path.join(vendor, "ort.wasm"));
+ort.env.wasm.wasmBinary = gunzipSync(fs.readFileSync(path.join(vendor, "ort.wasm.gzip")));
 const session = await ort.InferenceSession.create(fs.readFileSync(model), { logSeverityLevel: 3 });
 const arrays = { int32: Int32Array, float32: Float32Array };
 const feed = {};
