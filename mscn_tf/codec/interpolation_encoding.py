@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from mscn_tf.codec.parents import best_shares
 from mscn_tf.codec.parts import Parts
+from mscn_tf.runtime.descents import LARGEST_DISTANCE, LONGEST_CHAIN, Descent
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import periodic_fields
 from mscn_tf.runtime.interpolation import in_steps
 from mscn_tf.runtime.interpolations import Field, Interpolations
-from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE
+from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE, Grid, Parent
 from mscn_tf.runtime.quality import HIGHEST, LOWEST
 
 # Bounds of the lowest and the highest quality, as shares of a field's own range.
 _COARSEST, _FINEST = 3e-2, 1e-5
 _ESTIMATED = 3  # fields that estimates look at
+
+
+class _Coded(NamedTuple):
+    """A field that is coded, which the next one may follow from.
+
+    Attributes:
+      number: of the field, among those that are coded.
+      field: as it stands in a file.
+      grid: what it decodes to.
+      chain: how many fields are decoded for it, itself among them.
+    """
+
+    number: int
+    field: Field
+    grid: Grid
+    chain: int
 
 
 class InterpolationEncoder:
@@ -69,10 +87,11 @@ class InterpolationEncoding:
     def _packed(self, bound_of: Callable[[int, np.ndarray], float], q16: int) -> bytes:
         """The file of all fields, each within the bound that is told for its number and values."""
         self._bar.reset(len(self._planes))
-        coded = []
+        coded, last = [], None
         for number in range(len(self._planes)):
             field = self._field(number)
-            coded.append(self._coded(number, field, bound_of(number, field)))
+            last = self._coded(number, field, bound_of(number, field), last)
+            coded.append(last.field)
             self._bar.update()
         return self._parts.pack(coded, q16, 1)
 
@@ -86,14 +105,16 @@ class InterpolationEncoding:
         some = range(0, count, -(-count // _ESTIMATED))
         for number in some:
             field = self._field(number)
-            size += len(self._coded(number, field, _share(q16) * float(np.ptp(field))).payload)
+            coded = self._coded(number, field, _share(q16) * float(np.ptp(field)), None)
+            size += len(coded.field.payload)
         return self._parts.bits + 8 * size * count / len(some)
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
         return float(-20 * np.log10(_share(q16)))
 
-    def _coded(self, number: int, field: np.ndarray, bound: float) -> Field:
+    def _coded(self, number: int, field: np.ndarray, bound: float, last: _Coded | None) -> _Coded:
+        """A field, which may follow from the one that was coded last."""
         # Room for rounding: of values to float32, and to fractions of a step.
         rounding = float(np.spacing(np.float32(np.abs(field).max())))
         room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
@@ -103,9 +124,29 @@ class InterpolationEncoding:
                 f"max_error={bound:g} is too small for float32 values of up to "
                 f"{np.abs(field).max():g}; raise it, or take --lossless"
             )
-        periodic = self._periodic[number]
-        payload, _ = self._scheme.grids.encode(in_steps(field, float(step)), periodic)
-        return Field(np.float32(field[0, 0]), step, periodic, payload)
+        periodic, values = self._periodic[number], in_steps(field, float(step))
+        descent = parent = None
+        if last is not None and last.chain < LONGEST_CHAIN:
+            descent, parent = self._followed(number, values, float(step), last)
+        payload, grid = self._scheme.grids.encode(values, periodic, parent)
+        coded = Field(np.float32(field[0, 0]), step, periodic, payload, descent)
+        return _Coded(number, coded, grid, 1 if last is None or descent is None else last.chain + 1)
+
+    def _followed(
+        self, number: int, values: np.ndarray, step: float, last: _Coded
+    ) -> tuple[Descent, Parent] | tuple[None, None]:
+        """How a field, in its own steps, follows from another one, where that pays."""
+        distance = self._items[number] - self._items[last.number]
+        if distance > LARGEST_DISTANCE or last.grid.values.shape != values.shape:
+            return None, None
+        if np.abs(values).max() > LARGEST_VALUE / 2:  # what is left must be below it
+            return None, None
+        ratio = float(last.field.step) / step
+        expected = Descent(distance, ()).parent(last.grid, ratio).values
+        shares = best_shares(values, expected, self._periodic[number])
+        if not shares.pay:
+            return None, None
+        return Descent(distance, shares.of_levels), Parent(expected, shares.of_levels)
 
 
 def _share(q16: int) -> float:

@@ -27,6 +27,7 @@ from mscn_tf.runtime.neighbourhoods import (
     NEIGHBOURS,
     PASSES,
     Grid,
+    Parent,
     Places,
     Visit,
     rounded,
@@ -174,13 +175,16 @@ class Interpolation:
         self.tables = Tables(arrays)
         self.nets = Nets(arrays, self.tables.count)
 
-    def encode(self, values: np.ndarray, periodic: bool = False) -> tuple[bytes, Grid]:
+    def encode(
+        self, values: np.ndarray, periodic: bool = False, parent: Parent | None = None
+    ) -> tuple[bytes, Grid]:
         """The payload of a grid, and what it decodes to.
 
         Args:
           values: float64 [H, W], whole numbers of 2^-FRACTION steps, none larger than
             `LARGEST_VALUE`; the first one is 0.
           periodic: whether the last column is followed by the first.
+          parent: what values are expected from, besides.
 
         Returns:
           bytes; a grid whose values are no more than half a step from ``values``.
@@ -192,10 +196,16 @@ class Interpolation:
             self.tables.encode(encoder, steps, index)
             return steps
 
-        grid = self.walk(values.shape, code, periodic)
+        grid = self.walk(values.shape, code, periodic, parent)
         return tables.seal(encoder), grid
 
-    def decode(self, payload: bytes, shape: Sequence[int], periodic: bool = False) -> Grid:
+    def decode(
+        self,
+        payload: bytes,
+        shape: Sequence[int],
+        periodic: bool = False,
+        parent: Parent | None = None,
+    ) -> Grid:
         """What `encode` said that its payload decodes to.
 
         Raises:
@@ -206,7 +216,7 @@ class Interpolation:
         def code(visit: Visit, predicted: np.ndarray, index: np.ndarray) -> np.ndarray:
             return self.tables.decode(decoder, index).astype(np.int64)
 
-        return self.walk(shape, code, periodic)
+        return self.walk(shape, code, periodic, parent)
 
     def encode_within(self, numbers: np.ndarray, bound: int) -> tuple[bytes, np.ndarray]:
         """The payload of whole numbers, of which none is off by more than a bound.
@@ -229,11 +239,18 @@ class Interpolation:
         """
         return _whole(self.decode(payload, shape), bound)
 
-    def walk(self, shape: Sequence[int], code: Code, periodic: bool = False) -> Grid:
+    def walk(
+        self,
+        shape: Sequence[int],
+        code: Code,
+        periodic: bool = False,
+        parent: Parent | None = None,
+    ) -> Grid:
         """The grid that follows from the steps that ``code`` gives for each pass."""
-        grid = Grid(shape, periodic)
+        grid = Grid(shape, periodic, parent)
         for visit in grid.visits():
             predicted, index = self.nets(visit)
+            predicted += visit.expected
             steps = code(visit, predicted, index)
             # Of a damaged payload they may be of any size.
             values = np.clip(

@@ -82,6 +82,7 @@ class Scheme(ABC):
       lowest_effort: that an encoder can be asked for.
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
+      has_parents: whether items can follow from others, which `needed` tells.
       by_area: whether tiles of narrow signals are longer, in new files.
       any_values: whether signals of any unit and range suit it.
       encoder: called with a `Scheme`, gives what `codec.encoding.Encoder` describes.
@@ -107,6 +108,7 @@ class Scheme(ABC):
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
+    has_parents: ClassVar[bool] = False
     by_area: ClassVar[bool] = False
     any_values: ClassVar[bool] = False
     encoder: ClassVar[str]
@@ -147,6 +149,10 @@ class Scheme(ABC):
         Raises:
           MscnError: it can't be decoded.
         """
+
+    def needed(self, container: Container) -> set[int]:
+        """Items of a file that others can't be decoded without."""
+        return set()
 
     def warm_up(self) -> None:  # noqa: B027 most have nothing to do
         """Makes what the first decoding would have to wait for."""
