@@ -35,7 +35,7 @@ OWN = {
     """.split(),
     "interpolation": """
         runtime.interpolations runtime.interpolation runtime.neighbourhoods
-        runtime.descents codec.parents codec.interpolation_encoding
+        runtime.descents runtime.shares codec.interpolation_encoding
         entropy.interpolation_context signals.field_sets training.interpolation
         export.interpolation_bundle
     """.split(),

@@ -1,5 +1,6 @@
 // Fields coded by interpolation, within a bound (docs/format.md, "Codecs of interpolation").
 
+import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { resized } from "./sampling.js";
 import { sphereGrid, valuesAt } from "./sphere.js";
@@ -14,8 +15,6 @@ const LARGEST_SHARE = 4096;
 const REACH = 3; // of neighbours, in places of their level
 const HEAD = 9;
 const [PERIODIC, FOLLOWS] = [1, 2];
-const WHOLE_SHARE = 8;
-const LARGEST_PARENT = 2 ** 33;
 const LONGEST_CHAIN = 8;
 const KEPT_VALUES = 2 ** 22; // of fields that others may follow
 
@@ -322,11 +321,8 @@ export class InterpolationReader {
     if (!(flags & FOLLOWS)) return { first, step, periodic, distance: 0, payload: payload.subarray(HEAD) };
     const levels = levelsOf(this._container.shape(item));
     const end = HEAD + 1 + Math.ceil(levels / 2);
-    const shares = [...payload.subarray(HEAD + 1, end)].flatMap((byte) => [byte & 15, byte >> 4]);
-    if (payload.length < end || !payload[HEAD] || shares.some((share) => share > WHOLE_SHARE)
-      || shares.slice(levels).some(Boolean)) {
-      throw damaged("its parent");
-    }
+    if (!payload[HEAD]) throw damaged("its parent");
+    const shares = unpackShares(payload.subarray(HEAD + 1, end), levels);
     return { first, step, periodic, distance: payload[HEAD], shares, payload: payload.subarray(end) };
   }
 
@@ -336,22 +332,12 @@ export class InterpolationReader {
     let parent = null;
     if (distance) {
       const before = this._kept.get(item - distance);
-      const ratio = before.step / step;
-      parent = {
-        values: before.numbers.map((number) =>
-          clip(Math.floor(number * ratio + 0.5), -LARGEST_PARENT, LARGEST_PARENT)),
-        shares,
-      };
+      parent = parentOf(before.numbers, before.step / step, shares);
     }
     const numbers = this._grids.decode(payload, this._container.shape(item), periodic, parent);
     const values = Float32Array.from(numbers, (number) => first + number * (step / UNIT));
     return { step, numbers, values };
   }
-}
-
-/** Levels of a grid of so many rows and columns. */
-function levelsOf(shape) {
-  return 32 - Math.clz32(Math.max(...shape) - 1);
 }
 
 /** Where the neighbour of a place lies among the grid's values. */

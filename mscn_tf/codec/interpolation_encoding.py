@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from mscn_tf.codec.parents import best_shares
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.descents import LARGEST_DISTANCE, LONGEST_CHAIN, Descent
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import periodic_fields
 from mscn_tf.runtime.interpolation import in_steps
 from mscn_tf.runtime.interpolations import Field, Interpolations
-from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE, Grid, Parent
+from mscn_tf.runtime.neighbourhoods import FRACTION, LARGEST_VALUE, Grid, Parent, step_within
 from mscn_tf.runtime.quality import HIGHEST, LOWEST
+from mscn_tf.runtime.shares import best_shares
 
 # Bounds of the lowest and the highest quality, as shares of a field's own range.
 _COARSEST, _FINEST = 3e-2, 1e-5
@@ -115,10 +115,7 @@ class InterpolationEncoding:
 
     def _coded(self, number: int, field: np.ndarray, bound: float, last: _Coded | None) -> _Coded:
         """A field, which may follow from the one that was coded last."""
-        # Room for rounding: of values to float32, and to fractions of a step.
-        rounding = float(np.spacing(np.float32(np.abs(field).max())))
-        room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
-        step = np.nextafter(np.float32(room), np.float32(0))
+        step = step_within(bound, float(np.abs(field).max()))
         if not step > 0 or np.ptp(field) * 2.0**FRACTION / step > LARGEST_VALUE:
             raise MscnError(
                 f"max_error={bound:g} is too small for float32 values of up to "

@@ -7,6 +7,7 @@ changes less than what is fine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,31 @@ from mscn_tf.runtime.neighbourhoods import SHARE_BITS, Grid, Parent
 WHOLE_SHARE = 1 << SHARE_BITS
 LARGEST_DISTANCE = 255  # from a field to its parent, in items
 LONGEST_CHAIN = 8  # fields that one may need to be decoded, itself among them
-_LARGEST = 2.0**33  # number of a parent that arithmetic has room for
+LARGEST_PARENT = 2.0**33  # number of a parent that arithmetic has room for
+
+
+def pack_shares(shares: Sequence[int]) -> bytes:
+    """Shares of levels, two a byte."""
+    even = (*shares, 0)
+    return bytes(low | high << 4 for low, high in zip(even[::2], even[1::2]))
+
+
+def count_bytes(levels: int) -> int:
+    """Of `pack_shares`, for so many levels."""
+    return -(-levels // 2)
+
+
+def unpack_shares(data: bytes, levels: int) -> tuple[int, ...]:
+    """The shares of so many levels.
+
+    Raises:
+      MscnError: they are damaged.
+    """
+    shares = tuple(half for byte in data for half in (byte & 15, byte >> 4))
+    fit = len(data) == count_bytes(levels) and not any(shares[levels:])
+    if not fit or max(shares, default=0) > WHOLE_SHARE:
+        raise MscnError("the coded data is damaged (a parent's shares); get a fresh copy")
+    return shares[:levels]
 
 
 class Descent(NamedTuple):
@@ -38,24 +63,18 @@ class Descent(NamedTuple):
         Raises:
           MscnError: it is damaged.
         """
-        pairs = [(byte & 15, byte >> 4) for byte in data[1:]]
-        shares = tuple(share for pair in pairs for share in pair)
-        if len(data) != cls.bytes_of(levels) or not data[0] or any(shares[levels:]):
+        if not data or not data[0]:
             raise MscnError("the coded data is damaged (its parent); get a fresh copy")
-        if max(shares, default=0) > WHOLE_SHARE:
-            raise MscnError("the coded data is damaged (its parent's shares); get a fresh copy")
-        return cls(data[0], shares[:levels])
+        return cls(data[0], unpack_shares(data[1:], levels))
 
     def to_bytes(self) -> bytes:
         """As `from_bytes` takes it."""
-        shares = (*self.shares, 0)
-        pairs = zip(shares[::2], shares[1::2])
-        return bytes([self.distance, *(low | high << 4 for low, high in pairs)])
+        return bytes([self.distance]) + pack_shares(self.shares)
 
     @staticmethod
     def bytes_of(levels: int) -> int:
         """How many `to_bytes` gives for so many levels."""
-        return 1 + -(-levels // 2)
+        return 1 + count_bytes(levels)
 
     def parent(self, grid: Grid, ratio: float) -> Parent:
         """What a decoded grid says of the field that follows from it.
@@ -65,4 +84,4 @@ class Descent(NamedTuple):
           ratio: its step over that of the field.
         """
         values = np.floor(grid.values * ratio + 0.5)
-        return Parent(np.clip(values, -_LARGEST, _LARGEST, out=values), self.shares)
+        return Parent(np.clip(values, -LARGEST_PARENT, LARGEST_PARENT, out=values), self.shares)

@@ -100,6 +100,19 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     return np.floor(values * 2.0**-bits + 0.5)
 
 
+def step_within(bound: float, largest: float) -> np.float32:
+    """Steps within which no value is off by more than a bound; 0 or less: there are none.
+
+    Args:
+      bound: on errors of decoded float32 values.
+      largest: of the values, without its sign.
+    """
+    # Room for rounding: of values to float32, and to fractions of a step.
+    rounding = float(np.spacing(np.float32(largest)))
+    room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
+    return np.nextafter(np.float32(room), np.float32(0))
+
+
 class Places(NamedTuple):
     """What is known of n places of a pass.
 

@@ -71,6 +71,15 @@ class Grids(Protocol):
     def decode_within(self, payload: bytes, shape: Sequence[int], bound: int) -> np.ndarray:
         """int64 [H, W]: what a payload that was made with this bound decodes to."""
 
+    def step_within(self, bound: float, largest: float) -> np.float32:
+        """Steps that keep a bound on errors of float32 numbers; 0 or less: there are none."""
+
+    def encode_series(self, grids: np.ndarray, step: float) -> bytes:
+        """The payload of grids float64 [N, H, W] that are alike, in steps of so much."""
+
+    def decode_series(self, data: bytes, shape: Sequence[int], step: float) -> np.ndarray:
+        """float64 [N, H, W]: what a payload that was made with this step decodes to."""
+
 
 class Scheme(ABC):
     """How files of one kind of codec become signals.

@@ -144,11 +144,11 @@ def test_what_others_follow_from_does_not_become_exact(codec):
         (lambda blocks, shapes: blocks.__setitem__(0, blocks[1]), "follows from none"),
         (lambda blocks, shapes: blocks.__setitem__(8, blocks[9]), "more than 8 fields"),
         (lambda blocks, shapes: shapes.__setitem__(2, (38, 23)), "another size"),
-        (lambda blocks, shapes: blocks.__setitem__(9, blocks[9][:11]), "its parent"),
+        (lambda blocks, shapes: blocks.__setitem__(9, blocks[9][:11]), "a parent's shares"),
         (lambda blocks, shapes: blocks.__setitem__(9, b"\7" + blocks[9][1:]), "its step"),
         (
             lambda blocks, shapes: blocks.__setitem__(9, blocks[9][:10] + b"\x99" + blocks[9][11:]),
-            "its parent's shares",
+            "a parent's shares",
         ),
     ],
 )
