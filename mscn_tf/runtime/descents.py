@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.neighbourhoods import SHARE_BITS, Grid, Parent
+from mscn_tf.runtime.neighbourhoods import SHARE_BITS
 
 WHOLE_SHARE = 1 << SHARE_BITS
 LARGEST_DISTANCE = 255  # from a field to its parent, in items
 LONGEST_CHAIN = 8  # fields that one may need to be decoded, itself among them
+KEPT_VALUES = 2**24  # of fields that others may follow, which are kept
 LARGEST_PARENT = 2.0**33  # number of a parent that arithmetic has room for
 
 
@@ -76,12 +77,13 @@ class Descent(NamedTuple):
         """How many `to_bytes` gives for so many levels."""
         return 1 + count_bytes(levels)
 
-    def parent(self, grid: Grid, ratio: float) -> Parent:
-        """What a decoded grid says of the field that follows from it.
 
-        Args:
-          grid: of the parent.
-          ratio: its step over that of the field.
-        """
-        values = np.floor(grid.values * ratio + 0.5)
-        return Parent(np.clip(values, -LARGEST_PARENT, LARGEST_PARENT, out=values), self.shares)
+def in_steps_of(values: np.ndarray, ratio: float) -> np.ndarray:
+    """A parent's numbers [H, W] in the steps of the field that follows from it.
+
+    Args:
+      values: float64, in 2^-FRACTION steps of its own.
+      ratio: its step over that of the field.
+    """
+    found = np.floor(values * ratio + 0.5)
+    return np.clip(found, -LARGEST_PARENT, LARGEST_PARENT, out=found)

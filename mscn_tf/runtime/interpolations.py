@@ -11,19 +11,18 @@ import numpy as np
 from mscn_tf.runtime import sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.descents import LONGEST_CHAIN, Descent
+from mscn_tf.runtime.descents import KEPT_VALUES, LONGEST_CHAIN, Descent, in_steps_of
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.interpolation import Interpolation
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.neighbourhoods import FRACTION, Grid, count_levels
+from mscn_tf.runtime.neighbourhoods import FRACTION, Grid, Parent, count_levels
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
 from mscn_tf.runtime.view import View
 
 _HEAD = struct.Struct("<Bff")
 _PERIODIC, _FOLLOWS = 1, 2
 _SIDE = 64  # of maps of survivors
-KEPT_VALUES = 2**24  # of fields that others may follow, which readers keep
 
 
 class Field(NamedTuple):
@@ -165,7 +164,8 @@ class _Reader:
         field, parent = self.symbols(item)[0], None
         if field.descent:
             before, grid = known[item - field.descent.distance]
-            parent = field.descent.parent(grid, float(before.step) / float(field.step))
+            values = in_steps_of(grid.values, float(before.step) / float(field.step))
+            parent = Parent(values, field.descent.shares)
         shape = self._container.shapes[item]
         return field, self._scheme.grids.decode(field.payload, shape, field.periodic, parent)
 

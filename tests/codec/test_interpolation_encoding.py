@@ -170,3 +170,18 @@ def test_damage_reaches_those_that_follow_and_no_others(codec):
         codec.decode(damaged, item)
     with pytest.raises(MscnError, match=r"f\.mscn: .*checksum of block 3"):
         codec.decode(damaged, 5, name="f.mscn")
+
+
+def test_a_time_step_may_follow_from_the_one_before_across_levels(codec):
+    levels = interpolations.fields((20, 26), 3, seed=5)
+    steps = [series((20, 26), 5, seed) for seed in range(3)]
+    fields = [level + step - 260 for each in zip(*steps) for level, step in zip(levels, each)]
+    structure = {
+        "dims": [["time", 5, True], ["lev", 3, False], ["lat", 20, False], ["lon", 26, False]],
+        "variables": [{"name": "t", "dims": ["time", "lev", "lat", "lon"]}],
+    }
+    told = {"axes": ["lat", "lon"], "fields": [{"name": "t", "count": 15}], "netcdf": structure}
+    data = codec.encode(fields, max_error=0.02, metadata=told)
+    assert descents(codec, data, 15) == [None] * 3 + [3] * 12
+    together = list(codec.decode_all(data))
+    np.testing.assert_array_equal(codec.decode(data, 13), together[13])
