@@ -143,7 +143,7 @@ def _table(source: str, info: dict[str, Any]) -> str:
 
 
 def _quality(item: dict[str, Any]) -> str:
-    stored = f"within {item['within']}" if item["within"] else "exact"
+    stored = f"within {item['within']:g}" if item["within"] else "exact"
     return f"{item['quality']:.2f}" if item["tiles"] else stored
 
 

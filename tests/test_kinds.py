@@ -36,8 +36,9 @@ OWN = {
     """.split(),
     "interpolation": """
         runtime.interpolations runtime.interpolation runtime.neighbourhoods
-        codec.interpolation_encoding entropy.interpolation_context signals.field_sets
-        training.interpolation export.interpolation_bundle
+        runtime.descents runtime.shares codec.interpolation_encoding
+        entropy.interpolation_context signals.field_sets training.interpolation
+        export.interpolation_bundle
     """.split(),
     "modulated": """
         runtime.modulated codec.modulated_encoding codec.modulated_network

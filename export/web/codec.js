@@ -42,9 +42,13 @@ export class Codec {
       throw new MscnError(`${source}: its header disagrees with codec ${bundle.name}; get a fresh copy`);
     }
     this.scheme = schemeOf(bundle);
-    if (container.errorBound !== null && !this.scheme.keepsBounds) {
+    const impossible = [
+      container.errorBound !== null && !this.scheme.keepsBounds && "an error bound",
+      container.hasParents && !this.scheme.hasParents && "parents",
+    ].find(Boolean);
+    if (impossible) {
       throw new MscnError(
-        `${source}: damaged (an error bound, which files of ${bundle.name} can't have); `
+        `${source}: damaged (${impossible}, which files of ${bundle.name} can't have); `
         + "get a fresh copy",
       );
     }

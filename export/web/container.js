@@ -11,7 +11,7 @@ const MODALITIES = [
 ];
 const [SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT] =
   [1, 2, 4, 8, 16, 32, 64, 128];
-const [BY_AREA, PACKED, NO_RESIDUALS] = [256, 512, 1024];
+const [BY_AREA, PACKED, NO_RESIDUALS, PARENTS] = [256, 512, 1024, 2048];
 
 const VERSION = 3;
 const MAX_SIDE = 2 ** 20;
@@ -192,13 +192,14 @@ export class Container {
         `${source}: format version ${version}, this page reads 1 to ${VERSION}; get a newer page`,
       );
     }
-    const flags = reader.u8("flags") + (version < 3 ? 0 : 256 * reader.u8("more_flags", 1, 7));
+    const flags = reader.u8("flags") + (version < 3 ? 0 : 256 * reader.u8("more_flags", 1, 15));
     if (!isOfVersion(flags, version)) throw reader.damaged("flags of another version");
     this.source = source;
     this.length = bytes.length;
     this.bundleId = Array.from(reader.take(8), (b) => b.toString(16).padStart(2, "0")).join("");
     const number = reader.u8("modality", 0, AXES.length - 1);
     this.modality = MODALITIES[number];
+    this.hasParents = Boolean(flags & PARENTS);
     this._byArea = Boolean(flags & BY_AREA);
     if (this._byArea && this.modality !== "image") {
       throw reader.damaged("tiles by area of no pictures");

@@ -1,13 +1,16 @@
 // Planes that are stored without loss (docs/format.md, "Exact planes").
 
 import { samplesOf } from "./container.js";
+import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { MscnError } from "./errors.js";
 import { Inflate } from "./vendor/fflate.js";
 
-export const [SAMPLES, PALETTE, BITS, GRIDS] = [0, 1, 2, 3]; // forms of a payload
+export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES] = [0, 1, 2, 3, 4]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
 export const EDGE = 1024; // of their tiles
 export const ID_BYTES = 8; // of the codec whose networks they take
+const HEAD = 1 + ID_BYTES + 16; // of slices
+const TOGETHER = 16; // of them, of which each may follow from the one before
 const LARGEST_PALETTE = 2 ** 16;
 const SLICE = 1024; // bytes inflated at once: 1 MB at most comes of them
 const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
@@ -102,6 +105,9 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
     return typed(tables(payload.subarray(1), [{ rows, samples, channels, width }])[0]);
   }
   if (form === GRIDS && grids && dtype === "uint8") return ofGrids(payload, shape, channels, grids);
+  if (form === SLICES && grids && dtype === "float32" && shape.length === 3 && channels === 1) {
+    return ofSlices(payload, shape, grids);
+  }
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
   if (count < 1 || count > Math.min(LARGEST_PALETTE, total) || (form === BITS && count !== 2)) {
@@ -126,14 +132,20 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
 
 /** The first digits of the id of the codec whose networks a payload takes, or null. */
 export function gridCodec(payload) {
-  if (payload[0] !== GRIDS || payload.length <= ID_BYTES) return null;
+  if ((payload[0] !== GRIDS && payload[0] !== SLICES) || payload.length <= ID_BYTES) return null;
   return Array.from(payload.subarray(1, 1 + ID_BYTES), (byte) => byte.toString(16).padStart(2, "0"))
     .join("");
 }
 
 /** How far values of a plane may be off: 0 where it is without loss. */
 export function boundOf(payload) {
+  if (payload[0] === SLICES && payload.length >= HEAD) return headOf(payload).getFloat64(0, true);
   return payload[0] === GRIDS ? payload[2 + ID_BYTES] : 0;
+}
+
+/** Of slices: bound, first value and step. */
+function headOf(payload) {
+  return new DataView(payload.buffer, payload.byteOffset + 1 + ID_BYTES, HEAD - 1 - ID_BYTES);
 }
 
 /** Channels as they are coded, the base first, each with what it is coded less. */
@@ -175,6 +187,42 @@ function ofGrids(payload, [height, width], channels, grids) {
     }
   }
   if (at !== payload.length) throw damaged();
+  return out;
+}
+
+/** Values of a volume whose slices are grids, each of which may follow from the one before. */
+function ofSlices(payload, [depth, height, width], grids) {
+  if (payload.length < HEAD) throw damaged();
+  const head = headOf(payload);
+  const bound = head.getFloat64(0, true);
+  const [first, step] = [head.getFloat32(8, true), head.getFloat32(12, true)];
+  if (!(bound >= 0) || ![bound, first, step].every(Number.isFinite) || !(step > 0)) throw damaged();
+  const out = new Float32Array(depth * height * width);
+  const shareBytes = Math.ceil(levelsOf([height, width]) / 2);
+  let [at, end, values] = [HEAD, HEAD, null];
+  for (let slice = 0; slice < depth; slice++) {
+    if (slice % TOGETHER === 0) {
+      const series = varint(payload, at);
+      if (at !== end || series.next + series.count > payload.length) throw damaged();
+      [at, end] = [series.next, series.next + series.count];
+    }
+    const origin = varint(payload, at);
+    const size = varint(payload, origin.next);
+    const follows = size.count % 2 === 1;
+    const start = size.next + (follows ? shareBytes : 0);
+    at = start + Math.floor(size.count / 2);
+    if (at > end || (follows && slice % TOGETHER === 0)) throw damaged();
+    const shares = follows
+      ? unpackShares(payload.subarray(size.next, start), levelsOf([height, width])) : null;
+    const parent = follows ? parentOf(values, 1, shares) : null;
+    values = grids.decode(payload.subarray(start, at), [height, width], false, parent);
+    const zero = origin.count % 2 ? -(origin.count - 1) / 2 : origin.count / 2;
+    values.forEach((value, i) => {
+      const found = first + (value + zero) * (step / UNIT);
+      out[slice * values.length + i] = bound ? found : Math.ceil(found - 0.5);
+    });
+  }
+  if (at !== end || at !== payload.length) throw damaged();
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Fields coded by interpolation, within a bound (docs/format.md, "Codecs of interpolation").
 
 import { axesOf } from "./grids.js";
+import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { resized } from "./sampling.js";
 import { valuesAt } from "./sphere.js";
@@ -14,6 +15,9 @@ const LARGEST = 2 ** 35;
 const LARGEST_SHARE = 4096;
 const REACH = 3; // of neighbours, in places of their level
 const HEAD = 9;
+const [PERIODIC, FOLLOWS] = [1, 2];
+const LONGEST_CHAIN = 8;
+const KEPT_VALUES = 2 ** 22; // of fields that others may follow
 
 const PAIRS = [-3, -1, 1, 3].flatMap((y) => [-3, -1, 1, 3].map((x) => [y, x]))
   .sort((a, b) => a[0] ** 2 + a[1] ** 2 - b[0] ** 2 - b[1] ** 2 || a[0] - b[0] || a[1] - b[1]);
@@ -147,11 +151,13 @@ export class Grids {
    * @param {Uint8Array} payload
    * @param {number[]} shape Rows and columns.
    * @param {boolean} periodic Whether the last column is followed by the first.
+   * @param {{values: Float64Array, shares: number[]}=} parent What values are expected from: a grid
+   *   in the same steps, and the share of it for each level, in eighths, coarsest first.
    * @returns {Float64Array} Whole numbers, the first one 0.
    */
-  decode(payload, shape, periodic) {
+  decode(payload, shape, periodic, parent = null) {
     const decoder = new RangeDecoder(payload);
-    return this._walk(shape, periodic, (index) => {
+    return this._walk(shape, periodic, parent, (index) => {
       const symbols = new Int32Array(index.length);
       this._tables.decode(decoder, index, index.length, symbols);
       return symbols;
@@ -166,7 +172,7 @@ export class Grids {
    */
   encode(numbers, shape) {
     const encoder = new RangeEncoder();
-    this._walk(shape, false, (index, predicted, places) => {
+    this._walk(shape, false, null, (index, predicted, places) => {
       const symbols = Int32Array.from(places, (at, n) =>
         rounded(UNIT * numbers[at] - predicted[n], FRACTION));
       this._tables.encode(encoder, symbols, index);
@@ -176,14 +182,16 @@ export class Grids {
   }
 
   /** The grid that follows from the symbols that `code` gives for the places of each pass. */
-  _walk([rows, columns], periodic, code) {
+  _walk([rows, columns], periodic, parent, code) {
     const grid = { values: new Float64Array(rows * columns), steps: new Float64Array(rows * columns) };
-    let apart = 1;
-    while (apart < Math.max(rows, columns)) apart *= 2;
-    for (apart /= 2; apart >= 1; apart /= 2) {
+    const levels = levelsOf([rows, columns]);
+    for (let number = 0; number < levels; number++) {
+      const apart = 2 ** (levels - 1 - number);
+      const share = parent?.shares[number];
       const level = {
         apart, columns, sides: [Math.ceil(rows / apart), Math.ceil(columns / apart)],
         turns: periodic && columns % (2 * apart) === 0,
+        expected: share ? (at) => rounded(share * parent.values[at], 3) : () => 0,
       };
       PASSES.forEach((pass, number) => this._pass(code, grid, level, pass, number));
     }
@@ -219,7 +227,7 @@ export class Grids {
     const sums = [0, 0, 0]; // of the four nearest, of those up to the twelfth, and to the sixteenth
     for (let i = 0; i < count; i++) {
       places[i] = neighbour(level, place, pass.around[i]);
-      values[i] = grid.values[places[i]];
+      values[i] = grid.values[places[i]] - level.expected(places[i]);
       if (i < 16) sums[i < 4 ? 0 : i < 12 ? 1 : 2] += values[i];
     }
     const prediction = number === 0
@@ -244,7 +252,8 @@ export class Grids {
     inputs[INPUTS - 2] = Math.min(Math.floor(octave / 4), 255);
     inputs[INPUTS - 1] = Math.min(16 * Math.log2(level.apart), 255);
     const { table, correction } = this._nets.run(number, inputs, differences, octave);
-    return { table, prediction: prediction + correction };
+    const at = (place[0] * level.columns + place[1]) * level.apart;
+    return { table, prediction: level.expected(at) + prediction + correction };
   }
 }
 
@@ -253,7 +262,7 @@ export class InterpolationReader {
   constructor(container, bundle) {
     this._container = container;
     this._grids = new Grids(bundle);
-    this._kept = { item: -1, values: null };
+    this._kept = new Map(); // fields by item, the last ones
   }
 
   /** Values in the codec's own unit, Float32Array [h, w]. */
@@ -268,22 +277,65 @@ export class InterpolationReader {
   }
 
   _values(item) {
-    if (this._kept.item !== item) {
-      const payload = this._container.blocks[this._container.firstTile(item)];
-      this._kept = { item, values: this._field(payload, this._container.shape(item)) };
-    }
-    return this._kept.values;
+    const chain = this._chain(item);
+    const known = chain.findLastIndex((member) => this._kept.has(member));
+    for (const member of chain.slice(known + 1)) this._keep(member, this._field(member));
+    return this._kept.get(item).values;
   }
 
-  _field(payload, shape) {
+  _keep(item, field) {
+    const most = this._container.hasParents ? Math.floor(KEPT_VALUES / field.values.length) : 1;
+    this._kept.set(item, field);
+    for (const first of this._kept.keys()) {
+      if (this._kept.size > Math.max(most, 1)) this._kept.delete(first);
+    }
+  }
+
+  /** The items that one follows from, each from the one before, and itself at the end. */
+  _chain(item) {
+    const found = [item];
+    const shape = this._container.shape(item);
+    for (let { distance } = this._head(item); distance; ({ distance } = this._head(found[0]))) {
+      const parent = found[0] - distance;
+      const known = this._container.hasParents && parent >= 0 && this._container.coded(parent).length;
+      if (!known || found.length === LONGEST_CHAIN) throw damaged("what a field follows from");
+      if (this._container.shape(parent).some((side, axis) => side !== shape[axis])) {
+        throw damaged("a field that follows from one of another size");
+      }
+      found.unshift(parent);
+    }
+    return found;
+  }
+
+  /** What comes before the string of the range coder, and where that begins. */
+  _head(item) {
+    const payload = this._container.blocks[this._container.firstTile(item)];
     if (payload.length < HEAD) throw damaged("a head that is cut short");
     const head = new DataView(payload.buffer, payload.byteOffset, HEAD);
     const [flags, first, step] = [head.getUint8(0), head.getFloat32(1, true), head.getFloat32(5, true)];
-    if (flags > 1 || !Number.isFinite(first) || !Number.isFinite(step) || step <= 0) {
+    if (flags > PERIODIC + FOLLOWS || !Number.isFinite(first) || !Number.isFinite(step) || step <= 0) {
       throw damaged("its step");
     }
-    const values = this._grids.decode(payload.subarray(HEAD), shape, flags === 1);
-    return Float32Array.from(values, (value) => first + value * (step / UNIT));
+    const periodic = Boolean(flags & PERIODIC);
+    if (!(flags & FOLLOWS)) return { first, step, periodic, distance: 0, payload: payload.subarray(HEAD) };
+    const levels = levelsOf(this._container.shape(item));
+    const end = HEAD + 1 + Math.ceil(levels / 2);
+    if (!payload[HEAD]) throw damaged("its parent");
+    const shares = unpackShares(payload.subarray(HEAD + 1, end), levels);
+    return { first, step, periodic, distance: payload[HEAD], shares, payload: payload.subarray(end) };
+  }
+
+  /** A field whose parent is kept: its step, numbers of steps, and values. */
+  _field(item) {
+    const { first, step, periodic, distance, shares, payload } = this._head(item);
+    let parent = null;
+    if (distance) {
+      const before = this._kept.get(item - distance);
+      parent = parentOf(before.numbers, before.step / step, shares);
+    }
+    const numbers = this._grids.decode(payload, this._container.shape(item), periodic, parent);
+    const values = Float32Array.from(numbers, (number) => first + number * (step / UNIT));
+    return { step, numbers, values };
   }
 }
 

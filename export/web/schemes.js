@@ -17,6 +17,7 @@ const PYRAMID = {
 const INTERPOLATION = {
   Reader: InterpolationReader,
   keepsBounds: true,
+  hasParents: true,
   inUnits: true,
 };
 const SCHEMES = new Map([
@@ -27,8 +28,9 @@ const SCHEMES = new Map([
 /**
  * What a bundle's kind of codec is.
  * @param {Bundle} bundle
- * @returns {{Reader: Function, keepsBounds: boolean, inUnits?: boolean}} What decodes items; whether
- *   files can have an error bound; whether values are in the field's own unit, else 0 to 1.
+ * @returns {{Reader: Function, keepsBounds: boolean, hasParents?: boolean, inUnits?: boolean}} What
+ *   decodes items; whether files can have an error bound; whether items can follow from others;
+ *   whether values are in the field's own unit, else 0 to 1.
  * @throws {MscnError} This page knows no such kind.
  */
 export function schemeOf(bundle) {

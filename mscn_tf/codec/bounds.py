@@ -12,7 +12,9 @@ from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime import exact, occupancy, residuals
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
+from mscn_tf.runtime.modality import Modality
 
+_FINE = 1 / 16  # of the codec's range: with coarser bounds tiles take fewer bytes than slices
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 
 
@@ -54,15 +56,32 @@ def checked_bounds(
     return bounds
 
 
-def of_exact(codec: FileDecoder, promised: Sequence[float] | None) -> dict[int, float]:
+def of_exact(
+    codec: FileDecoder, promised: Sequence[float] | None, goals: Collection[str]
+) -> dict[int, float]:
     """Signals that are to be in the exact form, and bounds on their errors there.
 
-    Those without loss, and, of a codec whose own code keeps no bounds, all that have one.
+    Those without loss, and all that have a bound, of a codec whose own code keeps none, or which
+    takes more for it than the exact form of volumes.
     """
     if promised is None or keeps_truth(codec):
         return {}
-    keeps = codec.scheme.keeps_bounds
-    return {item: bound for item, bound in enumerate(promised) if not (bound and keeps)}
+    own = codec.peak * _FINE if _of_volumes(codec) and not goals else 0.0
+    if not codec.scheme.keeps_bounds:
+        own = np.inf
+    return {item: bound for item, bound in enumerate(promised) if bound <= own}
+
+
+def _of_volumes(codec: FileDecoder) -> bool:
+    """Whether the codec's signals are numbers on three axes, which `runtime.exact_slices` takes."""
+    manifest = codec.bundle.manifest
+    axes = Modality.named(manifest.modality).axes
+    return (axes, manifest.channels, codec.values.dtype) == (3, 1, "float32")
+
+
+def told(codec: FileDecoder, promised: Sequence[float]) -> bool:
+    """Whether a file says a bound of its own, beside those of exact planes."""
+    return codec.scheme.keeps_bounds and any(promised)
 
 
 def keeps_truth(codec: FileDecoder) -> bool:

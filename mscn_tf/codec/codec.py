@@ -122,7 +122,7 @@ class Codec(FileDecoder):
         nothing_lost = lossless or (max_error is not None and not np.any(max_error))
         given = checked_signals(self, signals, nothing_lost)
         promised = bounds.checked_bounds(self, max_error, lossless, goals, len(given))
-        exact = bounds.of_exact(self, promised)
+        exact = bounds.of_exact(self, promised, goals)
         if names is not None and len(names) != len(given):
             raise MscnError(f"{len(names)} names for {len(given)} signals")
         arrays: Sequence[np.ndarray] = Made(
@@ -142,7 +142,7 @@ class Codec(FileDecoder):
                     cast(TunedEncoding, made).tune(tune)
                 return made
 
-            if promised is None or len(exact) == len(given):
+            if promised is None or (len(exact) == len(given) and not bounds.told(self, promised)):
                 data = best_file(self, parts, encoding(), goals)
             else:
                 data = bounds.within(self, parts, encoding, promised, goals)

@@ -137,14 +137,16 @@ class Parts:
     def cheapest(self, data: bytes) -> bytes:
         """A file of these signals, its planes exact where that takes fewer bytes than tiles.
 
-        Where tiles of several planes share blocks, all of them are exact or none.
+        Where tiles of several planes share blocks, all of them are exact or none. What other items
+        need stays as it is.
         """
         places = [place for place in self._places if place not in self.payloads]
         if not places:
             return data
         container = Container.from_bytes(data)
         blocks, payloads = dict(enumerate(container.blocks)), dict(self.payloads)
-        apart = container.tiles_per_block == 1
+        apart, needed = container.tiles_per_block == 1, self._codec.scheme.needed(container)
+        places = [place for place in places if place[0] not in needed]
         for group in ([place] for place in places) if apart else [places]:
             numbers = container.tiles_of(*group[0]) if apart else range(len(blocks))
             cost = sum(len(blocks[number]) + _ASIDE for number in numbers)

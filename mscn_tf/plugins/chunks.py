@@ -180,8 +180,12 @@ def decode(data: bytes, shape: Sequence[int] | None = None, selection: Any = ())
     known = container.bundle_id == own.bundle.id[:8]
     codec = own if known else FileDecoder.of(container)
     found = np.empty(folded(layout.shape), layout.dtype)
-    for item in _needed(layout.shape, selection):
-        found[item] = _item(codec, container, layout, item)
+    needed = _needed(layout.shape, selection)
+    coded = [item for item in needed if item < len(layout.labels)]
+    decoded = iter(codec.decode_all(container, items=coded))
+    for item in needed:
+        field = next(decoded)[..., 0] if item < len(layout.labels) else None
+        found[item] = _item(codec, container, layout, item, field)
     whole = found.reshape(layout.shape)
     return np.asarray(whole[selection], order="F" if layout.order == "F" else "C")
 
@@ -193,14 +197,19 @@ def _needed(shape: tuple[int, ...], selection: Any) -> list[int]:
     return [int(item) for item in selected]
 
 
-def _item(codec: FileDecoder, container: Container, layout: Layout, item: int) -> np.ndarray:
-    """One item ``[H, W]`` of a chunk, with its marks."""
+def _item(
+    codec: FileDecoder,
+    container: Container,
+    layout: Layout,
+    item: int,
+    values: np.ndarray | None,
+) -> np.ndarray:
+    """One item ``[H, W]`` of a chunk, with its marks; of decoded values, if it has any."""
     whole = np.empty(folded(layout.shape)[1:], layout.dtype.newbyteorder("="))
     if len(layout.pad):
         whole[:] = layout.pad
-    if item >= len(layout.labels):
+    if values is None:
         return whole
-    values = codec.decode(container, item)[..., 0]
     values = _typed(values, layout.offset, whole.dtype)
     for mark in layout.marks:  # no number that is known may look like none
         values = np.where(values == mark, _beside(mark), values)

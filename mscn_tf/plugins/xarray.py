@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Union
@@ -82,12 +82,13 @@ class _FieldFile:
             first += coding.count
         return fields
 
-    def stored(self, item: int) -> np.ndarray:
-        """A field as the NetCDF file stores it, its sides in the order of the variable's."""
-        field = self._decoder.decode(self.container, item)[..., 0]
-        if "netcdf" not in self.told:
-            return field
-        return field_files.placed(field, item, self._items, self.told["netcdf"])[2]
+    def stored(self, items: Sequence[int]) -> Iterator[np.ndarray]:
+        """Fields as the NetCDF file stores them, sides in the order of the variable's."""
+        for item, field in zip(items, self._decoder.decode_all(self.container, items=items)):
+            if "netcdf" not in self.told:
+                yield field[..., 0]
+            else:
+                yield field_files.placed(field[..., 0], item, self._items, self.told["netcdf"])[2]
 
 
 class _Fields(BackendArray):
@@ -126,8 +127,8 @@ class _Fields(BackendArray):
         sides = [np.arange(self.shape[axis]) for axis in self._order[-2:]]
         part = tuple(np.shape(side[one]) for side, one in zip(sides, at))
         found = np.empty((items.size, *part[0], *part[1]), self.dtype)
-        for place, item in enumerate(items.ravel()):
-            found[place] = _outer(self._file.stored(int(item)), at)
+        for place, field in enumerate(self._file.stored(items.ravel().tolist())):
+            found[place] = _outer(field, at)
         kept = [axis for axis, one in zip(self._order, ordered) if not isinstance(one, Integral)]
         return found.reshape(items.shape + found.shape[1:]).transpose(np.argsort(kept))
 

@@ -31,6 +31,7 @@ from mscn_tf.runtime.header import (
     NO_RESIDUALS,
     OVERLAP,
     PACKED,
+    PARENTS,
     SAME_CHANNELS,
     SAME_QUALITY,
     SAME_SHAPE,
@@ -56,8 +57,7 @@ from mscn_tf.runtime.layout import (
 )
 from mscn_tf.runtime.modality import Modality
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "Container", "grid", "longest"]
-__all__ += ["planes", "size_text"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "Container", "grid", "longest", "planes", "size_text"]
 
 
 @dataclass
@@ -86,6 +86,7 @@ class Container:
       exact_blocks: payloads of those planes, one item's after the other's.
       by_area: whether tiles of narrow pictures are longer than `tile_edge`.
       packed: whether the metadata are written in few bytes, by `packed`.
+      parents: whether items follow from others, so that blocks need those of other items.
       source: what error messages call this file.
     """
 
@@ -107,6 +108,7 @@ class Container:
     exact_blocks: Sequence[bytes] = field(default_factory=list)
     by_area: bool = False
     packed: bool = False
+    parents: bool = False
     source: str = field(default="input", compare=False)
 
     @property
@@ -244,14 +246,11 @@ class Container:
     @property
     def flags(self) -> int:
         """Those of the file, all together."""
-        columns: dict[int, Sequence[Any]] = {
-            SAME_SHAPE: self.shapes,
-            SAME_QUALITY: self.q16,
-            SAME_CHANNELS: self.channels,
-        }
         told = self.metadata is not None
         flags = {
-            **{flag: len(set(column)) == 1 for flag, column in columns.items()},
+            SAME_SHAPE: len(set(self.shapes)) == 1,
+            SAME_QUALITY: len(set(self.q16)) == 1,
+            SAME_CHANNELS: len(set(self.channels)) == 1,
             NAMES: self.names is not None,
             OVERLAP: self.tile_overlap > 0,
             METADATA: told and not self.packed,
@@ -260,6 +259,7 @@ class Container:
             BY_AREA: self.by_area,
             PACKED: told and self.packed,
             NO_RESIDUALS: self.error_bound is not None and len(self.residuals) == 0,
+            PARENTS: self.parents,
         }
         return sum(flag for flag, is_set in flags.items() if is_set)
 
@@ -382,6 +382,7 @@ class Container:
             exact_blocks=blocks.part(exact_first, len(blocks), lazy),
             by_area=bool(flags & BY_AREA),
             packed=bool(flags & PACKED),
+            parents=bool(flags & PARENTS),
             source=name,
         )
 

@@ -2,8 +2,9 @@
 
 Rows are predicted from their left and upper neighbours, as PNG's are (RFC 2083), but by sums alone,
 which NumPy undoes for all rows at once; the bytes of wider numbers are put apart (as in Blosc's
-shuffle) and deflated. Few different samples are listed once, in a palette. Photographs take less in
-another way, that of `exact_grids`. docs/format.md says all that a second decoder needs.
+shuffle) and deflated. Few different samples are listed once, in a palette. Photographs and volumes
+take less in other ways, those of `exact_grids` and `exact_slices`. docs/format.md says all that a
+second decoder needs.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mscn_tf.runtime import exact_grids
+from mscn_tf.runtime import exact_grids, exact_slices
 from mscn_tf.runtime.input import Input, varint
 
-SAMPLES, PALETTE, BITS, GRIDS = range(4)  # forms of a payload
+SAMPLES, PALETTE, BITS, GRIDS, SLICES = range(5)  # forms of a payload
+_CODED = {GRIDS: exact_grids, SLICES: exact_slices}
 _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
@@ -57,19 +59,21 @@ def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
       bound: values may be off by so much, where that saves anything; most are not even then.
     """
     deflated = _deflated(values)
-    if not exact_grids.suit(values) or (len(deflated) < _SMALL and not bound):
+    form = next((form for form, coder in _CODED.items() if coder.suit(values, bound)), None)
+    if form is None or (len(deflated) < _SMALL and not bound):
         return deflated
-    part, off = exact_grids.sample(values), min(int(bound), exact_grids.LARGEST_BOUND)
+    part = _CODED[form].sample(values)
     if part.size < values.size:
         fast = min(len(way.packed(_FAST)) for way in _ways(_numbers(part)))
-        if len(exact_grids.encode(part, bound=off)) > fast:
+        if len(_CODED[form].encode(part, 1, bound)) > fast:
             return deflated
-    return min(deflated, bytes((GRIDS,)) + exact_grids.encode(values, threads, off), key=len)
+    return min(deflated, bytes((form,)) + _CODED[form].encode(values, threads, bound), key=len)
 
 
-def bound_of(payload: bytes) -> int:
+def bound_of(payload: bytes) -> float:
     """How far values of a plane may be off: 0 for all that were coded without a bound."""
-    return exact_grids.bound_of(payload[1:]) if payload[:1] == bytes((GRIDS,)) else 0
+    coder = _CODED.get(payload[0]) if payload else None
+    return coder.bound_of(payload[1:]) if coder else 0
 
 
 def _deflated(values: np.ndarray) -> bytes:
@@ -114,6 +118,8 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -
         return _values(table, dtype).reshape(shape)
     if form == GRIDS and dtype == "uint8":
         return exact_grids.decode(reader, shape, threads)
+    if form == SLICES and dtype == "float32":
+        return exact_slices.decode(reader, shape, threads)
     if form not in (PALETTE, BITS):
         raise reader.damaged(f"form {form}")
     count, samples = reader.varint(), math.prod(shape[:-1])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EDGE = 1024  # of the tiles that are coded one by one: what bounds the memory
 _CODEC = "field"  # whose networks new files are coded with
-_ID_BYTES = 8
+ID_BYTES = 8
 _AT_ONCE = 4  # tiles
 _LARGEST = 255
 LARGEST_BOUND = 127
@@ -34,8 +34,8 @@ _LITTLE = 2**13  # values: of fewer, thumbnails mostly, it is the one in the mid
 _CHANNELS = (1, 3)
 
 
-def suit(values: np.ndarray) -> bool:
-    """Whether a plane ``[.., C]`` can be coded so."""
+def suit(values: np.ndarray, bound: float) -> bool:
+    """Whether a plane ``[.., C]`` can be coded so within a bound; any will do."""
     return values.dtype == np.uint8 and values.ndim == 3 and values.shape[-1] in _CHANNELS
 
 
@@ -45,16 +45,17 @@ def sample(values: np.ndarray) -> np.ndarray:
     return values[top : top + _SAMPLE, left : left + _SAMPLE]
 
 
-def encode(values: np.ndarray, threads: int = 1, bound: int = 0) -> bytes:
+def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     """The payload of a plane, behind its form.
 
     Args:
       values: uint8 ``[H, W, 1 or 3]``.
       threads: that share the work.
-      bound: no value may be off by more; 0 to `LARGEST_BOUND`.
+      bound: no value may be off by more.
     """
-    bundle_id = _own_id()
-    coder, part = _coder(bundle_id), sample(values)
+    bound = min(int(bound), LARGEST_BOUND)
+    bundle_id = own_id()
+    coder, part = coder_of(bundle_id), sample(values)
     channels = values.shape[-1]
     bases = range(channels) if part.size > _LITTLE else (channels // 2,)
     base, shortest = min(
@@ -75,7 +76,7 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
     Raises:
       MscnError: the payload is damaged, or its networks are not here.
     """
-    coder, channels = _coder(reader.take(_ID_BYTES)), shape[-1]
+    coder, channels = coder_of(reader.take(ID_BYTES)), shape[-1]
     base, bound = reader.take(2)
     if channels not in _CHANNELS or len(shape) != 3 or base >= channels or bound > LARGEST_BOUND:
         raise reader.damaged(f"channel {base} of {channels}, within {bound}")
@@ -106,16 +107,22 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
 
 def bound_of(payload: bytes) -> int:
     """The bound that a payload was made with."""
-    return payload[_ID_BYTES + 1] if len(payload) > _ID_BYTES + 1 else 0
+    return payload[ID_BYTES + 1] if len(payload) > ID_BYTES + 1 else 0
 
 
 @lru_cache(1)
-def _own_id() -> bytes:
-    return Bundle.load(_CODEC).id[:_ID_BYTES]
+def own_id() -> bytes:
+    """Of the codec whose networks new files are coded with."""
+    return Bundle.load(_CODEC).id[:ID_BYTES]
 
 
 @lru_cache(2)
-def _coder(bundle_id: bytes) -> Grids:
+def coder_of(bundle_id: bytes) -> Grids:
+    """The networks of a codec.
+
+    Raises:
+      MscnError: they are not here.
+    """
     bundle = Bundle.find(bundle_id)
     grids = None if bundle is None else bundle.scheme(bundle).grids
     if grids is None:

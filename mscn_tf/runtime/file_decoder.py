@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
@@ -142,12 +142,7 @@ class FileDecoder:
             container.tile_overlap,
             container.code_channels,
         )
-        layout = (
-            manifest.modality,
-            manifest.tile_edge,
-            manifest.tile_overlap,
-            manifest.channels,
-        )
+        layout = (manifest.modality, manifest.tile_edge, manifest.tile_overlap, manifest.channels)
         pixels = Modality.named(manifest.modality).pixels
         channels = range(1, 5) if pixels else [manifest.channels]
         if made != layout or not set(channels).issuperset(container.channels):
@@ -155,9 +150,11 @@ class FileDecoder:
                 f"{container.source}: its header disagrees with codec {self.bundle.name} on "
                 "modality, tiles or channels; get a fresh copy"
             )
-        if container.error_bound is not None and not self.bundle.scheme.keeps_bounds:
+        kind, bounded = self.bundle.scheme, container.error_bound is not None
+        if bounded > kind.keeps_bounds or container.parents > kind.has_parents:
+            what = "parents" if container.parents > kind.has_parents else "an error bound"
             raise MscnError(
-                f"{container.source}: damaged (an error bound, which files of {self.bundle.name} "
+                f"{container.source}: damaged ({what}, which files of {self.bundle.name} "
                 "can't have); get a fresh copy"
             )
 
@@ -351,9 +348,13 @@ class FileDecoder:
         return sampling.resized(values, view.start, view.extent, view.shape)
 
     def decode_all(
-        self, data: Data, scale: float | None = None, name: str = "input"
+        self,
+        data: Data,
+        scale: float | None = None,
+        name: str = "input",
+        items: Iterable[int] | None = None,
     ) -> Iterator[np.ndarray]:
-        """Every signal of an archive in order, as `decode` gives them; small ones in batches.
+        """Every signal of an archive, or some, in order, as `decode` gives them; in batches.
 
         Raises:
           MscnError: as `decode`.
@@ -362,12 +363,13 @@ class FileDecoder:
         render = self.scheme.reader(container).render
         batch: list[View] = []
         samples = 0
-        for item in range(container.items):
+        for item in range(container.items) if items is None else items:
             batch.append(view(container, item, scale))
             samples += math.prod(batch[-1].shape)
-            if samples >= _BATCH_SAMPLES or item + 1 == container.items:
+            if samples >= _BATCH_SAMPLES:
                 yield from self._render(container, batch, render)
                 batch, samples = [], 0
+        yield from self._render(container, batch, render)
 
     @staticmethod
     def info(data: Data, name: str = "input", limit: int | None = None) -> dict[str, Any]:

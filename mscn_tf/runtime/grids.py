@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,27 @@ def periodic_fields(metadata: Mapping[str, Any], count: int) -> list[bool]:
     around = [goes_round(grid.get("longitude", ())) for grid in grids]
     fields = metadata["fields"]
     return [around[one.get("grid", 0)] for one in fields for _ in range(one.get("count", 1))]
+
+
+def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
+    """How many fields before each of so many the one lies that is next to it along an outer axis.
+
+    That is the time step before, where levels lie between; 1 where there is no such axis.
+
+    Args:
+      metadata: of their file, as docs/format.md describes it.
+      count: of fields.
+    """
+    structure = metadata.get("netcdf", {})
+    sizes = {name: size for name, size, _ in structure.get("dims", ())}
+    dims = {one["name"]: one["dims"] for one in structure.get("variables", ())}
+    axes, found = metadata.get("axes", ()), []
+    for one in metadata.get("fields", ()):
+        grid = metadata["grids"][one.get("grid", 0)]["dims"] if "grids" in metadata else axes
+        outer = [sizes[dim] for dim in dims.get(one["name"], ()) if dim not in grid]
+        inner = [size for size in outer if size > 1][1:]
+        found += [math.prod(inner)] * one.get("count", 1)
+    return found if len(found) == count else [1] * count
 
 
 def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:

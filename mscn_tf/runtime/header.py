@@ -35,7 +35,7 @@ VERSION = 3
 SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
     1 << bit for bit in range(8)
 )
-BY_AREA, PACKED, NO_RESIDUALS = (1 << bit for bit in range(8, 11))
+BY_AREA, PACKED, NO_RESIDUALS, PARENTS = (1 << bit for bit in range(8, 12))
 FLAG_NAMES = {
     SAME_SHAPE: "SAME_SHAPE",
     SAME_QUALITY: "SAME_QUALITY",
@@ -48,6 +48,7 @@ FLAG_NAMES = {
     BY_AREA: "BY_AREA",
     PACKED: "PACKED",
     NO_RESIDUALS: "NO_RESIDUALS",
+    PARENTS: "PARENTS",
 }
 
 # Limits a reader checks before it allocates anything.
@@ -89,7 +90,7 @@ FIELDS = (
     Field("magic", "bytes4", 'the letters "MSCN"'),
     Field("version", "u8", "of this format", 1, VERSION),
     Field("flags", "u8", "sum of the flags below that are less than 256"),
-    Field("more_flags", "u8", "sum of the others, divided by 256", 1, 7, since=3),
+    Field("more_flags", "u8", "sum of the others, divided by 256", 1, 15, since=3),
     Field("bundle_id", "bytes8", "first 8 bytes of the codec bundle's id"),
     Field(
         "modality",

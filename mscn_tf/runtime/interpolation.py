@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.runtime import tables
+from mscn_tf.runtime.descents import LARGEST_PARENT, count_bytes, pack_shares, unpack_shares
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.input import Input, varint
 from mscn_tf.runtime.neighbourhoods import (
     FRACTION,
     INPUTS,
@@ -27,10 +29,14 @@ from mscn_tf.runtime.neighbourhoods import (
     NEIGHBOURS,
     PASSES,
     Grid,
+    Parent,
     Places,
     Visit,
+    count_levels,
     rounded,
+    step_within,
 )
+from mscn_tf.runtime.shares import best_shares
 from mscn_tf.runtime.tables import Tables, checked_array
 
 LARGEST_ACTIVATION = 4095
@@ -174,13 +180,16 @@ class Interpolation:
         self.tables = Tables(arrays)
         self.nets = Nets(arrays, self.tables.count)
 
-    def encode(self, values: np.ndarray, periodic: bool = False) -> tuple[bytes, Grid]:
+    def encode(
+        self, values: np.ndarray, periodic: bool = False, parent: Parent | None = None
+    ) -> tuple[bytes, Grid]:
         """The payload of a grid, and what it decodes to.
 
         Args:
           values: float64 [H, W], whole numbers of 2^-FRACTION steps, none larger than
             `LARGEST_VALUE`; the first one is 0.
           periodic: whether the last column is followed by the first.
+          parent: what values are expected from, besides.
 
         Returns:
           bytes; a grid whose values are no more than half a step from ``values``.
@@ -192,10 +201,16 @@ class Interpolation:
             self.tables.encode(encoder, steps, index)
             return steps
 
-        grid = self.walk(values.shape, code, periodic)
+        grid = self.walk(values.shape, code, periodic, parent)
         return tables.seal(encoder), grid
 
-    def decode(self, payload: bytes, shape: Sequence[int], periodic: bool = False) -> Grid:
+    def decode(
+        self,
+        payload: bytes,
+        shape: Sequence[int],
+        periodic: bool = False,
+        parent: Parent | None = None,
+    ) -> Grid:
         """What `encode` said that its payload decodes to.
 
         Raises:
@@ -206,7 +221,7 @@ class Interpolation:
         def code(visit: Visit, predicted: np.ndarray, index: np.ndarray) -> np.ndarray:
             return self.tables.decode(decoder, index).astype(np.int64)
 
-        return self.walk(shape, code, periodic)
+        return self.walk(shape, code, periodic, parent)
 
     def encode_within(self, numbers: np.ndarray, bound: int) -> tuple[bytes, np.ndarray]:
         """The payload of whole numbers, of which none is off by more than a bound.
@@ -229,11 +244,66 @@ class Interpolation:
         """
         return _whole(self.decode(payload, shape), bound)
 
-    def walk(self, shape: Sequence[int], code: Code, periodic: bool = False) -> Grid:
+    def step_within(self, bound: float, largest: float) -> np.float32:
+        """As `neighbourhoods.step_within`."""
+        return step_within(bound, largest)
+
+    def encode_series(self, grids: np.ndarray, step: float) -> bytes:
+        """The payloads of grids of one size, each of which may follow from the one before.
+
+        Args:
+          grids: float64 [N, H, W], none larger than 2^23 steps.
+          step: in their unit.
+
+        Returns:
+          bytes of grids none of whose values is off by more than half a step, and what rounding to
+          2^-FRACTION steps adds.
+        """
+        parts, last = [], None
+        for grid in np.rint(grids * (2.0**FRACTION / step)):
+            first = int(grid[0, 0])
+            shares = None if last is None else best_shares(grid - first, last, False)
+            parent = Parent(last, shares.of_levels) if shares and shares.pay else None
+            payload, known = self.encode(grid - first, parent=parent)
+            last = np.clip(known.values, -LARGEST_PARENT, LARGEST_PARENT)
+            parts += [varint(2 * abs(first) + (first < 0)), varint(2 * len(payload) + bool(parent))]
+            parts += [pack_shares(parent.shares) if parent else b"", payload]
+        return b"".join(parts)
+
+    def decode_series(self, data: bytes, shape: Sequence[int], step: float) -> np.ndarray:
+        """float64 [N, H, W]: what `encode_series` gave.
+
+        Raises:
+          MscnError: it cannot be decoded.
+        """
+        reader, levels = Input(data, "slices"), count_levels(shape[1:])
+        out, last = np.empty(shape), np.empty(0)
+        for number, grid in enumerate(out):
+            sign, size = reader.varint(), reader.varint()
+            parent = None
+            if size & 1:
+                shares = unpack_shares(reader.take(count_bytes(levels)), levels)
+                if not number:
+                    raise reader.damaged("a first slice that follows")
+                parent = Parent(np.clip(last, -LARGEST_PARENT, LARGEST_PARENT), shares)
+            last = self.decode(reader.take(size >> 1), shape[1:], parent=parent).values
+            grid[:] = last + (-(sign >> 1) if sign & 1 else sign >> 1)
+        if reader.left:
+            raise reader.damaged("bytes left over")
+        return out * (step * 2.0**-FRACTION)
+
+    def walk(
+        self,
+        shape: Sequence[int],
+        code: Code,
+        periodic: bool = False,
+        parent: Parent | None = None,
+    ) -> Grid:
         """The grid that follows from the steps that ``code`` gives for each pass."""
-        grid = Grid(shape, periodic)
+        grid = Grid(shape, periodic, parent)
         for visit in grid.visits():
             predicted, index = self.nets(visit)
+            predicted += visit.expected
             steps = code(visit, predicted, index)
             # Of a damaged payload they may be of any size.
             values = np.clip(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +11,17 @@ import numpy as np
 from mscn_tf.runtime import sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.descents import KEPT_VALUES, LONGEST_CHAIN, Descent, in_steps_of
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.interpolation import Interpolation
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.neighbourhoods import FRACTION, Grid
+from mscn_tf.runtime.neighbourhoods import FRACTION, Grid, Parent, count_levels
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
 from mscn_tf.runtime.view import View
 
 _HEAD = struct.Struct("<Bff")
-_PERIODIC = 1
+_PERIODIC, _FOLLOWS = 1, 2
 _SIDE = 64  # of maps of survivors
 
 
@@ -32,16 +33,18 @@ class Field(NamedTuple):
       step: twice the bound, or a little less, float32.
       periodic: whether the last column is followed by the first.
       payload: of the grid of numbers of steps.
+      descent: what it follows from, besides; None: from itself alone.
     """
 
     first: np.float32
     step: np.float32
     periodic: bool
     payload: bytes
+    descent: Descent | None = None
 
     @classmethod
-    def from_bytes(cls, block: bytes) -> Field:
-        """Reads a block.
+    def from_bytes(cls, block: bytes, shape: Sequence[int]) -> Field:
+        """Reads a block of a field of so many rows and columns.
 
         Raises:
           MscnError: it is damaged.
@@ -49,14 +52,21 @@ class Field(NamedTuple):
         if len(block) < _HEAD.size:
             raise MscnError("the coded data is cut short; get a fresh copy")
         flags, first, step = _HEAD.unpack_from(block)
-        if flags > _PERIODIC or not np.isfinite([first, step]).all() or step <= 0:
+        if flags > _PERIODIC + _FOLLOWS or not np.isfinite([first, step]).all() or step <= 0:
             raise MscnError("the coded data is damaged (its step); get a fresh copy")
+        descent, start = None, _HEAD.size
+        if flags & _FOLLOWS:
+            levels = count_levels(shape)
+            start += Descent.bytes_of(levels)
+            descent = Descent.from_bytes(block[_HEAD.size : start], levels)
         periodic = bool(flags & _PERIODIC)
-        return cls(np.float32(first), np.float32(step), periodic, block[_HEAD.size :])
+        return cls(np.float32(first), np.float32(step), periodic, block[start:], descent)
 
     def to_bytes(self) -> bytes:
         """The block."""
-        return _HEAD.pack(_PERIODIC * self.periodic, self.first, self.step) + self.payload
+        flags = _PERIODIC * self.periodic + _FOLLOWS * (self.descent is not None)
+        descent = self.descent.to_bytes() if self.descent else b""
+        return _HEAD.pack(flags, self.first, self.step) + descent + self.payload
 
     def values(self, grid: Grid) -> np.ndarray:
         """float32 [H, W, 1]: what a grid of this field stands for."""
@@ -77,6 +87,7 @@ class Interpolations(Scheme):
 
     name = "interpolation"
     keeps_bounds = True
+    has_parents = True
     any_values = True
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"
@@ -96,13 +107,21 @@ class Interpolations(Scheme):
             raise MscnError(f"values of {manifest.values.dtype}, not float32")
 
     def blocks(self, container: Container, symbols: Sequence[Field]) -> list[bytes]:
-        """Those of one field after the other."""
+        """Those of one field after the other; the file says whether any of them has a parent."""
         if len(symbols) != container.tiles:
             raise MscnError(f"{len(symbols)} coded fields do not fit {container.tiles}")
+        container.parents = any(field.descent is not None for field in symbols)
         return [field.to_bytes() for field in symbols]
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
+
+    def needed(self, container: Container) -> set[int]:
+        """Parents of fields."""
+        if not container.parents:
+            return set()
+        reader, coded = self.reader(container), filter(container.coded, range(container.items))
+        return {parent for item in coded for parent in reader.chain(item)[-2:-1]}
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By place, or by equal parts of the grid where it is large."""
@@ -115,37 +134,84 @@ class Interpolations(Scheme):
 
 
 class _Reader:
-    """Decodes items of a file; keeps the last one."""
+    """Decodes items of a file; keeps the last ones, which others may follow."""
 
     def __init__(self, scheme: Interpolations, container: Container):
         self._scheme, self._container = scheme, container
-        self._item, self._known = -1, (Grid((1, 1), False), np.empty(0))
+        self._kept: dict[int, tuple[Field, Grid]] = {}
 
-    def _decoded(self, item: int) -> tuple[Grid, np.ndarray]:
-        if item != self._item:
-            container = self._container
-            try:
-                field, shape = self.symbols(item)[0], container.shapes[item]
-                if any(container.residuals):
-                    raise MscnError("damaged (residuals, which its codec has none of)")
-                grid = self._scheme.grids.decode(field.payload, shape, field.periodic)
-            except MscnError as error:
-                raise MscnError(f"{container.source}: {error}") from error
-            self._item, self._known = item, (grid, field.values(grid))
-        return self._known
+    def _decoded(self, item: int) -> tuple[Field, Grid]:
+        """A field and its grid.
+
+        Raises:
+          MscnError: it can't be decoded.
+        """
+        kept = self._kept
+        try:
+            chain = self.chain(item)
+            known = max((n for n, member in enumerate(chain) if member in kept), default=-1)
+            for member in chain[known + 1 :]:
+                kept[member] = self._after(member, kept)
+                self._forget(member)
+        except MscnError as error:
+            raise MscnError(f"{self._container.source}: {error}") from error
+        return kept[item]
+
+    def _after(self, item: int, known: Mapping[int, tuple[Field, Grid]]) -> tuple[Field, Grid]:
+        """An item's, whose parent is known."""
+        if any(self._container.residuals):
+            raise MscnError("damaged (residuals, which its codec has none of)")
+        field, parent = self.symbols(item)[0], None
+        if field.descent:
+            before, grid = known[item - field.descent.distance]
+            values = in_steps_of(grid.values, float(before.step) / float(field.step))
+            parent = Parent(values, field.descent.shares)
+        shape = self._container.shapes[item]
+        return field, self._scheme.grids.decode(field.payload, shape, field.periodic, parent)
+
+    def _forget(self, last: int) -> None:
+        """Lets go of those that were decoded first, where there are many; not of the last one."""
+        size = self._kept[last][1].values.size
+        most = max(1, KEPT_VALUES // size) if self._container.parents else 1
+        while len(self._kept) > most:
+            del self._kept[next(iter(self._kept))]
+
+    def chain(self, item: int) -> list[int]:
+        """The items that one follows from, each from the one before, and itself at the end.
+
+        Raises:
+          MscnError: there can be no such chain.
+        """
+        found = [item]
+        for descent in iter(lambda: self.symbols(found[0])[0].descent, None):
+            parent, container = found[0] - descent.distance, self._container
+            if not container.parents or parent < 0 or not container.coded(parent):
+                raise MscnError("damaged (a field follows from none)")
+            if container.shapes[parent] != container.shapes[item]:
+                raise MscnError("damaged (a field follows from one of another size)")
+            if len(found) == LONGEST_CHAIN:
+                raise MscnError(f"damaged (more than {LONGEST_CHAIN} fields follow one another)")
+            found.insert(0, parent)
+        return found
 
     def grid(self, item: int) -> Grid:
-        """An item's numbers of steps, and what they add up to."""
-        return self._decoded(item)[0]
+        """An item's numbers of steps, and what they add up to.
+
+        Raises:
+          MscnError: it can't be decoded.
+        """
+        return self._decoded(item)[1]
 
     def symbols(self, item: int) -> list[Field]:
         """An item's field, where it isn't exact."""
-        tiles = self._container.tiles_of(item)
-        return [Field.from_bytes(self._container.blocks[tile]) for tile in tiles]
+        container = self._container
+        shape, tiles = container.shapes[item], container.tiles_of(item)
+        return [Field.from_bytes(container.blocks[tile], shape) for tile in tiles]
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """float32 ``[h, w, 1]`` for each view."""
-        return [
-            sampling.resized(self._decoded(view.item)[1], view.start, view.extent, view.shape)
-            for view in views
-        ]
+        return [self._rendered(view) for view in views]
+
+    def _rendered(self, view: View) -> np.ndarray:
+        field, grid = self._decoded(view.item)
+        return sampling.resized(field.values(grid), view.start, view.extent, view.shape)

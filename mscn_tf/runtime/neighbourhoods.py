@@ -4,7 +4,8 @@ A grid's first value is known. Level after level, the grid of every 2^k-th row a
 those of every 2^(k-1)-th one in three passes: places between four known ones, then places between
 two in a column, then those between two in a row. Each has sixteen or twenty known neighbours, none
 farther than three places of its level. All values are whole numbers below 2^53, which float64 keeps
-exactly.
+exactly. Where a grid has a parent, one that is like it, a share of that is taken off all values
+first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ LARGEST_FURTHER_INPUT = 255  # of what else they see
 SEEN = 12  # neighbours whose numbers of steps networks see
 _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
+SHARE_BITS = 3  # fractional bits of a parent's share
 _REACH = 3
 _TOGETHER = 2**12  # places that are looked at at once, which stay in the processor's cache
 
@@ -98,6 +100,19 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     return np.floor(values * 2.0**-bits + 0.5)
 
 
+def step_within(bound: float, largest: float) -> np.float32:
+    """Steps within which no value is off by more than a bound; 0 or less: there are none.
+
+    Args:
+      bound: on errors of decoded float32 values.
+      largest: of the values, without its sign.
+    """
+    # Room for rounding: of values to float32, and to fractions of a step.
+    rounding = float(np.spacing(np.float32(largest)))
+    room = 2 * (bound - rounding) / (1 + 2.0**-FRACTION)
+    return np.nextafter(np.float32(room), np.float32(0))
+
+
 class Places(NamedTuple):
     """What is known of n places of a pass.
 
@@ -121,36 +136,58 @@ class Visit:
 
     Attributes:
       number: of the pass.
+      level: 0 is the coarsest.
       rows: slice of the grid's rows that its places are in.
       columns: slice of their columns.
       shape: places along both axes.
+      expected: float64 [n], what the parent says of its places; without one 0.
     """
 
-    def __init__(self, grid: Grid, number: int, apart: int):
-        part = PASSES[number]
-        self.number, self._part, self._apart = number, part, apart
+    def __init__(self, grid: Grid, number: int, level: int):
+        part, apart = PASSES[number], grid.apart(level)
+        self.number, self.level, self._part, self._apart = number, level, part, apart
         self.rows = slice(part.row * apart, None, 2 * apart)
         self.columns = slice(part.column * apart, None, 2 * apart)
-        self._values, self._steps = grid.around(grid.values, apart), grid.around(grid.steps, apart)
+        values, expected = grid.values[::apart, ::apart], grid.expected(level)
+        self._values = grid.around(values - expected if expected is not None else values, apart)
+        self._grid, self._steps = grid, grid.steps
         self._sides = [side - 2 * _REACH for side in self._values.shape]
         self.shape = tuple(
             -(-(side - start) // 2) for side, start in zip(self._sides, (part.row, part.column))
         )
+        of_pass = 0.0 if expected is None else expected[part.row :: 2, part.column :: 2].ravel()
+        self.expected: np.ndarray = np.asarray(of_pass)
+
+    def misses(self, most: int) -> np.ndarray:
+        """float64 [n]: how far off cubic interpolation is, where values are known.
+
+        Args:
+          most: places that are looked at, about, in rows evenly among all.
+        """
+        rows, columns = self.shape
+        some = range(0, rows, max(1, rows * columns // most))
+        _, prediction = self._interpolated(some)
+        return self._view(self._values, some, (0, 0)).ravel() - prediction
 
     def places(self) -> Iterator[Places]:
         """All places, row-major, some rows at a time."""
-        rows, columns = self.shape
+        (rows, columns), apart = self.shape, self._apart
+        self._steps = self._grid.around(self._grid.steps[::apart, ::apart], apart)
         count = max(1, _TOGETHER // columns)
         for first in range(0, rows, count):
-            yield self._places(first, min(first + count, rows))
+            yield self._places(range(first, min(first + count, rows)))
 
-    def _places(self, first: int, last: int) -> Places:
-        part, shape = self._part, (last - first, self.shape[1])
-        known = np.empty((len(part.neighbours), *shape))
+    def _interpolated(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
+        """float64 [neighbours, n], around the places of some rows, and [n], predictions."""
+        part = self._part
+        known = np.empty((len(part.neighbours), len(rows), self.shape[1]))
         for plane, at in zip(known, part.neighbours):
-            plane[:] = self._view(self._values, first, last, at)
+            plane[:] = self._view(self._values, rows, at)
         known = known.reshape(len(known), -1)
-        prediction = rounded(part.weights @ known, part.bits)
+        return known, rounded(part.weights @ known, part.bits)
+
+    def _places(self, rows: range) -> Places:
+        part, (known, prediction) = self._part, self._interpolated(rows)
         known -= prediction
         size = np.abs(known)
         spread = np.floor(size.sum(0) / len(size)) + np.floor(size[:4].sum(0) / 4)
@@ -160,24 +197,36 @@ class Visit:
         shares = np.floor(np.divide(known * INPUT_UNIT, spread, out=size), out=size)
         np.clip(shares, -LARGEST_INPUT, LARGEST_INPUT, out=inputs[: len(known)])
         for row, neighbour in zip(inputs[NEIGHBOURS:], part.seen):
-            steps = self._view(self._steps, first, last, part.neighbours[neighbour])
+            steps = self._view(self._steps, rows, part.neighbours[neighbour])
             row[:] = _STEPS[np.minimum(steps, _LARGEST_STEPS)].ravel()
         np.minimum(octaves * 8 // OCTAVE, LARGEST_FURTHER_INPUT, out=inputs[-2], casting="unsafe")
         inputs[-1] = min(16 * (self._apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
         return Places(prediction, known, spread, octaves, inputs)
 
-    def _view(self, array: np.ndarray, first: int, last: int, at: tuple[int, int]) -> np.ndarray:
-        """A neighbour of each place in some rows, ``[last - first, columns]``."""
+    def _view(self, array: np.ndarray, rows: range, at: tuple[int, int]) -> np.ndarray:
+        """A neighbour of each place in some rows, ``[rows, columns]``."""
         row, column = at
         # A level of one row, or column, has its neighbours along the other axis alone.
         if self._sides[0] == 1:
             row, column = 0, column + row if column % 2 == 0 else column
         elif self._sides[1] == 1:
             row, column = row + column if row % 2 == 0 else row, 0
-        top = _REACH + self._part.row + 2 * first + row
+        top = _REACH + self._part.row + row
         left = _REACH + self._part.column + column
-        height, width = last - first, self.shape[1]
-        return array[top : top + 2 * height - 1 : 2, left : left + 2 * width - 1 : 2]
+        below, width = top + 2 * rows.stop - 1, self.shape[1]
+        return array[top + 2 * rows.start : below : 2 * rows.step, left : left + 2 * width - 1 : 2]
+
+
+class Parent(NamedTuple):
+    """A grid of the same size that is known already, and how much of it to expect.
+
+    Attributes:
+      values: float64 [H, W], whole numbers, in the same 2^-FRACTION steps; the first one is 0.
+      shares: of each level, coarsest first: whole numbers of 2^-SHARE_BITS.
+    """
+
+    values: np.ndarray
+    shares: Sequence[int]
 
 
 class Grid:
@@ -186,34 +235,50 @@ class Grid:
     Args:
       shape: (rows, columns), each at least 1.
       periodic: whether the last column is followed by the first.
+      parent: what values are expected from, besides.
 
     Attributes:
       values: float64 [H, W], whole numbers of 2^-FRACTION steps; the first one is known: 0.
       steps: int64 [H, W], numbers of steps that were coded, without their signs.
+      levels: how many there are.
     """
 
-    def __init__(self, shape: Sequence[int], periodic: bool):
+    def __init__(self, shape: Sequence[int], periodic: bool, parent: Parent | None = None):
         self.values = np.zeros(shape)
         self.steps = np.zeros(shape, np.int64)
-        self._periodic = periodic
+        self.levels = count_levels(shape)
+        self._periodic, self._parent = periodic, parent
+
+    def apart(self, level: int) -> int:
+        """Rows and columns from one place of a level to the next."""
+        return 1 << (self.levels - 1 - level)
+
+    def expected(self, level: int) -> np.ndarray | None:
+        """float64, a level's grid: the parent's share of its values; None where it has none."""
+        if self._parent is None or not self._parent.shares[level]:
+            return None
+        apart = self.apart(level)
+        return rounded(
+            self._parent.values[::apart, ::apart] * self._parent.shares[level], SHARE_BITS
+        )
 
     def visits(self) -> Iterator[Visit]:
         """Every pass of every level, coarsest first. What is coded of one must be written to
         `values` and `steps` before the next.
         """
         height, width = self.values.shape
-        for exponent in reversed(range(max(height - 1, width - 1).bit_length())):
-            apart = 1 << exponent
+        for level in range(self.levels):
+            apart = self.apart(level)
             for number, part in enumerate(PASSES):
                 if part.row * apart < height and part.column * apart < width:
-                    yield Visit(self, number, apart)
+                    yield Visit(self, number, level)
 
-    def around(self, array: np.ndarray, apart: int) -> np.ndarray:
+    def around(self, level: np.ndarray, apart: int) -> np.ndarray:
         """A level's grid with three more rows and columns on each side: mirrored, or periodic."""
-        level = array[::apart, ::apart]
+        periodic = self._periodic and self.values.shape[1] % (2 * apart) == 0
         for axis, side in enumerate(level.shape):
             at = np.arange(-_REACH, side + _REACH)
-            if axis and self._periodic and array.shape[1] % (2 * apart) == 0:
+            if axis and periodic:
                 at %= side
             elif side > 1:
                 at = np.abs((at + side - 1) % (2 * side - 2) - (side - 1))
@@ -221,3 +286,8 @@ class Grid:
                 at[:] = 0
             level = level.take(at, axis)
         return level
+
+
+def count_levels(shape: Sequence[int]) -> int:
+    """Levels of a grid of so many rows and columns."""
+    return (max(shape) - 1).bit_length()

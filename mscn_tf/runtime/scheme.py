@@ -72,6 +72,15 @@ class Grids(Protocol):
     def decode_within(self, payload: bytes, shape: Sequence[int], bound: int) -> np.ndarray:
         """int64 [H, W]: what a payload that was made with this bound decodes to."""
 
+    def step_within(self, bound: float, largest: float) -> np.float32:
+        """Steps that keep a bound on errors of float32 numbers; 0 or less: there are none."""
+
+    def encode_series(self, grids: np.ndarray, step: float) -> bytes:
+        """The payload of grids float64 [N, H, W] that are alike, in steps of so much."""
+
+    def decode_series(self, data: bytes, shape: Sequence[int], step: float) -> np.ndarray:
+        """float64 [N, H, W]: what a payload that was made with this step decodes to."""
+
 
 class Scheme(ABC):
     """How files of one kind of codec become signals.
@@ -83,6 +92,7 @@ class Scheme(ABC):
       lowest_effort: that an encoder can be asked for.
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
+      has_parents: whether items can follow from others, which `needed` tells.
       by_area: whether tiles of narrow signals are longer, in new files.
       tunes: for what measures of a picture encoders choose symbols: `PSNR`, and others.
       any_values: whether signals of any unit and range suit it.
@@ -109,6 +119,7 @@ class Scheme(ABC):
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
+    has_parents: ClassVar[bool] = False
     by_area: ClassVar[bool] = False
     tunes: ClassVar[tuple[str, ...]] = (PSNR,)
     any_values: ClassVar[bool] = False
@@ -150,6 +161,10 @@ class Scheme(ABC):
         Raises:
           MscnError: it can't be decoded.
         """
+
+    def needed(self, container: Container) -> set[int]:
+        """Items of a file that others can't be decoded without."""
+        return set()
 
     def warm_up(self) -> None:  # noqa: B027 most have nothing to do
         """Makes what the first decoding would have to wait for."""

@@ -32,6 +32,35 @@ class Grid(NamedTuple):
         return in_steps(self.values, 2 * bound)
 
 
+class Series(NamedTuple):
+    """Fields of a variable that follow one another.
+
+    Attributes:
+      values: float64 [N, H, W], finite, not all the same.
+      periodic: whether the last column is followed by the first.
+    """
+
+    values: np.ndarray
+    periodic: bool
+
+
+def load_series(path: str, most: int) -> list[Series]:
+    """The first fields of each variable of a NetCDF file, or of an `.npz` file with coordinates.
+
+    Args:
+      path: of the file.
+      most: fields of a variable. Those with gaps are left out.
+    """
+    found = []
+    for array, longitudes in (_of_npz if path.endswith(".npz") else _of_netcdf)(path):
+        fields = array.reshape(-1, *array.shape[-2:])[:most]
+        values = np.asarray(np.ma.filled(fields.astype(np.float64), np.nan))
+        values = values[np.isfinite(values).all((1, 2))]
+        if len(values) and np.ptp(values) > 0:
+            found.append(Series(values, goes_round(longitudes)))
+    return found
+
+
 def load_grids(pattern: str) -> list[Grid]:
     """Fields of NetCDF files, and of `.npz` files with the arrays `lat` and `lon`.
 

@@ -89,3 +89,99 @@ def test_damaged_heads_are_refused(codec):
         container.blocks = [head]
         with pytest.raises(MscnError, match="get a fresh copy"):
             codec.decode(container.to_bytes())
+
+
+def series(shape: tuple[int, int], count: int, seed: int = 0) -> list[np.ndarray]:
+    """Fields that change little from one to the next."""
+    first, *changes = interpolations.fields(shape, count, seed)
+    drift = np.cumsum([0 * first] + [0.02 * (change - 260) for change in changes], 0)
+    return list((first + drift).astype(np.float32))
+
+
+def descents(codec, data: bytes, count: int) -> list[int | None]:
+    """How far before each field its parent is."""
+    fields = [codec.decode_symbols(data, item)[0] for item in range(count)]
+    return [field.descent and field.descent.distance for field in fields]
+
+
+def test_fields_follow_from_those_before_in_short_chains(codec, bundle):
+    fields = series((23, 38), 20)
+    data = codec.encode(fields, max_error=0.02)
+    assert descents(codec, data, 20) == [None if item % 8 == 0 else 1 for item in range(20)]
+    apart = sum(len(codec.encode(field, max_error=0.02)) for field in fields)
+    assert len(data) < 0.8 * apart
+    container = Container.from_bytes(data)
+    assert (container.version, container.parents) == (3, True)
+    together = list(codec.decode_all(data))
+    for item in (19, 0, 7, 8, 12):
+        np.testing.assert_array_equal(codec.decode(data, item), together[item])
+    second = reader.read_bundle(bundle.read_bytes())
+    for found, known in zip(reader.decode(second, reader.read_file(data)), together):
+        np.testing.assert_array_equal(found, known)
+
+
+def test_fields_that_are_not_alike_follow_from_none(codec):
+    fields = interpolations.fields((30, 40), 3) + interpolations.fields((24, 40), 1)
+    data = codec.encode(fields, max_error=0.02)
+    assert descents(codec, data, 4) == [None] * 4
+    assert not Container.from_bytes(data).parents
+
+
+def test_what_others_follow_from_does_not_become_exact(codec):
+    rows, columns = np.indices((16, 32))
+    flags = ((rows // 3 + columns // 5) % 2).astype(np.float32)[..., None]
+    fields = [np.random.default_rng(0).permutation(flags.ravel()).reshape(flags.shape)]
+    fields += [fields[0] + 0.05 * (field - 260) for field in interpolations.fields((16, 32), 2)]
+    fields.append(flags)
+    data = codec.encode(fields, max_error=0.01)
+    assert descents(codec, data, 3)[1] == 1
+    assert Container.from_bytes(data).exact == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda blocks, shapes: blocks.__setitem__(0, blocks[1]), "follows from none"),
+        (lambda blocks, shapes: blocks.__setitem__(8, blocks[9]), "more than 8 fields"),
+        (lambda blocks, shapes: shapes.__setitem__(2, (38, 23)), "another size"),
+        (lambda blocks, shapes: blocks.__setitem__(9, blocks[9][:11]), "a parent's shares"),
+        (lambda blocks, shapes: blocks.__setitem__(9, b"\7" + blocks[9][1:]), "its step"),
+        (
+            lambda blocks, shapes: blocks.__setitem__(9, blocks[9][:10] + b"\x99" + blocks[9][11:]),
+            "a parent's shares",
+        ),
+    ],
+)
+def test_chains_that_cannot_be_are_refused(codec, change, problem):
+    container = Container.from_bytes(codec.encode(series((23, 38), 10), max_error=0.02))
+    change(container.blocks, container.shapes)
+    data = container.to_bytes()
+    with pytest.raises(MscnError, match=problem):
+        list(codec.decode_all(data, name="f.mscn"))
+
+
+def test_damage_reaches_those_that_follow_and_no_others(codec):
+    data = bytearray(codec.encode(series((23, 38), 10), max_error=0.02))
+    container = Container.from_bytes(bytes(data))
+    at = data.index(container.blocks[3]) + 20
+    data[at] ^= 1
+    damaged = bytes(data)
+    for item in (0, 2, 8, 9):
+        codec.decode(damaged, item)
+    with pytest.raises(MscnError, match=r"f\.mscn: .*checksum of block 3"):
+        codec.decode(damaged, 5, name="f.mscn")
+
+
+def test_a_time_step_may_follow_from_the_one_before_across_levels(codec):
+    levels = interpolations.fields((20, 26), 3, seed=5)
+    steps = [series((20, 26), 5, seed) for seed in range(3)]
+    fields = [level + step - 260 for each in zip(*steps) for level, step in zip(levels, each)]
+    structure = {
+        "dims": [["time", 5, True], ["lev", 3, False], ["lat", 20, False], ["lon", 26, False]],
+        "variables": [{"name": "t", "dims": ["time", "lev", "lat", "lon"]}],
+    }
+    told = {"axes": ["lat", "lon"], "fields": [{"name": "t", "count": 15}], "netcdf": structure}
+    data = codec.encode(fields, max_error=0.02, metadata=told)
+    assert descents(codec, data, 15) == [None] * 3 + [3] * 12
+    together = list(codec.decode_all(data))
+    np.testing.assert_array_equal(codec.decode(data, 13), together[13])

@@ -18,8 +18,10 @@
     python -m tests.golden.make v1interpolation interpolation   # of random weights
     python -m tests.golden.make v1 exact                # of format version 2, likewise v1signs,
                                                         # v1sound, v1volume, v1voxels
-    python -m tests.golden.make v1signs narrow          # of format version 3, these two
+    python -m tests.golden.make v1signs narrow          # of format version 3, these five
     python -m tests.golden.make v1interpolation packed
+    python -m tests.golden.make v1interpolation parents
+    python -m tests.golden.make v1mesh slices
     python -m tests.golden.make v1signs photographs     # with the networks of `field`
 
 Files that are once in the repository are never made again: they must decode forever.
@@ -252,6 +254,36 @@ def make_packed(name: str) -> None:
     keep(codec, f"{name}_packed", data)
 
 
+def make_slices(name: str) -> None:
+    """Volumes of slices: whole numbers without loss, and numbers within a bound."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    random = np.random.default_rng(2)
+    z, y, x = np.indices((18, 12, 14))
+    waves = 90 * np.sin(z / 9) * np.cos(y / 5) + 4 * x + random.normal(0, 2, z.shape)
+    whole = np.rint(waves).astype(np.float32)[..., None]
+    shares = ((waves - waves.min()) / np.ptp(waves)).astype(np.float32)[2:9, ..., None]
+    data = codec.encode([whole, shares], max_error=[0, 0.01])
+    assert [block[0] for block in Container.from_bytes(data).exact_blocks] == [exact.SLICES] * 2
+    keep(codec, f"{name}_slices", data)
+
+
+def make_parents(name: str) -> None:
+    """Fields that follow from others: the one before, one farther back, and none."""
+    from tests import interpolations
+
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    first, other = interpolations.fields((10, 14), 2, seed=3)
+    flat, lone = np.full_like(first, 250.0), interpolations.fields((9, 16), seed=5)[0]
+    changes = interpolations.fields((10, 14), 3, seed=4)
+    near = [first + 0.01 * (change - 260) for change in changes]
+    items = [first, near[0], flat, near[1], lone, other, other + 0.5 * (near[2] - first)]
+    data = codec.encode(items, max_error=[0.04, 0.02, 0.02, 0.05, 0.02, 0.02, 0.02])
+    fields = [codec.decode_symbols(data, item) for item in (0, 1, 3, 4, 5, 6)]
+    distances = [field.descent and field.descent.distance for (field,) in fields]
+    assert distances == [None, 1, 2, None, None, 1], distances
+    keep(codec, f"{name}_parents", data)
+
+
 def archive(codec: Codec, items: list[np.ndarray], metadata: dict[str, Any]) -> bytes:
     """Signals of qualities of their own, the first one scrambled, in blocks of two tiles."""
     scrambled = np.random.default_rng(1).permutation(items[0].ravel()).reshape(items[0].shape)
@@ -312,6 +344,10 @@ def main(name: str, what: str) -> None:
         make_narrow(name)
     elif what == "packed":
         make_packed(name)
+    elif what == "slices":
+        make_slices(name)
+    elif what == "parents":
+        make_parents(name)
     elif what == "interpolation":
         make_interpolation(name)
     elif what == "exact":

@@ -107,13 +107,13 @@ def test_a_part_decodes_the_items_that_it_needs_alone(monkeypatch):
     array = smooth((3, 4, 30, 40)).astype("f4")
     data = chunks.encode(array, Goal(max_error=0.1))
     back, decoded = chunks.decode(data), []
-    decode = FileDecoder.decode
+    decode_all = FileDecoder.decode_all
 
-    def counted(self, container, item):
-        decoded.append(item)
-        return decode(self, container, item)
+    def counted(self, container, items):
+        decoded.extend(items)
+        return decode_all(self, container, items=items)
 
-    monkeypatch.setattr(FileDecoder, "decode", counted)
+    monkeypatch.setattr(FileDecoder, "decode_all", counted)
     for index, items in [
         (np.s_[1, 2], [6]),
         (np.s_[0, 1:3, 5], [1, 2]),

@@ -35,11 +35,11 @@ def sh(*command):
     subprocess.run(command, check=True, capture_output=True)
 
 decoded = []
-decode = FileDecoder.decode
-def counted(self, container, item=0, **more):
-    decoded.append(item)
-    return decode(self, container, item, **more)
-FileDecoder.decode = counted
+decode_all = FileDecoder.decode_all
+def counted(self, container, items):
+    decoded.extend(items)
+    return decode_all(self, container, items=items)
+FileDecoder.decode_all = counted
 """
 OPENED = """
 sh("mscn", "encode", "--codec=field", "--max-error=0.05", "in.nc", "x.mscn")

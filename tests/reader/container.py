@@ -18,7 +18,7 @@ AXES = {"image": 2, "field": 2, "silhouette": 2, "sound": 1}  # the others have 
 SAME_SHAPE, SAME_QUALITY, SAME_CHANNELS, NAMES, OVERLAP, METADATA, BOUNDED, EXACT = (
     1 << bit for bit in range(8)
 )
-BY_AREA, PACKED, NO_RESIDUALS = 256, 512, 1024
+BY_AREA, PACKED, NO_RESIDUALS, PARENTS = 256, 512, 1024, 2048
 
 
 class Input:
@@ -87,6 +87,7 @@ class File:
     blocks: list[bytes]
     residuals: list[bytes]
     exact_blocks: list[bytes]
+    parents: bool
 
     def planes(self, item: int) -> list[int]:
         """Channels of each of an item's planes."""
@@ -142,7 +143,7 @@ def read_file(data: bytes) -> File:
     require(version in (1, 2, 3), "another version")
     if version == 3:
         more = file.u8()
-        require(0 < more < 8, "other flags")
+        require(0 < more < 16, "other flags")
         flags += 256 * more
     require(version == 3 or (flags >= 128) == (version == 2), "a flag of another version")
     require(not (flags & METADATA and flags & PACKED), "metadata twice")
@@ -225,6 +226,7 @@ def read_file(data: bytes) -> File:
         payloads[:blocks],
         payloads[blocks:corrected],
         payloads[corrected:],
+        bool(flags & PARENTS),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import struct
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -95,6 +96,38 @@ def pixels(file: Input, height: int, width: int, channels: int) -> np.ndarray:
     return out
 
 
+def slices(file: Input, depth: int, height: int, width: int) -> np.ndarray:
+    """float32 ``[D, H, W, 1]`` of slices, each of which may follow from the one before."""
+    coder = networks(file.bytes(8))
+    bound, first, step = struct.unpack("<dff", file.bytes(16))
+    require(0 <= bound < math.inf and math.isfinite(first) and 0 < step < math.inf, "other steps")
+    levels = max(height - 1, width - 1).bit_length()
+    out = np.zeros((depth, height, width, 1), np.float32)
+    for start in range(0, depth, 16):
+        series, before = Input(file.bytes(file.varint())), None
+        for number in range(start, min(start + 16, depth)):
+            b, size = series.varint(), series.varint()
+            start_value = -(b // 2) if b % 2 else b // 2
+            shares, parent = None, {}
+            if size % 2:
+                require(before is not None, "a first slice that follows")
+                nibbles = [
+                    half
+                    for byte in series.bytes(-(-levels // 2))
+                    for half in (byte & 15, byte >> 4)
+                ]
+                require(not any(nibbles[levels:]) and max(nibbles) <= 8, "other shares")
+                shares = nibbles[:levels]
+                parent = {at: min(max(v, -(2**33)), 2**33) for at, v in before.items()}
+            before = coder.grid(series.bytes(size // 2), height, width, False, shares, parent)
+            for at, v in before.items():
+                value = first + (v + start_value) * (step / 1024)
+                out[(number, *at)] = math.ceil(value - 0.5) if bound == 0 else value
+        require(series.at == len(series.data), "bytes left over")
+    require(file.at == len(file.data), "bytes left over")
+    return out
+
+
 def plane(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     """The samples ``[.., C]`` of an exact plane."""
     file, width, channels = Input(payload), WIDTHS[dtype], shape[-1]
@@ -103,6 +136,9 @@ def plane(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     if form == 3:
         require(dtype == "uint8" and len(shape) == 3, "grids of no picture")
         return pixels(file, *shape)
+    if form == 4:
+        require(dtype == "float32" and len(shape) == 4 and channels == 1, "slices of no volume")
+        return slices(file, *shape[:3])
     require(form < 3, "an unknown form")
     tables = [(rows, samples, channels, width)]
     count = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,15 @@ def octave(spread: int) -> int:
     return low
 
 
+class Known(NamedTuple):
+    """A field that is decoded."""
+
+    first: float
+    step: float
+    numbers: dict[tuple[int, int], int]  # by row and column
+    before: int  # fields that it follows from, one from another
+
+
 class Interpolations:
     """Fields of a codec of interpolation, in their original size."""
 
@@ -51,40 +61,70 @@ class Interpolations:
         require(file.tiles_per_block == 1, "a block is a tile")
         require(not any(file.residuals), "residuals")
         found: list[list[np.ndarray]] = [[] for _ in file.shapes]
+        known: dict[int, Known] = {}
         for (item, _, _), payload in zip(file.tiles(), file.blocks):
-            found[item].append(self.field(payload, *file.shapes[item]))
+            known[item] = self.field(payload, item, file, known)
+            out = np.empty((*file.shapes[item], 1), np.float32)
+            for (y, x), value in known[item].numbers.items():
+                out[y, x, 0] = np.float32(known[item].first + value * (known[item].step / 1024))
+            found[item].append(out)
         return found
 
-    def field(self, payload: bytes, rows: int, columns: int) -> np.ndarray:
+    def field(self, payload: bytes, item: int, file: File, known: dict[int, Known]) -> Known:
+        rows, columns = file.shapes[item]
         flags, first, step = struct.unpack_from("<Bff", payload)
-        require(flags < 2 and math.isfinite(first) and 0 < step < math.inf, "a damaged head")
-        out = np.empty((rows, columns, 1), np.float32)
-        for (y, x), value in self.grid(payload[9:], rows, columns, bool(flags)).items():
-            out[y, x, 0] = np.float32(first + value * (step / 1024))
-        return out
+        require(flags < 4 and math.isfinite(first) and 0 < step < math.inf, "a damaged head")
+        if flags < 2:
+            return Known(first, step, self.grid(payload[9:], rows, columns, bool(flags)), 0)
+        require(file.parents, "a parent in a file of none")
+        levels = max(rows - 1, columns - 1).bit_length()
+        end = 10 + (levels + 1) // 2
+        nibbles = [half for byte in payload[10:end] for half in (byte & 15, byte >> 4)]
+        require(len(nibbles) >= levels and not any(nibbles[levels:]), "other shares")
+        require(max(nibbles) <= 8, "a share of more than all")
+        require(payload[9] > 0 and item - payload[9] in known, "a parent that is not there")
+        parent = known[item - payload[9]]
+        require(len(parent.numbers) == rows * columns, "a parent of another size")
+        require(file.shapes[item - payload[9]] == file.shapes[item], "a parent of another size")
+        require(parent.before < 7, "too long a chain")
+        numbers = {
+            at: min(max(math.floor(value * (parent.step / step) + 0.5), -(2**33)), 2**33)
+            for at, value in parent.numbers.items()
+        }
+        shares = nibbles[:levels]
+        grid = self.grid(payload[end:], rows, columns, bool(flags & 1), shares, numbers)
+        return Known(first, step, grid, parent.before + 1)
 
-    def grid(self, payload: bytes, rows: int, columns: int, periodic: bool) -> dict:
+    def grid(self, payload, rows, columns, periodic, shares=None, parent=None) -> dict:
         """Whole numbers, 1024 a step, by row and column."""
         coder = RangeDecoder(payload)
+        shares = shares or [0] * max(rows - 1, columns - 1).bit_length()
         values, steps = {(0, 0): 0}, {(0, 0): 0}
-        k = max(rows - 1, columns - 1).bit_length() - 1
-        while k >= 0:
+        for level, share in enumerate(shares):
+            k = len(shares) - 1 - level
             size = (-(-rows // 2**k), -(-columns // 2**k))
             turns = periodic and columns % (2 * 2**k) == 0
-            for number, (y, x) in enumerate(STARTS):
-                self._pass(number, k, size, turns, values, steps, coder, y, x)
-            k -= 1
+            expected = {
+                (y << k, x << k): near(share * parent[y << k, x << k], 3) if share else 0
+                for y in range(size[0])
+                for x in range(size[1])
+            }
+            for number in range(3):
+                self._pass(number, k, size, turns, values, steps, coder, expected)
         return values
 
-    def _pass(self, number, k, size, turns, values, steps, coder, first_row, first_column):
+    def _pass(self, number, k, size, turns, values, steps, coder, expected):
+        first_row, first_column = STARTS[number]
         places = [
             (y, x) for y in range(first_row, size[0], 2) for x in range(first_column, size[1], 2)
         ]
-        known = [self._looked_at(number, k, size, turns, values, steps, place) for place in places]
+        left = {at: value - expected[at] for at, value in values.items() if at in expected}
+        known = [self._looked_at(number, k, size, turns, left, steps, place) for place in places]
         symbols = self.tables.symbols(coder, [table for table, _ in known])
         for (y, x), (_, predicted), symbol in zip(places, known, symbols):
             at = (y << k, x << k)
-            values[at] = min(max(predicted + 1024 * symbol, -(2**35)), 2**35)
+            value = predicted + expected[at] + 1024 * symbol
+            values[at] = min(max(value, -(2**35)), 2**35)
             steps[at] = symbol
 
     def _looked_at(self, number, k, size, turns, values, steps, place):

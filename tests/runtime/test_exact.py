@@ -98,6 +98,42 @@ def test_photographs_are_grids_of_any_number_of_tiles(monkeypatch, channels, thr
         exact.decode(unknown, plane.shape, "uint8")
 
 
+def volume(*shape):
+    """float32 [D, H, W, 1]: waves between 0 and 200, and noise."""
+    z, y, x = np.indices(shape)
+    noise = np.random.default_rng(0).normal(0, 1, shape)
+    waves = 100 + 95 * np.sin(z / 30 + y / 9) * np.cos(x / 7)
+    return (waves + noise).astype(np.float32)[..., None]
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.75])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_volumes_are_slices(bound, threads):
+    plane = volume(35, 30, 41)
+    plane = plane if bound else np.rint(plane)
+    payload = exact.encode(plane, threads, bound)
+    assert payload[0] == exact.SLICES
+    assert exact.bound_of(payload) == bound
+    assert payload == exact.encode(plane, bound=bound)
+    deflated = exact.encode(plane.reshape(-1, 41, 1))
+    assert len(payload) < (0.45 if bound else 0.85) * len(deflated)
+    found = exact.decode(payload, plane.shape, "float32", threads)
+    assert np.abs(found.astype(float) - plane).max() <= bound
+    for damaged in (payload[:-1], payload + b"\0", payload[:9] + b"\xff" * 8 + payload[17:]):
+        with pytest.raises(MscnError, match="damaged or cut short"):
+            exact.decode(damaged, plane.shape, "float32")
+    for shape, dtype in (((35, 41, 1), "float32"), (plane.shape, "int16")):
+        with pytest.raises(MscnError, match="damaged or cut short"):
+            exact.decode(payload, shape, dtype)
+
+
+def test_volumes_of_other_numbers_are_not_slices_without_loss():
+    assert exact.encode(volume(9, 20, 30))[0] == exact.SAMPLES
+    far = np.rint(volume(9, 20, 30)) + np.float32(2**24) * (np.arange(9) > 4)[:, None, None, None]
+    assert exact.encode(far)[0] != exact.SLICES
+    assert exact.encode(volume(9, 20, 30), bound=1e-6)[0] == exact.SAMPLES  # finer than float32
+
+
 @pytest.mark.parametrize("base", range(3))
 def test_any_channel_may_stand_by_itself(base):
     """That one which takes the fewest bytes; the others, from black to white, come from it."""

@@ -80,7 +80,7 @@ def test_golden_files_hold_all_that_the_format_has():
     files = [reader.read_file(path.read_bytes()) for path, _ in GOLDEN]
     assert {file.modality for file in files} == set(reader.container.MODALITIES)
     flags = [Container.from_bytes(path.read_bytes()).flags for path, _ in GOLDEN]
-    for bit in range(11):
+    for bit in range(12):
         assert {flag >> bit & 1 for flag in flags} == {0, 1}, bit
     assert {c for file in files if file.modality == "image" for c in file.channels} == {1, 2, 3, 4}
     assert any(len(file.blocks) > 1 and file.tiles_per_block > 1 for file in files)

@@ -81,10 +81,12 @@ def test_a_periodic_grid_goes_on_beyond_its_last_column():
     grid = Grid((5, 12), True)
     grid.values[:] = np.arange(60.0).reshape(5, 12)
     np.testing.assert_array_equal(
-        grid.around(grid.values, 2)[3], [6, 8, 10, 0, 2, 4, 6, 8, 10, 0, 2, 4]
+        grid.around(grid.values[::2, ::2], 2)[3], [6, 8, 10, 0, 2, 4, 6, 8, 10, 0, 2, 4]
     )
     # Of an odd number of columns each second one has no order round the Earth.
-    np.testing.assert_array_equal(grid.around(grid.values, 4)[3], [4, 8, 4, 0, 4, 8, 4, 0, 4])
+    np.testing.assert_array_equal(
+        grid.around(grid.values[::4, ::4], 4)[3], [4, 8, 4, 0, 4, 8, 4, 0, 4]
+    )
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ for (const vector of read("fields.json")) {
   });
 }
 
+test("a field that follows from none is refused", async () => {
+  const vector = read("fields.json").find(({ view }) => view.item === 6);
+  const container = new Container(bytesOf(vector.file), "input");
+  const codec = new Codec(container, bundle(vector.bundle));
+  const shape = container.shape(0);
+  const view = { start: [0, 0], extent: shape, shape };
+  container.blocks[0] = container.blocks[1];
+  await assert.rejects(async () => codec.render({ ...view, item: 0 }), /what a field follows from/);
+});
+
 test("a field without loss is a function on the sphere, as far as a page needs it", async () => {
   const vector = read("fields.json").find(({ view }) => view.item === 1 && !view.region);
   const container = new Container(bytesOf(vector.file), "input");
@@ -147,7 +157,7 @@ test("fields have their gaps", () => {
 test("signals of one and of three axes have Python's values", async () => {
   for (const { name, file, bundle: path, values } of read("signals.json")) {
     const container = new Container(bytesOf(file), "input");
-    const codec = new Codec(container, bundle(path));
+    const codec = new Codec(container, bundle(path), gridCodecs(container).map(shipped));
     const extent = container.shape(0);
     const start = extent.map(() => 0);
     const found = await codec.render({ item: 0, start, extent, shape: extent });

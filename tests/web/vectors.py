@@ -207,13 +207,14 @@ def refused() -> list[dict[str, Any]]:
     head = plain.to_bytes()[:4] + b"\2" + plain.to_bytes()[5:]  # has nothing of version 2
     files = [("bound", bounded, "v1pyramid"), ("overlap", overlapping, "v1")]
     files.append(("metadata", metadata, "v1interpolation"))
+    files.append(("parents", replace(plain, parents=True).to_bytes(), "v1pyramid"))
     for name, file, codec in [*files, ("version", head, "v1pyramid")]:
         bundle = GOLDEN / f"{codec}.mscnb"
         try:
             FileDecoder.load(bundle).decode(file)
         except MscnError:
             found.append({"name": name, "file": text(file), "bundle": str(bundle)})
-    assert len(found) == 4
+    assert len(found) == 5
     return found
 
 
@@ -362,6 +363,8 @@ def fields() -> list[dict[str, Any]]:
     bundle = GOLDEN / "v1interpolation.mscnb"
     for path in sorted(GOLDEN.glob("v1interpolation_*.mscn")):
         found.append(field(path.read_bytes(), bundle, item=0))
+    following = (GOLDEN / "v1interpolation_parents.mscn").read_bytes()
+    found += [field(following, bundle, item=item) for item in (3, 6)]
     bounded = (GOLDEN / "v1interpolation_bounded.mscn").read_bytes()
     found.append(field(bounded, bundle, item=1, region=(2, 1, 9, 5), size=(20, 3)))
     shipped = SHIPPED / f"field{SUFFIX}"
