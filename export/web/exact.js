@@ -2,9 +2,10 @@
 
 import { samplesOf } from "./container.js";
 import { MscnError } from "./errors.js";
+import { decodeWave, headOf } from "./exact_waves.js";
 import { Inflate } from "./vendor/fflate.js";
 
-export const [SAMPLES, PALETTE, BITS, GRIDS] = [0, 1, 2, 3]; // forms of a payload
+export const [SAMPLES, PALETTE, BITS, GRIDS, WAVES] = [0, 1, 2, 3, 4]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
 export const EDGE = 1024; // of their tiles
 export const ID_BYTES = 8; // of the codec whose networks they take
@@ -83,11 +84,12 @@ function placesOf(table, form, count) {
  * @param {number[]} shape Of the plane, without channels.
  * @param {number} channels
  * @param {string} dtype "uint8", "bool", "int16" or "float32".
- * @param {{decode: Function}} [grids] What decodes grids, where `gridCodec` names a codec.
+ * @param {Grids} [grids] What decodes grids, where `gridCodec` names a codec.
+ * @param {Float32Array} [before] The plane before, where `needsBefore` says so.
  * @returns {Uint8Array | Int16Array | Float32Array} [.., channels].
  * @throws {MscnError} It is damaged.
  */
-export function decodeExact(payload, shape, channels, dtype, grids) {
+export function decodeExact(payload, shape, channels, dtype, grids, before) {
   const Type = TYPES[dtype];
   const width = Type.BYTES_PER_ELEMENT;
   const total = samplesOf(shape);
@@ -102,6 +104,9 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
     return typed(tables(payload.subarray(1), [{ rows, samples, channels, width }])[0]);
   }
   if (form === GRIDS && grids && dtype === "uint8") return ofGrids(payload, shape, channels, grids);
+  if (form === WAVES && grids && dtype === "float32" && shape.length === 1) {
+    return decodeWave(readerOf(payload, 1 + ID_BYTES), total, grids.tables, before);
+  }
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
   if (count < 1 || count > Math.min(LARGEST_PALETTE, total) || (form === BITS && count !== 2)) {
@@ -126,14 +131,22 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
 
 /** The first digits of the id of the codec whose networks a payload takes, or null. */
 export function gridCodec(payload) {
-  if (payload[0] !== GRIDS || payload.length <= ID_BYTES) return null;
+  if ((payload[0] !== GRIDS && payload[0] !== WAVES) || payload.length <= ID_BYTES) return null;
   return Array.from(payload.subarray(1, 1 + ID_BYTES), (byte) => byte.toString(16).padStart(2, "0"))
     .join("");
 }
 
 /** How far values of a plane may be off: 0 where it is without loss. */
 export function boundOf(payload) {
-  return payload[0] === GRIDS ? payload[2 + ID_BYTES] : 0;
+  if (payload[0] === GRIDS) return payload[2 + ID_BYTES];
+  if (payload[0] !== WAVES) return 0;
+  const { step, within } = headOf(readerOf(payload, 1 + ID_BYTES));
+  return step * within;
+}
+
+/** Whether a plane is decoded from that of the item before. */
+export function needsBefore(payload) {
+  return payload[0] === WAVES && headOf(readerOf(payload, 1 + ID_BYTES)).shared;
 }
 
 /** Channels as they are coded, the base first, each with what it is coded less. */
@@ -176,6 +189,24 @@ function ofGrids(payload, [height, width], channels, grids) {
   }
   if (at !== payload.length) throw damaged();
   return out;
+}
+
+/** Reads bytes one after the other. */
+function readerOf(payload, start) {
+  let at = start;
+  return {
+    take(count) {
+      if (!(at + count <= payload.length)) throw damaged();
+      at += count;
+      return payload.subarray(at - count, at);
+    },
+    varint() {
+      const { count, next } = varint(payload, at);
+      at = next;
+      return count;
+    },
+    left: () => payload.length - at,
+  };
 }
 
 function varint(bytes, at) {

@@ -3,7 +3,8 @@
 Rows are predicted from their left and upper neighbours, as PNG's are (RFC 2083), but by sums alone,
 which NumPy undoes for all rows at once; the bytes of wider numbers are put apart (as in Blosc's
 shuffle) and deflated. Few different samples are listed once, in a palette. Photographs take less in
-another way, that of `exact_grids`. docs/format.md says all that a second decoder needs.
+another way, that of `exact_grids`, and sounds in that of `exact_waves`. docs/format.md says all
+that a second decoder needs.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
-from mscn_tf.runtime import exact_grids
+from mscn_tf.runtime import exact_grids, exact_waves
 from mscn_tf.runtime.input import Input, varint
 
-SAMPLES, PALETTE, BITS, GRIDS = range(4)  # forms of a payload
+SAMPLES, PALETTE, BITS, GRIDS, WAVES = range(5)  # forms of a payload
 _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
 _STRIPS = 8  # in which they lie
 _FAST, _GOOD, _BEST = 1, 6, 9  # levels of zlib: the last one takes minutes for 24 megapixels
 _LARGE, _HUGE = 2**19, 2**22  # bytes
+_SURE = 0.8  # of an estimate: a wave of fewer bytes than that is the shortest form
 _SMALL = 2**9  # bytes of a payload that nothing else is tried for
 
 
@@ -48,14 +51,27 @@ class _Way:
         return head + deflater.flush()
 
 
-def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
+def encode(
+    values: np.ndarray,
+    threads: int = 1,
+    bound: float = 0,
+    before: Optional[np.ndarray] = None,
+) -> bytes:
     """The payload of a plane.
 
     Args:
       values: ``[.., C]``, not empty: uint8, int16, float32 or bool.
       threads: that may share the work.
       bound: values may be off by so much, where that saves anything; most are not even then.
+      before: the plane before, as it will be decoded, which this one may be like.
     """
+    if exact_waves.suit(values):
+        wave = exact_waves.encode(values, threads, bound, before)
+        if wave is not None and len(wave) < _SURE * _estimated(values):
+            return bytes((WAVES,)) + wave
+        return (
+            min(_deflated(values), bytes((WAVES,)) + wave, key=len) if wave else _deflated(values)
+        )
     deflated = _deflated(values)
     if not exact_grids.suit(values) or (len(deflated) < _SMALL and not bound):
         return deflated
@@ -67,9 +83,21 @@ def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     return min(deflated, bytes((GRIDS,)) + exact_grids.encode(values, threads, off), key=len)
 
 
-def bound_of(payload: bytes) -> int:
+def bound_of(payload: bytes) -> float:
     """How far values of a plane may be off: 0 for all that were coded without a bound."""
+    if payload[:1] == bytes((WAVES,)):
+        return exact_waves.bound_of(payload[1:])
     return exact_grids.bound_of(payload[1:]) if payload[:1] == bytes((GRIDS,)) else 0
+
+
+def may_share(values: np.ndarray) -> bool:
+    """Whether the plane before may help to code a plane."""
+    return exact_waves.suit(values)
+
+
+def needs_before(payload: bytes) -> bool:
+    """Whether a plane is decoded from the one before."""
+    return payload[:1] == bytes((WAVES,)) and exact_waves.shared(payload[1:])
 
 
 def _deflated(values: np.ndarray) -> bytes:
@@ -80,8 +108,19 @@ def _deflated(values: np.ndarray) -> bytes:
     return min((way.packed(level) for way in ways), key=len)
 
 
-def estimate(values: np.ndarray) -> float:
+def estimate(values: np.ndarray, bound: float = 0) -> float:
     """About how many bytes `encode` makes, from a few rows; of photographs more than that."""
+    if exact_waves.suit(values):
+        start = max(0, len(values) - _SAMPLE) // 2
+        part = values[start : start + _SAMPLE]
+        wave = exact_waves.encode(part, bound=bound)
+        if wave is not None:
+            return min(len(wave) * len(values) / len(part), _estimated(values))
+    return _estimated(values)
+
+
+def _estimated(values: np.ndarray) -> float:
+    """The same of what is deflated."""
     rows = values.reshape(-1, *values.shape[-2:])
     if len(rows) == 1 or values.size <= _SAMPLE:
         part = rows[:, :_SAMPLE]
@@ -93,7 +132,13 @@ def estimate(values: np.ndarray) -> float:
     return min(sizes) * values.size / part.size
 
 
-def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -> np.ndarray:
+def decode(
+    payload: bytes,
+    shape: Sequence[int],
+    dtype: str,
+    threads: int = 1,
+    before: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """What ``encode`` coded.
 
     Args:
@@ -101,6 +146,7 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -
       shape: ``[.., C]`` of the plane.
       dtype: of its samples.
       threads: that may share the work.
+      before: the plane before, where `needs_before` says so.
 
     Raises:
       MscnError: the payload is damaged.
@@ -114,6 +160,8 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -
         return _values(table, dtype).reshape(shape)
     if form == GRIDS and dtype == "uint8":
         return exact_grids.decode(reader, shape, threads)
+    if form == WAVES and dtype == "float32":
+        return exact_waves.decode(reader, shape, threads, before)
     if form not in (PALETTE, BITS):
         raise reader.damaged(f"form {form}")
     count, samples = reader.varint(), math.prod(shape[:-1])
