@@ -80,9 +80,9 @@ class Parts:
         """
         earlier, before = (place[0] - 1, place[1]), None
         known = payloads.get(earlier)
-        if known is not None and exact.may_share(part) and not exact.needs_before(known):
-            if self._shapes[earlier[0]] == part.shape:
-                before = exact.decode(known, part.shape, part.dtype.name, self._codec.threads)
+        alike = exact.may_share(part) and self._shapes[place[0] - 1] == part.shape
+        if known is not None and alike and not exact.needs_before(known):
+            before = exact.decode(known, part.shape, part.dtype.name, self._codec.threads)
         return exact.encode(part, self._codec.threads, bound, before)
 
     def _plane(self, place: Place) -> np.ndarray:
