@@ -4,6 +4,7 @@ import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
 import { boundOf, decodeExact, gridCodec } from "./exact.js";
 import { axesOf } from "./grids.js";
+import { boundOf, decodeExact, gridCodec, needsBefore } from "./exact.js";
 import { Grids } from "./interpolations.js";
 import { joinPlanes, toBytes, toRgba } from "./pixels.js";
 import { correct, decodeResidual } from "./residuals.js";
@@ -135,11 +136,26 @@ export class Codec {
     if (this._samples?.item !== item) this._samples = { item, planes: [] };
     const { container } = this;
     const payload = container.exactBlock(item, plane);
-    this._samples.planes[plane] ??= decodeExact(
-      payload, container.shape(item), container.planes(item)[plane], this._range.dtype,
-      this._gridsOf(payload),
+    this._samples.planes[plane] ??= this._decodedExact(
+      item, plane, needsBefore(payload) ? this._before(item, plane) : undefined,
     );
     return this._samples.planes[plane];
+  }
+
+  _decodedExact(item, plane, before) {
+    const { container } = this;
+    const payload = container.exactBlock(item, plane);
+    return decodeExact(payload, container.shape(item), container.planes(item)[plane],
+      this._range.dtype, this._gridsOf(payload), before);
+  }
+
+  /** The plane of the item before, from which an item's is decoded; that one stands for itself. */
+  _before(item, plane) {
+    const { container } = this;
+    if (!item || !container.isExact(item - 1, plane)) {
+      throw new MscnError(`${container.source}: damaged (channels); get a fresh copy`);
+    }
+    return this._decodedExact(item - 1, plane);
   }
 
   /** How far values of an item's exact planes may be off. */

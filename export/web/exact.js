@@ -3,9 +3,10 @@
 import { samplesOf } from "./container.js";
 import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { MscnError } from "./errors.js";
+import { decodeWave, headOf } from "./exact_waves.js";
 import { Inflate } from "./vendor/fflate.js";
 
-export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES] = [0, 1, 2, 3, 4]; // forms of a payload
+export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES] = [0, 1, 2, 3, 4, 5]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
 export const EDGE = 1024; // of their tiles
 export const ID_BYTES = 8; // of the codec whose networks they take
@@ -86,11 +87,12 @@ function placesOf(table, form, count) {
  * @param {number[]} shape Of the plane, without channels.
  * @param {number} channels
  * @param {string} dtype "uint8", "bool", "int16" or "float32".
- * @param {{decode: Function}} [grids] What decodes grids, where `gridCodec` names a codec.
+ * @param {Grids} [grids] What decodes grids, where `gridCodec` names a codec.
+ * @param {Float32Array} [before] The plane before, where `needsBefore` says so.
  * @returns {Uint8Array | Int16Array | Float32Array} [.., channels].
  * @throws {MscnError} It is damaged.
  */
-export function decodeExact(payload, shape, channels, dtype, grids) {
+export function decodeExact(payload, shape, channels, dtype, grids, before) {
   const Type = TYPES[dtype];
   const width = Type.BYTES_PER_ELEMENT;
   const total = samplesOf(shape);
@@ -107,6 +109,9 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
   if (form === GRIDS && grids && dtype === "uint8") return ofGrids(payload, shape, channels, grids);
   if (form === SLICES && grids && dtype === "float32" && shape.length === 3 && channels === 1) {
     return ofSlices(payload, shape, grids);
+  }
+  if (form === WAVES && grids && dtype === "float32" && shape.length === 1) {
+    return decodeWave(readerOf(payload, 1 + ID_BYTES), total, grids.tables, before);
   }
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
@@ -132,19 +137,27 @@ export function decodeExact(payload, shape, channels, dtype, grids) {
 
 /** The first digits of the id of the codec whose networks a payload takes, or null. */
 export function gridCodec(payload) {
-  if ((payload[0] !== GRIDS && payload[0] !== SLICES) || payload.length <= ID_BYTES) return null;
+  if (![GRIDS, SLICES, WAVES].includes(payload[0]) || payload.length <= ID_BYTES) return null;
   return Array.from(payload.subarray(1, 1 + ID_BYTES), (byte) => byte.toString(16).padStart(2, "0"))
     .join("");
 }
 
 /** How far values of a plane may be off: 0 where it is without loss. */
 export function boundOf(payload) {
-  if (payload[0] === SLICES && payload.length >= HEAD) return headOf(payload).getFloat64(0, true);
-  return payload[0] === GRIDS ? payload[2 + ID_BYTES] : 0;
+  if (payload[0] === GRIDS) return payload[2 + ID_BYTES];
+  if (payload[0] === SLICES && payload.length >= HEAD) return sliceHead(payload).getFloat64(0, true);
+  if (payload[0] !== WAVES) return 0;
+  const { step, within } = headOf(readerOf(payload, 1 + ID_BYTES));
+  return step * within;
+}
+
+/** Whether a plane is decoded from that of the item before. */
+export function needsBefore(payload) {
+  return payload[0] === WAVES && headOf(readerOf(payload, 1 + ID_BYTES)).shared;
 }
 
 /** Of slices: bound, first value and step. */
-function headOf(payload) {
+function sliceHead(payload) {
   return new DataView(payload.buffer, payload.byteOffset + 1 + ID_BYTES, HEAD - 1 - ID_BYTES);
 }
 
@@ -193,7 +206,7 @@ function ofGrids(payload, [height, width], channels, grids) {
 /** Values of a volume whose slices are grids, each of which may follow from the one before. */
 function ofSlices(payload, [depth, height, width], grids) {
   if (payload.length < HEAD) throw damaged();
-  const head = headOf(payload);
+  const head = sliceHead(payload);
   const bound = head.getFloat64(0, true);
   const [first, step] = [head.getFloat32(8, true), head.getFloat32(12, true)];
   if (!(bound >= 0) || ![bound, first, step].every(Number.isFinite) || !(step > 0)) throw damaged();
@@ -224,6 +237,22 @@ function ofSlices(payload, [depth, height, width], grids) {
   }
   if (at !== end || at !== payload.length) throw damaged();
   return out;
+/** Reads bytes one after the other. */
+function readerOf(payload, start) {
+  let at = start;
+  return {
+    take(count) {
+      if (!(at + count <= payload.length)) throw damaged();
+      at += count;
+      return payload.subarray(at - count, at);
+    },
+    varint() {
+      const { count, next } = varint(payload, at);
+      at = next;
+      return count;
+    },
+    left: () => payload.length - at,
+  };
 }
 
 function varint(bytes, at) {

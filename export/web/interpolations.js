@@ -137,7 +137,7 @@ class Nets {
 export class Grids {
   constructor(bundle) {
     const arrays = bundle.arrays("prior");
-    this._tables = new Tables(arrays);
+    this.tables = new Tables(arrays);
     this._nets = new Nets(arrays);
     this._around = { // of one place after the other
       places: new Float64Array(NEIGHBOURS),
@@ -159,7 +159,7 @@ export class Grids {
     const decoder = new RangeDecoder(payload);
     return this._walk(shape, periodic, parent, (index) => {
       const symbols = new Int32Array(index.length);
-      this._tables.decode(decoder, index, index.length, symbols);
+      this.tables.decode(decoder, index, index.length, symbols);
       return symbols;
     });
   }
@@ -175,7 +175,7 @@ export class Grids {
     this._walk(shape, false, null, (index, predicted, places) => {
       const symbols = Int32Array.from(places, (at, n) =>
         rounded(UNIT * numbers[at] - predicted[n], FRACTION));
-      this._tables.encode(encoder, symbols, index);
+      this.tables.encode(encoder, symbols, index);
       return symbols;
     });
     return encoder.seal();
@@ -210,7 +210,7 @@ export class Grids {
     const predicted = new Float64Array(places.length);
     places.forEach((place, n) => {
       const { table, prediction } = this._predict(grid, level, pass, number, place);
-      index[n] = clip(table, 0, this._tables.count - 1);
+      index[n] = clip(table, 0, this.tables.count - 1);
       predicted[n] = prediction;
     });
     const known = places.map(([y, x]) => (y * columns + x) * apart);

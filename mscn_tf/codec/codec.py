@@ -146,7 +146,7 @@ class Codec(FileDecoder):
                 data = best_file(self, parts, encoding(), goals)
             else:
                 data = bounds.within(self, parts, encoding, promised, goals)
-        data = parts.cheapest(data)
+        data = parts.cheapest(data, promised)
         if promised is not None and check:
             for signal, decoded, bound in zip(given, self.decode_all(data), promised):
                 bounds.check_kept(signal, decoded, bound)

@@ -60,7 +60,9 @@ class Parts:
                 self._places.append((item, plane))
                 if item in exact_items or plane > 0 or _is_constant(part):
                     bound = 0 if plane else exact_items.get(item, 0)
-                    self.payloads[item, plane] = exact.encode(part, codec.threads, bound)
+                    self.payloads[item, plane] = self._stored(
+                        (item, plane), part, bound, self.payloads
+                    )
 
     def _cut(self, signal: np.ndarray) -> list[np.ndarray]:
         return (
@@ -68,6 +70,20 @@ class Parts:
             if Modality.named(self._codec.bundle.manifest.modality).pixels
             else [signal]
         )
+
+    def _stored(
+        self, place: Place, part: np.ndarray, bound: float, payloads: Mapping[Place, bytes]
+    ) -> bytes:
+        """The exact form of a plane, maybe less what is known of the same plane of the item before.
+
+        That one must be exact, and stand for itself.
+        """
+        earlier, before = (place[0] - 1, place[1]), None
+        known = payloads.get(earlier)
+        alike = exact.may_share(part) and self._shapes[place[0] - 1] == part.shape
+        if known is not None and alike and not exact.needs_before(known):
+            before = exact.decode(known, part.shape, part.dtype.name, self._codec.threads)
+        return exact.encode(part, self._codec.threads, bound, before)
 
     def _plane(self, place: Place) -> np.ndarray:
         item, plane = place
@@ -134,11 +150,15 @@ class Parts:
             residuals = _none(container)
         return replace(container, error_bound=float(bound), residuals=residuals).to_bytes()
 
-    def cheapest(self, data: bytes) -> bytes:
+    def cheapest(self, data: bytes, bounds: Sequence[float] | None = None) -> bytes:
         """A file of these signals, its planes exact where that takes fewer bytes than tiles.
 
         Where tiles of several planes share blocks, all of them are exact or none. What other items
         need stays as it is.
+
+        Args:
+          data: the file.
+          bounds: on the errors of each signal, which exact planes may have as well.
         """
         places = [place for place in self._places if place not in self.payloads]
         if not places:
@@ -151,7 +171,7 @@ class Parts:
             numbers = container.tiles_of(*group[0]) if apart else range(len(blocks))
             cost = sum(len(blocks[number]) + _ASIDE for number in numbers)
             cost += sum(map(len, container.residuals))
-            cheaper = self._cheaper(group, cost)
+            cheaper = self._cheaper(group, cost, bounds)
             payloads.update(cheaper)
             for number in numbers if cheaper else ():
                 del blocks[number]
@@ -167,15 +187,22 @@ class Parts:
         )
         return min(smaller.to_bytes(), data, key=len)
 
-    def _cheaper(self, places: Sequence[Place], cost: int) -> dict[Place, bytes]:
+    def _cheaper(
+        self, places: Sequence[Place], cost: int, bounds: Sequence[float] | None
+    ) -> dict[Place, bytes]:
         """Payloads of these planes if they take less than so many bytes, else none."""
+
+        def bound_of(place: Place) -> float:
+            return bounds[place[0]] if bounds is not None else 0
+
         some = places[:: -(-len(places) // _LOOKED_AT)]
-        estimate = sum(exact.estimate(self._plane(place)) for place in some)
+        estimate = sum(exact.estimate(self._plane(place), bound_of(place)) for place in some)
         if estimate * len(places) / len(some) > _PROMISING * cost:
             return {}
-        payloads = {
-            place: exact.encode(self._plane(place), self._codec.threads) for place in places
-        }
+        known, payloads = dict(self.payloads), {}
+        for place in places:
+            payloads[place] = self._stored(place, self._plane(place), bound_of(place), known)
+            known[place] = payloads[place]
         size = sum(len(payload) + _ASIDE for payload in payloads.values())
         return payloads if size < cost else {}
 

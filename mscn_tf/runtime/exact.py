@@ -2,9 +2,9 @@
 
 Rows are predicted from their left and upper neighbours, as PNG's are (RFC 2083), but by sums alone,
 which NumPy undoes for all rows at once; the bytes of wider numbers are put apart (as in Blosc's
-shuffle) and deflated. Few different samples are listed once, in a palette. Photographs and volumes
-take less in other ways, those of `exact_grids` and `exact_slices`. docs/format.md says all that a
-second decoder needs.
+shuffle) and deflated. Few different samples are listed once, in a palette. Photographs, volumes
+and sounds take less in other ways, those of `exact_grids`, `exact_slices` and `exact_waves`.
+docs/format.md says all that a second decoder needs.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
-from mscn_tf.runtime import exact_grids, exact_slices
+from mscn_tf.runtime import exact_grids, exact_slices, exact_waves
 from mscn_tf.runtime.input import Input, varint
 
-SAMPLES, PALETTE, BITS, GRIDS, SLICES = range(5)  # forms of a payload
-_CODED = {GRIDS: exact_grids, SLICES: exact_slices}
+SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES = range(6)  # forms of a payload
+_GRIDDED = {GRIDS: exact_grids, SLICES: exact_slices}
 _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
 _STRIPS = 8  # in which they lie
 _FAST, _GOOD, _BEST = 1, 6, 9  # levels of zlib: the last one takes minutes for 24 megapixels
 _LARGE, _HUGE = 2**19, 2**22  # bytes
+_SURE = 0.8  # of an estimate: a wave of fewer bytes than that is the shortest form
 _SMALL = 2**9  # bytes of a payload that nothing else is tried for
 
 
@@ -50,30 +52,53 @@ class _Way:
         return head + deflater.flush()
 
 
-def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
+def encode(
+    values: np.ndarray,
+    threads: int = 1,
+    bound: float = 0,
+    before: Optional[np.ndarray] = None,
+) -> bytes:
     """The payload of a plane.
 
     Args:
       values: ``[.., C]``, not empty: uint8, int16, float32 or bool.
       threads: that may share the work.
       bound: values may be off by so much, where that saves anything; most are not even then.
+      before: the plane before, as it will be decoded, which this one may be like.
     """
+    if exact_waves.suit(values):
+        wave = exact_waves.encode(values, threads, bound, before)
+        coded = [] if wave is None else [bytes((WAVES,)) + wave]
+        if coded and len(coded[0]) < _SURE * _estimated(values):
+            return coded[0]
+        return min([_deflated(values), *coded], key=len)
     deflated = _deflated(values)
-    form = next((form for form, coder in _CODED.items() if coder.suit(values, bound)), None)
+    form = next((form for form, coder in _GRIDDED.items() if coder.suit(values, bound)), None)
     if form is None or (len(deflated) < _SMALL and not bound):
         return deflated
-    part = _CODED[form].sample(values)
+    part = _GRIDDED[form].sample(values)
     if part.size < values.size:
         fast = min(len(way.packed(_FAST)) for way in _ways(_numbers(part)))
-        if len(_CODED[form].encode(part, 1, bound)) > fast:
+        if len(_GRIDDED[form].encode(part, 1, bound)) > fast:
             return deflated
-    return min(deflated, bytes((form,)) + _CODED[form].encode(values, threads, bound), key=len)
+    return min(deflated, bytes((form,)) + _GRIDDED[form].encode(values, threads, bound), key=len)
 
 
 def bound_of(payload: bytes) -> float:
     """How far values of a plane may be off: 0 for all that were coded without a bound."""
-    coder = _CODED.get(payload[0]) if payload else None
+    coders = {**_GRIDDED, WAVES: exact_waves}
+    coder = coders.get(payload[0]) if payload else None
     return coder.bound_of(payload[1:]) if coder else 0
+
+
+def may_share(values: np.ndarray) -> bool:
+    """Whether the plane before may help to code a plane."""
+    return exact_waves.suit(values)
+
+
+def needs_before(payload: bytes) -> bool:
+    """Whether a plane is decoded from the one before."""
+    return payload[:1] == bytes((WAVES,)) and exact_waves.shared(payload[1:])
 
 
 def _deflated(values: np.ndarray) -> bytes:
@@ -84,8 +109,19 @@ def _deflated(values: np.ndarray) -> bytes:
     return min((way.packed(level) for way in ways), key=len)
 
 
-def estimate(values: np.ndarray) -> float:
+def estimate(values: np.ndarray, bound: float = 0) -> float:
     """About how many bytes `encode` makes, from a few rows; of photographs more than that."""
+    if exact_waves.suit(values):
+        start = max(0, len(values) - _SAMPLE) // 2
+        part = values[start : start + _SAMPLE]
+        wave = exact_waves.encode(part, bound=bound)
+        if wave is not None:
+            return min(len(wave) * len(values) / len(part), _estimated(values))
+    return _estimated(values)
+
+
+def _estimated(values: np.ndarray) -> float:
+    """The same of what is deflated."""
     rows = values.reshape(-1, *values.shape[-2:])
     if len(rows) == 1 or values.size <= _SAMPLE:
         part = rows[:, :_SAMPLE]
@@ -97,7 +133,13 @@ def estimate(values: np.ndarray) -> float:
     return min(sizes) * values.size / part.size
 
 
-def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -> np.ndarray:
+def decode(
+    payload: bytes,
+    shape: Sequence[int],
+    dtype: str,
+    threads: int = 1,
+    before: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """What ``encode`` coded.
 
     Args:
@@ -105,6 +147,7 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -
       shape: ``[.., C]`` of the plane.
       dtype: of its samples.
       threads: that may share the work.
+      before: the plane before, where `needs_before` says so.
 
     Raises:
       MscnError: the payload is damaged.
@@ -120,6 +163,8 @@ def decode(payload: bytes, shape: Sequence[int], dtype: str, threads: int = 1) -
         return exact_grids.decode(reader, shape, threads)
     if form == SLICES and dtype == "float32":
         return exact_slices.decode(reader, shape, threads)
+    if form == WAVES and dtype == "float32":
+        return exact_waves.decode(reader, shape, threads, before)
     if form not in (PALETTE, BITS):
         raise reader.damaged(f"form {form}")
     count, samples = reader.varint(), math.prod(shape[:-1])

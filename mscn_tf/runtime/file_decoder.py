@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from mscn_tf.runtime import exact, sampling
+from mscn_tf.runtime import exact_planes, sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.description import described
@@ -340,11 +340,9 @@ class FileDecoder:
 
     def _exact(self, container: Container, view: View, plane: int, channels: int) -> np.ndarray:
         shape = (*container.shapes[view.item], channels)
-        payload = container.exact_block(view.item, plane)
-        try:
-            values = exact.decode(payload, shape, self.values.dtype, self.threads)
-        except MscnError as error:
-            raise MscnError(f"{container.source}: {error}") from error
+        values = exact_planes.decoded(
+            container, view.item, plane, shape, self.values.dtype, self.threads
+        )
         return sampling.resized(values, view.start, view.extent, view.shape)
 
     def decode_all(

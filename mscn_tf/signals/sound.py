@@ -79,7 +79,7 @@ def read(path: PathLike, lossless: bool = False) -> Signals:
                 "it to 24 bits, or give a bound with --max-error"
             )
         shown.append(file.name if path.is_dir() else str(file))
-        said.append(_notes(sound))
+        said.append(_notes(sound, lossless))
         kept = lossless and not has_steps(sound.subtype)
         for samples in sound.samples:
             aside = Aside.of_samples(samples, sound, kept)
@@ -106,11 +106,11 @@ def _sounds(files: Sequence[Path]) -> list[tuple[Path, Sound]]:
     return list(zip(files, folders.read_all(files, read_file, "sounds")))
 
 
-def _notes(sound: Sound) -> list[str]:
+def _notes(sound: Sound, lossless: bool) -> list[str]:
     notes = list(sound.notes)
     if sound.narrowed:
         notes.append(f"{sound.subtype} of more digits than the 24 bits that are kept")
-    if not _KNOWN_RATES[0] <= sound.rate <= _KNOWN_RATES[1]:
+    if not lossless and not _KNOWN_RATES[0] <= sound.rate <= _KNOWN_RATES[1]:
         notes.append(
             f"{sound.rate} Hz, while `speech` was made for voices at 8000 Hz: music and other "
             "rates take many bits"

@@ -23,6 +23,7 @@
     python -m tests.golden.make v1interpolation parents
     python -m tests.golden.make v1mesh slices
     python -m tests.golden.make v1signs photographs     # with the networks of `field`
+    python -m tests.golden.make v1sound waves           # with the tables of `field`
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -197,6 +198,26 @@ def make_photographs(name: str) -> None:
     keep(codec, f"{name}_photographs", data)
 
 
+def make_waves(name: str) -> None:
+    """Two channels, one less its share of the other; and one of floats within a bound."""
+    codec, random = Codec.load(HERE / f"{name}.mscnb"), np.random.default_rng(5)
+    time = np.arange(1500)
+    hum = 9000 * np.sin(time / 7) * np.exp(-((time - 700) ** 2) / 2e5)
+    left = np.rint(hum + random.normal(0, 40, 1500))
+    right = np.rint(0.7 * left + random.normal(0, 9, 1500))
+    channels = [(part / 2**15).astype(np.float32)[:, None] for part in (left, right)]
+    floats = (channels[0] + random.normal(0, 1e-3, (1500, 1))).astype(np.float32)
+    metadata = {"rate": 11025, "subtype": ["PCM_16", "PCM_16", "FLOAT"], "file": [0, 0, 1]}
+    data = codec.encode([*channels, floats], max_error=[0, 0, 1e-3], metadata=metadata)
+    payloads = Container.from_bytes(data).exact_blocks
+    assert [(payload[0], exact.needs_before(payload)) for payload in payloads] == [
+        (exact.WAVES, False),
+        (exact.WAVES, True),
+        (exact.WAVES, False),
+    ]
+    keep(codec, f"{name}_waves", data)
+
+
 def make_exact_voxels(name: str) -> None:
     """Truth values in both forms: the items within a bound, and one more that is exact."""
     noise = np.random.default_rng(3).random((7, 9, 8, 1)) < 0.4
@@ -354,6 +375,8 @@ def main(name: str, what: str) -> None:
         make_exact(name)
     elif what == "photographs":
         make_photographs(name)
+    elif what == "waves":
+        make_waves(name)
     elif what in SHAPES:
         make_signals(name, what)
     else:

@@ -13,7 +13,7 @@ import numpy as np
 from tests.reader.bundle import Bundle, read_bundle
 from tests.reader.container import File, read_file, require
 from tests.reader.corrections import corrected, truth_values
-from tests.reader.exact import plane
+from tests.reader.exact import needs_before, plane
 from tests.reader.interpolations import Interpolations
 from tests.reader.pyramids import Pyramids
 from tests.reader.tiles import Tiles
@@ -44,11 +44,20 @@ def decode(bundle: Bundle, file: File) -> list[np.ndarray]:
             if planes[item]:
                 planes[item] = _within_bound(reader, bundle, payload, planes[item])
     dtype = manifest.get("values", {}).get("dtype", "uint8")
-    blocks = iter(file.exact_blocks)
+    blocks, known = iter(file.exact_blocks), {}
     for item, shape in enumerate(file.shapes):
         for number, channels in enumerate(file.planes(item)):
             if file.exact[item] >> number & 1:
-                planes[item].insert(number, plane(next(blocks), (*shape, channels), dtype))
+                payload, whole = next(blocks), (*shape, channels)
+                # The plane of the item before, if it is known by itself.
+                earlier, size = known.get((item - 1, number), (None, ()))
+                before = (
+                    plane(earlier, whole, dtype)
+                    if needs_before(payload) and size == whole
+                    else None
+                )
+                planes[item].insert(number, plane(payload, whole, dtype, before))
+                known[item, number] = payload, whole
     return [np.concatenate(parts, axis=-1) for parts in planes]
 
 

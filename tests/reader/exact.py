@@ -9,12 +9,14 @@ import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
 from tests.reader.bundle import read_bundle
 from tests.reader.container import Input, require
 from tests.reader.interpolations import Interpolations
+from tests.reader.waves import wave
 
 BUNDLES = Path(__file__).resolve().parents[2] / "mscn_tf" / "bundles"
 
@@ -128,8 +130,15 @@ def slices(file: Input, depth: int, height: int, width: int) -> np.ndarray:
     return out
 
 
-def plane(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
-    """The samples ``[.., C]`` of an exact plane."""
+def needs_before(payload: bytes) -> bool:
+    """Whether a payload has shares of the plane before."""
+    return payload[:1] == b"\5" and len(payload) > 10 and payload[10] > 127
+
+
+def plane(
+    payload: bytes, shape: Sequence[int], dtype: str, before: Optional[np.ndarray] = None
+) -> np.ndarray:
+    """The samples ``[.., C]`` of an exact plane; `before` is that of the item before."""
     file, width, channels = Input(payload), WIDTHS[dtype], shape[-1]
     rows, samples, total = math.prod(shape[:-2]), shape[-2], math.prod(shape[:-1])
     form = file.u8()
@@ -139,6 +148,9 @@ def plane(payload: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     if form == 4:
         require(dtype == "float32" and len(shape) == 4 and channels == 1, "slices of no volume")
         return slices(file, *shape[:3])
+    if form == 5:
+        require(dtype == "float32" and len(shape) == 2 and shape[1] == 1, "a wave of no sound")
+        return wave(file, networks(file.bytes(8)).tables, shape[0], before)
     require(form < 3, "an unknown form")
     tables = [(rows, samples, channels, width)]
     count = 0

@@ -155,12 +155,12 @@ test("fields have their gaps", () => {
 });
 
 test("signals of one and of three axes have Python's values", async () => {
-  for (const { name, file, bundle: path, values } of read("signals.json")) {
+  for (const { name, item, file, bundle: path, values } of read("signals.json")) {
     const container = new Container(bytesOf(file), "input");
     const codec = new Codec(container, bundle(path), gridCodecs(container).map(shipped));
-    const extent = container.shape(0);
+    const extent = container.shape(item);
     const start = extent.map(() => 0);
-    const found = await codec.render({ item: 0, start, extent, shape: extent });
+    const found = await codec.render({ item, start, extent, shape: extent });
     const expected = new Float32Array(bytesOf(values).buffer);
     assert.equal(found.values.length, expected.length);
     const ofTruth = container.modality === "voxels";

@@ -284,10 +284,12 @@ def signals() -> list[dict[str, Any]]:
     for kind in ("sound", "volume", "voxels", "mesh"):
         bundle = GOLDEN / f"v1{kind}.mscnb"
         for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
-            values = FileDecoder.load(bundle).decode(path.read_bytes(), item=0)
+            item = 1 if path.name == "v1sound_waves.mscn" else 0  # the second channel
+            values = FileDecoder.load(bundle).decode(path.read_bytes(), item=item)
             found.append(
                 {
                     "name": path.name,
+                    "item": item,
                     "bundle": str(bundle),
                     "file": text(path.read_bytes()),
                     "values": text(values.astype("<f4").tobytes()),
