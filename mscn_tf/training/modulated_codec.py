@@ -212,7 +212,7 @@ def weights_of(fit: MetaLearner, places: np.ndarray | None = None) -> dict[str, 
     of_gates = isinstance(fit.modulation, GatedModulation)
     plain = fit.modulation.modulation if of_gates else fit.modulation
     if isinstance(plain, LatentModulation):
-        weights["map"] = plain.kernel.numpy()
+        weights["map"] = plain.map().numpy()
     elements = plain.code_size
     places = np.arange(elements) if places is None else places
     where = np.full(elements, len(places), np.int32)
