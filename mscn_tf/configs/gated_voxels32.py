@@ -7,7 +7,7 @@ from mscn_tf.configs import gated_faces32, voxels32
 
 def get_config() -> ConfigDict:
     """The training of one of them."""
-    config, known = gated_faces32.get_config(), voxels32.get_config()
+    config, known = gated_faces32.get_config("weights"), voxels32.get_config()
     config.update(
         name="gated-voxels32",
         meta_steps=1000,
