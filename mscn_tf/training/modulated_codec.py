@@ -128,9 +128,7 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         signals = self.signals[: max(_TURNING, fit.modulation.code_size)]
         network = Network(np, model, weights_of(fit))
         codes = self._fitted(signals, np.arange(network.size))
-        axes = principal_axes(
-            network, codes, self.coordinates, signals.shape[-1], self.config.seed
-        )
+        axes = principal_axes(network, codes, self.coordinates, signals.shape[-1], self.config.seed)
         sizes = fit.step_sizes["code"]
         # Of a mean of squares, in whose Hessian the axes are orthonormal times the root of n / 2.
         axes /= np.sqrt(4 * sizes.initial / signals[0].size)

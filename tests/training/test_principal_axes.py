@@ -77,5 +77,5 @@ def test_the_turn_of_a_training_finds_codes_faster(folder):
 
 
 def test_only_latents_are_turned(folder):
-    with pytest.raises(MscnError, match="principal_axes=\\(3,\\): model.modulation=weights has no"):
+    with pytest.raises(MscnError, match=r"principal_axes=\(3,\): model.modulation=weights has no"):
         codec_trainer(config_of(folder, modulation="weights"))
