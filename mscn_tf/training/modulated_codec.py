@@ -126,9 +126,10 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         """Gives latents the principal axes, where step sizes start anew, at half Newton's step."""
         fit, model = self.fit, self.config.model
         signals = self.signals[: max(_TURNING, fit.modulation.code_size)]
+        signals, points = self.subset(signals, np.random.default_rng(self.config.seed))
         network = Network(np, model, weights_of(fit))
-        codes = self._fitted(signals, np.arange(network.size))
-        axes = principal_axes(network, codes, self.coordinates, signals.shape[-1], self.config.seed)
+        codes = self._fitted(signals, np.arange(network.size), points[0])
+        axes = principal_axes(network, codes, points[0], signals.shape[-1], self.config.seed)
         sizes = fit.step_sizes["code"]
         # Of a mean of squares, in whose Hessian the axes are orthonormal times the root of n / 2.
         axes /= np.sqrt(4 * sizes.initial / signals[0].size)
@@ -175,14 +176,15 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         places = self.places.numpy()
         return self._fitted(signals, places)[:, places]
 
-    def _fitted(self, signals: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """``[S, K]``: by the inner loop that encodes."""
+    def _fitted(
+        self, signals: np.ndarray, places: np.ndarray, points: np.ndarray | None = None
+    ) -> np.ndarray:
+        """``[S, K]``: by the inner loop that encodes, at all points unless they are given."""
+        points = self.coordinates if points is None else points
         model, fit = self.config.model, self.fit
         loop = InnerLoop(np, Network(np, model, weights_of(fit)), model, inner_arrays(fit, places))
         size = max(1, BATCH_POINTS // signals.shape[1])
-        parts = [
-            loop(signals[at : at + size], self.coordinates) for at in range(0, len(signals), size)
-        ]
+        parts = [loop(signals[at : at + size], points) for at in range(0, len(signals), size)]
         return np.concatenate(parts)
 
     def _coding_costs(self, codes: tf.Tensor, quality: tf.Tensor) -> Losses:
