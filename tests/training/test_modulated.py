@@ -198,7 +198,7 @@ def test_the_wanted_density_falls_between_shares_of_the_run(gates):
 
 
 def test_gates_on_the_network_itself_move_to_each_signal():
-    """Eq. 8 of the paper with target all: phi isn't the same for all, as it was at smaller steps."""
+    """Eq. 8 of the paper with target all; at smaller step sizes phi stayed where it was."""
     config = get_config()
     config.update(steps=80, kept=(0.4,))
     (one,) = runs(config, "MSCN, all")
