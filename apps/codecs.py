@@ -27,6 +27,7 @@ PURPOSES = {
     "faces32": ("aligned faces of 32x32 in an archive", "other pictures"),
     "faces64": ("aligned faces of 64x64, below 300 bytes", "other pictures, high quality"),
     "field": ("fields of any variable, within a bound", "the lowest rates"),
+    "gated-faces-first": ("files of the first gated-faces32", "small files: take faces32"),
     "gated-faces32": ("studying sparse updates of a network", "small files: take faces32"),
     "gated-temperature": ("studying sparse shifts of its units", "small files: take temperature"),
     "mesh": ("closed solids, at any resolution", "thin parts; decimated Draco wins"),

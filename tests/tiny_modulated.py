@@ -14,7 +14,7 @@ from mscn_tf.configs import gated_faces32
 
 def get_config(folder: str, **model: Any) -> ConfigDict:
     """The shipped configuration made small, for the pictures in a folder."""
-    config = gated_faces32.get_config()
+    config = gated_faces32.get_config("weights")
     config.update(
         name="tiny",
         meta_steps=6,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-MODULATIONS = ("weights", "shift", "latent")
+MODULATIONS = ("weights", "shift", "latent", "subspace")
 OFFSET = 0.5  # added to outputs, which nominally lie in [0, 1]
 _LEAST_GATE = 0.1  # what looking ahead divides by, at least
 _LIMIT = 6.0  # largest absolute value of a gate's log alpha
@@ -38,7 +38,8 @@ class Network:
         self._layers = sum(name.startswith("kernel_") for name in weights)
         self._kernels = [weights[f"kernel_{i}"] for i in range(self._layers)]
         self._biases = [weights[f"bias_{i}"] for i in range(self._layers)]
-        self._map = weights["map"] if self._kind == "latent" else None
+        self._map = weights["map"] if self._kind in ("latent", "subspace") else None
+        self._all = self._kind in ("weights", "subspace")  # or shifts only
         self._places = weights["places"]
 
     @property
@@ -68,7 +69,7 @@ class Network:
         back = errors_of(values)
         found = []
         for i in reversed(range(self._layers)):
-            if self._kind == "weights":
+            if self._all:
                 kernel = xp.matmul(xp.swapaxes(seen[i], -1, -2), back)
                 sides = self._kernels[i].shape
                 found += [xp.sum(back, axis=1), xp.reshape(kernel, [-1, sides[0] * sides[1]])]
@@ -100,12 +101,12 @@ class Network:
             code = xp.matmul(code, self._map)
         for i, (kernel, bias) in enumerate(zip(self._kernels, self._biases)):
             inputs, units = kernel.shape
-            if self._kind == "weights":
+            if self._all:
                 part = code[:, at : at + inputs * units]
                 kernel = kernel + xp.reshape(part, [-1, inputs, units])
                 at += inputs * units
             bias = xp.reshape(bias, [1, 1, units])
-            if self._kind == "weights" or i < self._layers - 1:
+            if self._all or i < self._layers - 1:
                 bias = bias + xp.reshape(code[:, at : at + units], [-1, 1, units])
                 at += units
             layers.append((kernel, bias))

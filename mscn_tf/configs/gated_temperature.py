@@ -7,7 +7,7 @@ from mscn_tf.configs import gated_faces32, temperature
 
 def get_config() -> ConfigDict:
     """The training of one of them."""
-    config, known = gated_faces32.get_config(), temperature.get_config()
+    config, known = gated_faces32.get_config("weights"), temperature.get_config()
     config.update(
         name="gated-temperature",
         meta_steps=1200,
@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
         coded=600,
         points=512,
         density=0.25,
+        evaluate_every=200,
         first_price=1e-3,  # errors are less than a tenth of those of faces
         validation_tiles=32,
     )

@@ -49,7 +49,7 @@ def parameter_count(model: ml_collections.ConfigDict) -> int:
 
 def code_size(model: ml_collections.ConfigDict) -> int:
     """Elements of a signal's code."""
-    if model.modulation == "latent":
+    if model.modulation in ("latent", "subspace"):
         return model.latent_size
     return model.width * model.depth if model.modulation == "shift" else parameter_count(model)
 
@@ -57,7 +57,7 @@ def code_size(model: ml_collections.ConfigDict) -> int:
 def narrowed(model: ml_collections.ConfigDict, kept: float) -> dict[str, int]:
     """The field of ``model``, and its value, whose code has at most a share of the elements."""
     wanted = kept * code_size(model)
-    if model.modulation == "latent":
+    if model.modulation in ("latent", "subspace"):
         return {"latent_size": max(1, int(wanted))}
     narrow = model.copy_and_resolve_references()
     while narrow.width > 1 and code_size(narrow) > wanted:

@@ -20,6 +20,7 @@ from mscn_tf.networks.modulations import (
     LatentModulation,
     Modulation,
     ShiftModulation,
+    SubspaceModulation,
     WeightModulation,
     network_sizes,
 )
@@ -28,7 +29,7 @@ from mscn_tf.sparsity.gated import GatedModulation
 from mscn_tf.sparsity.hard_concrete import BETA, GAMMA, LIMIT, ZETA
 from mscn_tf.sparsity.pruning import MaskedModulation
 
-MODULATIONS = ("weights", "shift", "latent")
+MODULATIONS = ("weights", "shift", "latent", "subspace")
 SPARSITIES = ("none", "gates", "gradient", "mask")
 
 
@@ -43,7 +44,7 @@ class MetaLearner(OuterLoop):
       axes: d, coordinates of a point.
       w0: frequency of the network's sines.
       modulation: what a signal's code changes, one of `MODULATIONS`.
-      latent_size: of the code, for ``modulation="latent"``.
+      latent_size: of the code, for ``modulation="latent"`` and "subspace".
       sparsity: one of `SPARSITIES`: "none"; "gates" on what signals change (`GatedModulation`);
         "gradient" gates, on step sizes and the same for all signals (`StepSizes`); "mask", a fixed
         one (`MaskedModulation`).
@@ -376,4 +377,6 @@ def _modulation(
         return ShiftModulation(sizes, dtype=dtype)
     if kind == "latent":
         return LatentModulation(sizes, latent_size, seed, dtype=dtype)
+    if kind == "subspace":
+        return SubspaceModulation(sizes, latent_size, seed, dtype=dtype)
     raise ValueError(f"modulation must be one of {', '.join(MODULATIONS)}: {kind}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mscn_tf.networks.modulations import LatentModulation as LatentModulation
     from mscn_tf.networks.modulations import Modulation as Modulation
     from mscn_tf.networks.modulations import ShiftModulation as ShiftModulation
+    from mscn_tf.networks.modulations import SubspaceModulation as SubspaceModulation
     from mscn_tf.networks.modulations import WeightModulation as WeightModulation
     from mscn_tf.networks.modulations import network_sizes as network_sizes
     from mscn_tf.networks.network import ModulatedSiren as ModulatedSiren
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy.exports(
             "LatentModulation",
             "Modulation",
             "ShiftModulation",
+            "SubspaceModulation",
             "WeightModulation",
             "network_sizes",
         ],

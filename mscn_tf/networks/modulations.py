@@ -206,17 +206,26 @@ class LatentModulation(Modulation):
     def code_size(self) -> int:
         return self.latent_size
 
+    @property
+    def mapped_size(self) -> int:
+        """Numbers that a latent is mapped to."""
+        return sum(self.sizes[1:-1])
+
     def build(self, input_shape: Any) -> None:
         bound = 1 / math.sqrt(self.latent_size)
         self.kernel = self.add_weight(
             name="kernel",
-            shape=[self.latent_size, sum(self.sizes[1:-1])],
+            shape=[self.latent_size, self.mapped_size],
             initializer=keras.initializers.RandomUniform(-bound, bound, seed=self.seed),
         )
         super().build(input_shape)
 
+    def map(self) -> tf.Tensor:
+        """``[M, mapped_size]``: what a latent is multiplied with."""
+        return tf.convert_to_tensor(self.kernel)
+
     def layer_updates(self, code: tf.Tensor) -> list[LayerUpdate]:
-        shifts = tf.matmul(code, self.kernel)
+        shifts = tf.matmul(code, self.map())
         return [LayerUpdate(bias=shift) for shift in split_shifts(shifts, self.sizes)]
 
     def code_groups(self, granularity: str) -> np.ndarray:
@@ -226,6 +235,38 @@ class LatentModulation(Modulation):
     def get_config(self) -> dict[str, Any]:
         config = {"latent_size": self.latent_size, "seed": self.seed}
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="mscn_tf")
+class SubspaceModulation(LatentModulation):
+    """A linear map from a latent code to updates of all weights and biases.
+
+    A subspace of all updates, learned for all signals. What is learned of a kernel's update is
+    divided by the square root of the layer's inputs, so that kernels and biases start to move units
+    alike, and at one rate.
+
+    Args:
+      sizes: as in `LatentModulation`.
+      latent_size: M, the size of the code.
+      seed: of the initial map; ``None`` for a fresh one every time.
+    """
+
+    @property
+    def mapped_size(self) -> int:
+        return WeightModulation(self.sizes).code_size
+
+    def build(self, input_shape: Any) -> None:
+        pairs = list(zip(self.sizes, self.sizes[1:]))
+        scale = [np.repeat([m**-0.5, 1.0], [m * n, n]) for m, n in pairs]
+        self._scale = np.concatenate(scale).astype(np.float32)
+        super().build(input_shape)
+
+    def map(self) -> tf.Tensor:
+        return self.kernel * self._scale
+
+    def layer_updates(self, code: tf.Tensor) -> list[LayerUpdate]:
+        updates = split_weights(tf.matmul(code, self.map()), self.sizes)
+        return [LayerUpdate(*pair) for pair in updates]
 
 
 @keras.saving.register_keras_serializable(package="mscn_tf")

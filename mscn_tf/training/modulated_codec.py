@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ml_collections
@@ -13,22 +14,24 @@ from mscn_tf.entropy.freeze import freeze, frozen_arrays
 from mscn_tf.entropy.occupancy import grow_tree
 from mscn_tf.entropy.scale_prior import ScalePrior
 from mscn_tf.fitting.meta_learner import MetaLearner
-from mscn_tf.networks.modulations import LatentModulation
+from mscn_tf.networks.modulations import LatentModulation, Modulation
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grids import centres, global_grid
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.prior import Prior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.sparsity.gated import GatedModulation
-from mscn_tf.stack.keras_versions import build_once, trainable_variables_of
+from mscn_tf.stack.keras_versions import build_once, trainable_variables_of, variables_of
 from mscn_tf.training.closed_form_start import start_prior
 from mscn_tf.training.loop import Row
 from mscn_tf.training.modulated import ModulatedTrainer
 from mscn_tf.training.outer_step import Losses, OuterStep
+from mscn_tf.training.principal_axes import principal_axes
 from mscn_tf.training.tile_sets import START_STEP, samplers
 
 BATCH_POINTS = 2**16  # of all signals that the inner loop fits at once
 _PROBES = 64  # signals, with random errors each, that show how far elements move values
+_TURNING = 1024  # signals whose codes show the principal axes
 _OF_FILES = ("shape", "code_size", "prior")  # fields of the model that the network has no use for
 _CONTEXT_STEP = 0.25  # of what the bundle holds: rounding it moves a symbol's scale by 5 %
 
@@ -36,7 +39,8 @@ _CONTEXT_STEP = 0.25  # of what the bundle holds: rounding it moves a symbol's s
 class ModulatedCodecTrainer(ModulatedTrainer):
     """State and step of one training run, of two stages.
 
-    The first ``meta_steps`` steps meta-learn the network, as experiments do. Then ``places``, the
+    The first ``meta_steps`` steps meta-learn the network, as experiments do; before those that
+    ``principal_axes`` names latents are turned to them. Then ``places``, the
     ``model.code_size`` elements of the code whose updates change values most, are what files hold,
     in units in which each moves values alike, and the other steps learn their entropy model.
 
@@ -46,7 +50,8 @@ class ModulatedCodecTrainer(ModulatedTrainer):
       held_out: signals ``[S', .., C]``.
 
     Raises:
-      MscnError: its gates aren't on updates, or its code is longer than the network has elements.
+      MscnError: its gates aren't on updates, its code is longer than the network has elements, or
+        latents are to be turned where there are none.
     """
 
     def __init__(
@@ -60,6 +65,11 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         points = self._points(sphere)
         flat = [set_.reshape(len(set_), -1, set_.shape[-1]) for set_ in (signals, held_out)]
         super().__init__(config, flat[0], points, flat[1])
+        if config.principal_axes and not isinstance(plain_of(self.fit), LatentModulation):
+            raise MscnError(
+                f"config.principal_axes={config.principal_axes}: model.modulation="
+                f"{model.modulation} has no latents to turn; give () for none"
+            )
         elements = self.fit.modulation.code_size
         if model.code_size > elements:
             raise MscnError(
@@ -98,6 +108,8 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         return {**super().checkpointed(), **own}
 
     def update(self, step: int) -> dict[str, tf.Tensor]:
+        if step in self.config.principal_axes:
+            self._turn_latents()
         if step < self.config.meta_steps:
             return super().update(step)
         if step == self.config.meta_steps:
@@ -109,6 +121,27 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         # Stratified: each batch spans all qualities.
         quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
         return self._entropy_step([codes[chosen], quality.astype(np.float32)])
+
+    def _turn_latents(self) -> None:
+        """Gives latents the principal axes, where step sizes start anew, at half Newton's step."""
+        fit, model = self.fit, self.config.model
+        signals = self.signals[: max(_TURNING, fit.modulation.code_size)]
+        signals, points = self.subset(signals, np.random.default_rng(self.config.seed))
+        network = Network(np, model, weights_of(fit))
+        codes = self._fitted(signals, np.arange(network.size), points[0])
+        axes = principal_axes(network, codes, points[0], signals.shape[-1], self.config.seed)
+        sizes = fit.step_sizes["code"]
+        # Of a mean of squares, in whose Hessian the axes are orthonormal times the root of n / 2.
+        axes /= np.sqrt(4 * sizes.initial / signals[0].size)
+        kernel = plain_of(fit).kernel
+        kernel.assign(axes @ kernel.numpy())
+        sizes.log_size.assign(tf.fill(sizes.log_size.shape, math.log(sizes.initial)))
+        back = np.linalg.inv(axes).T
+        # Adam's two moments of the map are of its shape, and nothing else is.
+        moments = [v for v in variables_of(self.optimizers) if v.shape == kernel.shape]
+        for moment, turn in zip(moments, (back, back**2)):
+            moment.assign(turn @ moment.numpy())
+        self.average.reset()
 
     # The second stage.
 
@@ -143,14 +176,15 @@ class ModulatedCodecTrainer(ModulatedTrainer):
         places = self.places.numpy()
         return self._fitted(signals, places)[:, places]
 
-    def _fitted(self, signals: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """``[S, K]``: by the inner loop that encodes."""
+    def _fitted(
+        self, signals: np.ndarray, places: np.ndarray, points: np.ndarray | None = None
+    ) -> np.ndarray:
+        """``[S, K]``: by the inner loop that encodes, at all points unless they are given."""
+        points = self.coordinates if points is None else points
         model, fit = self.config.model, self.fit
         loop = InnerLoop(np, Network(np, model, weights_of(fit)), model, inner_arrays(fit, places))
         size = max(1, BATCH_POINTS // signals.shape[1])
-        parts = [
-            loop(signals[at : at + size], self.coordinates) for at in range(0, len(signals), size)
-        ]
+        parts = [loop(signals[at : at + size], points) for at in range(0, len(signals), size)]
         return np.concatenate(parts)
 
     def _coding_costs(self, codes: tf.Tensor, quality: tf.Tensor) -> Losses:
@@ -209,15 +243,20 @@ def weights_of(fit: MetaLearner, places: np.ndarray | None = None) -> dict[str, 
     for number, layer in enumerate(fit.network.siren_layers):
         weights[f"kernel_{number}"] = layer.kernel.numpy()
         weights[f"bias_{number}"] = layer.bias.numpy()
-    of_gates = isinstance(fit.modulation, GatedModulation)
-    plain = fit.modulation.modulation if of_gates else fit.modulation
+    plain = plain_of(fit)
     if isinstance(plain, LatentModulation):
-        weights["map"] = plain.kernel.numpy()
+        weights["map"] = plain.map().numpy()
     elements = plain.code_size
     places = np.arange(elements) if places is None else places
     where = np.full(elements, len(places), np.int32)
     where[places] = np.arange(len(places))
     return {**weights, "places": where}
+
+
+def plain_of(fit: MetaLearner) -> Modulation:
+    """The modulation without gates."""
+    of_gates = isinstance(fit.modulation, GatedModulation)
+    return fit.modulation.modulation if of_gates else fit.modulation
 
 
 def inner_arrays(fit: MetaLearner, places: np.ndarray) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ FORMS = [
     dict(sparsity="gates", per_signal=False, initial_open=0.8),
     dict(sparsity="gates", modulation="shift", look_ahead=True),
     dict(sparsity="gates", modulation="latent", latent_size=7),
+    dict(sparsity="gates", modulation="subspace", latent_size=7),
     dict(sparsity="gradient"),
     dict(sparsity="mask", target="delta"),
     dict(modulation="shift"),
@@ -34,8 +35,8 @@ def test_gradient_is_that_of_finite_differences(kind):
     for number, (inputs, units) in enumerate(zip(sizes, sizes[1:])):
         weights[f"kernel_{number}"] = random.normal(0, 0.5, (inputs, units))
         weights[f"bias_{number}"] = random.normal(0, 0.3, units)
-    weights["map"] = random.normal(0, 0.5, (4, 11))
-    count = {"weights": 71, "shift": 11, "latent": 4}[kind]
+    weights["map"] = random.normal(0, 0.5, (4, 71 if kind == "subspace" else 11))
+    count = {"weights": 71, "shift": 11, "latent": 4, "subspace": 4}[kind]
     weights["places"] = np.arange(count)
     network = Network(np, dict(modulation=kind, w0=3.0), weights)
     points = points_of(np, [centres(4)[None]] * 2, False).reshape(-1, 2)

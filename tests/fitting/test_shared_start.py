@@ -11,6 +11,7 @@ from mscn_tf.networks.modulations import (
     BasisModulation,
     LatentModulation,
     ShiftModulation,
+    SubspaceModulation,
     WeightModulation,
     network_sizes,
 )
@@ -25,6 +26,7 @@ SIZES = network_sizes(8, 2, C, embedding=EMBEDDING)
 COORDINATES = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2), -1).reshape(N, 2)
 MODULATIONS = {
     "latent": lambda: LatentModulation(SIZES, 6, seed=1, dtype="float64"),
+    "subspace": lambda: SubspaceModulation(SIZES, 6, seed=1, dtype="float64"),
     "shift": lambda: ShiftModulation(SIZES, dtype="float64"),
     "weights": lambda: WeightModulation(SIZES, dtype="float64"),
     "basis": lambda: BasisModulation(SIZES, 6, seed=1, dtype="float64"),

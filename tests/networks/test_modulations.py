@@ -11,6 +11,7 @@ from mscn_tf.networks.modulations import (
     BasisModulation,
     LatentModulation,
     ShiftModulation,
+    SubspaceModulation,
     WeightModulation,
     network_sizes,
 )
@@ -21,6 +22,7 @@ KINDS = [
     WeightModulation,
     ShiftModulation,
     lambda sizes: LatentModulation(sizes, 5, seed=0),
+    lambda sizes: SubspaceModulation(sizes, 5, seed=0),
     lambda sizes: BasisModulation(sizes, 5, seed=0),
 ]
 some_sizes = st.lists(st.integers(1, 6), min_size=3, max_size=5).map(tuple)
@@ -70,6 +72,18 @@ def test_latent_maps_linearly_to_shifts():
     code = codes(3, 5)
     shifts = np.hstack([u.bias for u in modulation(code)[:2]])
     np.testing.assert_allclose(shifts, code @ modulation.get_weights()[0], rtol=1e-5, atol=1e-6)
+
+
+def test_subspace_maps_linearly_to_all_weights_and_moves_units_alike():
+    modulation, code = SubspaceModulation((2, 400, 3), 5, seed=0), codes(3, 5)
+    updates = modulation(code)
+    found = np.hstack([np.reshape(p, [3, -1]) for u in updates for p in (u.kernel, u.bias)])
+    np.testing.assert_allclose(found, code @ modulation.map(), rtol=1e-4, atol=1e-6)
+    # Inputs of +-1 and many units: what a kernel brings varies as what a bias does.
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], [1, 200, 400]).astype("f4")
+    brought = np.matmul(signs, updates[1].kernel)
+    of_kernel, of_bias = np.std(brought), np.std(updates[0].bias)
+    assert 0.8 < of_kernel / of_bias < 1.25
 
 
 def test_basis_maps_linearly_to_the_last_kernel():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = {
     "faces32": "e49d10d3c1654182",
     "faces64": "df35d40f619697c9",
-    "gated-faces32": "f30bcdaead1c96db",
+    "gated-faces-first": "f30bcdaead1c96db",
     "gated-temperature": "8d0ed2ddaa3c75db",
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",

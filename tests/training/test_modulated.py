@@ -197,6 +197,19 @@ def test_the_wanted_density_falls_between_shares_of_the_run(gates):
     np.testing.assert_allclose(wanted, [1.0, 0.2**0.5, 0.2, 0.2], rtol=1e-6)
 
 
+def test_gates_on_the_network_itself_move_to_each_signal():
+    """Eq. 8 of the paper with target all; at smaller step sizes phi stayed where it was."""
+    config = get_config()
+    config.update(steps=80, kept=(0.4,))
+    (one,) = runs(config, "MSCN, all")
+    assert not one.config.model.sampled
+    trainer = trainer_of(one)
+    for step in range(one.config.steps):
+        trainer.update(step)
+    adapted = trainer.fit.adapt(tf.constant(DATA.train[:8]), tf.constant(DATA.coordinates))
+    assert np.std(adapted["log_alpha"], axis=0).mean() > 1e-4
+
+
 def test_stopped_and_resumed_it_is_the_same_run(tmp_path, monkeypatch):
     (one,) = runs(get_config(), "MSCN, delta")
     undisturbed = trained(one, tmp_path / "whole")

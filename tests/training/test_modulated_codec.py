@@ -69,6 +69,19 @@ def test_files_hold_sparse_codes(codec, trained):
     np.testing.assert_array_equal(again, codec.decode(data))
 
 
+def test_files_of_a_subspace(folder):
+    """Whose map a bundle holds in whole numbers."""
+    model = dict(modulation="subspace", latent_size=12, code_size=12)
+    path, _ = made(folder, "subspace", principal_axes=(3,), model=model)
+    codec = Codec.load(path)
+    assert codec.bundle.arrays("weights")["map"].dtype == np.int8
+    data = codec.encode(PICTURE, quality=10)
+    found = codec.decode(data)
+    (again,) = reader.decode(reader.read_bundle(path.read_bytes()), reader.read_file(data))
+    np.testing.assert_array_equal(again, found)
+    assert np.mean((found - PICTURE.astype(float)) ** 2) < np.var(PICTURE)
+
+
 def test_effort_makes_up_for_what_is_left_out(codec):
     def error(effort):
         data = codec.encode(PICTURE, quality=8, effort=effort)
