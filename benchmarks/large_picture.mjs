@@ -14,6 +14,14 @@ const { chromium } = createRequire(npm)("playwright-core");
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
 page.setDefaultTimeout(PATIENCE);
+await page.addInitScript(() => {
+  window.asked = []; // when parts were asked for: one after the other
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function posted(message) {
+    if (message.call === "view") window.asked.push(performance.now());
+    postMessage.call(this, message);
+  };
+});
 
 /** Seconds that something takes. */
 async function timed(action) {
@@ -43,7 +51,10 @@ seconds["first picture"] = await timed(async () => {
     document.getElementById("result").dataset.shown === wanted, `${name} 0`);
 });
 seconds["sharp at its size"] = await timed(() => settled(() => page.click("#fit")));
+await page.evaluate(() => (window.asked = []));
 seconds["zoom to 100 %"] = await timed(() => settled(() => page.click("#own")));
+seconds["of that, the first block"] =
+  await page.evaluate(() => (window.asked[1] - window.asked[0]) / 1000);
 await page.focus("#picture");
 seconds["a step to the side"] = await timed(() => settled(() => page.keyboard.press("ArrowRight")));
 seconds["back again"] = await timed(() => settled(() => page.keyboard.press("ArrowLeft")));

@@ -1,6 +1,7 @@
 // Pictures in the formats that browsers know: read, and written to compare sizes.
 
 import { MscnError } from "./errors.js";
+import { LARGEST_ENCODED } from "./photo_encoder.js";
 import { filled } from "./transparency.js";
 
 const STEPS = 7; // halvings of the range of another format's qualities
@@ -11,7 +12,7 @@ const STEPS = 7; // halvings of the range of another format's qualities
  * @returns {Promise<{data: Uint8Array, width: number, height: number, channels: number,
  *   rgba: Uint8ClampedArray}>} Grey where all colours are, with alpha only where something is seen
  *   through.
- * @throws {MscnError} The browser can't read it.
+ * @throws {MscnError} The browser can't read it, or it is too large.
  */
 export async function pictureOf(file) {
   let bitmap;
@@ -21,7 +22,11 @@ export async function pictureOf(file) {
     throw new MscnError(`${file.name}: neither a .mscn file nor a picture that this browser reads`);
   }
   const { width, height } = bitmap;
+  if (width * height > LARGEST_ENCODED) {
+    throw new MscnError(`${file.name}: ${width}x${height} pixels are too many for this page; take mscn encode`);
+  }
   const rgba = pixelsOf(bitmap);
+  bitmap.close();
   const count = width * height;
   const alpha = Uint8Array.from({ length: count }, (_, i) => rgba[4 * i + 3]);
   const clear = alpha.some((value) => value < 255);

@@ -6,6 +6,7 @@ python tests/web/page_files.py build/web-tests
 from __future__ import annotations
 
 import base64
+import io
 import json
 import sys
 from pathlib import Path
@@ -30,6 +31,13 @@ def large() -> bytes:
     """A photograph of several tiles and more pixels than the page's first, small version has."""
     pixels = Image.open(ROOT / "demo" / "kodim.png").resize(LARGE, Image.Resampling.BICUBIC)
     return Codec.load("photo").encode(np.asarray(pixels), quality=LARGE_QUALITY, effort=1)
+
+
+def wide() -> bytes:
+    """A PNG of more pixels than the page encodes, in few bytes."""
+    file = io.BytesIO()
+    Image.new("1", (8000, 5000)).save(file, "PNG")
+    return file.getvalue()
 
 
 def field(grid: dict[str, Any]) -> bytes:
@@ -83,6 +91,7 @@ def main(folder: str) -> None:
             )
         },
         "rotated": {"file": _text(field({"grids": [{"dims": ["rlat", "rlon"]}]}))},
+        "wide": {"file": _text(wide())},
         "voxels": {"file": _text(voxels())},
         "scene": {"side": CANVAS, "pixels": _text(seen().tobytes())},
     }
