@@ -72,7 +72,7 @@ def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
     axes, found = metadata.get("axes", ()), []
     for one in metadata.get("fields", ()):
         grid = metadata["grids"][one.get("grid", 0)]["dims"] if "grids" in metadata else axes
-        outer = [sizes[dim] for dim in dims.get(one["name"], ()) if dim not in grid]
+        outer = [sizes.get(dim, 1) for dim in dims.get(one["name"], ()) if dim not in grid]
         inner = [size for size in outer if size > 1][1:]
         found += [math.prod(inner)] * one.get("count", 1)
     return found if len(found) == count else [1] * count
