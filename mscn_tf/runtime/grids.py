@@ -66,7 +66,7 @@ def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
       metadata: of their file, as docs/format.md describes it.
       count: of fields.
     """
-    structure = metadata.get("netcdf", {})
+    structure = metadata.get("netcdf") or {}
     sizes = {name: size for name, size, _ in structure.get("dims", ())}
     dims = {one["name"]: one["dims"] for one in structure.get("variables", ())}
     axes, found = metadata.get("axes", ()), []

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
+from mscn_tf.runtime import interpolations as interpolations_of_files
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.interpolation import Interpolation
 from tests import interpolations, reader
 
 
@@ -118,6 +120,24 @@ def test_fields_follow_from_those_before_in_short_chains(codec, bundle):
     second = reader.read_bundle(bundle.read_bytes())
     for found, known in zip(reader.decode(second, reader.read_file(data)), together):
         np.testing.assert_array_equal(found, known)
+
+
+def test_large_fields_are_decoded_with_one_parent_kept(codec, monkeypatch):
+    fields = series((23, 38), 11)
+    data = codec.encode(fields, max_error=0.02)
+    together, decoded = list(codec.decode_all(data)), []
+    decode = Interpolation.decode
+
+    def counted(self, payload, *more):
+        decoded.append(len(payload))
+        return decode(self, payload, *more)
+
+    monkeypatch.setattr(Interpolation, "decode", counted)
+    monkeypatch.setattr(interpolations_of_files, "KEPT_VALUES", 1)
+    np.testing.assert_array_equal(list(codec.decode_all(data)), together)
+    assert len(decoded) == 11
+    np.testing.assert_array_equal(codec.decode(data, 10), together[10])
+    assert len(decoded) == 11 + 3
 
 
 def test_fields_that_are_not_alike_follow_from_none(codec):
