@@ -75,7 +75,7 @@ def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
         outer = [sizes.get(dim, 1) for dim in dims.get(one["name"], ()) if dim not in grid]
         inner = [size for size in outer if size > 1][1:]
         found += [math.prod(inner)] * one.get("count", 1)
-    return found if len(found) == count else [1] * count
+    return (found + [1] * count)[:count]
 
 
 def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
