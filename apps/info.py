@@ -40,6 +40,7 @@ CODEC = flags.DEFINE_string(
 )
 FORCE = flags.DEFINE_bool("force", False, "replace the plot if it is there; default no")
 
+_FOLLOW = "items follow from others: up to 8 are decoded for one"
 _LONG_TEXT = 200  # characters; longer ones are headers, masks or the like, in base 64
 
 
@@ -128,6 +129,7 @@ def _table(source: str, info: dict[str, Any]) -> str:
         f"side information + {size['payload']:,} payload",
         f"  rate      {info['bits_per_pixel']:.4f} bits a {sample}",
         *([f"  bound     {_bound_text(info)}"] if bound is not None else []),
+        *([f"  follow    {_FOLLOW}"] if info["parents"] else []),
         "",
         f"  {'item':>8}  {'size':>14}  {'channels':>8}  {'quality':>7}  name",
     ]

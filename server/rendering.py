@@ -141,12 +141,12 @@ def _filled(pixels: np.ndarray, kind: str) -> np.ndarray:
 
 def cost(codec: Codec, container: Container, wanted: View) -> int:
     """Samples that are made on the way to a view: of the output, and of the source's tiles."""
-    shape = container.shapes[wanted.item]
+    shape, made = container.shapes[wanted.item], codec.scheme.samples(container, wanted)
     if container.error_bound is not None and wanted.shape == wanted.extent:
-        return math.prod(shape)  # residuals are of all of it
+        return max(math.prod(shape), made)  # residuals are of all of it
     stored = len(container.coded(wanted.item)) < len(container.planes(wanted.item))
     least = math.prod(shape) // _CHEAPER if stored else 0  # exact planes, too
-    return max(codec.scheme.samples(container, wanted), least, math.prod(wanted.shape))
+    return max(made, least, math.prod(wanted.shape))
 
 
 def largest(codec: Codec, container: Container, item: int, most: int) -> Optional[tuple[int, ...]]:

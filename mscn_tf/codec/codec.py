@@ -89,10 +89,10 @@ class Codec(FileDecoder):
           size: bytes that the whole file may take; a search finds the quality.
           max_error: no value of the decoded signals is off by more, in the original size: one
             for all signals or a sequence of one each, 0 of those that are to be exact. A search
-            finds the quality that takes the fewest bytes, or `quality` gives it; pyramids leave
-            nothing to choose. Of truth values 0: none is wrong, and the
-            quality, 1 where it isn't given, only counts for other sizes. Of numbers 0 is the same
-            as `lossless`.
+            finds the quality that takes the fewest bytes, or `quality` gives it; pyramids, and
+            volumes within a sixteenth of their range, leave nothing to choose. Of truth values 0:
+            none is wrong, and the quality, 1 where it isn't given, only counts for other sizes. Of
+            numbers 0 is the same as `lossless`.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew; of tile codecs also 0:
             once, after the inner loop's first step alone.
           names: of the signals, kept in the file.

@@ -144,12 +144,24 @@ def _file(
     parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, kept)
     if not parts.coded:
         return StoredEncoding(parts).file(HIGHEST)
-    axes = None if _goes_round(arrays[:fields]) else _REGION
-    encoding: Any = codec.encoder.encoding(parts, axes, tqdm(disable=True), codec.lowest_effort)
+    told = _told(layout.shape, _goes_round(arrays[:fields]))
+    encoding: Any = codec.encoder.encoding(parts, told, tqdm(disable=True), codec.lowest_effort)
     q16 = round(16 * (goal.quality or _QUALITY))
     if bound is None:
         return parts.cheapest(encoding.file(q16))
     return parts.cheapest(encoding.file_within([bound] * len(arrays)))
+
+
+def _told(shape: Sequence[int], goes_round: bool) -> dict[str, Any]:
+    """What the encoder is told of a chunk's fields, as metadata of a file would."""
+    dims = [f"axis {axis}" for axis in range(len(shape))]
+    structure = {
+        "dims": [[dim, size, False] for dim, size in zip(dims, shape)],
+        "variables": [{"name": "chunk", "dims": dims}],
+    }
+    of_fields = [{"name": "chunk", "count": math.prod(shape[:-2])}]
+    told = {"axes": dims[-2:], "fields": of_fields, "netcdf": structure}
+    return told if goes_round else {**told, **_REGION}
 
 
 def _goes_round(fields: list[np.ndarray]) -> bool:

@@ -38,6 +38,7 @@ def described(container: Container, limit: int | None = None) -> dict[str, Any]:
         "bits_per_pixel": 8 * total / samples,
         "metadata": container.metadata,
         "error_bound": container.error_bound,
+        "parents": container.parents,
         "count": container.items,
         "tiles": container.tiles,
         "items": [

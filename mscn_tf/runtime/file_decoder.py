@@ -381,11 +381,12 @@ class FileDecoder:
         Returns:
           `version`, `codec` (id, 16 hexadecimal digits), `modality`, `tile_edge`, `tile_overlap`,
           `blocks` (of tiles), `tiles_per_block`, `bytes` (`total`, `header`, `side`, `payload`),
-          `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None), `count` (of
-          items), `tiles` (of all) and `items`: a list of `name` (or None), `size` (innermost axis
-          first: of a picture width, height), `channels`, `quality`, `tiles`, `exact` (planes that
-          are stored without loss: 0, or of pictures with alpha, which is plane 1, any of both),
-          `within` (how far values of these may be off: 0 but where a bound was asked for).
+          `bits_per_pixel` (or sample), `metadata` (or None), `error_bound` (or None), `parents`
+          (whether items follow from others), `count` (of items), `tiles` (of all) and `items`: a
+          list of `name` (or None), `size` (innermost axis first: of a picture width, height),
+          `channels`, `quality`, `tiles`, `exact` (planes that are stored without loss: 0, or of
+          pictures with alpha, which is plane 1, any of both), `within` (how far values of these
+          may be off: 0 but where a bound was asked for).
 
         Raises:
           MscnError: not a `.mscn` file, or damaged.

@@ -66,16 +66,16 @@ def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
       metadata: of their file, as docs/format.md describes it.
       count: of fields.
     """
-    structure = metadata.get("netcdf", {})
+    structure = metadata.get("netcdf") or {}
     sizes = {name: size for name, size, _ in structure.get("dims", ())}
     dims = {one["name"]: one["dims"] for one in structure.get("variables", ())}
     axes, found = metadata.get("axes", ()), []
     for one in metadata.get("fields", ()):
         grid = metadata["grids"][one.get("grid", 0)]["dims"] if "grids" in metadata else axes
-        outer = [sizes[dim] for dim in dims.get(one["name"], ()) if dim not in grid]
+        outer = [sizes.get(dim, 1) for dim in dims.get(one["name"], ()) if dim not in grid]
         inner = [size for size in outer if size > 1][1:]
         found += [math.prod(inner)] * one.get("count", 1)
-    return found if len(found) == count else [1] * count
+    return (found + [1] * count)[:count]
 
 
 def cell_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:

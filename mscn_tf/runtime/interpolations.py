@@ -116,6 +116,10 @@ class Interpolations(Scheme):
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
 
+    def samples(self, container: Container, view: View) -> int:
+        """Of the fields that are decoded for a view, its own among them."""
+        return super().samples(container, view) * len(self.reader(container).chain(view.item))
+
     def needed(self, container: Container) -> set[int]:
         """Parents of fields."""
         if not container.parents:
@@ -183,7 +187,7 @@ class _Reader:
           MscnError: there can be no such chain.
         """
         found = [item]
-        for descent in iter(lambda: self.symbols(found[0])[0].descent, None):
+        for descent in iter(lambda: self._descent(found[0]), None):
             parent, container = found[0] - descent.distance, self._container
             if not container.parents or parent < 0 or not container.coded(parent):
                 raise MscnError("damaged (a field follows from none)")
@@ -193,6 +197,10 @@ class _Reader:
                 raise MscnError(f"damaged (more than {LONGEST_CHAIN} fields follow one another)")
             found.insert(0, parent)
         return found
+
+    def _descent(self, item: int) -> Descent | None:
+        fields = self.symbols(item)  # none of an exact one
+        return fields[0].descent if fields else None
 
     def grid(self, item: int) -> Grid:
         """An item's numbers of steps, and what they add up to.

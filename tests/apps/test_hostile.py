@@ -118,6 +118,16 @@ def test_info_of_exact_items_and_of_bounds(folder):
             assert shown == pytest.approx(container.error_bound, rel=1e-3)
 
 
+def test_info_says_where_items_follow_from_others(folder):
+    for name, follows in (("parents", True), ("packed", False)):
+        data = (GOLDEN / f"v1interpolation_{name}.mscn").read_bytes()
+        (folder.path / "fields.mscn").write_bytes(data)
+        shown = folder.mscn("info", "fields.mscn").stdout
+        assert ("items follow from others: up to 8 are decoded for one" in shown) is follows
+        told = json.loads(folder.mscn("info", "--json", "fields.mscn").stdout)
+        assert told["parents"] is follows
+
+
 def test_info_shows_no_base_64(folder):
     golden(folder, "voxels", header="QUJD" * 1000)
     told = json.loads(folder.mscn("info", "--json", "odd.mscn").stdout)

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
+from mscn_tf.runtime import interpolations as interpolations_of_files
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.interpolation import Interpolation
+from mscn_tf.runtime.view import view
 from tests import interpolations, reader
 
 
@@ -112,12 +115,32 @@ def test_fields_follow_from_those_before_in_short_chains(codec, bundle):
     assert len(data) < 0.8 * apart
     container = Container.from_bytes(data)
     assert (container.version, container.parents) == (3, True)
+    costs = [codec.scheme.samples(container, view(container, item)) for item in (0, 7, 8)]
+    assert costs == [23 * 38, 8 * 23 * 38, 23 * 38]
     together = list(codec.decode_all(data))
     for item in (19, 0, 7, 8, 12):
         np.testing.assert_array_equal(codec.decode(data, item), together[item])
     second = reader.read_bundle(bundle.read_bytes())
     for found, known in zip(reader.decode(second, reader.read_file(data)), together):
         np.testing.assert_array_equal(found, known)
+
+
+def test_large_fields_are_decoded_with_one_parent_kept(codec, monkeypatch):
+    fields = series((23, 38), 11)
+    data = codec.encode(fields, max_error=0.02)
+    together, decoded = list(codec.decode_all(data)), []
+    decode = Interpolation.decode
+
+    def counted(self, payload, *more):
+        decoded.append(len(payload))
+        return decode(self, payload, *more)
+
+    monkeypatch.setattr(Interpolation, "decode", counted)
+    monkeypatch.setattr(interpolations_of_files, "KEPT_VALUES", 1)
+    np.testing.assert_array_equal(list(codec.decode_all(data)), together)
+    assert len(decoded) == 11
+    np.testing.assert_array_equal(codec.decode(data, 10), together[10])
+    assert len(decoded) == 11 + 3
 
 
 def test_fields_that_are_not_alike_follow_from_none(codec):
@@ -128,6 +151,7 @@ def test_fields_that_are_not_alike_follow_from_none(codec):
 
 
 def test_what_others_follow_from_does_not_become_exact(codec):
+    """And what is exact costs itself alone."""
     rows, columns = np.indices((16, 32))
     flags = ((rows // 3 + columns // 5) % 2).astype(np.float32)[..., None]
     fields = [np.random.default_rng(0).permutation(flags.ravel()).reshape(flags.shape)]
@@ -135,7 +159,9 @@ def test_what_others_follow_from_does_not_become_exact(codec):
     fields.append(flags)
     data = codec.encode(fields, max_error=0.01)
     assert descents(codec, data, 3)[1] == 1
-    assert Container.from_bytes(data).exact == [0, 0, 0, 1]
+    container = Container.from_bytes(data)
+    assert container.exact == [0, 0, 0, 1]
+    assert codec.scheme.samples(container, view(container, 3)) == 16 * 32
 
 
 @pytest.mark.parametrize(
