@@ -3,6 +3,7 @@
 import { MscnError } from "./errors.js";
 import { InterpolationReader } from "./interpolations.js";
 import { PyramidReader } from "./pyramids.js";
+import { SurfaceReader } from "./surfaces.js";
 import { TileReader } from "./tiles.js";
 
 // By the words that manifests have for them; older ones call tiles "basis".
@@ -19,16 +20,21 @@ const INTERPOLATION = {
   keepsBounds: true,
   inUnits: true,
 };
+const SURFACE = {
+  Reader: SurfaceReader,
+  keepsBounds: false,
+  inUnits: true,
+};
 const SCHEMES = new Map([
   ["tiles", TILES], ["basis", TILES], ["modulated", TILES],
-  ["pyramid", PYRAMID], ["interpolation", INTERPOLATION],
+  ["pyramid", PYRAMID], ["interpolation", INTERPOLATION], ["surface", SURFACE],
 ]);
 
 /**
  * What a bundle's kind of codec is.
  * @param {Bundle} bundle
  * @returns {{Reader: Function, keepsBounds: boolean, inUnits?: boolean}} What decodes items; whether
- *   files can have an error bound; whether values are in the field's own unit, else 0 to 1.
+ *   files can have an error bound; whether values are in the signal's own unit, else 0 to 1.
  * @throws {MscnError} This page knows no such kind.
  */
 export function schemeOf(bundle) {
