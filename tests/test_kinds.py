@@ -40,6 +40,10 @@ OWN = {
         entropy.interpolation_context signals.field_sets training.interpolation
         export.interpolation_bundle
     """.split(),
+    "surface": """
+        runtime.surfaces runtime.surface_pyramid codec.surface_encoding fitting.surfaces
+        export.surface_bundle
+    """.split(),
     "modulated": """
         runtime.modulated codec.modulated_encoding codec.modulated_network
         training.modulated_codec export.modulated_bundle export.modulated_functions

@@ -3,6 +3,7 @@
 import { MscnError } from "./errors.js";
 import { InterpolationReader } from "./interpolations.js";
 import { PyramidReader } from "./pyramids.js";
+import { SurfaceReader } from "./surfaces.js";
 import { TileReader } from "./tiles.js";
 
 // By the words that manifests have for them; older ones call tiles "basis".
@@ -20,9 +21,14 @@ const INTERPOLATION = {
   hasParents: true,
   inUnits: true,
 };
+const SURFACE = {
+  Reader: SurfaceReader,
+  keepsBounds: false,
+  inUnits: true,
+};
 const SCHEMES = new Map([
   ["tiles", TILES], ["basis", TILES], ["modulated", TILES],
-  ["pyramid", PYRAMID], ["interpolation", INTERPOLATION],
+  ["pyramid", PYRAMID], ["interpolation", INTERPOLATION], ["surface", SURFACE],
 ]);
 
 /**
@@ -30,7 +36,7 @@ const SCHEMES = new Map([
  * @param {Bundle} bundle
  * @returns {{Reader: Function, keepsBounds: boolean, hasParents?: boolean, inUnits?: boolean}} What
  *   decodes items; whether files can have an error bound; whether items can follow from others;
- *   whether values are in the field's own unit, else 0 to 1.
+ *   whether values are in the signal's own unit, else 0 to 1.
  * @throws {MscnError} This page knows no such kind.
  */
 export function schemeOf(bundle) {

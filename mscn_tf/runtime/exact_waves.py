@@ -31,6 +31,7 @@ _TOGETHER = 2**18  # samples of a group of blocks
 _AT_ONCE = 4  # groups
 _TRIED = 2**16  # samples that show how long blocks are to be
 _EXPONENTS = (7, 15, 23)  # fractional bits of samples of 8, 16 and 24 bits
+_WHOLE = 2.0**53
 _FINEST = 40  # fractional bits of a step
 _SMALLEST, _LARGEST_EXPONENT = 2, 15  # logarithms of a block's samples
 _SHARE_BITS, _LARGEST_SHARE = 4, 32  # of a channel's share of the one before
@@ -192,8 +193,10 @@ def _steps(values: np.ndarray, bound: float) -> Optional[tuple[int, int, int]]:
     None where there is no such grid, or too fine a one, and too small a bound.
     """
     largest = float(np.abs(values).max())
+    if not math.isfinite(largest) or (not bound and np.signbit(values[values == 0]).any()):
+        return None  # the bits of some would not come back
     for exponent in _EXPONENTS:
-        grain = _grain(values, exponent)
+        grain = _grain(values, exponent) if math.ldexp(largest, exponent) < _WHOLE else 0
         if grain and math.ldexp(largest, exponent) < grain * (LARGEST_SAMPLE // 2):
             return exponent, grain, math.floor(bound / math.ldexp(grain, -exponent))
     # Half a step of this grid more than the bound: at least 2^8 steps, so that it's nothing.
@@ -277,7 +280,8 @@ def _coded_group(
     octaves = np.rint(_SIZE_PARTS * np.log2(np.maximum(size, 2.0**-FRACTION))).astype(np.int64)
     octaves += _SIZE_PARTS * FRACTION
     encoder = tables.RangeEncoder()
-    orders = np.where(coefficients.any(0), order - (coefficients[::-1] != 0).argmax(0), 0)
+    places = np.where(coefficients != 0, np.arange(1, order + 1)[:, None], 0)
+    orders = places.max(0, initial=0)
     own, known = [orders, octaves] + ([shares] if head.shared else []), np.zeros(order, np.int64)
     _code_rows(sizes, encoder, np.diff(np.array(own).T, axis=0, prepend=0), _OWN[: len(own)])
     for number, count in enumerate(orders):

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 # Each module registers its kind when it is imported.
 _BUILT_IN = tuple(
-    f"mscn_tf.runtime.{name}" for name in ("tiles", "pyramids", "interpolations", "modulated")
+    f"mscn_tf.runtime.{name}"
+    for name in ("tiles", "pyramids", "interpolations", "modulated", "surfaces")
 )
 _registry: dict[str, type[Scheme]] = {}
 

@@ -23,7 +23,7 @@ from mscn_tf.signals.grids import files_in, placed, targets, write_npy
 from mscn_tf.signals.mesh_files import SUFFIXES, WRITTEN, export, holes, load
 from mscn_tf.signals.metadata import LARGEST, numbers
 from mscn_tf.signals.signal import Selection, Signals
-from mscn_tf.signals.solids import Sampled, cells_of, sample, surface
+from mscn_tf.signals.solids import ONE_TILE, Sampled, cells_of, sample, surface
 
 # Share of the surface that may be missed without a word: of tips and edges, and of parts that are
 # thinner than half a cell.
@@ -46,7 +46,7 @@ def read(path: PathLike, tile_edge: int = 16, tile_overlap: int = 1) -> Signals:
     arrays, corners, cells, notes = [], [], [], []
     for file in files:
         mesh = load(file)
-        sampled = sample(mesh, cells_of(tile_edge, tile_overlap))
+        sampled = sample(mesh, cells_of(tile_edge, tile_overlap), tile_edge >= ONE_TILE)
         if sampled.iou < 0.5:
             raise MscnError(_too_thin(file, mesh, sampled))
         arrays.append(sampled.values[..., None])
@@ -212,13 +212,16 @@ def file_bound(bound: float, metadata: dict[str, Any] | None) -> float:
     return bound * max((metadata or {})["cell"])
 
 
-def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.ndarray]:
+def training_signals(
+    pattern: str, turns: int = 1, seed: int = 0, tile_edge: int = 16
+) -> list[np.ndarray]:
     """Distances of the meshes that glob patterns, separated by commas, name.
 
     Args:
       pattern: e.g. ``data/*.obj``; one that starts with ``!`` leaves files out.
       turns: how often each mesh is taken: first as it is, then turned at random.
       seed: of the turns.
+      tile_edge: of the codec that is trained, as of `read`.
 
     Raises:
       MscnError: nothing matches, or a file can't be read.
@@ -241,5 +244,6 @@ def training_signals(pattern: str, turns: int = 1, seed: int = 0) -> list[np.nda
                 turned.apply_transform(
                     trimesh.transformations.random_rotation_matrix(random.random(3))
                 )
-            signals.append(sample(turned).values[..., None])
+            sampled = sample(turned, cells_of(tile_edge, 1), tile_edge >= ONE_TILE)
+            signals.append(sampled.values[..., None])
     return signals

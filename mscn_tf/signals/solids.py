@@ -19,6 +19,9 @@ import skimage.measure
 import trimesh
 
 _CELLS = 61  # along each side of the usual grid, more or less
+_PART = 16  # cells
+_FINE = 129  # along the longest side, where distances are coded near the surface alone
+ONE_TILE = 2**16  # edge of a tile that holds all of a grid
 BAND = 4.0  # cells, on either side of the surface
 _MARGIN = 2.5  # cells, between the mesh's box and the border of the grid
 _MOST = 2**21  # cells of the finest grid
@@ -27,6 +30,7 @@ _ERROR = 0.5  # cells, by which coding may move the surface: what vanishes then 
 _THIN = 1.5  # cells, from which on no part counts as missed
 _CELLS_OF_THIN = 2.5  # that a thin part's thickness is to have
 _POINTS, _ASKED = 20_000, 500  # at which a grid is judged, and thickness is measured
+_REACH = 2.5  # times what places are apart: nearer to the surface distances are exact
 _STEP = 1e-4  # of a mesh's longest side: from a wall to what lies behind it
 
 
@@ -53,57 +57,117 @@ class Sampled:
 
 
 def cells_of(edge: int, overlap: int) -> int:
-    """Along each side of the usual grid, which whole tiles fill that overlap."""
+    """Along each side of the usual grid, which whole tiles fill that overlap.
+
+    Where one tile holds every grid it is finer: its distances are those of `near`.
+    """
+    if edge >= ONE_TILE:
+        return _FINE
     step = edge - overlap
     return max(1, round((_CELLS - overlap) / step)) * step + overlap
 
 
-def sample(mesh: trimesh.Trimesh, cells: int = _CELLS) -> Sampled:
+def sample(mesh: trimesh.Trimesh, cells: int = _CELLS, near: bool = False) -> Sampled:
     """A mesh on a cube of so many cells a side, or where that loses much of it, on a finer box.
 
     Each finer one has cells half as long, or as thin parts need, until it holds the mesh or has
     2^21 cells.
+
+    Args:
+      mesh: what is sampled.
+      cells: along each side.
+      near: far from the surface distances are interpolated, and not clipped; it is a box at once.
     """
-    cell, shape = float(mesh.extents.max() / (cells - 2 * _MARGIN)), (cells,) * 3
-    finest = _finest(mesh.extents, cell)
+    cell = float(mesh.extents.max() / (cells - 2 * _MARGIN))
+    shape: tuple[int, ...] = _box(mesh.extents, cell, near) if near else (cells,) * 3
+    finest = _finest(mesh.extents, cell, near)
     while True:
-        sampled = _sample(mesh, float(f"{cell:.6g}"), shape)
+        sampled = _sample(mesh, float(f"{cell:.6g}"), shape, near)
         if (sampled.iou >= _ENOUGH and sampled.missed <= _MISSED) or cell <= finest:
             return sampled
         if 0 < sampled.thickness < finest / 2:
             return sampled  # the finest cells would miss it too
         wanted = sampled.thickness / _CELLS_OF_THIN or cell
         cell = max(min(cell / 2, wanted), finest)
-        shape = _box(mesh.extents, cell)
+        shape = _box(mesh.extents, cell, near)
 
 
-def _box(extents: np.ndarray, cell: float) -> tuple[int, int, int]:
+def _box(extents: np.ndarray, cell: float, near: bool) -> tuple[int, int, int]:
+    """Cells along each side; of distances near the surface one more than whole parts of 16, so that
+    coarse grids reach its border."""
     x, y, z = (int(n) for n in np.ceil(extents / cell + 2 * _MARGIN))
-    return x, y, z
+    return tuple(_PART * -(-(n - 1) // _PART) + 1 for n in (x, y, z)) if near else (x, y, z)
 
 
-def _finest(extents: np.ndarray, cell: float) -> float:
+def _finest(extents: np.ndarray, cell: float, near: bool) -> float:
     """The shortest cell of which a box has no more than may be, to 1 %."""
-    while np.prod(_box(extents, cell / 1.01), dtype=float) <= _MOST:
+    while np.prod(_box(extents, cell / 1.01, near), dtype=float) <= _MOST:
         cell /= 1.01
     return cell
 
 
-def _sample(mesh: trimesh.Trimesh, cell: float, shape: tuple[int, ...]) -> Sampled:
+def _sample(mesh: trimesh.Trimesh, cell: float, shape: tuple[int, ...], near: bool) -> Sampled:
     corner = mesh.bounds.mean(0) - cell * np.array(shape) / 2
     # To a thousandth of a cell: no more digits than tell places apart.
     digits = int(np.clip(3 - np.floor(np.log10(cell)), 0, 300))
     corner = np.round(corner, digits)
-    points = corner + cell * cell_centres(shape)
-    distances, sides, walls = _measured(mesh, points, BAND * cell)
-    # Where the surface has holes, what closes them is no triangle: there the winding number passes
-    # a half gradually. Elsewhere it keeps away from it by a half, and this changes nothing.
-    distances = np.minimum(distances, 4 * BAND * cell * np.abs(sides))
-    values = (np.copysign(distances, -sides) / cell).reshape(shape)
+    if near:
+        values, walls = _near(mesh, corner, cell, shape)
+    else:
+        points = corner + cell * cell_centres(shape)
+        values, walls = (part.reshape(shape) for part in _signed(mesh, points, cell, BAND))
     values = values.astype(np.float32)
     if walls.any():
-        _leave_out(walls.reshape(shape), values)
+        _leave_out(walls, values)
     return Sampled(values, corner, cell, *_judged(mesh, values, corner, cell))
+
+
+def _signed(
+    mesh: trimesh.Trimesh, points: np.ndarray, cell: float, band: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of points ``[N, 3]`` distances in cells, negative inside, and whether they are to no border.
+
+    A band is in cells.
+    """
+    distances, sides, walls = _measured(mesh, points, band * cell)
+    # Where the surface has holes, what closes them is no triangle: there the winding number passes
+    # a half gradually. Elsewhere it keeps away from it by a half, and this changes nothing.
+    distances = np.minimum(distances, 4 * band * cell * np.abs(sides))
+    return np.copysign(distances, -sides) / cell, walls
+
+
+def _near(
+    mesh: trimesh.Trimesh, corner: np.ndarray, cell: float, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances, and which are to no border, on a grid: level after level those near the surface.
+
+    The others are means of their neighbours on the level before.
+    """
+    values, walls = np.zeros(shape), np.zeros(shape, bool)
+    coarsest = max((max(shape) - 1).bit_length() - 2, 0)
+    for exponent in reversed(range(coarsest + 1)):
+        apart = 1 << exponent
+        level = (slice(None, None, apart),) * 3
+        part = values[level]
+        wanted = np.ones(part.shape, bool)
+        if exponent < coarsest:
+            for axis in range(3):
+                _fill(np.moveaxis(part, axis, 0))
+            wanted = np.abs(part) < _REACH * apart
+            wanted[::2, ::2, ::2] = False  # known
+        places = np.argwhere(wanted)
+        band = float(np.sum(shape)) if exponent == coarsest else max(2 * _REACH * apart, BAND)
+        found, to_none = _signed(mesh, corner + cell * (apart * places + 0.5), cell, band)
+        part[wanted], walls[level][wanted] = found, to_none
+    return values, walls
+
+
+def _fill(part: np.ndarray) -> None:
+    """Puts means of the neighbours along the first axis to every second place."""
+    count = (part.shape[0] - 1) // 2
+    part[1 : 2 * count : 2] = (part[0 : 2 * count : 2] + part[2 : 2 * count + 1 : 2]) / 2
+    if part.shape[0] % 2 == 0:
+        part[-1] = part[-2]
 
 
 def _measured(

@@ -23,6 +23,7 @@
     python -m tests.golden.make v1interpolation parents
     python -m tests.golden.make v1mesh slices
     python -m tests.golden.make v1signs photographs     # with the networks of `field`
+    python -m tests.golden.make v1surface surface       # with the shipped bundle
     python -m tests.golden.make v1sound waves           # with the tables of `field`
 
 Files that are once in the repository are never made again: they must decode forever.
@@ -41,6 +42,7 @@ from PIL import Image
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime import exact
+from mscn_tf.runtime.bundle import SHIPPED
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.files import atomic_write
 from mscn_tf.runtime.pyramids import Pyramids
@@ -218,6 +220,16 @@ def make_waves(name: str) -> None:
     keep(codec, f"{name}_waves", data)
 
 
+def make_surfaces(name: str) -> None:
+    """A solid, and an archive whose items' sides fit no level."""
+    from tests.runtime.test_surfaces import solid
+
+    codec = install(name, Path(f"{SHIPPED}/surface.mscnb"))
+    keep(codec, f"{name}_single", codec.encode(solid((17, 17, 33)), quality=6))
+    items = [solid((12, 9, 20), 1.0), solid((3, 1, 2)), solid((9, 17, 10), 2.0)]
+    keep(codec, f"{name}_archive", codec.encode(items, quality=9))
+
+
 def make_exact_voxels(name: str) -> None:
     """Truth values in both forms: the items within a bound, and one more that is exact."""
     noise = np.random.default_rng(3).random((7, 9, 8, 1)) < 0.4
@@ -375,6 +387,8 @@ def main(name: str, what: str) -> None:
         make_exact(name)
     elif what == "photographs":
         make_photographs(name)
+    elif what == "surface":
+        make_surfaces(name)
     elif what == "waves":
         make_waves(name)
     elif what in SHAPES:

@@ -16,14 +16,15 @@ from tests.reader.corrections import corrected, truth_values
 from tests.reader.exact import needs_before, plane
 from tests.reader.interpolations import Interpolations
 from tests.reader.pyramids import Pyramids
+from tests.reader.surfaces import Surfaces
 from tests.reader.tiles import Tiles
 
 __all__ = ["Bundle", "File", "Interpolations", "codec", "decode", "read_bundle", "read_file"]
 
 
-def codec(bundle: Bundle) -> Union[Tiles, Pyramids, Interpolations]:
+def codec(bundle: Bundle) -> Union[Tiles, Pyramids, Interpolations, Surfaces]:
     """What reads a bundle's blocks."""
-    kinds = {"pyramid": Pyramids, "interpolation": Interpolations}
+    kinds = {"pyramid": Pyramids, "interpolation": Interpolations, "surface": Surfaces}
     return kinds.get(bundle.manifest.get("codec", "tiles"), Tiles)(bundle)
 
 

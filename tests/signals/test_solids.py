@@ -210,3 +210,18 @@ def test_any_triangles_are_read_or_refused(seed, size):
 )
 def test_the_usual_grid_is_made_of_whole_tiles(edge, overlap, cells):
     assert solids.cells_of(edge, overlap) == cells
+
+
+def test_near_the_surface_distances_are_exact():
+    """Of the finer grid, whose far distances are interpolated, and grow on."""
+    mesh = trimesh.creation.icosphere(3, 1.0)
+    sampled = solids.sample(mesh, 65, near=True)
+    assert all(side % 16 == 1 for side in sampled.values.shape)
+    points = sampled.corner + sampled.cell * solids.cell_centres(sampled.values.shape)
+    exact = solids.signed_distances(mesh, points, 99.0).reshape(sampled.values.shape)
+    exact /= sampled.cell
+    close = np.abs(exact) < 2
+    np.testing.assert_allclose(sampled.values[close], exact[close], atol=1e-3)
+    assert np.abs(sampled.values - exact).max() < 8
+    assert (np.sign(sampled.values) == np.sign(exact)).all()
+    assert sampled.iou > 0.99
