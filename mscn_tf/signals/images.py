@@ -20,6 +20,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write, replace
 from mscn_tf.runtime.header import MAX_METADATA_BYTES
 from mscn_tf.signals import folders, other_files, picture_metadata
+from mscn_tf.signals.colour import grey_if_neutral
 from mscn_tf.signals.picture_files import (
     KINDS,
     SUFFIXES,
@@ -48,7 +49,7 @@ def read(path: PathLike, keep_metadata: bool = False) -> Signals:
     """
     path = Path(path)
     if path.suffix.lower() == ".npy" and not path.is_dir():
-        return Signals(list(read_stack(path)))
+        return Signals([grey_if_neutral(picture) for picture in read_stack(path)])
     if path.is_dir():
         pictures, names, notes = _read_folder(path, keep_metadata)
     else:

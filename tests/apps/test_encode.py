@@ -157,6 +157,14 @@ def test_a_picture_of_two_tiles_in_threads(folder, picture):
     assert refused in folder.refuses("decode", "--threads=0", "1.mscn", "out.png")
 
 
+def test_a_stack_of_which_one_has_no_colour(folder, picture):
+    stack = np.stack([picture, np.repeat(picture[..., :1], 3, axis=2)])
+    np.save(folder.path / "in.npy", stack)
+    folder.mscn("encode", "--lossless", "in.npy", "out.mscn")
+    folder.mscn("decode", "out.mscn", "back.npy")
+    np.testing.assert_array_equal(np.load(folder.path / "back.npy"), stack)
+
+
 def test_tunes_photographs(folder, picture):
     Image.fromarray(np.tile(picture, (3, 3, 1))).save(folder.path / "in.png")
     for tune in ("psnr", "ssim"):

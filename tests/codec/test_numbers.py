@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.modality import Modality
+from mscn_tf.signals.colour import grey_if_neutral
 from mscn_tf.signals.images import psnr
 from tests import pyramids
 
@@ -53,7 +54,7 @@ def pictures(draw):
 @settings(max_examples=20)
 def test_any_picture_comes_back(codec, picture, quality):
     decoded = codec.decode(codec.encode(picture, quality=quality))
-    assert (decoded.shape, decoded.dtype) == (picture.shape, np.uint8)
+    assert (decoded.shape, decoded.dtype) == (grey_if_neutral(picture).shape, np.uint8)
     if quality == 10:
         assert np.abs(decoded.astype(int) - picture).mean() < 4
 
@@ -62,7 +63,7 @@ def test_any_picture_comes_back(codec, picture, quality):
 @settings(max_examples=4)
 def test_a_wanted_psnr_is_kept(codec, picture, wanted):
     decoded = codec.decode(codec.encode(picture, psnr=wanted))
-    assert psnr(picture, decoded) >= wanted
+    assert psnr(grey_if_neutral(picture), decoded) >= wanted
 
 
 @given(pictures(), st.integers(60, 3000))
@@ -74,14 +75,15 @@ def test_a_wanted_size_is_kept_or_refused(codec, picture, size):
         assert "out of reach" in str(error)  # noqa: PT017
         return
     assert len(data) <= size
-    assert codec.decode(data).shape == picture.shape
+    assert codec.decode(data).shape == grey_if_neutral(picture).shape
 
 
 @pytest.mark.parametrize("shape", [(1, 10_000, 3), (10_000, 1, 1)])
 def test_strips(shape):
     codec = Codec.load("photo")
     y, x = np.mgrid[: shape[0], : shape[1]]
-    picture = np.repeat((127 + 100 * np.sin((x + y) / 50))[..., None], shape[2], 2).astype(np.uint8)
+    light = 127 + 100 * np.sin((x + y) / 50)[..., None]
+    picture = (light * [1, 0.9, 0.8][: shape[2]]).astype(np.uint8)
     decoded = codec.decode(codec.encode(picture, quality=8))
     assert decoded.shape == shape
     assert psnr(picture, decoded) > 35
