@@ -2,7 +2,10 @@
 
 import { canvasOf } from "./colours.js";
 
-const SIDE = 512; // samples of a block's side, in its own scale
+// Samples of a block's side, in its own scale. Blocks start in the middle of one, so that at a picture's own
+// size some lie within a tile of `photo`, which are 1024 long, and take no other.
+const SIDE = 512;
+const FIRST = SIDE / 2;
 const KEPT = 2 ** 25; // samples of blocks that are kept, 4 bytes each
 export const COARSEST = 5; // halvings at most: what pyramid codecs can leave out
 
@@ -32,7 +35,7 @@ export class Blocks {
     const spans = start.map((first, axis) => {
       const last = Math.min(Math.ceil((first + extent[axis]) / unit), counts[axis]);
       const from = Math.min(Math.floor(first / unit), last - 1);
-      return [Math.floor(from / SIDE), Math.ceil(last / SIDE)];
+      return [Math.floor((from + FIRST) / SIDE), Math.ceil((last + FIRST) / SIDE)];
     });
     const middle = start.map((first, axis) => first + extent[axis] / 2);
     const views = [];
@@ -49,8 +52,8 @@ export class Blocks {
   /** A block. The last ones take in what is left of a side that is no multiple. */
   _view(place, counts, times) {
     const unit = 2 ** times;
-    const from = place.map((at) => at * SIDE);
-    const to = from.map((first, axis) => Math.min(first + SIDE, counts[axis]));
+    const from = place.map((at) => Math.max(at * SIDE - FIRST, 0));
+    const to = place.map((at, axis) => Math.min((at + 1) * SIDE - FIRST, counts[axis]));
     const start = from.map((first) => first * unit);
     const end = to.map((last, axis) => (last === counts[axis] ? this._shape[axis] : last * unit));
     return {
