@@ -2,8 +2,9 @@
 
     python benchmarks/many_fields.py [--count=10000] [--shape=73,144]
 
-Prints the peak of each step's memory over what the program takes with a few fields, and the most CPU
-time of 20 readings of one field, of a file that is opened anew each time: with those that it follows.
+Prints the peak of each step's memory over what the program takes with a few fields, and the most
+CPU time of 20 readings of one field and those that it follows from, of a file that is opened anew
+each time.
 """
 
 from __future__ import annotations
