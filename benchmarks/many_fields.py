@@ -2,8 +2,9 @@
 
     python benchmarks/many_fields.py [--count=10000] [--shape=73,144]
 
-Prints the peak of each step's memory over what the program takes with a few fields, and the longest
-of 20 readings of one field, of a file that is opened anew each time.
+Prints the peak of each step's memory over what the program takes with a few fields, and the most
+CPU time of 20 readings of one field and those that it follows from, of a file that is opened anew
+each time.
 """
 
 from __future__ import annotations
@@ -68,14 +69,14 @@ def decode(source: Path, target: Path) -> None:
 
 
 def read_one(source: Path) -> list[float]:
-    """Seconds that each of some readings of a field takes, from the file on, the codec known."""
+    """CPU seconds of each of some readings of a field, from the file on, the codec known."""
     codec, found = FileDecoder.load("field"), []
     codec.scheme.warm_up()
     count = Container.from_bytes(source.read_bytes(), lazy=True).items
     for item in np.linspace(0, count - 1, _READINGS).astype(int).tolist():
-        begun = time.perf_counter()
+        begun = time.process_time()
         codec.decode(Container.from_bytes(source.read_bytes(), lazy=True), item)
-        found.append(time.perf_counter() - begun)
+        found.append(time.process_time() - begun)
     return found
 
 

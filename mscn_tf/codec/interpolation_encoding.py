@@ -118,7 +118,7 @@ class InterpolationEncoding:
         known: dict[int, _Coded] = {}  # by item
         for number, item in enumerate(self._items):
             field = self._field(number)
-            while len(known) > max(1, KEPT_VALUES // field.size):
+            while len(known) > max(1, min(max(self._strides), KEPT_VALUES // field.size)):
                 del known[next(iter(known))]
             known[item] = self._coded(item, field, bound_of(number, field), known)
             coded.append(known[item].field)

@@ -18,7 +18,7 @@ from mscn_tf.runtime.neighbourhoods import SHARE_BITS
 WHOLE_SHARE = 1 << SHARE_BITS
 LARGEST_DISTANCE = 255  # from a field to its parent, in items
 LONGEST_CHAIN = 8  # fields that one may need to be decoded, itself among them
-KEPT_VALUES = 2**24  # of fields that others may follow, which are kept
+KEPT_VALUES = 2**23  # of fields that others may follow, which are kept: 64 MiB
 LARGEST_PARENT = 2.0**33  # number of a parent that arithmetic has room for
 
 

@@ -69,10 +69,12 @@ def outer_strides(metadata: Mapping[str, Any], count: int) -> list[int]:
     structure = metadata.get("netcdf") or {}
     sizes = {name: size for name, size, _ in structure.get("dims", ())}
     dims = {one["name"]: one["dims"] for one in structure.get("variables", ())}
-    axes, found = metadata.get("axes", ()), []
+    found: list[int] = []
     for one in metadata.get("fields", ()):
-        grid = metadata["grids"][one.get("grid", 0)]["dims"] if "grids" in metadata else axes
-        outer = [sizes.get(dim, 1) for dim in dims.get(one["name"], ()) if dim not in grid]
+        grid = metadata["grids"][one.get("grid", 0)] if "grids" in metadata else metadata
+        of_axes = (dim for axis in grid.get("axes", ()) for dim in dims.get(axis, [axis]))
+        spatial = grid.get("dims") or list(of_axes)
+        outer = [sizes.get(dim, 1) for dim in dims.get(one["name"], ()) if dim not in spatial]
         inner = [size for size in outer if size > 1][1:]
         found += [math.prod(inner)] * one.get("count", 1)
     return (found + [1] * count)[:count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,13 @@ import numpy as np
 from mscn_tf.runtime import sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
-from mscn_tf.runtime.descents import KEPT_VALUES, LONGEST_CHAIN, Descent, in_steps_of
+from mscn_tf.runtime.descents import (
+    KEPT_VALUES,
+    LARGEST_DISTANCE,
+    LONGEST_CHAIN,
+    Descent,
+    in_steps_of,
+)
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.interpolation import Interpolation
 from mscn_tf.runtime.manifest import Manifest
@@ -68,10 +74,10 @@ class Field(NamedTuple):
         descent = self.descent.to_bytes() if self.descent else b""
         return _HEAD.pack(flags, self.first, self.step) + descent + self.payload
 
-    def values(self, grid: Grid) -> np.ndarray:
-        """float32 [H, W, 1]: what a grid of this field stands for."""
+    def values(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 [H, W, 1]: what the numbers of its grid stand for."""
         with np.errstate(over="ignore"):  # numbers of a damaged file may be of any size
-            values = float(self.first) + grid.values * (float(self.step) * 2.0**-FRACTION)
+            values = float(self.first) + numbers * (float(self.step) * 2.0**-FRACTION)
             return values.astype(np.float32)[..., None]
 
 
@@ -142,10 +148,10 @@ class _Reader:
 
     def __init__(self, scheme: Interpolations, container: Container):
         self._scheme, self._container = scheme, container
-        self._kept: dict[int, tuple[Field, Grid]] = {}
+        self._kept: dict[int, tuple[Field, np.ndarray]] = {}  # fields and their numbers
 
-    def _decoded(self, item: int) -> tuple[Field, Grid]:
-        """A field and its grid.
+    def _decoded(self, item: int) -> tuple[Field, np.ndarray]:
+        """A field, and its numbers, float64 [H, W].
 
         Raises:
           MscnError: it can't be decoded.
@@ -155,28 +161,29 @@ class _Reader:
             chain = self.chain(item)
             known = max((n for n, member in enumerate(chain) if member in kept), default=-1)
             for member in chain[known + 1 :]:
-                kept[member] = self._after(member, kept)
+                field, grid = self._after(member)
+                kept[member] = field, grid.values
                 self._forget(member)
         except MscnError as error:
             raise MscnError(f"{self._container.source}: {error}") from error
         return kept[item]
 
-    def _after(self, item: int, known: Mapping[int, tuple[Field, Grid]]) -> tuple[Field, Grid]:
-        """An item's, whose parent is known."""
+    def _after(self, item: int) -> tuple[Field, Grid]:
+        """A field and its grid, whose parent is kept."""
         if any(self._container.residuals):
             raise MscnError("damaged (residuals, which its codec has none of)")
         field, parent = self.symbols(item)[0], None
         if field.descent:
-            before, grid = known[item - field.descent.distance]
-            values = in_steps_of(grid.values, float(before.step) / float(field.step))
+            before, numbers = self._kept[item - field.descent.distance]
+            values = in_steps_of(numbers, float(before.step) / float(field.step))
             parent = Parent(values, field.descent.shares)
         shape = self._container.shapes[item]
         return field, self._scheme.grids.decode(field.payload, shape, field.periodic, parent)
 
     def _forget(self, last: int) -> None:
         """Lets go of those that were decoded first, where there are many; not of the last one."""
-        size = self._kept[last][1].values.size
-        most = max(1, KEPT_VALUES // size) if self._container.parents else 1
+        size = self._kept[last][1].size
+        most = max(1, min(LARGEST_DISTANCE, KEPT_VALUES // size)) if self._container.parents else 1
         while len(self._kept) > most:
             del self._kept[next(iter(self._kept))]
 
@@ -208,7 +215,9 @@ class _Reader:
         Raises:
           MscnError: it can't be decoded.
         """
-        return self._decoded(item)[1]
+        for parent in self.chain(item)[-2:-1]:
+            self._decoded(parent)
+        return self._after(item)[1]
 
     def symbols(self, item: int) -> list[Field]:
         """An item's field, where it isn't exact."""
@@ -221,5 +230,5 @@ class _Reader:
         return [self._rendered(view) for view in views]
 
     def _rendered(self, view: View) -> np.ndarray:
-        field, grid = self._decoded(view.item)
-        return sampling.resized(field.values(grid), view.start, view.extent, view.shape)
+        field, numbers = self._decoded(view.item)
+        return sampling.resized(field.values(numbers), view.start, view.extent, view.shape)
