@@ -199,11 +199,11 @@ def _options(modality: Modality) -> dict[str, Any]:
         "steps": FIT_STEPS.value,
         "progress": cli.shows_progress(),
     }
-    chosen = CODEC.value or modality.default_codec
+    chosen = CODEC.value or modality.unasked(_bounded())
     if chosen and not options.keys() >= set(modality.options):  # grids that suit its tiles
         manifest = _bundle(chosen).manifest
         if manifest.modality == modality.name:
-            options.update(tile_edge=manifest.tile_edge, tile_overlap=manifest.tile_overlap)
+            options.update(modality.tile_options(manifest.tile_edge, manifest.tile_overlap))
     return {name: options[name] for name in modality.options if name in options}
 
 
@@ -213,8 +213,11 @@ def _bundle(name: str) -> Bundle:
 
 
 def _default_codec(modality: Modality, signals: Signals) -> str:
-    bounded = MAX_ERROR.value is not None or RELATIVE_ERROR.value is not None
-    return modalities.default_codec(modality.name, signals, bounded)
+    return modalities.default_codec(modality.name, signals, _bounded())
+
+
+def _bounded() -> bool:
+    return MAX_ERROR.value is not None or RELATIVE_ERROR.value is not None
 
 
 def _wanted(goal: dict[str, float]) -> Wanted:

@@ -33,6 +33,7 @@ from mscn_tf.signals import modalities
 
 if TYPE_CHECKING:
     from mscn_tf.evaluation.assessment import Assessment
+    from mscn_tf.evaluation.coder import MscnCoder
     from mscn_tf.evaluation.signal import Signal
 
 CODEC = flags.DEFINE_list(
@@ -125,7 +126,7 @@ def main(argv: list[str]) -> None:
     _check_names([coder.name for coder in ours], [*baselines.of(name), baselines.LINEAR])
     if not (ours or wanted or linear):
         raise MscnError("nothing to measure: give --codec or --baselines")
-    signals, metadata, left_out, out = _signals(kind)
+    signals, metadata, left_out, out = _signals(kind, ours)
     if len({one.array.shape for one in signals}) > 1:
         left_out += [f"{one.name} (takes signals of one shape)" for one in wanted if one.together]
         wanted = [one for one in wanted if not one.together]
@@ -199,7 +200,7 @@ def _modality(of_codecs: Sequence[str]) -> str:
 
 
 def _signals(
-    kind: Assessment,
+    kind: Assessment, ours: Sequence[MscnCoder]
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str], Path]:
     """The signals, their common metadata, what is left out, and the folder for results, made."""
     if kind.fitted:
@@ -207,7 +208,11 @@ def _signals(
         return signals, metadata, [], out
     from mscn_tf.evaluation import reading
 
-    return (*reading.read(DATA.value, kind), _made(OUT.value))
+    options = {}
+    if ours:  # grids that suit the first one's tiles
+        manifest = ours[0].bundle.manifest
+        options = kind.modality.tile_options(manifest.tile_edge, manifest.tile_overlap)
+    return (*reading.read(DATA.value, kind, options), _made(OUT.value))
 
 
 def _fitted(kind: Assessment) -> tuple[list[Signal], Optional[dict[str, Any]], Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -19,7 +19,7 @@ _LEFT_OUT = ": left out "  # in notes of readers
 
 
 def read(
-    path: PathLike, kind: Assessment
+    path: PathLike, kind: Assessment, options: Mapping[str, Any]
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str]]:
     """The signals of a file or folder, and their metadata together.
 
@@ -28,6 +28,7 @@ def read(
     Args:
       path: the file or folder.
       kind: of what it holds.
+      options: keywords of the modality's reader.
 
     Returns:
       Signals, metadata, and in words what of a folder was left out and why.
@@ -36,7 +37,7 @@ def read(
       MscnError: nothing can be read.
     """
     try:
-        return _opaque(path, path, kind)
+        return _opaque(path, path, kind, options)
     except MscnError as error:
         if not Path(path).is_dir():
             raise
@@ -48,7 +49,7 @@ def read(
                 if file.name not in bad:
                     (Path(links) / file.name).symlink_to(file.resolve())
             try:
-                signals, metadata, left_out = _opaque(links, path, kind)
+                signals, metadata, left_out = _opaque(links, path, kind, options)
             except MscnError:
                 raise error from None  # which names the folder, and all that is wrong
         return signals, metadata, [*bad.values(), *left_out]
@@ -67,10 +68,10 @@ def _unreadable(folder: Path, modality: str) -> dict[str, str]:
 
 
 def _opaque(
-    source: PathLike, path: PathLike, kind: Assessment
+    source: PathLike, path: PathLike, kind: Assessment, options: Mapping[str, Any]
 ) -> tuple[list[Signal], Optional[dict[str, Any]], list[str]]:
     """As `read`, of a folder of links to what can be read of ``path``, or of that itself."""
-    signals = modalities.read(source, kind.name)
+    signals = modalities.read(source, kind.name, **options)
     left_out = [note.partition(_LEFT_OUT)[2] for note in signals.notes if _LEFT_OUT in note]
     if not kind.modality.pixels:
         return kind.signals(source, signals), signals.metadata, left_out

@@ -29,6 +29,7 @@ class Modality:
       sample: for one of its samples.
       default_codec: the shipped codec that encodes it unasked; None where there is none, or where
         the module of `files` chooses.
+      bounded_codec: the same within a bound, where that one keeps none.
       each: names in the metadata whose lists have an entry for each signal.
       pixels: its values are 8-bit pixels of 1 to 4 channels, which may be transparent, in tiles
         that don't overlap; else each codec says which values it takes.
@@ -54,6 +55,7 @@ class Modality:
     noun: str = "signal"
     sample: str = "point"
     default_codec: str | None = None
+    bounded_codec: str | None = None
     each: tuple[str, ...] = ()
     pixels: bool = False
     sphere: bool = False
@@ -68,6 +70,15 @@ class Modality:
     def nouns(self) -> str:
         """The noun for several signals."""
         return self.noun + ("es" if self.noun.endswith("sh") else "s")
+
+    def unasked(self, bounded: bool) -> str | None:
+        """The shipped codec that encodes it unasked, within a bound or without."""
+        return self.bounded_codec if bounded and self.bounded_codec else self.default_codec
+
+    def tile_options(self, tile_edge: int, tile_overlap: int) -> dict[str, int]:
+        """Keywords that its reader takes of a codec's tiles: grids that suit them."""
+        given = {"tile_edge": tile_edge, "tile_overlap": tile_overlap}
+        return {name: value for name, value in given.items() if name in self.options}
 
     def count(self, signals: int) -> str:
         """So many signals in words: "3 pictures"."""
@@ -231,7 +242,8 @@ Modality(
     endings=(".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl"),
     options=("tile_edge", "tile_overlap"),
     noun="mesh",
-    default_codec="mesh",
+    default_codec="surface",
+    bounded_codec="mesh",
     each=("corner", "cell"),
     measures="mscn_tf.evaluation.assessments.meshes:MESHES",
     baselines="mscn_tf.evaluation.baselines.meshes:BASELINES",

@@ -209,11 +209,13 @@ def drawn_original(path: PathLike, container: Container, item: int) -> Any:
     Raises:
       MscnError: it can't be read, or is something else.
     """
-    name = Modality.numbered(container.modality).name
+    modality = Modality.numbered(container.modality)
+    name = modality.name
     original = _hook(name, "drawn_original")(path, container, item)
     if original is not None:
         return original
-    arrays = read(path, name).arrays
+    tiles = modality.tile_options(container.tile_edge, container.tile_overlap)
+    arrays = read(path, name, **tiles).arrays
     if len(arrays) != container.items:
         raise MscnError(f"{path} holds {len(arrays)} signals, {container.source} {container.items}")
     if arrays[item].shape != (*container.shapes[item], container.channels[item]):
@@ -234,7 +236,9 @@ def default_codec(modality: str, signals: Signals, bounded: bool) -> str:
     Raises:
       MscnError: none comes with mscn.
     """
-    codec = _hook(modality, "codec_for")(signals, bounded) or Modality.named(modality).default_codec
+    codec = _hook(modality, "codec_for")(signals, bounded) or Modality.named(modality).unasked(
+        bounded
+    )
     if codec is None:
         raise MscnError(f"no codec of {modality} signals comes with mscn; give --codec=FILE")
     return str(codec)
