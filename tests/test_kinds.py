@@ -46,7 +46,8 @@ OWN = {
     """.split(),
     "modulated": """
         runtime.modulated codec.modulated_encoding codec.modulated_network
-        training.modulated_codec export.modulated_bundle export.modulated_functions
+        training.modulated_codec training.principal_axes
+        export.modulated_bundle export.modulated_functions
     """.split(),
 }
 MODULES = {f"mscn_tf.{name}" for names in OWN.values() for name in names}

@@ -33,10 +33,10 @@ def test_bundles_say_how_they_were_made(name):
     "name",
     [
         *("photo", "photo-bsds500", "photo-first", "photo-plain", "photo-second"),
-        *("thumb32-cifar10", "gated-faces-first"),
+        *("thumb32-cifar10", "gated-faces-first", "gated-faces32"),
     ],
 )
-def test_files_of_photo_and_of_codecs_that_others_have_replaced_decode_as_ever(name):
+def test_files_of_these_and_of_codecs_that_others_have_replaced_decode_as_ever(name):
     golden = ROOT / "tests" / "golden" / "shipped" / name
     data = golden.with_suffix(".mscn").read_bytes()
     codec = Codec.of(data)

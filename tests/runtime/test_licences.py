@@ -20,6 +20,7 @@ IDS = {
     "faces32": "e49d10d3c1654182",
     "faces64": "df35d40f619697c9",
     "gated-faces-first": "f30bcdaead1c96db",
+    "gated-faces32": "c1b9bd5ee6d0fe06",
     "gated-temperature": "8d0ed2ddaa3c75db",
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",
