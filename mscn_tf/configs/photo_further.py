@@ -1,4 +1,4 @@
-"""`photo`'s third training: its scales' and signs' networks go on, drawings among the pictures."""
+"""`photo`'s last training: its scales' and signs' networks go on, drawings among the pictures."""
 
 from ml_collections import ConfigDict
 

@@ -10,12 +10,14 @@ import tensorflow as tf
 from scipy.optimize import minimize
 
 from mscn_tf.entropy.frequencies import pooled_frequencies, supports
+from mscn_tf.runtime.tables import FREQUENCY_BITS
 from mscn_tf.stack.compression import lower_bound, upper_bound
 
 # The log scales that a frozen table exists for: FIRST + SPACING * index, index < SCALES.
 LOG_SCALE_FIRST = -3.0
 LOG_SCALE_SPACING = 0.1
 SCALES = 101
+_FITTED = 30  # symbols up to which a mixture is fitted to tables
 MIXTURE = (1.0, 0.0, 0.5)  # where training starts
 _LOG_SCALES = LOG_SCALE_FIRST + LOG_SCALE_SPACING * np.arange(SCALES)
 
@@ -47,23 +49,26 @@ def _mass(size: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
 
 
 def fitted_mixture(tables: Mapping[str, np.ndarray]) -> np.ndarray:
-    """``[3]``, see `bits`: what explains tables best that were counted, each of them alike.
+    """``[3]``, see `bits`: what is nearest to tables that were counted, each of them alike.
 
     Args:
       tables: what `measured_tables` gives.
     """
-    sizes = 2 * tables["support"].astype(int) + 2
-    starts = np.cumsum(sizes) - sizes
-    inside = np.setdiff1d(np.arange(sizes.sum()), starts + sizes - 1)  # without escapes
-    table = np.repeat(np.arange(SCALES), sizes)[inside]
-    symbols = (inside - starts[table] - tables["support"][table]).astype(np.float32)
-    share = tables["frequencies"][inside].astype(np.float32)
-    scales = _LOG_SCALES[table].astype(np.float32)
+    support = tables["support"].astype(int)
+    starts = np.cumsum(2 * support + 2) - support - 2  # where each table has its zero
+    table, symbols = np.indices((SCALES, _FITTED + 1))
+    within = symbols <= support[:, None]
+    table, symbols = table[within], symbols[within]
+    share = (tables["frequencies"][starts[table] + symbols] / 2.0**FREQUENCY_BITS).astype("f4")
+    scales, symbols = _LOG_SCALES[table].astype(np.float32), symbols.astype(np.float32)
 
     def cost(mixture: np.ndarray) -> float:
-        return float(np.mean(share * bits(mixture.astype(np.float32), symbols, scales).numpy()))
+        modelled = np.exp2(-bits(mixture.astype(np.float32), symbols, scales).numpy())
+        return float(np.square(modelled - share).sum())
 
-    return minimize(cost, MIXTURE, method="Nelder-Mead", options={"maxiter": 200}).x
+    corners = np.array(MIXTURE) + np.concatenate((np.zeros((1, 3)), np.diag([1.0, 0.3, 0.5])))
+    options = {"initial_simplex": corners, "maxiter": 500, "fatol": 1e-7}
+    return minimize(cost, MIXTURE, method="Nelder-Mead", options=options).x
 
 
 def measured_tables(

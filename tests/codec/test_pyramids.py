@@ -83,6 +83,8 @@ def test_threads_change_nothing(codec, monkeypatch):
     original = np.dstack([picture(50, 40, 2), picture(50, 40, 3)[..., :1]])
     data = codec.encode(original, quality=6)
     assert several.encode(original, quality=6) == data
+    tuned = codec.encode(original, quality=6, tune="ssim")
+    assert several.encode(original, quality=6, tune="ssim") == tuned != data
     for view in ({}, {"scale": 0.4}, {"region": (3, 17, 30, 20), "size": (9, 70)}):
         assert np.array_equal(several.decode(data, **view), codec.decode(data, **view))
     for (found, _), (known, _) in zip(several.decode_symbols(data), codec.decode_symbols(data)):

@@ -21,11 +21,11 @@ from mscn_tf.training.modulated import ModulatedTrainer
 from mscn_tf.training.train import trainer_of
 from tests.tiny import picture
 
-# But the filter's, which needs a codec: test_post_filter.py trains it.
+# But those that go on from a codec, as test_post_filter.py and test_pyramid.py do.
 CODECS = [
     name
     for _, name, is_package in pkgutil.iter_modules(configs.__path__)
-    if not is_package and name != "photo_filter"
+    if not is_package and name not in ("photo_filter", "photo_further")
 ]
 EXPERIMENTS = [name for _, name, _ in pkgutil.iter_modules(experiments.__path__)]
 
@@ -142,7 +142,7 @@ SHRINK = {
 
 
 # Its graph, of 36 small networks, takes most of a minute to trace.
-TRACED_SLOWLY = dict.fromkeys(("photo", "photo_bsds500", "photo_further"), pytest.mark.slow)
+TRACED_SLOWLY = {"photo": pytest.mark.slow, "photo_bsds500": pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
