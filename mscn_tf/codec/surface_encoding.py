@@ -9,14 +9,14 @@ from typing import Any
 from tqdm import tqdm
 
 from mscn_tf.codec.parts import Parts
-from mscn_tf.runtime.quality import HIGHEST, LOWEST
 from mscn_tf.runtime.surface_pyramid import CELL, head_of
 from mscn_tf.runtime.surfaces import Surfaces
 
-# Steps of the lowest and the highest quality, in cells.
-_COARSEST, _FINEST = 2.0, 0.03
-# Of steps longer than this the finest level is left to its predictions: its bits are worth less.
-_LEFT_OUT = 0.14
+# Steps in cells at qualities between which they fall evenly. Up to 8 the finest level is left to
+# its predictions: its bits are worth less. With it longer steps take about as many bytes.
+_LEFT_OUT = 8 * 16
+_WITHOUT = (1 * 16, 2.0), (_LEFT_OUT, 0.0625)
+_WITH = (_LEFT_OUT, 0.14), (10 * 16, 0.03)
 DEAD_ZONE = 0.6
 _ESTIMATED = 3  # solids that estimates look at
 
@@ -57,33 +57,29 @@ class SurfaceEncoding:
         self._bar.reset(len(self._planes))
         coded = []
         for number in range(len(self._planes)):
-            coded.append(self._coded(number, _step(q16) * bit_price))
+            coded.append(self._coded(number, q16, bit_price))
             self._bar.update()
         return self._parts.pack(coded, q16, 1)
 
-    def _coded(self, number: int, step: float) -> bytes:
+    def _coded(self, number: int, q16: int, bit_price: float = 1.0) -> bytes:
         distances = self._planes[number][..., 0]
-        head = head_of(distances.shape, int(step > _LEFT_OUT), max(1, round(step * CELL)))
+        step = max(1, round(_step(q16) * bit_price * CELL))
+        head = head_of(distances.shape, int(q16 <= _LEFT_OUT), step)
         return self._pyramid.encode(distances, head, DEAD_ZONE)
 
     def _estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""
         count = len(self._planes)
         some = range(0, count, -(-count // _ESTIMATED))
-        size = sum(len(self._coded(number, _step(q16))) for number in some)
+        size = sum(len(self._coded(number, q16)) for number in some)
         return self._parts.bits + 8 * size * count / len(some)
 
     def estimated_psnr(self, q16: int) -> float:
         """About what ``file`` reaches, in dB, but for a constant."""
-        return float(-20 * _exponent(q16))
-
-
-def _exponent(q16: int) -> float:
-    """Of a step, to the base of 10."""
-    share = (q16 - LOWEST) / (HIGHEST - LOWEST)
-    return math.log10(_COARSEST) + share * math.log10(_FINEST / _COARSEST)
+        return -20 * math.log10(_step(q16))
 
 
 def _step(q16: int) -> float:
     """In cells."""
-    return 10 ** _exponent(q16)
+    (low, first), (high, last) = _WITHOUT if q16 <= _LEFT_OUT else _WITH
+    return first * (last / first) ** ((q16 - low) / (high - low))

@@ -33,8 +33,8 @@ class Sizes:
 
     def __init__(self, frequency_tables: Tables):
         self.tables = frequency_tables
-        means = frequency_tables.mean(np.arange(2**16)) * 2.0**FREQUENCY_BITS  # whole
-        means = np.maximum.accumulate(np.rint(means).astype(np.int64))
+        whole = np.rint(frequency_tables.mean(np.arange(2**16)) * 2.0**FREQUENCY_BITS)
+        means = np.maximum.accumulate(whole.astype(np.int64))
         self._means = (means + (1 << _LESS >> 1)) >> _LESS
         top = int(np.searchsorted(self._means, _PLAIN << FRACTION))
         plain = int(self._means[min(top, len(self._means) - 1)])
@@ -62,7 +62,8 @@ class _Expected:
 
     def __call__(self) -> np.ndarray:
         """int64 ``[B]``."""
-        return sum(w * part for w, part in zip(_SHARES, self._averages)) >> 3
+        parts = [weight * part for weight, part in zip(_SHARES, self._averages)]
+        return np.sum(parts, axis=0) >> 3
 
     def add(self, size: np.ndarray) -> None:
         """Makes sizes of numbers known; of fewer blocks, where the others have ended."""

@@ -96,7 +96,9 @@ def _box(extents: np.ndarray, cell: float, near: bool) -> tuple[int, int, int]:
     """Cells along each side; of distances near the surface one more than whole parts of 16, so that
     coarse grids reach its border."""
     x, y, z = (int(n) for n in np.ceil(extents / cell + 2 * _MARGIN))
-    return tuple(_PART * -(-(n - 1) // _PART) + 1 for n in (x, y, z)) if near else (x, y, z)
+    if near:
+        x, y, z = (_PART * -(-(n - 1) // _PART) + 1 for n in (x, y, z))
+    return x, y, z
 
 
 def _finest(extents: np.ndarray, cell: float, near: bool) -> float:

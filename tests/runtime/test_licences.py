@@ -30,6 +30,7 @@ IDS = {
     "scene": "bde7ede58cf49855",
     "silhouette64": "fe3948d08ecb8871",
     "speech": "90254c32f7bb23d1",
+    "surface": "e7aaca1b198a84d0",
     "temperature": "bd06fa8341c3a6dd",
     "thumb32-cifar10": "b044e7eb4cd61565",
     "volume": "83d364fb2cc0801a",
