@@ -18,7 +18,7 @@ _C2 = 0.03**2  # of values 0 to 1
 _WINDOW = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 samples, sigma 1.5
 _REACH = 3  # levels below a scale that still are variance within its window, and no mean
 _USUAL = slice(1, 4)  # levels whose errors count as usual in the mean
-_EASED = 0.5  # power of weights: the whole of them leaves nothing of texture
+_EASED = 0.5  # power of weights; with the whole of them MS-SSIM gains less
 _CHEAPEST, _DEAREST = 0.25, 16.0
 
 
