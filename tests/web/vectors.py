@@ -279,9 +279,9 @@ def of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def signals() -> list[dict[str, Any]]:
-    """Golden sounds, volumes, voxels and meshes, with losses, within a bound and without loss."""
+    """Golden sounds, volumes, voxels, meshes and scenes, with losses, bounded and without."""
     found = []
-    for kind in ("sound", "volume", "voxels", "mesh", "surface"):
+    for kind in ("sound", "volume", "voxels", "mesh", "surface", "scene"):
         bundle = GOLDEN / f"v1{kind}.mscnb"
         for path in sorted(GOLDEN.glob(f"v1{kind}_*.mscn")):
             item = 1 if path.name == "v1sound_waves.mscn" else 0  # the second channel
