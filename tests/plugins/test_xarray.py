@@ -36,8 +36,8 @@ def sh(*command):
 
 decoded = []
 decode_all = FileDecoder.decode_all
-def counted(self, container, items):
-    decoded.extend(items)
+def counted(self, container, items=None):
+    decoded.extend(items or ())
     return decode_all(self, container, items=items)
 FileDecoder.decode_all = counted
 """
