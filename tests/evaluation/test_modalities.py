@@ -34,6 +34,7 @@ def _sound(path):
     (path / "in").mkdir()
     for k, pitch in enumerate((140, 230)):
         wave = 0.3 * np.sin(2 * np.pi * pitch * t) * np.exp(-3 * t)
+        wave += np.random.default_rng(k).normal(0, 3e-3, len(t))  # without loss it takes more
         soundfile.write(path / "in" / f"{k}.wav", wave, 8000, "PCM_16")
     return "in"
 

@@ -31,7 +31,7 @@ def codec() -> Codec:
     return Codec.load("surface")
 
 
-@pytest.mark.parametrize("shape", [(33, 17, 33), (20, 9, 14), (1, 1, 1), (2, 3, 1), (5, 40, 6)])
+@pytest.mark.parametrize("shape", [(17, 9, 17), (20, 9, 14), (1, 1, 1), (2, 3, 1), (5, 40, 6)])
 def test_files_of_any_shape_decode_alike_in_both_readers(codec, shape):
     distances = solid(shape)
     bundle = reader.read_bundle(Path(f"{SHIPPED}/surface.mscnb").read_bytes())
@@ -80,10 +80,10 @@ def test_sizes_rates_and_regions(codec):
 
 
 def test_damage_is_refused_by_both_readers_or_by_none(codec):
-    data = codec.encode(solid((17, 17, 17)), quality=7)
+    data = codec.encode(solid((12, 17, 9)), quality=7)
     container, rng, refused = Container.from_bytes(data), random.Random(0), 0
     bundle = reader.read_bundle(Path(f"{SHIPPED}/surface.mscnb").read_bytes())
-    for number in range(40):
+    for number in range(20):
         block = bytearray(container.blocks[0])
         block[rng.randrange(4 if number % 2 else len(block))] ^= 1 << rng.randrange(8)
         damaged = replace(container, blocks=[bytes(block)]).to_bytes()
@@ -96,7 +96,7 @@ def test_damage_is_refused_by_both_readers_or_by_none(codec):
             assert "\n" not in str(error.value)
             continue
         np.testing.assert_array_equal(codec.decode(damaged), known)
-    assert 5 < refused < 40
+    assert 3 < refused < 20
     with pytest.raises(MscnError, match="cut short"):
         codec.decode(replace(container, blocks=[b"\0"]).to_bytes())
 
