@@ -126,7 +126,7 @@ class LetterTables:
         """So many symbols of one table, int64 ``[count]``; escaped values follow all letters."""
         support = tf.gather(self._support, table)
         coder, letters = self._letters(words, coder, table, count)
-        escaped = tf.where(tf.equal(letters, 2 * support + 1))
+        escaped = tf.where(letters == 2 * support + 1)
 
         def one(i: tf.Tensor, coder: Coder, values: tf.TensorArray) -> tuple[Any, ...]:
             coder, value = self._escaped(words, coder, support)
