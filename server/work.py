@@ -105,7 +105,9 @@ def _blocks(settings: Settings) -> LRUCache[Any, Any]:
 
 
 def memory_of(result: Any) -> int:
-    """Bytes that the arrays in tuples and lists take; those of one value take none."""
+    """Bytes that the arrays in tuples and lists take; those of one value and None take none."""
+    if result is None:
+        return 0
     if isinstance(result, np.ndarray):
         return result.nbytes if any(result.strides) else result.itemsize
     return sum(map(memory_of, result))
