@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from mscn_tf import configs
 from mscn_tf.configs import experiments
@@ -41,7 +42,7 @@ def run(
     flag_errors: tuple[type[Exception], ...] = (),
     parsing: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> NoReturn:
-    """Runs a command as an absl program and exits.
+    """Runs a command whose flags are absl's, and exits.
 
     The docstring of `main`'s module and the flags it defines are what `--help` shows.
 
@@ -71,7 +72,11 @@ def run(
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)
         try:
-            app.run(main, argv=sys.argv, flags_parser=parse)
+            # Not `app.run`: within it, a module of TensorFlow's looks for devices while TensorFlow is
+            # imported, before it is eager; in graphs == would then compare the tensors' identity.
+            app.define_help_flags()
+            absl_logging.use_absl_handler()
+            main(parse(sys.argv))
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk is one line

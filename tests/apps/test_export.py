@@ -50,7 +50,6 @@ def test_onnx_of_all_functions(folder):
     np.testing.assert_array_equal(symbols[0], symbols[1])
 
 
-@pytest.mark.slow
 def test_saved_model(folder):
     folder.mscn("export", f"--codec={GOLDEN}", "--format=saved_model", "out")
     loaded = tf.saved_model.load(str(folder.path / "out"))
