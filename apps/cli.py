@@ -72,8 +72,8 @@ def run(
     with errors_in_one_line():
         signal.signal(signal.SIGTERM, _terminate)
         try:
-            # Not `app.run`: within it, a module of TensorFlow's looks for devices while TensorFlow is
-            # imported, before it is eager; in graphs == would then compare the tensors' identity.
+            # Not `app.run`: within it, a module of TensorFlow's looks for devices while that is
+            # imported, before it is eager; in graphs == would then compare tensors' identity.
             app.define_help_flags()
             absl_logging.use_absl_handler()
             main(parse(sys.argv))

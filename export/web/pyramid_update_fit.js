@@ -21,6 +21,7 @@ export function chosenUpdate(prior, details, indices) {
   const { updates } = prior;
   const [costs, update] = [costsOf(prior.tables), updates.none()];
   const [without, told] = updates.costs[0];
+  let gained = -whole(without) * updates.levels;
   details.forEach((bands, level) => {
     let saved = whole(without) - whole(told);
     bands.forEach((symbols, band) => {
@@ -34,8 +35,9 @@ export function chosenUpdate(prior, details, indices) {
       saved += found.saved;
     });
     if (saved <= 0) update[level] = updates.none()[level];
+    gained += Math.max(saved, 0);
   });
-  return update;
+  return gained > 0 ? update : updates.none();
 }
 
 /** The update of a band, and what it saves. */

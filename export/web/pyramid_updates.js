@@ -4,6 +4,7 @@ import { MscnError } from "./errors.js";
 import { bitsOf, checked, startsOf } from "./tables.js";
 
 const NAMES = ["level", "shift", "gain"];
+const EVEN = Uint32Array.of(0, 32768, 65536); // whether there is an update
 
 /** Updates of pictures with so many levels of so many bands, and their entropy model. */
 export class Updates {
@@ -42,6 +43,8 @@ export class Updates {
 
   encode(encoder, update) {
     const present = update.map((bands) => bands.some(([shift, gain]) => shift || gain));
+    encoder.encode(EVEN, present.includes(true) ? 1 : 0);
+    if (!present.includes(true)) return;
     for (const is of present) encoder.encode(this._starts[0], is ? 1 : 0);
     this.limits.forEach((limit, number) => update.forEach((bands, level) => {
       if (!present[level]) return;
@@ -51,10 +54,12 @@ export class Updates {
 
   decode(decoder) {
     const [update, letter] = [this.none(), new Int32Array(1)];
-    const next = (number) => {
-      decoder.decode(this._starts[number], letter, [0], 0, 1, 0);
+    const read = (starts) => {
+      decoder.decode(starts, letter, [0], 0, 1, 0);
       return letter[0];
     };
+    const next = (number) => read(this._starts[number]);
+    if (!read(EVEN)) return update;
     const present = update.map(() => next(0));
     this.limits.forEach((limit, number) => update.forEach((bands, level) => {
       if (!present[level]) return;

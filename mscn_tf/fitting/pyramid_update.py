@@ -20,7 +20,8 @@ def chosen_update(
     """The update under which symbols cost least, itself included.
 
     For each level and band the best shift is sought without gain, then the best gain, then the best
-    shift again; a level keeps its update if it saves more than saying so costs.
+    shift again. A level keeps its update if it saves more than saying so costs, and so do all
+    together.
 
     Args:
       prior: an entropy model that has `updates`.
@@ -38,6 +39,7 @@ def chosen_update(
         raise ValueError("the entropy model has no updates")
     present = _whole(updates.costs[0])
     cost, update = _costs(prior), updates.none()
+    gained = -present[0] * prior.levels
     shapes = sizes(height, width, prior.levels)
     for level, (detail, index) in enumerate(zip(symbols.details, indices)):
         saved = present[0] - present[1]
@@ -52,7 +54,8 @@ def chosen_update(
             saved += less
         if saved <= 0:
             update[level] = 0
-    return update
+        gained += max(saved, 0)
+    return update if gained > 0 else updates.none()
 
 
 def _best(updates: Updates, seen: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, float]:

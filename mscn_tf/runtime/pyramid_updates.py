@@ -18,6 +18,7 @@ from mscn_tf.runtime.tables import FREQUENCY_BITS, checked_array
 
 GAIN_BITS = 4  # gains are sixteenths
 _LARGEST = 15  # of shifts and gains
+_EVEN = tables.model(np.full(2, 2 ** (FREQUENCY_BITS - 1)))
 NAMES = ("update_level", "update_shift", "update_gain")
 
 
@@ -26,7 +27,7 @@ class Updates:
 
     Args:
       arrays: frequencies that add up to 2^16, each at least 1, by name,
-        update_level: integers [2], of levels without and with an update,
+        update_level: integers [2], of levels without and with an update where any has one,
         update_shift: integers [2 S + 1], of shifts -S to S in a level with one,
         update_gain: integers [2 G + 1], of gains -G to G.
       levels: L.
@@ -76,13 +77,15 @@ class Updates:
         return mapped
 
     def encode(self, encoder: tables.RangeEncoder, update: np.ndarray) -> None:
-        """Codes an update."""
+        """Codes an update: whether there is one, which levels have one, and what they say."""
         present = update.any((1, 2))
+        encoder.encode(np.full(1, present.any(), np.int32), _EVEN)
+        if not present.any():
+            return
         encoder.encode(present.astype(np.int32), self._models[0])
         for number, limit in enumerate(self.limits):
             letters = update[present, :, number].ravel().astype(np.int32) + limit
-            if letters.size:
-                encoder.encode(letters, self._models[1 + number])
+            encoder.encode(letters, self._models[1 + number])
 
     def decode(self, decoder: tables.RangeDecoder) -> np.ndarray:
         """The update that `encode` coded.
@@ -93,6 +96,8 @@ class Updates:
         update = self.none()
         levels, bands, _ = self.shape
         with tables.damage_in_words():
+            if not decoder.decode(_EVEN, 1)[0]:
+                return update
             present = decoder.decode(self._models[0], levels).astype(bool)
             count = int(present.sum())
             for number, limit in enumerate(self.limits if count else ()):

@@ -27,7 +27,8 @@ def test_every_survivor_has_a_place(path):
     codec, container = opened(path)
     for item in filter(container.coded, range(container.items)):
         found = codec.scheme.survivors(container, item)
-        assert 0 < found.count <= found.total
+        surface = path.stem.startswith("v1surface")  # a solid may be as it was expected
+        assert int(not surface) <= found.count <= found.total
         np.testing.assert_allclose(found.places.sum(), found.count)
 
 
@@ -53,7 +54,7 @@ def test_coarse_survivors_are_shared_among_the_blocks_that_they_span():
 @pytest.mark.parametrize("kind", ["v1", "v1pyramid"])
 def test_a_place_shows_what_lies_there(kind, monkeypatch):
     """Noise on the right half of a grey picture of several tiles, nothing on the left."""
-    monkeypatch.setattr(Parts, "cheapest", lambda _, data: data)  # which would be without loss
+    monkeypatch.setattr(Parts, "cheapest", lambda _, data, *__: data)  # which would be without loss
     codec = Codec.load(GOLDEN / f"{kind}.mscnb")
     picture = np.full((64, 128, 1), 128, np.uint8)
     picture[:, 64:] = np.random.default_rng(0).integers(0, 256, (64, 64, 1))

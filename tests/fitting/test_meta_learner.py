@@ -238,7 +238,10 @@ def test_options_of_the_inner_loop():
     ("change", "message"),
     [
         (dict(sparsity="some"), "sparsity must be one of none, gates, gradient, mask: some"),
-        (dict(modulation="film"), "modulation must be one of weights, shift, latent: film"),
+        (
+            dict(modulation="film"),
+            "modulation must be one of weights, shift, latent, subspace: film",
+        ),
         (dict(sparsity="gates", granularity="rows"), "granularity must be one of"),
         (dict(sparsity="mask", target="all", modulation="shift"), "wants a WeightModulation"),
     ],

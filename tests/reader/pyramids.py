@@ -158,7 +158,8 @@ class Pyramids:
         """int64 [L, 3 C, T]: what tables become in a picture."""
         names = ("level", "shift", "gain")
         ends = {name: np.cumsum(self.prior[f"update_{name}"]).tolist() for name in names}
-        told = [level for level in range(self.levels) if coder.letter(ends["level"])]
+        any_told = coder.letter([32768, 65536])
+        told = [level for level in range(self.levels) if any_told and coder.letter(ends["level"])]
         said = np.zeros((2, self.levels, self.bands), np.int64)
         for number, name in enumerate(names[1:]):
             for level in told:
