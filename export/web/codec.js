@@ -2,7 +2,6 @@
 
 import { MscnError } from "./errors.js";
 import { samplesOf, sizeText } from "./container.js";
-import { boundOf, decodeExact, gridCodec } from "./exact.js";
 import { axesOf } from "./grids.js";
 import { boundOf, decodeExact, gridCodec, needsBefore } from "./exact.js";
 import { Grids } from "./interpolations.js";
