@@ -237,6 +237,8 @@ function ofSlices(payload, [depth, height, width], grids) {
   }
   if (at !== end || at !== payload.length) throw damaged();
   return out;
+}
+
 /** Reads bytes one after the other. */
 function readerOf(payload, start) {
   let at = start;
