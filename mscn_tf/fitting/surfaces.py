@@ -19,6 +19,7 @@ from mscn_tf.runtime.surface_pyramid import (
     FILTER_BITS,
     NEIGHBOURS,
     OFFSETS,
+    Group,
     SurfacePyramid,
     Walk,
     first_places,
@@ -97,19 +98,11 @@ class _Counter(SurfacePyramid):
         head = head_of(grid.shape, 0, step)
         first = np.rint(wanted[first_places(head)] / (BASE_STEP * step))
 
-        def code(
-            number: int,
-            predicted: np.ndarray,
-            contexts: np.ndarray,
-            steps: np.ndarray,
-            places: np.ndarray,
-        ) -> np.ndarray:
-            lacking = (wanted[tuple(places)] - predicted) / steps
-            coded = np.sign(lacking) * np.floor(np.abs(lacking) + 1 - self._dead_zone)
-            letters = np.clip(np.abs(coded), 0, _SUPPORT + 1) * np.where(coded < 0, -1, 1)
-            letters = np.where(np.abs(letters) > _SUPPORT, _SUPPORT + 1, letters) + _SUPPORT
-            np.add.at(self._counts[number], (contexts, letters.astype(int)), 1)
-            return coded.astype(np.int64)
+        def code(group: Group) -> np.ndarray:
+            coded = group.wanted_steps(wanted, self._dead_zone)
+            letters = np.where(np.abs(coded) > _SUPPORT, _SUPPORT + 1, coded) + _SUPPORT
+            np.add.at(self._counts[group.number], (group.contexts, letters), 1)
+            return coded
 
         self.walk(grid.shape, head, first.astype(np.int64), code)
 

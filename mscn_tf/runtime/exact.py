@@ -22,6 +22,7 @@ from mscn_tf.runtime.input import Input, varint
 
 SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES = range(6)  # forms of a payload
 _GRIDDED = {GRIDS: exact_grids, SLICES: exact_slices}
+_BOUNDED = {**_GRIDDED, WAVES: exact_waves}
 _LARGEST_PALETTE = 2**16
 _STRIP = 2**18  # numbers whose filters are chosen together
 _SAMPLE = 2**17  # numbers that an estimate looks at
@@ -86,8 +87,7 @@ def encode(
 
 def bound_of(payload: bytes) -> float:
     """How far values of a plane may be off: 0 for all that were coded without a bound."""
-    coders = {**_GRIDDED, WAVES: exact_waves}
-    coder = coders.get(payload[0]) if payload else None
+    coder = _BOUNDED.get(payload[0]) if payload else None
     return coder.bound_of(payload[1:]) if coder else 0
 
 

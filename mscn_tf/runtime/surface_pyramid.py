@@ -77,9 +77,33 @@ def _offsets(axis: int) -> list[tuple[int, ...]]:
 
 
 OFFSETS = [_offsets(axis) for axis in range(3)]
-#: Maps a number of a class and an axis, predictions, contexts and steps, int64 [n] each, and the
-#: places int64 [3, n], to whole steps int64 [n].
-Code = Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class Group(NamedTuple):
+    """Places of a pass that are coded together.
+
+    Attributes:
+      number: of their class and axis.
+      predicted: int64 ``[n]``.
+      contexts: int64 ``[n]``.
+      steps: int64 ``[n]``.
+      places: int64 ``[3, n]``, in the grid.
+    """
+
+    number: int
+    predicted: np.ndarray
+    contexts: np.ndarray
+    steps: np.ndarray
+    places: np.ndarray
+
+    def wanted_steps(self, wanted: np.ndarray, dead_zone: float) -> np.ndarray:
+        """int64 ``[n]``: whole steps from predictions to a grid, see `SurfacePyramid.encode`."""
+        lacking = (wanted[tuple(self.places)] - self.predicted) / self.steps
+        coded = np.sign(lacking) * np.floor(np.abs(lacking) + 1 - dead_zone)
+        return coded.astype(np.int64)
+
+
+Code = Callable[[Group], np.ndarray]  # to whole steps, int64 [n]
 
 
 class Walk:
@@ -167,17 +191,9 @@ class SurfacePyramid:
         last = np.full(first.size, self.tables.count - 1)
         self.tables.encode(encoder, first.ravel(), last)
 
-        def code(
-            number: int,
-            predicted: np.ndarray,
-            contexts: np.ndarray,
-            steps: np.ndarray,
-            places: np.ndarray,
-        ) -> np.ndarray:
-            lacking = (wanted[tuple(places)] - predicted) / steps
-            coded = np.sign(lacking) * np.floor(np.abs(lacking) + 1 - dead_zone)
-            coded = coded.astype(np.int64)
-            self.tables.encode(encoder, coded, self._contexts[number][contexts])
+        def code(group: Group) -> np.ndarray:
+            coded = group.wanted_steps(wanted, dead_zone)
+            self.tables.encode(encoder, coded, self._contexts[group.number][group.contexts])
             return coded
 
         self.walk(wanted.shape, head, first, code)
@@ -199,14 +215,9 @@ class SurfacePyramid:
         count = int(np.prod(known))
         first = self.tables.decode(decoder, np.full(count, self.tables.count - 1))
 
-        def code(
-            number: int,
-            predicted: np.ndarray,
-            contexts: np.ndarray,
-            steps: np.ndarray,
-            places: np.ndarray,
-        ) -> np.ndarray:
-            return self.tables.decode(decoder, self._contexts[number][contexts]).astype(np.int64)
+        def code(group: Group) -> np.ndarray:
+            index = self._contexts[group.number][group.contexts]
+            return self.tables.decode(decoder, index).astype(np.int64)
 
         return self.walk(shape, head, first.astype(np.int64).reshape(known), code)
 
@@ -228,7 +239,7 @@ class SurfacePyramid:
                 steps = head.step + (head.step * np.maximum(np.abs(predicted) - CELL, 0) // CELL)
                 contexts = _contexts(walk, axis, apart, near_places, predicted, bends[near], steps)
                 at = near_places * apart
-                coded = code(3 * number + axis, predicted, contexts, steps, at)
+                coded = code(Group(3 * number + axis, predicted, contexts, steps, at))
                 values[close[near]] = _clipped(predicted + coded * steps)
                 walk.steps[tuple(at)] = np.minimum(np.abs(coded), 2**8)
             walk.values[whole] = values

@@ -24,7 +24,7 @@ from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep, warmed_up_adam
 from mscn_tf.training.prefetch import Prefetch
-from mscn_tf.training.pyramid_updates import learn_updates
+from mscn_tf.training.pyramid_updates import evenly, learn_updates
 
 _LEAST = 1e-7  # squared error that is more than none
 
@@ -71,7 +71,7 @@ class PostFilterTrainer(Trainer):
         self.optimizer.build(self._variables)
         self.held_out = load_pictures(config.data.validation, 2)[: config.validation_pictures]
         pictures = load_pictures(config.data.train, 2)
-        self._some = pictures[:: max(1, len(pictures) // config.freeze_pictures)]
+        self._some = evenly(pictures, config.freeze_pictures)
         self.examples = self._examples(pictures)
         self._start()
         self._batches = Prefetch(self.batch)

@@ -31,7 +31,7 @@ from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.prefetch import Prefetch
-from mscn_tf.training.pyramid_updates import learn_updates
+from mscn_tf.training.pyramid_updates import evenly, learn_updates
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
 
@@ -47,11 +47,6 @@ def colour_transform(pictures: Sequence[np.ndarray]) -> np.ndarray:
     _, axes = np.linalg.eigh(np.cov(pixels.T))
     axes = axes[:, ::-1].T
     return axes * np.sign(axes.sum(1))[:, None]
-
-
-def _spread(pictures: Sequence[np.ndarray], count: int) -> Sequence[np.ndarray]:
-    """About so many of them, evenly."""
-    return pictures[:: max(1, len(pictures) // count)]
 
 
 def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> np.ndarray:
@@ -217,7 +212,7 @@ class PyramidTrainer(Trainer):
     def freeze(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior."""
         arrays, config = self._measured(self.config.freeze_pictures), self.config
-        pictures = _spread(self.pictures, config.freeze_pictures)
+        pictures = evenly(self.pictures, config.freeze_pictures)
         updates = learn_updates(
             arrays, pictures, self.colour, config.model.rate_weight, config.seed
         )
@@ -225,7 +220,7 @@ class PyramidTrainer(Trainer):
 
     def _measured(self, count: int) -> dict[str, np.ndarray]:
         """The arrays of the runtime's prior, tables and centroids counted on so many pictures."""
-        pictures = _spread(self.pictures, count)
+        pictures = evenly(self.pictures, count)
         if self.before and self._signs_only:
             arrays = {**self.before.arrays("prior"), **freeze_signs(self.signs)}
             self._count(arrays, pictures)

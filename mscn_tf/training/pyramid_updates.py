@@ -19,6 +19,11 @@ _ROUNDS = 2  # which updates are chosen depends on what they cost
 _PSEUDO_COUNT = 4.0  # letters that an even distribution counts for
 
 
+def evenly(pictures: Sequence[np.ndarray], count: int) -> Sequence[np.ndarray]:
+    """About so many of them, as far apart as may be."""
+    return pictures[:: max(1, len(pictures) // count)]
+
+
 def learn_updates(
     arrays: Mapping[str, np.ndarray],
     pictures: Sequence[np.ndarray],
