@@ -32,6 +32,7 @@ from mscn_tf.runtime.neighbourhoods import (
     Parent,
     Places,
     Visit,
+    clip,
     count_levels,
     rounded,
     step_within,
@@ -71,7 +72,8 @@ def _activated(weights: np.ndarray, inputs: np.ndarray, bias: np.ndarray) -> np.
     hidden = weights @ inputs
     hidden += bias
     np.floor(hidden, out=hidden)
-    return np.clip(hidden, 0, LARGEST_ACTIVATION, out=hidden)
+    clip(hidden, 0, LARGEST_ACTIVATION)
+    return hidden
 
 
 class Nets:

@@ -10,7 +10,8 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,9 @@ SEEN = 12  # neighbours whose numbers of steps networks see
 _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
-_REACH = 3
-_TOGETHER = 2**12  # places that are looked at at once, which stay in the processor's cache
+_BEYOND = 2  # places of a plane that are looked at beyond its sides
+_TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
+_CLIPPED = 2**16  # numbers that are clipped at once
 
 
 class Pass(NamedTuple):
@@ -78,6 +80,67 @@ NEIGHBOURS = max(len(part.neighbours) for part in PASSES)
 INPUTS = NEIGHBOURS + SEEN + 2
 
 
+class _Lattice(NamedTuple):
+    """Up to four neighbours that lie evenly in one plane of every second row and column.
+
+    Attributes:
+      first: its number among the neighbours; others follow it.
+      plane: its first row and column of the level.
+      row: of the first one in its plane, from the place's row in its own.
+      column: likewise.
+      counts: neighbours along both directions.
+      steps: rows and columns of the plane from one to the next, of both directions.
+    """
+
+    first: int
+    plane: tuple[int, int]
+    row: int
+    column: int
+    counts: tuple[int, int]
+    steps: tuple[tuple[int, int], tuple[int, int]]
+
+
+class _Lattices(NamedTuple):
+    """Those of all neighbours, and of those whose steps networks see."""
+
+    known: list[_Lattice]
+    seen: list[_Lattice]
+
+
+@lru_cache(None)
+def _lattices_of(number: int, one_row: bool, one_column: bool) -> _Lattices:
+    """Those of a pass of a level, which may have but one row or column."""
+    part, at = PASSES[number], []
+    for row, column in PASSES[number].neighbours:
+        # Such a level has its neighbours along the other axis alone.
+        if one_row:
+            row, column = 0, column + row if column % 2 == 0 else column
+        elif one_column:
+            row, column = row + column if row % 2 == 0 else row, 0
+        at.append((part.row + row, part.column + column))
+    return _Lattices(_evenly(at), _evenly([at[neighbour] for neighbour in part.seen]))
+
+
+def _evenly(at: list[tuple[int, int]]) -> list[_Lattice]:
+    """Lattices of neighbours, whose rows and columns in the level count from a place's plane's."""
+    found, first = [], 0
+    while first < len(at):
+        planes = [(row & 1, column & 1) for row, column in at[first:]]
+        places = np.array([(row >> 1, column >> 1) for row, column in at[first:]])
+        last = places[:4] - places[0]
+        for counts in ((2, 2), (1, 2), (1, 1)):
+            inner, outer = last[min(1, len(last) - 1)], last[min(2, len(last) - 1)]
+            even = [i * outer + j * inner for i in range(counts[0]) for j in range(counts[1])]
+            count = len(even)
+            if planes[:count] == planes[:1] * count and np.array_equal(last[:count], even):
+                break
+        steps = (tuple(outer.tolist()), tuple(inner.tolist()))
+        row, column = places[0].tolist()
+        found.append(_Lattice(first, planes[0], row, column, counts, steps))
+        first += count
+    return found
+
+
 def _thresholds() -> np.ndarray:
     """float64: the smallest spread of each 32nd of an octave, found in whole numbers."""
     thresholds = []
@@ -98,6 +161,23 @@ _STEPS = np.rint(8 * np.log2(1 + np.arange(_LARGEST_STEPS + 1))).astype(np.float
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     """Whole numbers over 2^bits, to the nearest one, halves up: float64, whole."""
     return np.floor(values * 2.0**-bits + 0.5)
+
+
+@lru_cache(None)
+def _filled(value: float) -> np.ndarray:
+    return np.full(_CLIPPED, value, np.float32)
+
+
+def clip(array: np.ndarray, low: float, high: float) -> None:
+    """Clips a float32 array in place, whose elements lie one after the other.
+
+    Between two arrays NumPy finds the lower elements three times as fast as from one and a number.
+    """
+    flat = array.reshape(-1)
+    for first in range(0, len(flat), _CLIPPED):
+        part = flat[first : first + _CLIPPED]
+        np.maximum(part, _filled(low)[: len(part)], out=part)
+        np.minimum(part, _filled(high)[: len(part)], out=part)
 
 
 def step_within(bound: float, largest: float) -> np.float32:
@@ -143,20 +223,17 @@ class Visit:
       expected: float64 [n], what the parent says of its places; without one 0.
     """
 
-    def __init__(self, grid: Grid, number: int, level: int):
-        part, apart = PASSES[number], grid.apart(level)
-        self.number, self.level, self._part, self._apart = number, level, part, apart
+    def __init__(self, level: _Level, number: int):
+        part, apart = PASSES[number], level.apart
+        self.number, self.level, self._part, self._known = number, level.number, part, level
         self.rows = slice(part.row * apart, None, 2 * apart)
         self.columns = slice(part.column * apart, None, 2 * apart)
-        values, expected = grid.values[::apart, ::apart], grid.expected(level)
-        self._values = grid.around(values - expected if expected is not None else values, apart)
-        self._grid, self._steps = grid, grid.steps
-        self._sides = [side - 2 * _REACH for side in self._values.shape]
+        self._lattices = _lattices_of(number, *(side == 1 for side in level.sides))
         self.shape = tuple(
-            -(-(side - start) // 2) for side, start in zip(self._sides, (part.row, part.column))
+            -(-(side - start) // 2) for side, start in zip(level.sides, (part.row, part.column))
         )
-        of_pass = 0.0 if expected is None else expected[part.row :: 2, part.column :: 2].ravel()
-        self.expected: np.ndarray = np.asarray(of_pass)
+        expected = level.expected(part.row, part.column)
+        self.expected: np.ndarray = np.asarray(0.0 if expected is None else expected.ravel())
 
     def misses(self, most: int) -> np.ndarray:
         """float64 [n]: how far off cubic interpolation is, where values are known.
@@ -167,12 +244,12 @@ class Visit:
         rows, columns = self.shape
         some = range(0, rows, max(1, rows * columns // most))
         _, prediction = self._interpolated(some)
-        return self._view(self._values, some, (0, 0)).ravel() - prediction
+        known = self._known.part(self._part.row, self._part.column)
+        return known[some.start : some.stop : some.step].ravel() - prediction
 
     def places(self) -> Iterator[Places]:
         """All places, row-major, some rows at a time."""
-        (rows, columns), apart = self.shape, self._apart
-        self._steps = self._grid.around(self._grid.steps[::apart, ::apart], apart)
+        rows, columns = self.shape
         count = max(1, _TOGETHER // columns)
         for first in range(0, rows, count):
             yield self._places(range(first, min(first + count, rows)))
@@ -180,41 +257,48 @@ class Visit:
     def _interpolated(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
         """float64 [neighbours, n], around the places of some rows, and [n], predictions."""
         part = self._part
-        known = np.empty((len(part.neighbours), len(rows), self.shape[1]))
-        for plane, at in zip(known, part.neighbours):
-            plane[:] = self._view(self._values, rows, at)
-        known = known.reshape(len(known), -1)
+        known = np.empty((len(part.neighbours), len(rows) * self.shape[1]))
+        self._gather(self._known.values, self._lattices.known, rows, known)
         return known, rounded(part.weights @ known, part.bits)
 
     def _places(self, rows: range) -> Places:
-        part, (known, prediction) = self._part, self._interpolated(rows)
+        known, prediction = self._interpolated(rows)
         known -= prediction
+        count = len(known)
         size = np.abs(known)
-        spread = np.floor(size.sum(0) / len(size)) + np.floor(size[:4].sum(0) / 4)
+        spread = np.floor(size.sum(0) / count)
+        spread += np.floor(size[:4].sum(0) / 4)
         spread += _SMALLEST_SPREAD
         octaves = np.searchsorted(_THRESHOLDS, spread, side="right") - 1
-        inputs = np.zeros((INPUTS, known.shape[1]), np.float32)
-        shares = np.floor(np.divide(known * INPUT_UNIT, spread, out=size), out=size)
-        np.clip(shares, -LARGEST_INPUT, LARGEST_INPUT, out=inputs[: len(known)])
-        for row, neighbour in zip(inputs[NEIGHBOURS:], part.seen):
-            steps = self._view(self._steps, rows, part.neighbours[neighbour])
-            row[:] = _STEPS[np.minimum(steps, _LARGEST_STEPS)].ravel()
+        inputs = np.empty((INPUTS, known.shape[1]), np.float32)
+        np.divide(known, spread * (1 / INPUT_UNIT), out=size)
+        np.floor(size, out=inputs[:count], casting="same_kind")
+        clip(inputs[:count], -LARGEST_INPUT, LARGEST_INPUT)
+        inputs[count:NEIGHBOURS] = 0
+        self._gather(self._known.steps, self._lattices.seen, rows, inputs[NEIGHBOURS:-2])
         np.minimum(octaves * 8 // OCTAVE, LARGEST_FURTHER_INPUT, out=inputs[-2], casting="unsafe")
-        inputs[-1] = min(16 * (self._apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
+        inputs[-1] = min(16 * (self._known.apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
         return Places(prediction, known, spread, octaves, inputs)
 
-    def _view(self, array: np.ndarray, rows: range, at: tuple[int, int]) -> np.ndarray:
-        """A neighbour of each place in some rows, ``[rows, columns]``."""
-        row, column = at
-        # A level of one row, or column, has its neighbours along the other axis alone.
-        if self._sides[0] == 1:
-            row, column = 0, column + row if column % 2 == 0 else column
-        elif self._sides[1] == 1:
-            row, column = row + column if row % 2 == 0 else row, 0
-        top = _REACH + self._part.row + row
-        left = _REACH + self._part.column + column
-        below, width = top + 2 * rows.stop - 1, self.shape[1]
-        return array[top + 2 * rows.start : below : 2 * rows.step, left : left + 2 * width - 1 : 2]
+    def _gather(
+        self,
+        plane_of: Callable[[int, int], np.ndarray],
+        lattices: Sequence[_Lattice],
+        rows: range,
+        out: np.ndarray,
+    ) -> None:
+        """Puts what planes have at neighbours of the places of some rows into ``out`` [.., n]."""
+        for lattice in lattices:
+            plane, count = plane_of(*lattice.plane), len(rows)
+            down, along = plane.strides
+            at = (_BEYOND + lattice.row + rows.start) * down + (_BEYOND + lattice.column) * along
+            steps = [row * down + column * along for row, column in lattice.steps]
+            shape = (*lattice.counts, count, self.shape[1])
+            strides = (*steps, rows.step * down, along)
+            view: np.ndarray = np.ndarray(shape, plane.dtype, plane, at, strides)
+            out[lattice.first : lattice.first + lattice.counts[0] * lattice.counts[1]].reshape(
+                shape
+            )[:] = view
 
 
 class Parent(NamedTuple):
@@ -247,45 +331,102 @@ class Grid:
         self.values = np.zeros(shape)
         self.steps = np.zeros(shape, np.int64)
         self.levels = count_levels(shape)
-        self._periodic, self._parent = periodic, parent
-
-    def apart(self, level: int) -> int:
-        """Rows and columns from one place of a level to the next."""
-        return 1 << (self.levels - 1 - level)
-
-    def expected(self, level: int) -> np.ndarray | None:
-        """float64, a level's grid: the parent's share of its values; None where it has none."""
-        if self._parent is None or not self._parent.shares[level]:
-            return None
-        apart = self.apart(level)
-        return rounded(
-            self._parent.values[::apart, ::apart] * self._parent.shares[level], SHARE_BITS
-        )
+        self.periodic, self.parent = periodic, parent
 
     def visits(self) -> Iterator[Visit]:
         """Every pass of every level, coarsest first. What is coded of one must be written to
         `values` and `steps` before the next.
         """
         height, width = self.values.shape
-        for level in range(self.levels):
-            apart = self.apart(level)
-            for number, part in enumerate(PASSES):
-                if part.row * apart < height and part.column * apart < width:
-                    yield Visit(self, number, level)
+        for number in range(self.levels):
+            level = _Level(self, number)
+            for place, part in enumerate(PASSES):
+                if part.row * level.apart < height and part.column * level.apart < width:
+                    yield Visit(level, place)
 
-    def around(self, level: np.ndarray, apart: int) -> np.ndarray:
-        """A level's grid with three more rows and columns on each side: mirrored, or periodic."""
-        periodic = self._periodic and self.values.shape[1] % (2 * apart) == 0
-        for axis, side in enumerate(level.shape):
-            at = np.arange(-_REACH, side + _REACH)
-            if axis and periodic:
-                at %= side
-            elif side > 1:
-                at = np.abs((at + side - 1) % (2 * side - 2) - (side - 1))
-            else:
-                at[:] = 0
-            level = level.take(at, axis)
-        return level
+
+class _Level:
+    """What is known of a level's grid, as planes of every second row and column.
+
+    So what surrounds places lies as they do, side by side.
+
+    Args:
+      grid: that it is a level of.
+      number: 0 is the coarsest.
+
+    Attributes:
+      number: the same.
+      apart: rows and columns of the grid from one place of the level to the next.
+      sides: rows and columns of the level.
+    """
+
+    def __init__(self, grid: Grid, number: int):
+        self._grid, self.number = grid, number
+        self.apart = 1 << (grid.levels - 1 - number)
+        self.sides = [-(-side // self.apart) for side in grid.values.shape]
+        periodic = grid.periodic and grid.values.shape[1] % (2 * self.apart) == 0
+        self._goes_on = (False, periodic)
+        self._values: dict[tuple[int, int], np.ndarray] = {}
+        self._steps: dict[tuple[int, int], np.ndarray] = {}
+
+    def _places(self, row: int, column: int) -> tuple[slice, slice]:
+        apart = self.apart
+        return slice(row * apart, None, 2 * apart), slice(column * apart, None, 2 * apart)
+
+    def expected(self, row: int, column: int) -> np.ndarray | None:
+        """float64, a plane: the parent's share of its values; None where it has none."""
+        parent = self._grid.parent
+        if parent is None or not parent.shares[self.number]:
+            return None
+        share = parent.shares[self.number]
+        return rounded(parent.values[self._places(row, column)] * share, SHARE_BITS)
+
+    def part(self, row: int, column: int) -> np.ndarray:
+        """float64: a plane's values, less what is expected of them."""
+        values, expected = self._grid.values[self._places(row, column)], self.expected(row, column)
+        return values if expected is None else values - expected
+
+    def values(self, row: int, column: int) -> np.ndarray:
+        """The same, going on beyond the sides; all of the plane must be known by now."""
+        key = row, column
+        if key not in self._values:
+            self._values[key] = self._going_on(self.part(row, column), key)
+        return self._values[key]
+
+    def steps(self, row: int, column: int) -> np.ndarray:
+        """float32: what networks see of a plane's numbers of steps, likewise."""
+        key = row, column
+        if key not in self._steps:
+            steps = self._grid.steps[self._places(row, column)]
+            seen = _STEPS.take(np.minimum(steps, _LARGEST_STEPS))
+            self._steps[key] = self._going_on(seen, key)
+        return self._steps[key]
+
+    def _going_on(self, plane: np.ndarray, first: tuple[int, int]) -> np.ndarray:
+        """A plane with `_BEYOND` more rows and columns on each side: mirrored, or periodic."""
+        for axis, of in enumerate(zip(self.sides, first, self._goes_on)):
+            plane = plane.take(_going_on(*of), axis)
+        return plane
+
+
+@lru_cache(256)
+def _going_on(side: int, first: int, periodic: bool) -> np.ndarray:
+    """int64: which places of a plane are its own and those beyond its sides, along an axis.
+
+    Args:
+      side: of the level.
+      first: place of the level where the plane begins, 0 or 1.
+      periodic: whether the level's last place is followed by its first; an even number of them.
+    """
+    at = np.arange(first - 2 * _BEYOND, side + 2 * _BEYOND, 2)
+    at = at[: len(range(first, side, 2)) + 2 * _BEYOND]
+    if periodic:
+        at %= side
+    elif side > 1:
+        at = np.abs((at + side - 1) % (2 * side - 2) - (side - 1))
+    else:
+        at[:] = 0
+    return at // 2
 
 
 def count_levels(shape: Sequence[int]) -> int:
