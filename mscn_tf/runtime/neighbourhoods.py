@@ -27,6 +27,7 @@ _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
 _BEYOND = 2  # places of a plane that are looked at beyond its sides
+_PLANES = 3  # of a level that are looked at
 _TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
 _CLIPPED = 2**16  # numbers that are clipped at once
 
@@ -76,69 +77,51 @@ def _between_two(row: int, column: int) -> Pass:
 
 
 PASSES = (_between_four(), _between_two(1, 0), _between_two(0, 1))
+# First rows and columns of a level's planes, in the order that they are known: those of the level
+# before, then of each pass; what the last one gives is no neighbour of any place.
+_FIRST = ((0, 0), *((part.row, part.column) for part in PASSES[:-1]))
 NEIGHBOURS = max(len(part.neighbours) for part in PASSES)
 INPUTS = NEIGHBOURS + SEEN + 2
 
 
-class _Lattice(NamedTuple):
-    """Up to four neighbours that lie evenly in one plane of every second row and column.
+class _Index(NamedTuple):
+    """Where a level's planes have the neighbours of the first places of a pass.
 
     Attributes:
-      first: its number among the neighbours; others follow it.
-      plane: its first row and column of the level.
-      row: of the first one in its plane, from the place's row in its own.
-      column: likewise.
-      counts: neighbours along both directions.
-      steps: rows and columns of the plane from one to the next, of both directions.
+      known: int64 [neighbours, n], of all neighbours.
+      seen: int64 [SEEN, n], of those whose steps networks see.
     """
 
-    first: int
-    plane: tuple[int, int]
-    row: int
-    column: int
-    counts: tuple[int, int]
-    steps: tuple[tuple[int, int], tuple[int, int]]
+    known: np.ndarray
+    seen: np.ndarray
 
 
-class _Lattices(NamedTuple):
-    """Those of all neighbours, and of those whose steps networks see."""
+@lru_cache(48)
+def _index(
+    number: int, single: tuple[bool, bool], plane: tuple[int, int], rows: range, columns: int
+) -> _Index:
+    """The index of places in some rows.
 
-    known: list[_Lattice]
-    seen: list[_Lattice]
-
-
-@lru_cache(None)
-def _lattices_of(number: int, one_row: bool, one_column: bool) -> _Lattices:
-    """Those of a pass of a level, which may have but one row or column."""
+    Args:
+      number: of the pass.
+      single: whether the level has but one row, or column.
+      plane: rows and columns of a plane, those beyond its sides among them.
+      rows: from 0 on.
+      columns: places in a row.
+    """
     part, at = PASSES[number], []
-    for row, column in PASSES[number].neighbours:
-        # Such a level has its neighbours along the other axis alone.
-        if one_row:
+    for row, column in part.neighbours:
+        # A level of one row, or column, has its neighbours along the other axis alone.
+        if single[0]:
             row, column = 0, column + row if column % 2 == 0 else column
-        elif one_column:
+        elif single[1]:
             row, column = row + column if row % 2 == 0 else row, 0
-        at.append((part.row + row, part.column + column))
-    return _Lattices(_evenly(at), _evenly([at[neighbour] for neighbour in part.seen]))
-
-
-def _evenly(at: list[tuple[int, int]]) -> list[_Lattice]:
-    """Lattices of neighbours, whose rows and columns in the level count from a place's plane's."""
-    found, first = [], 0
-    while first < len(at):
-        planes = [(row & 1, column & 1) for row, column in at[first:]]
-        places = np.array([(row >> 1, column >> 1) for row, column in at[first:]])
-        last = places[:4] - places[0]
-        for counts in ((2, 2), (1, 2), (1, 1)):
-            inner, outer = last[min(1, len(last) - 1)], last[min(2, len(last) - 1)]
-            even = [i * outer + j * inner for i in range(counts[0]) for j in range(counts[1])]
-            count = len(even)
-            if planes[:count] == planes[:1] * count and np.array_equal(last[:count], even):
-                break
-        steps = (tuple(outer.tolist()), tuple(inner.tolist()))
-        row, column = places[0].tolist()
-        found.append(_Lattice(first, planes[0], row, column, counts, steps))
-        first += count
-    return found
+        row, column = part.row + row, part.column + column
+        place = _BEYOND + (row >> 1), _BEYOND + (column >> 1)
+        at.append(np.ravel_multi_index((_FIRST.index((row & 1, column & 1)), *place), (_PLANES, *plane)))
+    places = np.add.outer(np.array(rows) * plane[1], np.arange(columns)).ravel()
+    known = np.add.outer(at, places)
+    return _Index(known, known[part.seen])
 
 
 def _thresholds() -> np.ndarray:
@@ -160,7 +143,9 @@ _STEPS = np.rint(8 * np.log2(1 + np.arange(_LARGEST_STEPS + 1))).astype(np.float
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     """Whole numbers over 2^bits, to the nearest one, halves up: float64, whole."""
-    return np.floor(values * 2.0**-bits + 0.5)
+    found: np.ndarray = values * 2.0**-bits
+    found += 0.5
+    return np.floor(found, out=found)
 
 
 @lru_cache(None)
@@ -228,7 +213,6 @@ class Visit:
         self.number, self.level, self._part, self._known = number, level.number, part, level
         self.rows = slice(part.row * apart, None, 2 * apart)
         self.columns = slice(part.column * apart, None, 2 * apart)
-        self._lattices = _lattices_of(number, *(side == 1 for side in level.sides))
         self.shape = tuple(
             -(-(side - start) // 2) for side, start in zip(level.sides, (part.row, part.column))
         )
@@ -254,51 +238,37 @@ class Visit:
         for first in range(0, rows, count):
             yield self._places(range(first, min(first + count, rows)))
 
+    def _index(self, rows: range) -> _Index:
+        """Where neighbours of the places of some rows are in planes from the first row on."""
+        level, from_first = self._known, range(0, rows.stop - rows.start, rows.step)
+        return _index(self.number, level.single, level.plane, from_first, self.shape[1])
+
     def _interpolated(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
         """float64 [neighbours, n], around the places of some rows, and [n], predictions."""
-        part = self._part
-        known = np.empty((len(part.neighbours), len(rows) * self.shape[1]))
-        self._gather(self._known.values, self._lattices.known, rows, known)
-        return known, rounded(part.weights @ known, part.bits)
+        start = rows.start * self._known.plane[1]
+        known = self._known.values(self.number)[start:].take(self._index(rows).known)
+        return known, rounded(self._part.weights @ known, self._part.bits)
 
     def _places(self, rows: range) -> Places:
         known, prediction = self._interpolated(rows)
         known -= prediction
-        count = len(known)
+        count, start = len(known), rows.start * self._known.plane[1]
         size = np.abs(known)
-        spread = np.floor(size.sum(0) / count)
-        spread += np.floor(size[:4].sum(0) / 4)
+        spread = np.floor(np.add.reduce(size) / count)
+        spread += np.floor(np.add.reduce(size[:4]) / 4)
         spread += _SMALLEST_SPREAD
-        octaves = np.searchsorted(_THRESHOLDS, spread, side="right") - 1
-        inputs = np.empty((INPUTS, known.shape[1]), np.float32)
+        octaves = _THRESHOLDS.searchsorted(spread, side="right")
+        octaves -= 1
+        inputs: np.ndarray = np.empty((INPUTS, known.shape[1]), np.float32)
         np.divide(known, spread * (1 / INPUT_UNIT), out=size)
         np.floor(size, out=inputs[:count], casting="same_kind")
         clip(inputs[:count], -LARGEST_INPUT, LARGEST_INPUT)
         inputs[count:NEIGHBOURS] = 0
-        self._gather(self._known.steps, self._lattices.seen, rows, inputs[NEIGHBOURS:-2])
-        np.minimum(octaves * 8 // OCTAVE, LARGEST_FURTHER_INPUT, out=inputs[-2], casting="unsafe")
+        steps = self._known.steps(self.number)[start:]
+        steps.take(self._index(rows).seen, out=inputs[NEIGHBOURS:-2], mode="clip")
+        np.minimum(octaves // (OCTAVE // 8), LARGEST_FURTHER_INPUT, out=inputs[-2], casting="unsafe")
         inputs[-1] = min(16 * (self._known.apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
         return Places(prediction, known, spread, octaves, inputs)
-
-    def _gather(
-        self,
-        plane_of: Callable[[int, int], np.ndarray],
-        lattices: Sequence[_Lattice],
-        rows: range,
-        out: np.ndarray,
-    ) -> None:
-        """Puts what planes have at neighbours of the places of some rows into ``out`` [.., n]."""
-        for lattice in lattices:
-            plane, count = plane_of(*lattice.plane), len(rows)
-            down, along = plane.strides
-            at = (_BEYOND + lattice.row + rows.start) * down + (_BEYOND + lattice.column) * along
-            steps = [row * down + column * along for row, column in lattice.steps]
-            shape = (*lattice.counts, count, self.shape[1])
-            strides = (*steps, rows.step * down, along)
-            view: np.ndarray = np.ndarray(shape, plane.dtype, plane, at, strides)
-            out[lattice.first : lattice.first + lattice.counts[0] * lattice.counts[1]].reshape(
-                shape
-            )[:] = view
 
 
 class Parent(NamedTuple):
@@ -358,16 +328,20 @@ class _Level:
       number: the same.
       apart: rows and columns of the grid from one place of the level to the next.
       sides: rows and columns of the level.
+      single: whether it has but one row, or column.
+      plane: rows and columns of a plane, with what is beyond its sides.
     """
 
     def __init__(self, grid: Grid, number: int):
         self._grid, self.number = grid, number
-        self.apart = 1 << (grid.levels - 1 - number)
-        self.sides = [-(-side // self.apart) for side in grid.values.shape]
-        periodic = grid.periodic and grid.values.shape[1] % (2 * self.apart) == 0
-        self._goes_on = (False, periodic)
-        self._values: dict[tuple[int, int], np.ndarray] = {}
-        self._steps: dict[tuple[int, int], np.ndarray] = {}
+        self.apart = apart = 1 << (grid.levels - 1 - number)
+        height, width = (-(-side // apart) for side in grid.values.shape)
+        self.sides, self.single = (height, width), (height == 1, width == 1)
+        self.plane = (height + 1) // 2 + 2 * _BEYOND, (width + 1) // 2 + 2 * _BEYOND
+        self._periodic = grid.periodic and grid.values.shape[1] % (2 * apart) == 0
+        self._values = np.empty((_PLANES, *self.plane))
+        self._steps: np.ndarray = np.empty((_PLANES, *self.plane), np.float32)
+        self._with_values = self._with_steps = 0  # planes
 
     def _places(self, row: int, column: int) -> tuple[slice, slice]:
         apart = self.apart
@@ -386,27 +360,30 @@ class _Level:
         values, expected = self._grid.values[self._places(row, column)], self.expected(row, column)
         return values if expected is None else values - expected
 
-    def values(self, row: int, column: int) -> np.ndarray:
-        """The same, going on beyond the sides; all of the plane must be known by now."""
-        key = row, column
-        if key not in self._values:
-            self._values[key] = self._going_on(self.part(row, column), key)
-        return self._values[key]
+    def values(self, number: int) -> np.ndarray:
+        """float64 [n]: planes with all that is known before a pass, one after the other."""
+        while self._with_values <= number:
+            first = _FIRST[self._with_values]
+            self._go_on(self.part(*first), first, self._values[self._with_values])
+            self._with_values += 1
+        return self._values.reshape(-1)
 
-    def steps(self, row: int, column: int) -> np.ndarray:
-        """float32: what networks see of a plane's numbers of steps, likewise."""
-        key = row, column
-        if key not in self._steps:
-            steps = self._grid.steps[self._places(row, column)]
-            seen = _STEPS.take(np.minimum(steps, _LARGEST_STEPS))
-            self._steps[key] = self._going_on(seen, key)
-        return self._steps[key]
+    def steps(self, number: int) -> np.ndarray:
+        """float32 [n]: what networks see of numbers of steps, likewise."""
+        while self._with_steps <= number:
+            first = _FIRST[self._with_steps]
+            steps = np.minimum(self._grid.steps[self._places(*first)], _LARGEST_STEPS)
+            self._go_on(_STEPS.take(steps), first, self._steps[self._with_steps])
+            self._with_steps += 1
+        return self._steps.reshape(-1)
 
-    def _going_on(self, plane: np.ndarray, first: tuple[int, int]) -> np.ndarray:
+    def _go_on(self, plane: np.ndarray, first: tuple[int, int], out: np.ndarray) -> None:
         """A plane with `_BEYOND` more rows and columns on each side: mirrored, or periodic."""
-        for axis, of in enumerate(zip(self.sides, first, self._goes_on)):
-            plane = plane.take(_going_on(*of), axis)
-        return plane
+        if 0 in plane.shape:
+            return
+        rows = _going_on(self.sides[0], first[0], False)
+        columns = _going_on(self.sides[1], first[1], self._periodic)
+        out[: len(rows), : len(columns)] = plane.take(rows, 0).take(columns, 1)
 
 
 @lru_cache(256)

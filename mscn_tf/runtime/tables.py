@@ -119,6 +119,7 @@ class Tables:
         self._cost = FREQUENCY_BITS - np.log2(frequencies)
         self._models: list[_Model | None] = [None] * self.count
         self._byte = model(np.full(256, 256))
+        self._number = np.min_scalar_type(self.count)  # narrow numbers are sorted by counting
 
     def magnitudes(self) -> Tables:
         """The same tables for symbols without their signs, never negative."""
@@ -175,21 +176,20 @@ class Tables:
           index: integers [n], their tables.
           group: integers [n] that rise with the table in each group; default `index`.
         """
-        order = np.argsort(index if group is None else group, kind="stable")
+        group = index.astype(self._number) if group is None else group
+        order = np.argsort(group, kind="stable")
         letters, escaped = self._letters(symbols, index)
         letters, tables = letters[order], index[order]
-        changes = np.diff(tables if group is None else group[order])
-        ends = np.append(np.flatnonzero(changes) + 1, len(order)).tolist()
+        ends = np.flatnonzero(np.diff(group[order])) + 1
+        starts = np.concatenate(([0], ends)) if len(order) else ends
         escapes = np.flatnonzero(escaped[order])[::-1].tolist()
-        at = 0
-        for end in ends if len(order) else []:
-            table = tables[at]
-            encoder.encode(letters[at:end], self._get(table))
+        runs = zip(starts.tolist(), [*ends.tolist(), len(order)], tables[starts].tolist())
+        for start, end, table in runs:
+            encoder.encode(letters[start:end], self._get(table))
             while escapes and escapes[-1] < end:
                 value = int(symbols[order[escapes.pop()]])
                 tail = _escape_bytes(value, int(self._support[table]))
                 encoder.encode(np.frombuffer(tail, np.uint8).astype(np.int32), self._byte)
-            at = end
 
     def decode(self, decoder: RangeDecoder, index: np.ndarray) -> np.ndarray:
         """int32 [n]: the symbols of one group that `encode` coded with the same `index`.
@@ -197,24 +197,24 @@ class Tables:
         Raises:
           MscnError: the data cannot be decoded.
         """
-        order = np.argsort(index, kind="stable")
-        counts = np.bincount(index, minlength=1)
+        if not len(index):
+            return np.zeros(0, np.int32)
+        order = np.argsort(index.astype(self._number), kind="stable")
+        counts = np.bincount(index)
         used = np.flatnonzero(counts)
-        coded, end = np.empty(len(index), np.int32), 0
-        runs = (array[used].tolist() for array in (counts, self._lowest, self._support))
+        counts, lowest = counts[used], self._lowest[used]
+        escapes = (self._support[used] + 1 - lowest).tolist()
+        runs = []
         with damage_in_words():
-            for table, count, lowest, support in zip(used.tolist(), *runs):
+            for table, count, escape in zip(used.tolist(), counts.tolist(), escapes):
                 run = decoder.decode(self._get(table), count)
-                if lowest:
-                    run += lowest
-                if run.max() > support:
-                    for place in np.flatnonzero(run > support):
-                        run[place] = self._decode_escape(decoder, support)
-                start, end = end, end + count
-                coded[start:end] = run
-        symbols = np.zeros_like(coded)
-        some = np.flatnonzero(coded)  # few of them
-        symbols[order[some]] = coded[some]
+                if run.item(run.argmax()) == escape:
+                    support, low = int(self._support[table]), int(self._lowest[table])
+                    for place in np.flatnonzero(run == escape):
+                        run[place] = self._decode_escape(decoder, support) - low
+                runs.append(run)
+        symbols = np.empty(len(index), np.int32)
+        symbols[order] = np.concatenate(runs) + np.repeat(lowest, counts)
         return symbols
 
     def _decode_escape(self, decoder: RangeDecoder, support: int) -> int:
