@@ -63,17 +63,17 @@ class _Net(NamedTuple):
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """float32 [1 + F, n], whole numbers: of inputs [INPUTS, n]."""
-        hidden = _activated(self.first, inputs, self.first_bias)
-        hidden = _activated(self.second, hidden, self.second_bias)
-        return np.floor(self.last @ hidden + self.last_bias)
+        hidden = _floored(self.first, inputs, self.first_bias)
+        clip(hidden, 0, LARGEST_ACTIVATION)
+        hidden = _floored(self.second, hidden, self.second_bias)
+        clip(hidden, 0, LARGEST_ACTIVATION)
+        return _floored(self.last, hidden, self.last_bias)
 
 
-def _activated(weights: np.ndarray, inputs: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    hidden = weights @ inputs
-    hidden += bias
-    np.floor(hidden, out=hidden)
-    clip(hidden, 0, LARGEST_ACTIVATION)
-    return hidden
+def _floored(weights: np.ndarray, inputs: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    sums: np.ndarray = weights @ inputs
+    sums += bias
+    return np.floor(sums, out=sums)
 
 
 class Nets:
@@ -122,16 +122,23 @@ class Nets:
     def __call__(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
         """Corrected predictions, float64 [n], and tables, int64 [n], of the places of a pass."""
         parts = [self._of_places(self._nets[visit.number], places) for places in visit.places()]
+        if len(parts) == 1:
+            return parts[0]
         predictions, numbers = zip(*parts)
         return np.concatenate(predictions), np.concatenate(numbers)
 
     def _of_places(self, net: _Net, places: Places) -> tuple[np.ndarray, np.ndarray]:
         sums = net(places.inputs)
         filtered = rounded(net.filters @ places.differences, SHARE_BITS)
-        shares = np.clip(sums[1:], -_LARGEST_SHARE, _LARGEST_SHARE)
-        correction = rounded((filtered * shares).sum(0), SHARE_BITS)
-        number = (sums[0].astype(np.int64) + self._octave * places.octaves) >> self._shift[2]
-        return places.prediction + correction, np.clip(number, 0, self._largest)
+        clip(sums[1:], -_LARGEST_SHARE, _LARGEST_SHARE)
+        filtered *= sums[1:]
+        correction = rounded(np.add.reduce(filtered), SHARE_BITS)
+        correction += places.prediction
+        number = self._octave * places.octaves
+        number += sums[0].astype(np.int64)
+        number >>= self._shift[2]
+        np.maximum(number, 0, out=number)
+        return correction, np.minimum(number, self._largest, out=number)
 
 
 def _check(given: dict[str, np.ndarray]) -> None:
@@ -308,10 +315,10 @@ class Interpolation:
             predicted += visit.expected
             steps = code(visit, predicted, index)
             # Of a damaged payload they may be of any size.
-            values = np.clip(
-                predicted + steps * 2.0**FRACTION, -2 * LARGEST_VALUE, 2 * LARGEST_VALUE
-            )
-            grid.values[visit.rows, visit.columns] = values.reshape(visit.shape)
+            predicted += steps * 2.0**FRACTION
+            np.maximum(predicted, -2 * LARGEST_VALUE, out=predicted)
+            np.minimum(predicted, 2 * LARGEST_VALUE, out=predicted)
+            grid.values[visit.rows, visit.columns] = predicted.reshape(visit.shape)
             grid.steps[visit.rows, visit.columns] = np.abs(steps).reshape(visit.shape)
         return grid
 

@@ -10,7 +10,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,7 +27,6 @@ _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
 _BEYOND = 2  # places of a plane that are looked at beyond its sides
-_PLANES = 3  # of a level that are looked at
 _TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
 _CLIPPED = 2**16  # numbers that are clipped at once
 
@@ -80,6 +79,7 @@ PASSES = (_between_four(), _between_two(1, 0), _between_two(0, 1))
 # First rows and columns of a level's planes, in the order that they are known: those of the level
 # before, then of each pass; what the last one gives is no neighbour of any place.
 _FIRST = ((0, 0), *((part.row, part.column) for part in PASSES[:-1]))
+_PLANES = len(_FIRST)
 NEIGHBOURS = max(len(part.neighbours) for part in PASSES)
 INPUTS = NEIGHBOURS + SEEN + 2
 
@@ -117,8 +117,8 @@ def _index(
         elif single[1]:
             row, column = row + column if row % 2 == 0 else row, 0
         row, column = part.row + row, part.column + column
-        place = _BEYOND + (row >> 1), _BEYOND + (column >> 1)
-        at.append(np.ravel_multi_index((_FIRST.index((row & 1, column & 1)), *place), (_PLANES, *plane)))
+        place = _FIRST.index((row & 1, column & 1)), _BEYOND + (row >> 1), _BEYOND + (column >> 1)
+        at.append(np.ravel_multi_index(place, (_PLANES, *plane)))
     places = np.add.outer(np.array(rows) * plane[1], np.arange(columns)).ravel()
     known = np.add.outer(at, places)
     return _Index(known, known[part.seen])
@@ -137,7 +137,9 @@ def _thresholds() -> np.ndarray:
 
 
 _THRESHOLDS = _thresholds()
-# What networks see of n steps: 8 log2(1 + n), rounded.
+# What networks see of n 32nds of an octave.
+_OCTAVES = np.minimum(np.arange(len(_THRESHOLDS)) * 8 // OCTAVE, LARGEST_FURTHER_INPUT).astype("f4")
+# And of n steps: 8 log2(1 + n), rounded.
 _STEPS = np.rint(8 * np.log2(1 + np.arange(_LARGEST_STEPS + 1))).astype(np.float32)
 
 
@@ -266,7 +268,7 @@ class Visit:
         inputs[count:NEIGHBOURS] = 0
         steps = self._known.steps(self.number)[start:]
         steps.take(self._index(rows).seen, out=inputs[NEIGHBOURS:-2], mode="clip")
-        np.minimum(octaves // (OCTAVE // 8), LARGEST_FURTHER_INPUT, out=inputs[-2], casting="unsafe")
+        _OCTAVES.take(octaves, out=inputs[-2], mode="clip")
         inputs[-1] = min(16 * (self._known.apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
         return Places(prediction, known, spread, octaves, inputs)
 

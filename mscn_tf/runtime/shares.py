@@ -49,7 +49,7 @@ def best_shares(values: np.ndarray, parent: np.ndarray, periodic: bool) -> Share
     for visit, likewise in zip(grid.visits(), other.visits()):
         own, parents = visit.misses(_MOST), likewise.misses(_MOST)
         left = np.abs(own - eighths[:, None] * parents) / _UNIT
-        costs[visit.level] += np.log2(1 + left).mean(1) * np.prod(visit.shape)
+        costs[visit.level] += np.log2(1 + left).mean(1) * (visit.shape[0] * visit.shape[1])
     best = costs.argmin(1)
     lowest, alone = costs.min(1).sum(), costs[:, 0].sum()
     return Shares(tuple(best.tolist()), float(lowest / alone) if alone else 1.0)

@@ -204,17 +204,23 @@ class Tables:
         used = np.flatnonzero(counts)
         counts, lowest = counts[used], self._lowest[used]
         escapes = (self._support[used] + 1 - lowest).tolist()
-        runs = []
+        runs: list[np.ndarray] = []
+        larger: list[tuple[int, int]] = []  # places of symbols beyond their tables, and these
+        first = 0
         with damage_in_words():
             for table, count, escape in zip(used.tolist(), counts.tolist(), escapes):
                 run = decoder.decode(self._get(table), count)
                 if run.item(run.argmax()) == escape:
-                    support, low = int(self._support[table]), int(self._lowest[table])
-                    for place in np.flatnonzero(run == escape):
-                        run[place] = self._decode_escape(decoder, support) - low
+                    for place in np.flatnonzero(run == escape).tolist():
+                        symbol = self._decode_escape(decoder, int(self._support[table]))
+                        larger.append((first + place, symbol))
                 runs.append(run)
+                first += count
+        coded = np.concatenate(runs) + np.repeat(lowest, counts)
+        for place, symbol in larger:
+            coded[place] = symbol
         symbols = np.empty(len(index), np.int32)
-        symbols[order] = np.concatenate(runs) + np.repeat(lowest, counts)
+        symbols[order] = coded
         return symbols
 
     def _decode_escape(self, decoder: RangeDecoder, support: int) -> int:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.interpolation import Interpolation
-from mscn_tf.runtime.neighbourhoods import FRACTION, Grid
+from mscn_tf.runtime.neighbourhoods import FRACTION, PASSES, Grid
 from tests import interpolations
 
 CODER = Interpolation(interpolations.arrays())
@@ -77,16 +77,20 @@ def test_cubics_are_predicted_exactly():
         grid.values[0, 0] = truth[0, 0]
 
 
-def test_a_periodic_grid_goes_on_beyond_its_last_column():
-    grid = Grid((5, 12), True)
+def seen_around(grid, apart):
+    """Values one and three places to the right, in the first row of a level's last pass."""
     grid.values[:] = np.arange(60.0).reshape(5, 12)
-    np.testing.assert_array_equal(
-        grid.around(grid.values[::2, ::2], 2)[3], [6, 8, 10, 0, 2, 4, 6, 8, 10, 0, 2, 4]
-    )
+    (visit,) = [v for v in grid.visits() if v.number == 2 and v.columns.step == 2 * apart]
+    (places,) = visit.places()
+    beside = [PASSES[2].neighbours.index((0, column)) for column in (1, 3)]
+    return (places.differences + places.prediction)[beside, : visit.shape[1]].tolist()
+
+
+def test_a_periodic_grid_goes_on_beyond_its_last_column():
+    assert seen_around(Grid((5, 12), True), 2) == [[4, 8, 0], [8, 0, 4]]
+    assert seen_around(Grid((5, 12), False), 2) == [[4, 8, 8], [8, 8, 4]]
     # Of an odd number of columns each second one has no order round the Earth.
-    np.testing.assert_array_equal(
-        grid.around(grid.values[::4, ::4], 4)[3], [4, 8, 4, 0, 4, 8, 4, 0, 4]
-    )
+    assert seen_around(Grid((5, 12), True), 4) == [[8], [0]]
 
 
 @pytest.mark.parametrize(
