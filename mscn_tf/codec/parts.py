@@ -247,7 +247,7 @@ def _is_deflated(plane: np.ndarray) -> bool:
 
 
 def _glimpse(plane: np.ndarray) -> float:
-    """About how many bytes the exact form of a plane takes, from very few rows; 0: can't be told."""
+    """About how many bytes the exact form of a plane takes, by very few rows; 0: who knows."""
     if not _is_deflated(plane):
         return 0.0
     part = plane[:: -(-plane.size // _GLIMPSE)]
