@@ -56,7 +56,7 @@ class MscnCoder:
     Args:
       source: name or path of the bundle.
       qualities: 1 to 10.
-      lossless: codes truth values without loss, at the first of the qualities.
+      lossless: codes truth values or sounds without loss, at the first of the qualities.
 
     Raises:
       MscnError: there is no such bundle, or it is damaged.
@@ -93,8 +93,8 @@ class MscnCoder:
 
     @property
     def can_be_lossless(self) -> bool:
-        """Whether its signals are truth values, and it can give each of them back."""
-        return self._codec.scheme.occupancy is not None
+        """Whether its signals are truth values or sounds, and it can give each of them back."""
+        return self._codec.scheme.occupancy is not None or self.modality == "sound"
 
     def encode(
         self,

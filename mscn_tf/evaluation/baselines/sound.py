@@ -1,8 +1,9 @@
-"""Opus and MP3, as libsndfile encodes them."""
+"""Opus, MP3 and FLAC, as libsndfile encodes them."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import scipy.signal
@@ -10,11 +11,13 @@ import soundfile
 
 from mscn_tf.evaluation.baselines import Baseline
 from mscn_tf.evaluation.signal import Signal
+from mscn_tf.runtime.errors import MscnError
 
 # libsndfile takes levels; its Opus runs from 6 to 256 kbit/s, its MP3 to 64 kbit/s at rates below
 # 16 kHz. At higher rates MP3's level, and not its bits, stays that of the setting.
 _OPUS = (6, 8, 12, 16, 24, 32, 48, 64)  # kbit/s
 _MP3 = (8, 16, 24, 32, 48, 64)
+_FLAC = (16, 24)  # bits of a sample
 
 # kbit/s of layer III by the index in a frame's header: of MPEG-1, and of MPEG-2 and 2.5.
 _MPEG1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -30,6 +33,21 @@ def _encode_mp3(signal: Signal, kilobits: float) -> bytes:
     return _written(
         signal, "MP3", "MPEG_LAYER_III", compression_level=level, bitrate_mode="CONSTANT"
     )
+
+
+def _encode_flac(signal: Signal, _: float) -> bytes:
+    for bits in _FLAC:
+        whole = signal.array.astype(np.float64) * 2 ** (bits - 1)
+        if (whole == np.rint(whole)).all() and whole.max() < 2 ** (bits - 1):
+            samples = whole.astype(np.int32) << (32 - bits)
+            return _written(
+                replace(signal, array=samples), "FLAC", f"PCM_{bits}", compression_level=1.0
+            )
+    raise MscnError(f"FLAC holds no samples of more than {_FLAC[-1]} bits")
+
+
+def _decode_flac(data: bytes, signal: Signal, _: float) -> np.ndarray:
+    return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
 
 
 def _rate(signal: Signal) -> int:
@@ -98,5 +116,15 @@ BASELINES = (
         decode=_decode,
         version=lambda: f"{_version()}; LAME, constant rates",
         payload=_mp3_payload,
+    ),
+    Baseline(
+        name="flac",
+        family="flac",
+        label="FLAC",
+        settings=(0,),
+        encode=_encode_flac,
+        decode=_decode_flac,
+        version=lambda: f"{_version()}; libFLAC, its highest level",
+        lossless=True,
     ),
 )
