@@ -29,8 +29,6 @@ Data = Union[bytes, Container]
 Signals = list[np.ndarray]
 Render = Callable[[Sequence[View]], Signals]
 
-_BATCH_SAMPLES = 2**16  # of small signals that are decoded together
-
 
 class FileDecoder:
     """Decodes the files of one codec bundle.
@@ -364,7 +362,7 @@ class FileDecoder:
         for item in range(container.items) if items is None else items:
             batch.append(view(container, item, scale))
             samples += math.prod(batch[-1].shape)
-            if samples >= _BATCH_SAMPLES:
+            if samples >= self.scheme.together:
                 yield from self._render(container, batch, render)
                 batch, samples = [], 0
         yield from self._render(container, batch, render)

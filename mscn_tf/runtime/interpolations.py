@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from mscn_tf.runtime.view import View
 _HEAD = struct.Struct("<Bff")
 _PERIODIC, _FOLLOWS = 1, 2
 _SIDE = 64  # of maps of survivors
+_TOGETHER = 2**16  # values of fields that are decoded as a stack
 
 
 class Field(NamedTuple):
@@ -95,6 +97,7 @@ class Interpolations(Scheme):
     keeps_bounds = True
     has_parents = True
     any_values = True
+    together = 2**19  # of which many may follow from one another
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"
     contents = "mscn_tf.export.interpolation_bundle:contents"
@@ -135,7 +138,7 @@ class Interpolations(Scheme):
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By place, or by equal parts of the grid where it is large."""
-        steps = self.reader(container).grid(item).steps
+        (steps,) = self.reader(container).grid(item).steps
         kept = (steps != 0).astype(np.int64)
         for axis, side in enumerate(kept.shape):
             starts = np.unique(np.linspace(0, side, min(side, _SIDE), endpoint=False).astype(int))
@@ -148,44 +151,83 @@ class _Reader:
 
     def __init__(self, scheme: Interpolations, container: Container):
         self._scheme, self._container = scheme, container
-        self._kept: dict[int, tuple[Field, np.ndarray]] = {}  # fields and their numbers
+        self._kept: dict[int, np.ndarray] = {}  # numbers, float64 [H, W]
 
-    def _decoded(self, item: int) -> tuple[Field, np.ndarray]:
-        """A field, and its numbers, float64 [H, W].
+    def _decoded(self, items: Iterable[int]) -> dict[int, np.ndarray]:
+        """float64 [H, W]: items' numbers, and those of items that they follow from.
 
         Raises:
-          MscnError: it can't be decoded.
+          MscnError: one can't be decoded.
         """
-        kept = self._kept
         try:
-            chain = self.chain(item)
-            known = max((n for n, member in enumerate(chain) if member in kept), default=-1)
-            for member in chain[known + 1 :]:
-                field, grid = self._after(member)
-                kept[member] = field, grid.values
-                self._forget(member)
+            asked = set(items)
+            wanted = sorted({member for item in asked for member in self._from_kept(item)})
+            known = {item: self._kept[item] for item in wanted if item in self._kept}
+            fields = {item: self.symbols(item)[0] for item in wanted if item not in known}
+            left = dict(fields)
+            while left:
+                some = self._ready(left)
+                grids = self._stack(some, known)
+                for item, numbers in zip(some, grids.values):
+                    known[item] = numbers.copy()  # a part would keep all of the stack
+                    del left[item]
+                if sum(numbers.size for numbers in known.values()) > KEPT_VALUES:
+                    needed = asked | {_parent(item, field) for item, field in left.items()}
+                    known = {item: known[item] for item in known if item in needed}
         except MscnError as error:
             raise MscnError(f"{self._container.source}: {error}") from error
-        return kept[item]
+        self._keep({item: known[item] for item in fields if item in known})
+        return known
 
-    def _after(self, item: int) -> tuple[Field, Grid]:
-        """A field and its grid, whose parent is kept."""
+    def _from_kept(self, item: int) -> list[int]:
+        """The chain of an item, from the last one on that is kept."""
+        chain = self.chain(item)
+        kept = [number for number, member in enumerate(chain) if member in self._kept]
+        return chain[kept[-1] :] if kept else chain
+
+    def _ready(self, left: Mapping[int, Field]) -> dict[int, Field]:
+        """Fields of one kind whose parents are known, among those that are left."""
+        ready: dict[int, Field] = {}
+        first = next(iter(left))  # whose parent comes before it
+        kind = self._container.shapes[first], left[first].periodic
+        for item, field in left.items():
+            if len(ready) * math.prod(kind[0]) >= _TOGETHER:
+                break
+            known = _parent(item, field) not in left
+            if known and (self._container.shapes[item], field.periodic) == kind:
+                ready[item] = field
+        return ready
+
+    def _stack(self, fields: Mapping[int, Field], known: Mapping[int, np.ndarray]) -> Grid:
+        """Grids of fields of one kind, whose parents' numbers are known."""
         if any(self._container.residuals):
             raise MscnError("damaged (residuals, which its codec has none of)")
-        field, parent = self.symbols(item)[0], None
-        if field.descent:
-            before, numbers = self._kept[item - field.descent.distance]
-            values = in_steps_of(numbers, float(before.step) / float(field.step))
-            parent = Parent(values, field.descent.shares)
-        shape = self._container.shapes[item]
-        return field, self._scheme.grids.decode(field.payload, shape, field.periodic, parent)
+        item = next(iter(fields))
+        shape, periodic = self._container.shapes[item], fields[item].periodic
+        parent = None
+        if any(field.descent for field in fields.values()):
+            values = np.zeros((len(fields), *shape))
+            shares = np.zeros((count_levels(shape), len(fields), 1, 1), np.int64)
+            for number, (item, field) in enumerate(fields.items()):
+                if field.descent:
+                    before = _parent(item, field)
+                    ratio = float(self.symbols(before)[0].step) / float(field.step)
+                    values[number] = in_steps_of(known[before], ratio)
+                    shares[:, number, 0, 0] = field.descent.shares
+            parent = Parent(values, shares)
+        payloads = [field.payload for field in fields.values()]
+        return self._scheme.grids.decode_stack(payloads, shape, periodic, parent)
 
-    def _forget(self, last: int) -> None:
-        """Lets go of those that were decoded first, where there are many; not of the last one."""
-        size = self._kept[last][1].size
+    def _keep(self, decoded: Mapping[int, np.ndarray]) -> None:
+        """Keeps numbers, and lets go of those that were decoded first, where there are many."""
+        kept = self._kept
+        kept.update(decoded)
+        if not kept:
+            return
+        size = next(iter(kept.values())).size
         most = max(1, min(LARGEST_DISTANCE, KEPT_VALUES // size)) if self._container.parents else 1
-        while len(self._kept) > most:
-            del self._kept[next(iter(self._kept))]
+        while len(kept) > most:
+            del kept[next(iter(kept))]
 
     def chain(self, item: int) -> list[int]:
         """The items that one follows from, each from the one before, and itself at the end.
@@ -210,14 +252,13 @@ class _Reader:
         return fields[0].descent if fields else None
 
     def grid(self, item: int) -> Grid:
-        """An item's numbers of steps, and what they add up to.
+        """A stack of one: an item's numbers of steps, and what they add up to.
 
         Raises:
           MscnError: it can't be decoded.
         """
-        for parent in self.chain(item)[-2:-1]:
-            self._decoded(parent)
-        return self._after(item)[1]
+        known = self._decoded(self.chain(item)[-2:-1])
+        return self._stack({item: self.symbols(item)[0]}, known)
 
     def symbols(self, item: int) -> list[Field]:
         """An item's field, where it isn't exact."""
@@ -227,8 +268,14 @@ class _Reader:
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
         """float32 ``[h, w, 1]`` for each view."""
-        return [self._rendered(view) for view in views]
+        decoded = self._decoded(view.item for view in views)
+        return [self._rendered(view, decoded[view.item]) for view in views]
 
-    def _rendered(self, view: View) -> np.ndarray:
-        field, numbers = self._decoded(view.item)
-        return sampling.resized(field.values(numbers), view.start, view.extent, view.shape)
+    def _rendered(self, view: View, numbers: np.ndarray) -> np.ndarray:
+        values = self.symbols(view.item)[0].values(numbers)
+        return sampling.resized(values, view.start, view.extent, view.shape)
+
+
+def _parent(item: int, field: Field) -> int:
+    """The item that a field follows from, besides; -1: none."""
+    return item - field.descent.distance if field.descent else -1

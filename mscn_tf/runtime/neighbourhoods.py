@@ -10,6 +10,7 @@ first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -98,7 +99,12 @@ class _Index(NamedTuple):
 
 @lru_cache(48)
 def _index(
-    number: int, single: tuple[bool, bool], plane: tuple[int, int], rows: range, columns: int
+    number: int,
+    single: tuple[bool, bool],
+    plane: tuple[int, int],
+    grids: int,
+    rows: range,
+    columns: int,
 ) -> _Index:
     """The index of places in some rows.
 
@@ -106,6 +112,7 @@ def _index(
       number: of the pass.
       single: whether the level has but one row, or column.
       plane: rows and columns of a plane, those beyond its sides among them.
+      grids: of a stack; all have the same rows.
       rows: from 0 on.
       columns: places in a row.
     """
@@ -119,8 +126,8 @@ def _index(
         row, column = part.row + row, part.column + column
         place = _FIRST.index((row & 1, column & 1)), _BEYOND + (row >> 1), _BEYOND + (column >> 1)
         at.append(np.ravel_multi_index(place, (_PLANES, *plane)))
-    places = np.add.outer(np.array(rows) * plane[1], np.arange(columns)).ravel()
-    known = np.add.outer(at, places)
+    tops = np.add.outer(np.arange(grids) * (_PLANES * plane[0]), rows) * plane[1]
+    known = np.add.outer(at, np.add.outer(tops, np.arange(columns)).ravel())
     return _Index(known, known[part.seen])
 
 
@@ -222,40 +229,46 @@ class Visit:
         self.expected: np.ndarray = np.asarray(0.0 if expected is None else expected.ravel())
 
     def misses(self, most: int) -> np.ndarray:
-        """float64 [n]: how far off cubic interpolation is, where values are known.
+        """float64 [.., n]: how far off cubic interpolation is, where values are known.
 
         Args:
-          most: places that are looked at, about, in rows evenly among all.
+          most: places of a grid that are looked at, about, in rows evenly among all.
         """
         rows, columns = self.shape
         some = range(0, rows, max(1, rows * columns // most))
-        _, prediction = self._interpolated(some)
-        known = self._known.part(self._part.row, self._part.column)
-        return known[some.start : some.stop : some.step].ravel() - prediction
+        _, prediction = self._interpolated(range(self._known.grids), some)
+        known = self._known.part(self._part.row, self._part.column)[..., :: some.step, :]
+        return known.reshape(*known.shape[:-2], -1) - prediction.reshape(*known.shape[:-2], -1)
 
     def places(self) -> Iterator[Places]:
-        """All places, row-major, some rows at a time."""
-        rows, columns = self.shape
-        count = max(1, _TOGETHER // columns)
-        for first in range(0, rows, count):
-            yield self._places(range(first, min(first + count, rows)))
+        """All places, grid after grid and row-major, some rows or some grids at a time."""
+        (rows, columns), grids = self.shape, self._known.grids
+        most = max(1, _TOGETHER // (rows * columns))
+        together = min(rows, max(1, _TOGETHER // columns))
+        for first in range(0, grids, most):
+            some = range(first, min(first + most, grids))
+            for top in range(0, rows, together):
+                yield self._places(some, range(top, min(top + together, rows)))
 
-    def _index(self, rows: range) -> _Index:
-        """Where neighbours of the places of some rows are in planes from the first row on."""
+    def _index(self, grids: range, rows: range) -> tuple[int, _Index]:
+        """Where planes have neighbours of the places of some rows, from which element on."""
         level, from_first = self._known, range(0, rows.stop - rows.start, rows.step)
-        return _index(self.number, level.single, level.plane, from_first, self.shape[1])
+        plane = level.plane
+        start = (grids.start * _PLANES * plane[0] + rows.start) * plane[1]
+        return start, _index(
+            self.number, level.single, plane, len(grids), from_first, self.shape[1]
+        )
 
-    def _interpolated(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
+    def _interpolated(self, grids: range, rows: range) -> tuple[np.ndarray, np.ndarray]:
         """float64 [neighbours, n], around the places of some rows, and [n], predictions."""
-        start = rows.start * self._known.plane[1]
-        known = self._known.values(self.number)[start:].take(self._index(rows).known)
+        start, index = self._index(grids, rows)
+        known = self._known.values(self.number)[start:].take(index.known)
         return known, rounded(self._part.weights @ known, self._part.bits)
 
-    def _places(self, rows: range) -> Places:
-        known, prediction = self._interpolated(rows)
+    def _places(self, grids: range, rows: range) -> Places:
+        known, prediction = self._interpolated(grids, rows)
         known -= prediction
-        count, start = len(known), rows.start * self._known.plane[1]
-        size = np.abs(known)
+        count, size = len(known), np.abs(known)
         spread = np.floor(np.add.reduce(size) / count)
         spread += np.floor(np.add.reduce(size[:4]) / 4)
         spread += _SMALLEST_SPREAD
@@ -266,8 +279,9 @@ class Visit:
         np.floor(size, out=inputs[:count], casting="same_kind")
         clip(inputs[:count], -LARGEST_INPUT, LARGEST_INPUT)
         inputs[count:NEIGHBOURS] = 0
+        start, index = self._index(grids, rows)
         steps = self._known.steps(self.number)[start:]
-        steps.take(self._index(rows).seen, out=inputs[NEIGHBOURS:-2], mode="clip")
+        steps.take(index.seen, out=inputs[NEIGHBOURS:-2], mode="clip")
         _OCTAVES.take(octaves, out=inputs[-2], mode="clip")
         inputs[-1] = min(16 * (self._known.apart.bit_length() - 1), LARGEST_FURTHER_INPUT)
         return Places(prediction, known, spread, octaves, inputs)
@@ -277,39 +291,46 @@ class Parent(NamedTuple):
     """A grid of the same size that is known already, and how much of it to expect.
 
     Attributes:
-      values: float64 [H, W], whole numbers, in the same 2^-FRACTION steps; the first one is 0.
-      shares: of each level, coarsest first: whole numbers of 2^-SHARE_BITS.
+      values: float64 [H, W], whole numbers, in the same 2^-FRACTION steps; the first one is 0. Of
+        a stack [N, H, W].
+      shares: of each level, coarsest first: whole numbers of 2^-SHARE_BITS. Of a stack int64
+        [levels, N, 1, 1].
     """
 
     values: np.ndarray
-    shares: Sequence[int]
+    shares: Sequence[int] | np.ndarray
 
 
 class Grid:
-    """Values of a grid as far as they are known.
+    """Values of a grid, or of a stack of them, as far as they are known.
 
     Args:
-      shape: (rows, columns), each at least 1.
+      shape: (rows, columns), each at least 1; of a stack [N, rows, columns].
       periodic: whether the last column is followed by the first.
       parent: what values are expected from, besides.
 
     Attributes:
-      values: float64 [H, W], whole numbers of 2^-FRACTION steps; the first one is known: 0.
-      steps: int64 [H, W], numbers of steps that were coded, without their signs.
+      values: float64 [.., H, W], whole numbers of 2^-FRACTION steps; the first one is known: 0.
+      steps: int64 [.., H, W], numbers of steps that were coded, without their signs.
       levels: how many there are.
+      periodic: whether the last column is followed by the first.
+      parent: what values are expected from.
+      expects: of each level, whether anything is.
     """
 
     def __init__(self, shape: Sequence[int], periodic: bool, parent: Parent | None = None):
         self.values = np.zeros(shape)
         self.steps = np.zeros(shape, np.int64)
-        self.levels = count_levels(shape)
+        self.levels = count_levels(shape[-2:])
         self.periodic, self.parent = periodic, parent
+        shares = [0] * self.levels if parent is None else parent.shares
+        self.expects = [bool(np.count_nonzero(share)) for share in shares]
 
     def visits(self) -> Iterator[Visit]:
         """Every pass of every level, coarsest first. What is coded of one must be written to
         `values` and `steps` before the next.
         """
-        height, width = self.values.shape
+        height, width = self.values.shape[-2:]
         for number in range(self.levels):
             level = _Level(self, number)
             for place, part in enumerate(PASSES):
@@ -331,42 +352,46 @@ class _Level:
       apart: rows and columns of the grid from one place of the level to the next.
       sides: rows and columns of the level.
       single: whether it has but one row, or column.
+      grids: in the stack.
       plane: rows and columns of a plane, with what is beyond its sides.
     """
 
     def __init__(self, grid: Grid, number: int):
         self._grid, self.number = grid, number
         self.apart = apart = 1 << (grid.levels - 1 - number)
-        height, width = (-(-side // apart) for side in grid.values.shape)
+        height, width = (-(-side // apart) for side in grid.values.shape[-2:])
+        self.grids = math.prod(grid.values.shape[:-2])
         self.sides, self.single = (height, width), (height == 1, width == 1)
         self.plane = (height + 1) // 2 + 2 * _BEYOND, (width + 1) // 2 + 2 * _BEYOND
-        self._periodic = grid.periodic and grid.values.shape[1] % (2 * apart) == 0
-        self._values = np.empty((_PLANES, *self.plane))
-        self._steps: np.ndarray = np.empty((_PLANES, *self.plane), np.float32)
+        self._periodic = grid.periodic and grid.values.shape[-1] % (2 * apart) == 0
+        planes = (self.grids, _PLANES, *self.plane)
+        self._values, self._steps = np.empty(planes), np.empty(planes, np.float32)
         self._with_values = self._with_steps = 0  # planes
 
-    def _places(self, row: int, column: int) -> tuple[slice, slice]:
+    def _of_plane(self, array: np.ndarray, row: int, column: int) -> np.ndarray:
+        """What an array [.., H, W] has at a plane's places."""
         apart = self.apart
-        return slice(row * apart, None, 2 * apart), slice(column * apart, None, 2 * apart)
+        return array[..., row * apart :: 2 * apart, column * apart :: 2 * apart]
 
     def expected(self, row: int, column: int) -> np.ndarray | None:
         """float64, a plane: the parent's share of its values; None where it has none."""
         parent = self._grid.parent
-        if parent is None or not parent.shares[self.number]:
+        if parent is None or not self._grid.expects[self.number]:
             return None
-        share = parent.shares[self.number]
-        return rounded(parent.values[self._places(row, column)] * share, SHARE_BITS)
+        values = self._of_plane(parent.values, row, column)
+        return rounded(values * parent.shares[self.number], SHARE_BITS)
 
     def part(self, row: int, column: int) -> np.ndarray:
         """float64: a plane's values, less what is expected of them."""
-        values, expected = self._grid.values[self._places(row, column)], self.expected(row, column)
+        values = self._of_plane(self._grid.values, row, column)
+        expected = self.expected(row, column)
         return values if expected is None else values - expected
 
     def values(self, number: int) -> np.ndarray:
         """float64 [n]: planes with all that is known before a pass, one after the other."""
         while self._with_values <= number:
             first = _FIRST[self._with_values]
-            self._go_on(self.part(*first), first, self._values[self._with_values])
+            self._go_on(self.part(*first), first, self._values[:, self._with_values])
             self._with_values += 1
         return self._values.reshape(-1)
 
@@ -374,8 +399,8 @@ class _Level:
         """float32 [n]: what networks see of numbers of steps, likewise."""
         while self._with_steps <= number:
             first = _FIRST[self._with_steps]
-            steps = np.minimum(self._grid.steps[self._places(*first)], _LARGEST_STEPS)
-            self._go_on(_STEPS.take(steps), first, self._steps[self._with_steps])
+            steps = np.minimum(self._of_plane(self._grid.steps, *first), _LARGEST_STEPS)
+            self._go_on(_STEPS.take(steps), first, self._steps[:, self._with_steps])
             self._with_steps += 1
         return self._steps.reshape(-1)
 
@@ -385,7 +410,7 @@ class _Level:
             return
         rows = _going_on(self.sides[0], first[0], False)
         columns = _going_on(self.sides[1], first[1], self._periodic)
-        out[: len(rows), : len(columns)] = plane.take(rows, 0).take(columns, 1)
+        out[:, : len(rows), : len(columns)] = plane.take(rows, -2).take(columns, -1)
 
 
 @lru_cache(256)

@@ -94,6 +94,7 @@ class Scheme(ABC):
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
       has_parents: whether items can follow from others, which `needed` tells.
+      together: samples of signals that are decoded together, about, where there are many.
       by_area: whether tiles of narrow signals are longer, in new files.
       tunes: for what measures of a picture encoders choose symbols: `PSNR`, and others.
       any_values: whether signals of any unit and range suit it.
@@ -121,6 +122,7 @@ class Scheme(ABC):
     lowest_effort: ClassVar[int] = 1
     keeps_bounds: ClassVar[bool] = False
     has_parents: ClassVar[bool] = False
+    together: ClassVar[int] = 2**16
     by_area: ClassVar[bool] = False
     tunes: ClassVar[tuple[str, ...]] = (PSNR,)
     any_values: ClassVar[bool] = False

@@ -42,12 +42,12 @@ def best_shares(values: np.ndarray, parent: np.ndarray, periodic: bool) -> Share
       parent: float64 [H, W], in the same steps.
       periodic: whether the last column is followed by the first.
     """
-    grid, other = Grid(values.shape, periodic), Grid(values.shape, periodic)
-    grid.values, other.values = values, parent
+    grid = Grid((2, *values.shape), periodic)
+    grid.values[:] = values, parent
     costs = np.zeros((grid.levels, WHOLE_SHARE + 1))
     eighths = np.arange(WHOLE_SHARE + 1) / WHOLE_SHARE
-    for visit, likewise in zip(grid.visits(), other.visits()):
-        own, parents = visit.misses(_MOST), likewise.misses(_MOST)
+    for visit in grid.visits():
+        own, parents = visit.misses(_MOST)
         left = np.abs(own - eighths[:, None] * parents) / _UNIT
         costs[visit.level] += np.log2(1 + left).mean(1) * (visit.shape[0] * visit.shape[1])
     best = costs.argmin(1)

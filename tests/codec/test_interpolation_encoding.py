@@ -129,18 +129,36 @@ def test_large_fields_are_decoded_with_one_parent_kept(codec, monkeypatch):
     fields = series((23, 38), 11)
     data = codec.encode(fields, max_error=0.02)
     together, decoded = list(codec.decode_all(data)), []
-    decode = Interpolation.decode
+    decode = Interpolation.decode_stack
 
-    def counted(self, payload, *more):
-        decoded.append(len(payload))
-        return decode(self, payload, *more)
+    def counted(self, payloads, *more):
+        decoded.extend(payloads)
+        return decode(self, payloads, *more)
 
-    monkeypatch.setattr(Interpolation, "decode", counted)
+    monkeypatch.setattr(Interpolation, "decode_stack", counted)
     monkeypatch.setattr(interpolations_of_files, "KEPT_VALUES", 1)
+    monkeypatch.setattr(interpolations_of_files.Interpolations, "together", 1)
     np.testing.assert_array_equal(list(codec.decode_all(data)), together)
     assert len(decoded) == 11
     np.testing.assert_array_equal(codec.decode(data, 10), together[10])
     assert len(decoded) == 11 + 3
+
+
+def test_fields_of_several_chains_and_kinds_are_decoded_as_stacks(codec, monkeypatch):
+    fields = series((23, 38), 20) + interpolations.fields((24, 40), 2) + series((23, 38), 9, 1)
+    data, stacks = codec.encode(fields, max_error=0.02), []
+    apart = [codec.decode(data, item) for item in range(len(fields))]
+    decode = Interpolation.decode_stack
+
+    def counted(self, payloads, *more):
+        stacks.append(len(payloads))
+        return decode(self, payloads, *more)
+
+    monkeypatch.setattr(Interpolation, "decode_stack", counted)
+    for found, known in zip(codec.decode_all(data), apart):
+        np.testing.assert_array_equal(found, known)
+    assert sum(stacks) == len(fields)
+    assert len(stacks) < len(fields) / 2
 
 
 def test_fields_that_are_not_alike_follow_from_none(codec):
