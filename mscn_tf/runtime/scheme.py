@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Protocol
 
 import numpy as np
@@ -135,6 +136,9 @@ class Scheme(ABC):
     def __init__(self, bundle: Bundle, threads: int = 1):
         self.bundle, self.threads = bundle, threads
 
+    def __reduce__(self) -> tuple[Callable[..., Scheme], tuple[type[Scheme], Bundle]]:
+        return _unpickled, (type(self), self.bundle)
+
     @classmethod  # noqa: B027 most say nothing more
     def check_manifest(cls, manifest: Manifest) -> None:
         """Looks at what a manifest of this kind says before anything is made of it.
@@ -210,6 +214,11 @@ class Scheme(ABC):
     def samples(self, container: Container, view: View) -> int:
         """Samples of tiles that are made on the way to a view: what a decoding costs."""
         return math.prod(touched(container, view))
+
+
+@lru_cache(1)  # a process that shares the work gets it more than once
+def _unpickled(kind: type[Scheme], bundle: Bundle) -> Scheme:
+    return kind(bundle)
 
 
 def touched(container: Container, view: View) -> list[int]:
