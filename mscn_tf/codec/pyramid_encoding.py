@@ -121,7 +121,8 @@ def _chosen(
     """Symbols of a tile; see `quantise`."""
     height, width = (last - first for first, last in seen.span)
     fine = seen.analysed(scheme.colour, scheme.prior.levels - len(coarser.details))
-    part, added = Pyramid(coarser.coarse, fine.details + coarser.details), added_by_filter(scheme, q16)
+    part = Pyramid(coarser.coarse, fine.details + coarser.details)
+    added = added_by_filter(scheme, q16)
     return quantise(scheme.prior, part, height, width, q16, price, passes, added, dearer)
 
 

@@ -96,9 +96,6 @@ class Bundle:
     members: Mapping[str, bytes]
     shipped: str | None = None
 
-    def __hash__(self) -> int:
-        return hash(self.id)
-
     @property
     def name(self) -> str:
         """The name in the manifest; or, where another has taken its place, the one it ships as."""

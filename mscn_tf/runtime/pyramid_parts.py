@@ -115,9 +115,7 @@ class PlaneTiles:
     def _seen(self, part: Span) -> Span:
         """What of the picture a part depends on, less the levels that are skipped."""
         mended = self._scheme.post_filter is not None and not self._skip
-        return _at_skip(
-            _with_margin(part) if mended else part, self._tiling.shape, self._skip
-        )
+        return _at_skip(_with_margin(part) if mended else part, self._tiling.shape, self._skip)
 
     def _places(self, part: Span) -> list[Place]:
         """Of the tiles whose coefficients reach a part of the source."""

@@ -85,9 +85,7 @@ class Pyramids(Scheme):
     def keep_blocks(self, kept: Kept) -> None:
         self.decode_block = kept(self.prior.decode)
 
-    def blocks(
-        self, container: Container, symbols: Sequence[Union[Fitted, Choice]]
-    ) -> list[bytes]:
+    def blocks(self, container: Container, symbols: Sequence[Union[Fitted, Choice]]) -> list[bytes]:
         """One for each tile's symbols, which may be made when they are asked for."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")

@@ -12,7 +12,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Protocol
 
 import numpy as np
@@ -136,8 +135,8 @@ class Scheme(ABC):
     def __init__(self, bundle: Bundle, threads: int = 1):
         self.bundle, self.threads = bundle, threads
 
-    def __reduce__(self) -> tuple[Callable[..., Scheme], tuple[type[Scheme], Bundle]]:
-        return _unpickled, (type(self), self.bundle)
+    def __reduce__(self) -> tuple[type[Scheme], tuple[Bundle]]:
+        return type(self), (self.bundle,)  # networks, sessions are made anew, in little time
 
     @classmethod  # noqa: B027 most say nothing more
     def check_manifest(cls, manifest: Manifest) -> None:
@@ -214,11 +213,6 @@ class Scheme(ABC):
     def samples(self, container: Container, view: View) -> int:
         """Samples of tiles that are made on the way to a view: what a decoding costs."""
         return math.prod(touched(container, view))
-
-
-@lru_cache(1)  # a process that shares the work gets it more than once
-def _unpickled(kind: type[Scheme], bundle: Bundle) -> Scheme:
-    return kind(bundle)
 
 
 def touched(container: Container, view: View) -> list[int]:

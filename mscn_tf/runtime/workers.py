@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache, partial
+from functools import lru_cache
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from mscn_tf.runtime.errors import MscnError
 
@@ -99,14 +99,12 @@ class Workers:
             yield from map(work, parts)
             return
         ahead: deque[Future[R]] = deque()
-        if self._processes is not None:
-            submit, waiting = self._processes.submitter(work), self._threads + 1
-        elif self._pool is not None:
-            submit, waiting = partial(self._pool.submit, work), self._threads
+        most = min(most, self._threads + (self._processes is not None))  # one lies ready for them
+        submit = self._submitter(work)
         try:
             for part in parts:
                 ahead.append(submit(part))
-                if len(ahead) >= min(most, waiting):
+                if len(ahead) >= most:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
@@ -115,6 +113,13 @@ class Workers:
                 "a process that shares the work has ended, for want of memory maybe; "
                 "--threads=1 takes less"
             ) from error
+
+    def _submitter(self, work: Callable[[T], R]) -> Callable[[T], Future[R]]:
+        if self._processes is not None:
+            return self._processes.submitter(work)
+        pool = self._pool
+        assert pool is not None  # of one thread `in_order` asks for none
+        return lambda part: pool.submit(work, part)
 
 
 def _uses_processes(threads: int, picklable: bool) -> bool:
@@ -183,10 +188,11 @@ def _begin(alive: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _done(pickled: bytes, part: T) -> object:
+def _done(pickled: bytes, part: Any) -> Any:
     return _unpickled(pickled)(part)
 
 
 @lru_cache(2)
-def _unpickled(pickled: bytes) -> Callable[[object], object]:
-    return pickle.loads(pickled)  # noqa: S301 of the process that started this one
+def _unpickled(pickled: bytes) -> Callable[[Any], Any]:
+    work: Callable[[Any], Any] = pickle.loads(pickled)
+    return work
