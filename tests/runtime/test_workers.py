@@ -21,7 +21,6 @@ from mscn_tf.runtime.workers import Workers
 from tests.pyramids import write_codec
 from tests.tiny import picture
 
-ROOT = Path(__file__).resolve().parents[2]
 # Not guarded by `if __name__ == "__main__"`, and busy for long.
 SCRIPT = """
 import time
@@ -44,11 +43,10 @@ def processes(monkeypatch):
     workers._processes.cache_clear()
 
 
-def started(work: str) -> subprocess.Popen[str]:
+def started(folder: Path, work: str) -> subprocess.Popen[str]:
     """The script, at this work."""
-    code = SCRIPT.format(work=work)
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-c", code]
+    (folder / "script.py").write_text(SCRIPT.format(work=work))
+    pipe, command = subprocess.PIPE, [sys.executable, str(folder / "script.py")]
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
@@ -94,16 +92,16 @@ def test_what_fails_in_a_process_fails_in_a_line(processes):
         assert list(shared.in_order(operator.neg, [3])) == [-3]
 
 
-def test_a_script_without_a_guard():
-    done = started("partial(pow, 2)")
+def test_a_script_without_a_guard(tmp_path):
+    done = started(tmp_path, "partial(pow, 2)")
     assert done.communicate(timeout=60) == ("1\n2\n4\n8\n16\n32\n", "")
     assert done.returncode == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_their_program(number):
-    script = started("time.sleep")  # of 0, 1, 2 .. seconds
+def test_workers_end_with_their_program(tmp_path, number):
+    script = started(tmp_path, "time.sleep")  # of 0, 1, 2 .. seconds
     assert script.stdout is not None
     assert script.stdout.readline() == "None\n"
     children = [child for child in Path("/proc").glob("[0-9]*") if is_alive(child, script.pid)]
