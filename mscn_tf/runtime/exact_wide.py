@@ -21,7 +21,7 @@ from mscn_tf.runtime.input import Input, varint
 from mscn_tf.runtime.lattices import WHOLE, Lattice
 
 _TYPES = ("float64", "int32", "uint32", "int64", "uint64")
-_PLAIN, _TIMES, _OVER, _NEAR = range(4)  # ways to write numbers
+_PLAIN, _TIMES, _OVER, _NEAR, _ORDERED = range(5)  # ways to write numbers
 _REAL, _INTEGER = struct.Struct("<dddqBB"), struct.Struct("<dQQqBB")
 _SLICES = 4  # the form of a payload of slices
 _LARGEST_COARSE = 2**23  # that networks have room for
@@ -101,16 +101,16 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
       MscnError: the payload is damaged, or its networks are not here.
     """
     kind, way = reader.take(2)
-    if kind >= len(_TYPES) or way > _NEAR or shape[-1] != 1:
+    if kind >= len(_TYPES) or way > _ORDERED or shape[-1] != 1:
         raise reader.damaged(f"wide numbers of type {kind}, way {way}")
     dtype = np.dtype(_TYPES[kind])
     if way == _PLAIN:
         return _plane(reader, shape, dtype.name, threads)
-    real = dtype.kind == "f"
+    real = dtype.kind == "f" and way != _ORDERED
     head = _REAL if real else _INTEGER
     bound, step, offset, first, shift, width = head.unpack(reader.take(head.size))
     sound = math.isfinite(step) and math.isfinite(offset) and step and 0 <= bound < math.inf
-    if not sound or shift > 63 or width not in (0, 1, 2, 4, 8) or (not real and way != _TIMES):
+    if not sound or shift > 63 or width not in (0, 1, 2, 4, 8) or way not in _of(dtype):
         raise reader.damaged("steps of wide numbers")
     coarse = Input(reader.take(reader.varint()), reader.source)
     high = _plane(coarse, _stacked(shape), "float32", threads).reshape(shape)
@@ -126,7 +126,8 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
         numbers = numbers + low
     numbers = numbers + np.array(first).astype(np.uint64)
     if not real:
-        return (np.uint64(offset) + numbers * np.uint64(step)).astype(dtype)
+        numbers = np.uint64(offset) + numbers * np.uint64(step)
+        return _unordered(numbers) if way == _ORDERED else numbers.astype(dtype)
     with np.errstate(all="ignore"):  # of a damaged file they may be of any size
         values = Lattice(step, offset, way == _OVER).values(numbers.view(np.int64))
     if way != _NEAR:
@@ -134,6 +135,11 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
     apart = np.empty(values.size, np.uint64)
     apart[_by_size(values)] = low.ravel()
     return _beside(values, apart.reshape(values.shape))
+
+
+def _of(dtype: np.dtype) -> tuple[int, ...]:
+    """Ways to write numbers of a type, but for the plain one."""
+    return (_TIMES, _OVER, _NEAR, _ORDERED) if dtype.kind == "f" else (_TIMES,)
 
 
 def _plane(reader: Input, shape: Sequence[int], dtype: str, threads: int) -> np.ndarray:
@@ -218,7 +224,7 @@ def _ways(values: np.ndarray, bound: float) -> Iterator[_Draft]:
 
 def _integer_ways(values: np.ndarray, bound: float) -> Iterator[_Draft]:
     least, most = int(values.min()), int(values.max())
-    away = (values.astype(np.uint64) - np.uint64(least % 2**64)).astype(np.uint64)
+    away = values.astype(np.uint64) - np.uint64(least % 2**64)
     grain = int(np.gcd.reduce(away.ravel())) or 1
     yield _Draft(_TIMES, grain, least, away // np.uint64(grain))
     room = min(math.floor(bound), 2**62)
@@ -244,10 +250,14 @@ def _real_ways(values: np.ndarray, bound: float) -> Iterator[_Draft]:
         if np.abs(lattice.values(numbers) - values).max() <= bound:
             yield _Draft(_TIMES, step, 0.0, numbers.astype(np.int64), bound=bound)
             return
-    near = None if few else lattices.packed(flat)
+    if few:
+        return
+    order = _ordered(values)
+    yield _Draft(_ORDERED, 1, int(order.min()), order - order.min())
+    near = lattices.packed(flat)
     rough = lattices.roughness(values[..., 0])
     noise = Lattice(2.0 ** (math.frexp(rough)[1] - _NOISE)) if 0 < rough < math.inf else None
-    for lattice in (near, None if few else noise):
+    for lattice in (near, noise):
         if lattice is not None and np.ptp(lattice.nearest(values)) <= _LARGEST_COARSE:
             numbers = lattice.nearest(values).astype(np.int64)
             left = _between(values, lattice.values(numbers))
@@ -268,6 +278,11 @@ def _by_size(values: np.ndarray) -> np.ndarray:
     return np.argsort(_ordered(values).ravel() >> np.uint64(52), kind="stable")
 
 
+def _unordered(order: np.ndarray) -> np.ndarray:
+    """float64 values of which `_ordered` gave the order."""
+    return np.where(order >> np.uint64(63), order & np.uint64(2**63 - 1), ~order).view(np.float64)
+
+
 def _between(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """uint64: how many float64 numbers values lie above others, of n >= 0 2 n, else -2 n - 1."""
     apart = (_ordered(values) - _ordered(others)).view(np.int64)
@@ -277,5 +292,4 @@ def _between(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _beside(others: np.ndarray, apart: np.ndarray) -> np.ndarray:
     """float64: the values of which `_between` said how far they lie from others."""
     moved = (apart >> np.uint64(1)) ^ -(apart & np.uint64(1))
-    order = _ordered(others) + moved
-    return np.where(order >> np.uint64(63), order & np.uint64(2**63 - 1), ~order).view(np.float64)
+    return _unordered(_ordered(others) + moved)
