@@ -194,6 +194,8 @@ def _options(modality: Modality) -> dict[str, Any]:
         "variables": VARIABLES.value,
         "lossless": LOSSLESS.value or 0 in (MAX_ERROR.value, RELATIVE_ERROR.value),
         "others": OTHERS.value,
+        "max_error": MAX_ERROR.value,
+        "relative_error": RELATIVE_ERROR.value,
         "bound": BOUND.value,
         "resolution": RESOLUTION.value,
         "steps": FIT_STEPS.value,

@@ -79,6 +79,15 @@ def is_wide(values: np.ndarray) -> bool:
     return exact_wide.suit(values)
 
 
+def wide_type(payload: bytes) -> Optional[str]:
+    """The type of a plane's wide numbers; None where it has none.
+
+    Raises:
+      MscnError: the payload is damaged.
+    """
+    return exact_wide.type_of(payload[1:]) if payload[:1] == bytes((WIDE,)) else None
+
+
 def estimate(values: np.ndarray, bound: float = 0) -> float:
     """About how many bytes `encode` makes, from a few rows; of photographs more than that."""
     if exact_waves.suit(values):

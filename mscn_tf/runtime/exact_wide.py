@@ -74,8 +74,8 @@ def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
       threads: that share the work.
       bound: no value may be off by more.
     """
-    kind = bytes((_TYPES.index(values.dtype.name),))
-    drafts = []
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    kind, drafts = bytes((_TYPES.index(values.dtype.name),)), []
     if values.dtype.kind != "f" or np.isfinite(values).all():
         with np.errstate(all="ignore"):  # ranges may be larger than any number
             drafts = [draft for way in _ways(values, bound) for draft in _drafts(way)]
@@ -94,16 +94,28 @@ def bound_of(payload: bytes) -> float:
     return 0.0 if payload[1:2] == bytes((_PLAIN,)) else float(_REAL.unpack_from(payload, 2)[0])
 
 
+def type_of(payload: bytes) -> str:
+    """The type of its numbers.
+
+    Raises:
+      MscnError: there is none such.
+    """
+    reader = Input(payload, "exact plane")
+    (kind,) = reader.take(1)
+    if kind >= len(_TYPES):
+        raise reader.damaged(f"numbers of type {kind}")
+    return _TYPES[kind]
+
+
 def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
     """float64 or integers ``[.., 1]``: what ``encode`` coded.
 
     Raises:
       MscnError: the payload is damaged, or its networks are not here.
     """
-    kind, way = reader.take(2)
-    if kind >= len(_TYPES) or way > _ORDERED or shape[-1] != 1:
-        raise reader.damaged(f"wide numbers of type {kind}, way {way}")
-    dtype = np.dtype(_TYPES[kind])
+    dtype, (way,) = np.dtype(type_of(reader.take(1))), reader.take(1)
+    if shape[-1] != 1:
+        raise reader.damaged("wide numbers of several channels")
     if way == _PLAIN:
         return _plane(reader, shape, dtype.name, threads)
     real = dtype.kind == "f" and way != _ORDERED
@@ -227,7 +239,7 @@ def _integer_ways(values: np.ndarray, bound: float) -> Iterator[_Draft]:
     away = values.astype(np.uint64) - np.uint64(least % 2**64)
     grain = int(np.gcd.reduce(away.ravel())) or 1
     yield _Draft(_TIMES, grain, least, away // np.uint64(grain))
-    room = min(math.floor(bound), 2**62)
+    room = math.floor(min(bound, 2.0**62))
     if 2 * room + 1 > grain and most + room <= np.iinfo(values.dtype).max:
         wide = np.uint64(2 * room + 1)
         numbers = (away + np.uint64(room)) // wide
