@@ -52,9 +52,9 @@ def encode(
     if form is None or (len(deflated) < _SMALL and not bound):
         return deflated
     part = _GRIDDED[form].sample(values)
-    if part.size < values.size:
-        if len(_GRIDDED[form].encode(part, 1, bound)) > exact_tables.quick_size(part):
-            return deflated
+    least = exact_tables.quick_size(part)
+    if part.size < values.size and len(_GRIDDED[form].encode(part, 1, bound)) > least:
+        return deflated
     return min(deflated, bytes((form,)) + _GRIDDED[form].encode(values, threads, bound), key=len)
 
 

@@ -198,9 +198,9 @@ def part(
     """
     fields, items = [array[..., 0] for array in arrays], Items(told)
     if "netcdf" not in told or len(fields) not in (1, items.count):
-        stack = np.stack(fields)
+        stack = stacked(fields)
         listed = stack[0] if len(stack) == 1 else stack
-        contents = bare(stack.shape, names, told, selection.region)
+        contents = bare(stack.shape, names, told, selection.region, stack.dtype)
         return Contents(*contents, [("field", (...,), listed)])
     whole = len(fields) == items.count and selection.item is None
     chosen = range(items.count) if whole else [selection.item or 0]

@@ -66,8 +66,9 @@ def read(
       relative_error: the same as a share of a variable's range.
 
     Returns:
-      float32 ``[H, W, 1]`` each, or float64 or integers of 4 or 8 bytes where float32 doesn't do, as
-      they are coded (`Coding`), read when they are asked for; holes are filled. Metadata that ``write`` makes the file from; of ``.npy`` None.
+      ``[H, W, 1]`` each as they are coded (`Coding`), float32, or float64 or integers of 4 or 8
+      bytes where float32 doesn't do; read when they are asked for, holes filled. Metadata that
+      ``write`` makes the file from; of ``.npy`` None.
 
     Raises:
       MscnError: not a NetCDF file, no such variable, no variable on a grid, or values that can't be
