@@ -29,6 +29,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.progress import shown
+from mscn_tf.runtime.workers import allow_processes
 from mscn_tf.signals.modalities import check_metadata, write
 from mscn_tf.signals.signal import Selection
 
@@ -42,7 +43,7 @@ POSES = flags.DEFINE_string(
     "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
 )
 THREADS = flags.DEFINE_integer(
-    "threads", 1, "that share the work on a large picture, which they hardly hasten; default 1"
+    "threads", 1, "processes that share the work on a large picture; default 1"
 )
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
 FORCE = flags.DEFINE_bool("force", False, "replace files that are there already; default no")
@@ -69,6 +70,7 @@ def main(argv: list[str]) -> None:
     if item is None and (size is not None or region is not None):
         raise MscnError(f"{source} holds {modality.count(container.items)}; name one with --item=I")
     selection = Selection(container.shapes, item, SCALE.value, size, region, POSES.value)
+    allow_processes()
     codec = FileDecoder.of(container, CODEC.value, threads=THREADS.value)
     arrays = _decoded(codec, container, selection)
     names = container.names

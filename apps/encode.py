@@ -38,7 +38,7 @@ from mscn_tf.runtime.lazy import imported
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import PSNR as BY_PSNR
 from mscn_tf.runtime.quality import SSIM as BY_SSIM
-from mscn_tf.runtime.workers import check_threads
+from mscn_tf.runtime.workers import allow_processes, check_threads
 from mscn_tf.signals import modalities
 from mscn_tf.signals.signal import Signals
 
@@ -83,7 +83,7 @@ TUNE = flags.DEFINE_enum(
     "seen; default psnr",
 )
 THREADS = flags.DEFINE_integer(
-    "threads", 1, "that share the work on a large picture, which they hardly hasten; default 1"
+    "threads", 1, "processes that share the work on a large picture; default 1"
 )
 METADATA = flags.DEFINE_enum(
     "metadata",
@@ -122,6 +122,7 @@ def main(argv: list[str]) -> None:
     source, target = _paths(argv)
     goal = _goal()
     check_threads(THREADS.value)
+    allow_processes()
     with streams.input_path(source) as path:
         modality = Modality.named(MODALITY.value or modalities.guess(path))
         signals = _read(path, source, modality)
@@ -194,6 +195,8 @@ def _options(modality: Modality) -> dict[str, Any]:
         "variables": VARIABLES.value,
         "lossless": LOSSLESS.value or 0 in (MAX_ERROR.value, RELATIVE_ERROR.value),
         "others": OTHERS.value,
+        "max_error": MAX_ERROR.value,
+        "relative_error": RELATIVE_ERROR.value,
         "bound": BOUND.value,
         "resolution": RESOLUTION.value,
         "steps": FIT_STEPS.value,

@@ -27,10 +27,10 @@ OWN = {
         export.file_function export.saved_model export.onnx export.tflite
     """.split(),
     "pyramid": """
-        runtime.pyramids runtime.pyramid_prior runtime.pyramid_scales runtime.pyramid_signs
-        runtime.pyramid_updates runtime.wavelet runtime.post_filter codec.pyramid_encoding
-        fitting.pyramid fitting.pyramid_update fitting.visibility training.pyramid_updates
-        networks.post_filter entropy.pyramid_context entropy.sign_context
+        runtime.pyramids runtime.pyramid_parts runtime.pyramid_prior runtime.pyramid_scales
+        runtime.pyramid_signs runtime.pyramid_updates runtime.wavelet runtime.post_filter
+        codec.pyramid_encoding fitting.pyramid fitting.pyramid_update fitting.visibility
+        training.pyramid_updates networks.post_filter entropy.pyramid_context entropy.sign_context
         training.pyramid training.post_filter export.pyramid_bundle export.post_filter_graph
         export.pyramid_functions
     """.split(),

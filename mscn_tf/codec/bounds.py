@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 
+from mscn_tf.codec.checks import far
 from mscn_tf.codec.encoding import BoundedEncoding, Encoding
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime import exact, occupancy, residuals
@@ -15,6 +16,8 @@ from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 
 _FINE = 1 / 16  # of the codec's range: with coarser bounds tiles take fewer bytes than slices
+_SPACINGS = 16  # spacings of float32: a finer bound is kept of numbers as they are
+_WHOLE = 2**62  # that float32 doesn't round to what integers don't hold
 _NONE_WRONG = 0.5  # as the bound of truth values in a file, where it is more than 0
 
 
@@ -77,6 +80,25 @@ def _of_volumes(codec: FileDecoder) -> bool:
     manifest = codec.bundle.manifest
     axes = Modality.named(manifest.modality).axes
     return (axes, manifest.channels, codec.values.dtype) == (3, 1, "float32")
+
+
+def in_type(codec: FileDecoder, signal: np.ndarray, bound: float | None) -> np.ndarray:
+    """A signal in the codec's type, or as it is where that is too coarse for a bound."""
+    with np.errstate(over="ignore"):
+        coded = signal.astype(codec.values.dtype, copy=False)
+    if bound is None or codec.values.dtype != "float32" or not exact.is_wide(signal):
+        return coded
+    largest = float(np.abs(coded).max())
+    rough = bound > _SPACINGS * float(np.spacing(np.float32(largest))) and not far(codec, largest)
+    return coded if rough or (bound == 0 and _is_same(signal, coded)) else signal
+
+
+def _is_same(signal: np.ndarray, coded: np.ndarray) -> bool:
+    """Whether float32 holds all numbers of a signal, bit for bit."""
+    if signal.dtype.kind == "f":
+        return coded.astype(np.float64).tobytes() == signal.tobytes()
+    largest = max(abs(int(signal.min())), abs(int(signal.max())))
+    return largest < _WHOLE and np.array_equal(coded.astype(signal.dtype), signal)
 
 
 def told(codec: FileDecoder, promised: Sequence[float]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import MAX_PIXELS, MAX_SIDE, longest, size_text
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -17,10 +18,24 @@ from mscn_tf.signals.colour import grey_if_neutral
 _FARTHEST = 2**20  # times the codec's range: beyond it symbols would not do
 
 
+def far(codec: FileDecoder, largest: float) -> bool:
+    """Whether a value lies so far from a codec's range that symbols would not do."""
+    return largest > _FARTHEST * max(map(abs, codec.range))
+
+
 def checked_signals(
-    codec: FileDecoder, signals: np.ndarray | Sequence[np.ndarray], lossless: bool
+    codec: FileDecoder,
+    signals: np.ndarray | Sequence[np.ndarray],
+    lossless: bool,
+    bounded: bool = False,
 ) -> Sequence[np.ndarray]:
-    """Arrays ``[.., C]`` that a codec can encode, once they are of its type.
+    """Arrays ``[.., C]`` that a codec can encode, once they are of its type, or without loss.
+
+    Args:
+      codec: whose files are wanted.
+      signals: what was given for them.
+      lossless: whether nothing is to be lost.
+      bounded: whether there is a bound, which wide numbers are kept as they are for.
 
     Raises:
       MscnError: they aren't such arrays.
@@ -55,7 +70,8 @@ def checked_signals(
         if signal.dtype.kind == "f" and not np.isfinite(signal).all():
             raise MscnError(f"a {modality} with NaN or infinite values; replace them")
         largest = max(abs(float(signal.min())), abs(float(signal.max())))
-        if not lossless and largest > _FARTHEST * max(map(abs, codec.range)):
+        kept = lossless or (bounded and exact.is_wide(signal))
+        if not kept and far(codec, largest):
             raise MscnError(
                 f"a {modality} with values up to {largest:g}, but {codec.bundle.name} is for "
                 f"{values.low:g} to {values.high:g}; scale them"

@@ -82,7 +82,8 @@ class Codec(FileDecoder):
           signals: one array ``[.., C]``, a sequence of them, or a stack ``[N, .., C]``: of
             pictures uint8 ``[H, W, C]``, C 1 (grey), 3 (RGB), 2 or 4 (with alpha), where RGB
             without any colour becomes grey and is decoded as such; of other modalities of the axes,
-            channels and type that the codec's manifest says.
+            channels and type that the codec's manifest says. Numbers of float64, and integers of 4
+            or 8 bytes, come back in their own type where float32 is too coarse for a bound.
           quality: 1 to 10 in steps of 1/16; 5 where nothing else is given.
           bpp: bits a pixel (or sample) that the whole file may take; a search finds the quality.
           psnr: mean PSNR in dB to reach; a search finds the quality.
@@ -120,18 +121,19 @@ class Codec(FileDecoder):
             known = " or ".join(self.bundle.scheme.tunes)
             raise MscnError(f"tune={tune}: with {self.bundle.name} it must be {known}")
         nothing_lost = lossless or (max_error is not None and not np.any(max_error))
-        given = checked_signals(self, signals, nothing_lost)
+        given = checked_signals(self, signals, nothing_lost, max_error is not None)
         promised = bounds.checked_bounds(self, max_error, lossless, goals, len(given))
         exact = bounds.of_exact(self, promised, goals)
         if names is not None and len(names) != len(given):
             raise MscnError(f"{len(names)} names for {len(given)} signals")
         arrays: Sequence[np.ndarray] = Made(
-            len(given), lambda item: given[item].astype(self.values.dtype, copy=False)
+            len(given),
+            lambda item: bounds.in_type(self, given[item], promised[item] if promised else None),
         )
         if alpha_quality is not None:
             check_alpha(self, alpha_quality, promised is not None)
             arrays = [with_coarser_alpha(picture, alpha_quality) for picture in arrays]
-        parts = Parts(self, arrays, names, metadata, exact)
+        parts = Parts(self, arrays, names, metadata, exact, promised or ())
         with tqdm(unit="tile", disable=not progress, file=sys.stderr, leave=False) as bar:
 
             def encoding() -> Encoding:  # of what is left then

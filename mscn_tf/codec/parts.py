@@ -26,7 +26,7 @@ Place = tuple[int, int]
 
 
 class Parts:
-    """Signals cut into planes. Alpha is exact, and so is what is the same everywhere.
+    """Signals cut into planes. Alpha is exact, and so are wide numbers and what is constant.
 
     Planes in the exact form may be within a bound instead, but for alpha.
 
@@ -37,6 +37,7 @@ class Parts:
       names: of the signals, or None.
       metadata: kept in the file, or None.
       exact_items: signals of which all planes are in the exact form: bounds on their errors.
+      bounds: of each signal, which wide numbers keep.
 
     Attributes:
       signals: the same.
@@ -50,6 +51,7 @@ class Parts:
         names: Sequence[str] | None,
         metadata: dict[str, Any] | None,
         exact_items: Mapping[int, float],
+        bounds: Sequence[float] = (),
     ):
         self.signals, self._codec = signals, codec
         self._names, self._metadata = names, metadata
@@ -60,8 +62,9 @@ class Parts:
             self._shapes.append(signal.shape)
             for plane, part in enumerate(self._cut(signal)):
                 self._places.append((item, plane))
-                if item in exact_items or plane > 0 or _is_constant(part):
-                    bound = 0 if plane else exact_items.get(item, 0)
+                wide = exact.is_wide(part)
+                if item in exact_items or plane > 0 or wide or _is_constant(part):
+                    bound = 0 if plane else exact_items.get(item, bounds[item] if wide else 0)
                     self.payloads[item, plane] = self._stored(
                         (item, plane), part, bound, self.payloads
                     )

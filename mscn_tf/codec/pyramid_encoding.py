@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -13,17 +14,36 @@ from mscn_tf.codec.parts import Parts
 from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.fitting.visibility import prices, weights
 from mscn_tf.runtime.layout import Span, Tiling, tile_side
+from mscn_tf.runtime.pyramid_parts import Place
 from mscn_tf.runtime.pyramid_prior import Fitted
-from mscn_tf.runtime.pyramids import Pyramids
+from mscn_tf.runtime.pyramids import Choice, Pyramids
 from mscn_tf.runtime.quality import SSIM
 from mscn_tf.runtime.quantiser import round_dead_zone
 from mscn_tf.runtime.sequences import Made
-from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_part, part_at, sizes
+from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_part, part_at, reach_of, sizes
 
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
 _DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
 _BITS_OF_ONE = 6.0  # about what a coefficient that isn't zero costs
 _FINE = 3  # levels, with 63 of 64 coefficients, that aren't kept
+
+
+class _Seen(NamedTuple):
+    """What the finest coefficients of a tile depend on.
+
+    Attributes:
+      pixels: uint8 ``[h, w, 1 or 3]``, the tile's and some around.
+      corner: row and column of the first of them.
+      span: of the tile.
+    """
+
+    pixels: np.ndarray
+    corner: Place
+    span: Span
+
+    def analysed(self, colour: np.ndarray, levels: int) -> Pyramid:
+        """Its coefficients of the finest levels."""
+        return analyse_part(to_channels(self.pixels, colour), self.corner, self.span, levels)
 
 
 class _Plane:
@@ -48,43 +68,62 @@ class _Plane:
         self.spans = [tiling.span(*place) for place in tiling.places()]
         self.every = -(-math.prod(shape) * len(scheme.colour) // _SAMPLE)
         coarse = np.empty((len(scheme.colour), *sizes(height, width, self._fine)[-1]), np.float32)
-
-        def sampled(span: Span) -> np.ndarray:
-            part = self._analysed(span)
-            coarse[part_at(self._fine, span)] = part.coarse
-            return self._sampled(part)
-
-        with scheme.workers() as workers:
-            sample = list(workers.in_order(sampled, self.spans))
+        look, samples = partial(_looked_at, scheme.colour, self._fine, self.every), []
+        with scheme.workers(len(self.spans)) as workers:
+            looked_at = workers.in_order(look, map(self.seen, self.spans))
+            for span, (low, sample) in zip(self.spans, looked_at):
+                coarse[part_at(self._fine, span)] = low
+                samples.append(sample)
         self._coarse = analyse(coarse, scheme.prior.levels - self._fine)
-        self.sample = np.concatenate([*sample, self._sampled(self._coarse)])
+        self.sample = np.concatenate([*samples, _sample(self._coarse, self.every)])
 
-    def _sampled(self, part: Pyramid) -> np.ndarray:
-        parts = [np.abs(detail.ravel()[:: self.every]) for detail in part.details]
-        return np.concatenate([np.zeros(0, np.float32), *parts])
+    def seen(self, span: Span) -> _Seen:
+        """What the finest coefficients of a tile depend on."""
+        (top, bottom), (left, right) = reach_of(self.pixels.shape[:2], span, self._fine)
+        return _Seen(self.pixels[top:bottom, left:right], (top, left), span)
 
-    def _analysed(self, span: Span) -> Pyramid:
-        def channels(rows: slice, columns: slice) -> np.ndarray:
-            return to_channels(self.pixels[rows, columns], self._scheme.colour)
-
-        return analyse_part(channels, self.pixels.shape[:2], span, self._fine)
-
-    def tile(self, span: Span) -> Pyramid:
-        """Coefficients of a tile."""
-        details = list(self._analysed(span).details)
-        for detail in self._coarse.details:
-            details.append(detail[part_at(len(details) + 1, span)])
-        return Pyramid(self._coarse.coarse[part_at(len(details), span)], details)
+    def coarser(self, span: Span) -> Pyramid:
+        """Coefficients of a tile at the other levels."""
+        levels = enumerate(self._coarse.details, self._fine + 1)
+        details = [detail[part_at(level, span)] for level, detail in levels]
+        return Pyramid(self._coarse.coarse[part_at(self._scheme.prior.levels, span)], details)
 
     def prices(self) -> list[list[np.ndarray]]:
         """How much dearer bits are in each tile, for likeness of structures."""
+        tiles = (self.pixels[slice(*rows), slice(*columns)] for rows, columns in self.spans)
+        weigh = partial(weights, levels=self._scheme.prior.levels)
+        with self._scheme.workers(len(self.spans)) as workers:
+            return prices(list(workers.in_order(weigh, tiles)))
 
-        def weighed(span: Span) -> list[np.ndarray]:
-            rows, columns = (slice(*ends) for ends in span)
-            return weights(self.pixels[rows, columns], self._scheme.prior.levels)
 
-        with self._scheme.workers() as workers:
-            return prices(list(workers.in_order(weighed, self.spans)))
+def _looked_at(
+    colour: np.ndarray, levels: int, every: int, seen: _Seen
+) -> tuple[np.ndarray, np.ndarray]:
+    """The coarse part of a tile's finest levels, and magnitudes of one in so many coefficients."""
+    part = seen.analysed(colour, levels)
+    return part.coarse, _sample(part, every)
+
+
+def _sample(part: Pyramid, every: int) -> np.ndarray:
+    parts = [np.abs(detail.ravel()[::every]) for detail in part.details]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def _chosen(
+    seen: _Seen,
+    coarser: Pyramid,
+    dearer: list[np.ndarray] | None,
+    q16: int,
+    price: float,
+    passes: int,
+    scheme: Pyramids,
+) -> Fitted:
+    """Symbols of a tile; see `quantise`."""
+    height, width = (last - first for first, last in seen.span)
+    fine = seen.analysed(scheme.colour, scheme.prior.levels - len(coarser.details))
+    part = Pyramid(coarser.coarse, fine.details + coarser.details)
+    added = added_by_filter(scheme, q16)
+    return quantise(scheme.prior, part, height, width, q16, price, passes, added, dearer)
 
 
 class PyramidEncoder:
@@ -136,20 +175,16 @@ class PyramidEncoding:
     def file(self, q16: int, bit_price: float = 1.0) -> bytes:
         """The file at a quality in sixteenths; ``bit_price`` is what a bit counts, 1 as trained."""
         self._bar.reset(len(self._tiles))
-        price, prior = bit_price * self._rate_weight, self._scheme.prior
-        added = added_by_filter(self._scheme, q16)
+        price = bit_price * self._rate_weight
 
-        def symbols(tile: int) -> Fitted:
+        def choice(tile: int) -> Choice:
+            self._bar.update(tile - self._bar.n)  # all before are done, or worked on
             plane, span = self._tiles[tile]
-            height, width = (last - first for first, last in span)
-            part = plane.tile(span)
             dearer = self._prices[tile] if self._prices else None
-            chosen = quantise(prior, part, height, width, q16, price, self._passes, added, dearer)
-            with self._bar.get_lock():  # tiles are made in several threads
-                self._bar.update()
-            return chosen
+            tile_of = plane.seen(span), plane.coarser(span), dearer
+            return partial(_chosen, *tile_of, q16, price, self._passes)
 
-        return self._parts.pack(Made(len(self._tiles), symbols), q16)
+        return self._parts.pack(Made(len(self._tiles), choice), q16)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

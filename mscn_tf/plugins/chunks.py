@@ -39,7 +39,7 @@ def encode(chunk: np.ndarray, goal: Goal) -> bytes:
       goal: what for.
 
     Raises:
-      MscnError: it is of another type, holds nothing, or the bound is finer than float32.
+      MscnError: it is of another type, holds nothing, or numbers too large for a quality.
     """
     check_dtype(chunk.dtype)
     if not chunk.size:
@@ -96,60 +96,61 @@ def _packed(
     """The file of values ``[N, H, W]`` and of planes ``[H, W]`` of labels.
 
     Raises:
-      MscnError: the bound is finer than float32.
+      MscnError: numbers are too large for a quality.
     """
     known = values[~holes]
     bound = goal.bound(known)
     fields = marks.filled(values, holes)
     largest = float(np.abs(fields).max())
-    if largest > (_LARGEST_WHOLE if values.dtype.kind in "iu" else _LARGEST_REAL):
+    stored = fields.astype(np.float32)
+    if largest <= (_LARGEST_WHOLE if values.dtype.kind in "iu" else _LARGEST_REAL):
+        told, lost = layout, 0.0
+        if not np.array_equal(stored[~holes], known):
+            offset = float(known[0])
+            told, stored = layout._replace(offset=offset), (fields - offset).astype(np.float32)
+            back = stored[~holes].astype(np.float64) + offset
+            lost = float(np.abs(back - known).max() + 2 * np.spacing(largest))
+        room = None if bound is None else _room(bound, known, layout.marks, np.float32) - lost
+        if room is None or room > 0:
+            with contextlib.suppress(MscnError):  # finer than float32
+                return _file(stored, planes, told, goal, room)
+        if not lost:
+            return _file(stored, planes, layout, goal, 0.0)
+    elif bound is None:
         raise MscnError(f"mscn doesn't code numbers as large as {largest:g}; scale them")
-    stored, lost = fields.astype(np.float32), 0.0
-    if not np.array_equal(stored[~holes], known):
-        offset = float(known[0])
-        layout, stored = layout._replace(offset=offset), (fields - offset).astype(np.float32)
-        back = stored[~holes].astype(np.float64) + offset
-        lost = float(np.abs(back - known).max() + 2 * np.spacing(largest))
-    arrays = [*stored[..., None], *(plane[..., None].astype(np.float32) for plane in planes)]
-    room = None if bound is None else _room(bound, known, layout.marks) - lost
-    if room is None or room > 0:
-        with contextlib.suppress(MscnError):  # finer than float32
-            return _file(arrays, len(values), layout, goal, room)
-    if lost and bound is not None:
-        raise MscnError(
-            f"an error of {bound:g} is finer than what is coded of {values.dtype} up to "
-            f"{largest:g}, float32; raise it"
-        )
-    return _file(arrays, len(values), layout, goal, 0.0)
+    room = _room(bound or 0.0, known, layout.marks, known.dtype.type)
+    return _file(marks.filled_alike(values, holes), planes, layout, goal, max(room, 0.0))
 
 
-def _room(bound: float, known: np.ndarray, found: np.ndarray) -> float:
-    """How far decoded numbers may be off before they are rounded, and kept apart from marks."""
+def _room(bound: float, known: np.ndarray, found: np.ndarray, kind: type) -> float:
+    """How far decoded numbers of a kind may be off before they are rounded, apart from marks."""
     if not known.size:
         return bound
     low, high = (float(end) for end in (known.min(), known.max()))
     near = bool(((found >= low - bound) & (found <= high + bound)).any())
     if known.dtype.kind == "f":
-        apart = np.spacing(np.float32(max(abs(low), abs(high)) + bound))
+        apart = np.spacing(kind(max(abs(low), abs(high)) + bound))
         return bound - near * float(apart)
     return max(math.floor(bound) - near, 0) + _BELOW_HALF
 
 
 def _file(
-    arrays: list[np.ndarray], fields: int, layout: Layout, goal: Goal, bound: float | None
+    fields: np.ndarray, planes: list[np.ndarray], layout: Layout, goal: Goal, bound: float | None
 ) -> bytes:
-    """The file of arrays ``[H, W, 1]``, fields first and then labels; without loss within 0."""
+    """The file of fields ``[N, H, W]`` and planes ``[H, W]`` of labels; without loss within 0."""
     codec = field_codec()
-    kept = dict.fromkeys(range(0 if bound == 0 else fields, len(arrays)), 0.0)
-    parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, kept)
+    arrays = [*fields[..., None], *(plane[..., None].astype(np.float32) for plane in planes)]
+    kept = dict.fromkeys(range(0 if bound == 0 else len(fields), len(arrays)), 0.0)
+    bounds = [bound or 0.0] * len(arrays)
+    parts = Parts(codec, arrays, None, {"chunk": layout.to_json()}, kept, bounds)
     if not parts.coded:
         return StoredEncoding(parts).file(HIGHEST)
-    told = _told(layout.shape, _goes_round(arrays[:fields]))
+    told = _told(layout.shape, _goes_round(arrays[: len(fields)]))
     encoding: Any = codec.encoder.encoding(parts, told, tqdm(disable=True), codec.lowest_effort)
     q16 = round(16 * (goal.quality or _QUALITY))
     if bound is None:
         return parts.cheapest(encoding.file(q16))
-    return parts.cheapest(encoding.file_within([bound] * len(arrays)))
+    return parts.cheapest(encoding.file_within(bounds))
 
 
 def _told(shape: Sequence[int], goes_round: bool) -> dict[str, Any]:
@@ -237,8 +238,8 @@ def _item(
 
 
 def _typed(values: np.ndarray, offset: float, dtype: np.dtype) -> np.ndarray:
-    """Decoded float32 as numbers of a chunk's type."""
-    if dtype == np.float32:
+    """Decoded float32, or wide numbers, as those of a chunk's type."""
+    if dtype in (np.float32, values.dtype):
         return values
     values = values.astype(np.float64) + offset
     if dtype.kind == "f":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,23 @@ def filled(fields: np.ndarray, holes: np.ndarray) -> np.ndarray:
       holes: bool, of the same shape.
     """
     found = np.where(holes, 0.0, fields)
+    for items, alike in _alike(holes):
+        found[items] = gaps.fill(found[items], alike)
+    return np.rint(found) if fields.dtype.kind in "iu" else found
+
+
+def filled_alike(fields: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """The same in their own type, with numbers that come among those of each field."""
+    found = np.where(holes, fields.dtype.type(0), fields)
+    for items, alike in _alike(holes):
+        found[items] = gaps.fill_alike(found[items], alike)
+    return found
+
+
+def _alike(holes: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Items whose holes are the same, some but not all of a field, and these."""
     alike: dict[bytes, list[int]] = {}
     for item in np.flatnonzero(holes.any((1, 2)) & ~holes.all((1, 2))).tolist():
         alike.setdefault(np.packbits(holes[item]).tobytes(), []).append(item)
     for items in alike.values():
-        found[items] = gaps.fill(found[items], holes[items[0]])
-    return np.rint(found) if fields.dtype.kind in "iu" else found
+        yield items, holes[items[0]]

@@ -14,6 +14,7 @@ from xarray.backends import AbstractDataStore, BackendArray, BackendEntrypoint
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
+from mscn_tf.runtime import exact_planes
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -63,7 +64,12 @@ class _FieldFile:
             structure, values, _ = field_files.whole((), names, told, Selection())
             return structure, values
         shape = (self.container.items, *self.container.shapes[0])
-        return field_files.bare(shape, names, told, None)
+        return field_files.bare(shape, names, told, None, self._dtype)
+
+    @cached_property
+    def _dtype(self) -> np.dtype:
+        """Of fields of which nothing else is known."""
+        return np.dtype(exact_planes.wide_type(self.container) or np.float32)
 
     @cached_property
     def _items(self) -> Items:
@@ -86,7 +92,7 @@ class _FieldFile:
         """Fields as the NetCDF file stores them, sides in the order of the variable's."""
         for item, field in zip(items, self._decoder.decode_all(self.container, items=items)):
             if "netcdf" not in self.told:
-                yield field[..., 0]
+                yield field_files.typed(field[..., 0], self._dtype)
             else:
                 yield field_files.placed(field[..., 0], item, self._items, self.told["netcdf"])[2]
 

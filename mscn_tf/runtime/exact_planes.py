@@ -41,6 +41,16 @@ def decoded(
     return _decoded(container, payload, shape, dtype, threads, before)
 
 
+def wide_type(container: Container) -> str | None:
+    """The type of a file's wide numbers; None where it has none."""
+    for item in range(container.items):
+        if container.is_exact(item, 0):
+            found = exact.wide_type(container.exact_block(item, 0))
+            if found is not None:
+                return found
+    return None
+
+
 def _decoded(
     container: Container,
     payload: bytes,

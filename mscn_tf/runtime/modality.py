@@ -156,7 +156,7 @@ Modality(
     files="mscn_tf.signals.fields",
     ending=".nc",
     endings=(".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr"),
-    options=("variables", "lossless", "others"),
+    options=("variables", "lossless", "others", "max_error", "relative_error"),
     noun="field",
     default_codec="temperature",
     sphere=True,

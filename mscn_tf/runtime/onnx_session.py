@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.workers import in_worker
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -27,6 +28,8 @@ def session(bundle: Bundle, member: str) -> InferenceSession:
     options.log_severity_level = _FATAL
     # Threads that spin between runs take the cores from the entropy decoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if in_worker():  # others use the other cores
+        options.intra_op_num_threads = 1
     # Further optimisations fold factors into matrix products, in single precision.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     if b"location" in bundle.members.get(member, b""):  # of data in files by the path it names

@@ -34,8 +34,8 @@ RANGE = (-64, 383)  # of what lies between layers
 LEAK = 0.125
 OUTPUT_SCALE = 512.0  # of corrections, in units of the error that is expected
 EXACT = 2**24  # whole numbers up to here are exact in float32
-_TOGETHER = 2**19  # pixels that are run at once: what bounds the memory
-_WIDEST = 2**14  # columns of them
+_TOGETHER = 2**16  # pixels that are run at once, which stay in the processor's cache
+_WIDEST = 2**8  # columns of them
 
 
 class PostFilter:

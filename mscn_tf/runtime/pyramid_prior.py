@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple, Optional
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.errors import MscnError
@@ -67,10 +68,10 @@ class Coded(NamedTuple):
     update: Optional[np.ndarray] = None
 
 
-def _zeros(shapes: Sequence[tuple[int, ...]], dtype: type, skip: int) -> list[np.ndarray]:
+def _zeros(shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, skip: int) -> list[np.ndarray]:
     """An array of zeros of each shape; the first ``skip``, which stay as they are, in no memory."""
     return [
-        np.broadcast_to(dtype(), shape) if number < skip else np.zeros(shape, dtype)
+        np.broadcast_to(np.zeros((), dtype), shape) if number < skip else np.zeros(shape, dtype)
         for number, shape in enumerate(shapes)
     ]
 
@@ -312,7 +313,7 @@ class PyramidPrior:
         coarse = np.clip(np.cumsum(coarse, axis=2), -LARGEST_SYMBOL, LARGEST_SYMBOL)
         bands = [(3 * self.channels, -(-h // 2), -(-w // 2)) for h, w in shapes[: self.levels]]
         details = _zeros(bands, np.int32, skip)
-        indices = _zeros(bands, np.uint16, skip)
+        indices = _zeros(bands, self._scales.dtype, skip)
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None

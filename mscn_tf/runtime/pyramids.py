@@ -7,24 +7,25 @@ come first in a block: a small version of a picture is decoded without the fine 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.layout import Span, Tiling
+from mscn_tf.runtime.layout import Tiling
 from mscn_tf.runtime.modality import Modality
-from mscn_tf.runtime.post_filter import GRAPH, MARGIN, PostFilter
-from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
+from mscn_tf.runtime.post_filter import GRAPH, PostFilter
+from mscn_tf.runtime.pyramid_parts import Part, PlaneTiles
+from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
 from mscn_tf.runtime.quality import PSNR, SSIM
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
 from mscn_tf.runtime.view import View, join_planes, of_planes, to_bytes
-from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes, spans_of, synthesise_part
+from mscn_tf.runtime.wavelet import Pyramid, in_one_plane, sizes
 from mscn_tf.runtime.workers import Workers
 
 _STRIP = 256  # rows of the source that are made at once: what bounds the memory
@@ -32,8 +33,8 @@ _WIDE = 1024  # columns; of narrower pictures more rows are made at once
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
 _AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
-Place = tuple[int, int]  # row and column of a tile
-Held = dict[Place, Coded]  # tiles
+# Chooses symbols where they are coded, which may be in another process: so it can be pickled.
+Choice = Callable[["Pyramids"], Fitted]
 
 
 @register
@@ -84,7 +85,7 @@ class Pyramids(Scheme):
     def keep_blocks(self, kept: Kept) -> None:
         self.decode_block = kept(self.prior.decode)
 
-    def blocks(self, container: Container, symbols: Sequence[Fitted]) -> list[bytes]:
+    def blocks(self, container: Container, symbols: Sequence[Union[Fitted, Choice]]) -> list[bytes]:
         """One for each tile's symbols, which may be made when they are asked for."""
         if len(container.q16) != container.items:
             raise MscnError(f"{len(container.q16)} qualities do not fit {container.items} items")
@@ -96,11 +97,8 @@ class Pyramids(Scheme):
         ]
         if len(symbols) != len(tiles):
             raise MscnError(f"as many pyramids are wanted as there are tiles: {len(tiles)}")
-        with self.workers() as workers:
-            numbers = range(len(tiles))
-            return list(
-                workers.in_order(lambda n: self.prior.encode(symbols[n], *tiles[n]), numbers)
-            )
+        with self.workers(len(tiles)) as workers:
+            return list(workers.in_order(partial(_coded, self), zip(symbols, tiles)))
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
@@ -112,7 +110,7 @@ class Pyramids(Scheme):
         shapes = sizes(height, width, self.prior.levels)
         planes = []
         for plane in container.coded(item):
-            tiles = _PlaneTiles(self, container, item, plane, 0)
+            tiles = PlaneTiles(self, container, item, plane, 0)
             coefficients = partial(tiles.coefficients, tiles.all())
             planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
@@ -153,9 +151,22 @@ class Pyramids(Scheme):
         skip = min(max(shrink.bit_length() - 1, 0), self.prior.levels)
         return rows * columns >> 2 * skip
 
-    def workers(self) -> Workers:
-        """Threads for work on tiles."""
-        return Workers(max(1, min(self.threads, _AT_ONCE // self.edge**2)))
+    def workers(self, tiles: int) -> Workers:
+        """For work on so many tiles."""
+        threads = max(1, min(self.threads, _AT_ONCE // self.edge**2))
+        return Workers(threads if tiles > 1 else 1, picklable=True)
+
+    def dequantised(
+        self, symbols: np.ndarray, indices: Optional[np.ndarray], q16: int
+    ) -> np.ndarray:
+        """float64 coefficients of integers and their scale indices; None: of the coarse part."""
+        values = (
+            symbols.astype(np.float64)
+            if indices is None
+            else self.prior.tables.dequantise(symbols, indices)
+        )
+        values *= self.prior.step(q16)
+        return values
 
     def values(self, channels: np.ndarray) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally in [0, 1], of coded channels ``[C, H, W]``."""
@@ -202,6 +213,37 @@ def _span(positions: np.ndarray, side: int, skip: int) -> tuple[int, int]:
     return first, last
 
 
+def _coded(scheme: Pyramids, tile: tuple[Union[Fitted, Choice], tuple[int, int, int]]) -> bytes:
+    """The block of a tile: of its symbols, or of what chooses them, height, width and quality."""
+    symbols, about = tile
+    return scheme.prior.encode(symbols(scheme) if callable(symbols) else symbols, *about)
+
+
+class _Strip(NamedTuple):
+    """Some rows of a view.
+
+    Attributes:
+      part: that they are made of.
+      rows: where they lie in it, in samples of what isn't skipped.
+      columns: where its columns lie.
+      channels: 1 or 3.
+    """
+
+    part: Part
+    rows: np.ndarray
+    columns: np.ndarray
+    channels: int
+
+
+def _rendered(scheme: Pyramids, strip: _Strip) -> np.ndarray:
+    """uint8 ``[h, w, C]``: its pixels."""
+    values = cubic(cubic(strip.part.values(scheme), strip.rows, 0), strip.columns, 1)
+    out = np.empty((*values.shape[:2], strip.channels), np.uint8)
+    for rows in slices_of_rows(len(values), values.shape[1], _TOGETHER):
+        out[rows] = to_bytes(values[rows], strip.channels)
+    return out
+
+
 class _Reader:
     """Decodes items of a file."""
 
@@ -210,13 +252,10 @@ class _Reader:
 
     def symbols(self, item: int) -> list[Fitted]:
         """An item's quantised coefficients, for each tile."""
-        places = Tiling.of(self._container, item).places()
         fitted: list[Fitted] = []
-        with self._pyramids.workers() as workers:
-            for plane in self._container.coded(item):
-                tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
-                decoded = workers.in_order(tiles.decoded, places)
-                fitted += (Fitted(tile.symbols, tile.update) for tile in decoded)
+        for plane in self._container.coded(item):
+            tiles = PlaneTiles(self._pyramids, self._container, item, plane, 0)
+            fitted += (Fitted(tile.symbols, tile.update) for tile in tiles.all().values())
         return fitted
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -232,143 +271,24 @@ class _Reader:
         shrink = min(h / out_h, w / out_w)
         skip = int(np.clip(np.floor(np.log2(shrink)), 0, self._pyramids.prior.levels))
         out = np.empty((out_h, out_w, container.planes(view.item)[view.plane]), np.uint8)
-        tiles = _PlaneTiles(self._pyramids, container, view.item, view.plane, skip)
+        tiles = PlaneTiles(self._pyramids, container, view.item, view.plane, skip)
         every_row, columns = _positions(y, h, out_h, skip), _positions(x, w, out_w, skip)
         left, right = _span(columns, shape[1], skip)
         count = max(1, int(_strip(w) * out_h / h))
-        tops = range(0, out_h, count)
-        spans = [_span(every_row[top : top + count], shape[0], skip) for top in tops]
-
-        def render(strip: tuple[int, Span, Held]) -> None:
-            top, part, coded = strip
-            values = tiles.values(part, coded)
-            values = cubic(values, every_row[top : top + count] - (part[0][0] >> skip), 0)
-            values = cubic(values, columns - (left >> skip), 1)
-            for rows in slices_of_rows(len(values), out_w, _TOGETHER):
-                out[top:][rows] = to_bytes(values[rows], out.shape[-1])
-
-        with self._pyramids.workers() as workers:
-            parts = [(span, (left, right)) for span in spans]
-            strips = zip(tops, parts, tiles.around(parts, workers))
-            most = _AT_ONCE // max(_strip(w) * (right - left) >> 2 * skip, count * out_w)
-            for _ in workers.in_order(render, strips, most):
-                pass
-        return out
-
-
-class _PlaneTiles:
-    """Tiles of one plane of an item, less the levels that are skipped."""
-
-    def __init__(self, pyramids: Pyramids, container: Container, item: int, plane: int, skip: int):
-        self._pyramids, self._container, self._item = pyramids, container, item
-        self._plane, self._skip = plane, skip
-        self._tiling = Tiling.of(container, item)
-        height, width = self._tiling.shape
-        self._sizes = sizes(height, width, pyramids.prior.levels)
-        self._mend = None if skip else pyramids.post_filter
-
-    def decoded(self, place: Place) -> Coded:
-        """One of them."""
-        container = self._container
-        row, column = place
-        number = container.tiles_of(self._item, self._plane).start
-        number += row * self._tiling.grid[1] + column
-        size, q16 = self._tiling.tile_shape(*place), container.q16[self._item]
-        try:
-            return self._pyramids.decode_block(container.blocks[number], *size, q16, self._skip)
-        except MscnError as error:
-            raise MscnError(f"{container.source}: {error}") from error
-
-    def all(self) -> Held:
-        """Each of them, by its place."""
-        return {place: self.decoded(place) for place in self._tiling.places()}
-
-    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Held]:
-        """Those that parts of the source need, of each of them; keeps what the next one shares."""
-        coded: Held = {}
-        for part in parts:
-            places = self._places(part)
-            missing = [place for place in places if place not in coded]
-            found = {**coded, **dict(zip(missing, workers.in_order(self.decoded, missing)))}
-            coded = {place: found[place] for place in places}
-            yield coded
-
-    def _places(self, part: Span) -> list[Place]:
-        """Of the tiles whose coefficients reach a part of the source."""
-        side = self._tiling.side
-        seen = self._at_skip(self._with_margin(part))
-        ends: list[list[int]] = [[], []]
-        spans = [seen, *spans_of(self._sizes, seen, self._skip)]
-        for level, span in enumerate(spans, self._skip):
-            for axis, (first, last) in enumerate(span):
-                ends[axis] += (first // (side >> level), -(-last // (side >> level)))
-        rows, columns = (range(min(end), max(end)) for end in ends)
-        return list(itertools.product(rows, columns))
-
-    def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
-        """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
-        prior = self._pyramids.prior
-        is_coarse = level == prior.levels
-        lead = (prior.channels,) if is_coarse else (prior.channels, 3)
-        out = np.empty((*lead, rows.stop - rows.start, columns.stop - columns.start))
-        side = self._tiling.side >> (level if is_coarse else level + 1)
-        for row, down, inside_rows in _pieces(rows, side):
-            for column, along, inside_columns in _pieces(columns, side):
-                (coarse, details), indices, _ = coded[row, column]
-                inside = (..., inside_rows, inside_columns)
-                out[..., down, along] = (
-                    coarse[inside]
-                    if is_coarse
-                    else prior.tables.dequantise(details[level][inside], indices[level][inside])
+        slices = [slice(top, top + count) for top in range(0, out_h, count)]
+        spans = [(_span(every_row[rows], shape[0], skip), (left, right)) for rows in slices]
+        most = _AT_ONCE // max(_strip(w) * (right - left) >> 2 * skip, count * out_w)
+        with self._pyramids.workers(tiles.count) as workers:
+            strips = (
+                _Strip(
+                    part,
+                    every_row[rows] - (part.span[0][0] >> skip),
+                    columns - (left >> skip),
+                    out.shape[-1],
                 )
-        out *= prior.step(self._container.q16[self._item])
+                for rows, part in zip(slices, tiles.around(spans, workers))
+            )
+            rendered = workers.in_order(partial(_rendered, self._pyramids), strips, most)
+            for rows, pixels in zip(slices, rendered):
+                out[rows] = pixels
         return out
-
-    def _with_margin(self, part: Span) -> Span:
-        """A part, and what the filter looks at around it, which may lie outside of the picture."""
-        if self._mend is None:
-            return part
-        (top, bottom), (left, right) = (
-            (first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN) for first, last in part
-        )
-        return (top, bottom), (left, right)
-
-    def _at_skip(self, part: Span) -> Span:
-        """What of a part lies in the picture, less the levels that are skipped."""
-        (top, bottom), (left, right) = (
-            (max(first, 0) >> self._skip, -(-min(last, side) >> self._skip))
-            for (first, last), side in zip(part, self._tiling.shape)
-        )
-        return (top, bottom), (left, right)
-
-    def values(self, part: Span, coded: Held) -> np.ndarray:
-        """float64 ``[h, w, C]`` of source pixels, less the skipped levels.
-
-        Args:
-          part: of the source.
-          coded: the tiles that `around` gave for it.
-        """
-        wide, shape = self._with_margin(part), self._tiling.shape
-        coefficients = partial(self.coefficients, coded)
-        channels = synthesise_part(coefficients, self._sizes, self._at_skip(wide), self._skip)
-        if self._skip:
-            channels = channels / 2**self._skip
-        values = self._pyramids.values(channels)
-        if self._mend is None:
-            return values
-        beyond = [(max(-first, 0), max(last - side, 0)) for (first, last), side in zip(wide, shape)]
-        values = np.pad(values, [*beyond, (0, 0)], "edge")
-        mended = self._mend(values, self._container.q16[self._item])
-        (top, bottom), (left, right) = part
-        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
-
-
-def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:
-    """Tiles along an axis that a span touches: each with its part of the span and of the tile."""
-    for tile in range(span.start // edge, -(-span.stop // edge)):
-        first, last = max(span.start, tile * edge), min(span.stop, (tile + 1) * edge)
-        yield (
-            tile,
-            slice(first - span.start, last - span.start),
-            slice(first - tile * edge, last - tile * edge),
-        )

@@ -137,6 +137,9 @@ class Scheme(ABC):
     def __init__(self, bundle: Bundle, threads: int = 1):
         self.bundle, self.threads = bundle, threads
 
+    def __reduce__(self) -> tuple[type[Scheme], tuple[Bundle]]:
+        return type(self), (self.bundle,)  # networks, sessions are made anew, in little time
+
     @classmethod  # noqa: B027 most say nothing more
     def check_manifest(cls, manifest: Manifest) -> None:
         """Looks at what a manifest of this kind says before anything is made of it.

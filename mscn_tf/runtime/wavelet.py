@@ -132,27 +132,39 @@ def part_at(halvings: int, part: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
     return (..., *(slice(first >> halvings, -(-last >> halvings)) for first, last in part))
 
 
+def reach_of(
+    shape: Sequence[int], part: Sequence[tuple[int, int]], levels: int
+) -> list[tuple[int, int]]:
+    """Which rows and columns of a picture those coefficients depend on that belong to a part of it.
+
+    Args:
+      shape: rows and columns of the picture.
+      part: first row and the one after the last, and likewise columns.
+      levels: as of `analyse`.
+    """
+    reach = 4 << levels  # a low value depends on four others to each side; two for each level more
+    return [
+        (max(first - reach, 0), min(last + reach, side)) for (first, last), side in zip(part, shape)
+    ]
+
+
 def analyse_part(
-    pixels: Callable[[slice, slice], np.ndarray],
-    shape: Sequence[int],
+    seen: np.ndarray,
+    corner: Sequence[int],
     part: Sequence[tuple[int, int]],
     levels: int,
 ) -> Pyramid:
     """Those coefficients of a picture that belong to a part of it; equal to the whole's.
 
     Args:
-      pixels: gives some of the picture's rows and columns, float ``[C, r, c]``.
-      shape: rows and columns of the picture.
+      seen: float ``[C, r, c]``, rows and columns that `reach_of` tells.
+      corner: the first of these rows and columns.
       part: first row and the one after the last, and likewise columns: multiples of
         ``2**levels``, or the last of the picture.
       levels: as of `analyse`.
     """
-    reach = 4 << levels  # a low value depends on four others to each side; two for each level more
-    seen = [
-        (max(first - reach, 0), min(last + reach, side)) for (first, last), side in zip(part, shape)
-    ]
-    coarse, details = analyse(pixels(*(slice(*span) for span in seen)), levels)
-    inside = [(first - at, last - at) for (first, last), (at, _) in zip(part, seen)]
+    coarse, details = analyse(seen, levels)
+    inside = [(first - at, last - at) for (first, last), at in zip(part, corner)]
     return Pyramid(
         coarse[part_at(levels, inside)],
         [detail[part_at(level, inside)] for level, detail in enumerate(details, 1)],

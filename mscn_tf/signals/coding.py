@@ -28,7 +28,8 @@ class Coding:
 
     A stored number s stands for the value s * ``factor`` + ``add``, in ``units``; a codec gets
     float32 of value * ``scale`` + ``offset``: kelvins of temperatures, and the range of the
-    Earth's of all else. Of ``raw`` ones it gets the stored numbers plus ``offset``.
+    Earth's of all else. Of ``raw`` ones it gets the stored numbers plus ``offset``, of ``wide``
+    ones these as they are, in their own type.
 
     Attributes:
       name: of the variable.
@@ -38,6 +39,7 @@ class Coding:
       factor, add: CF's scale_factor and add_offset.
       scale, offset: of what is coded.
       raw: whether that's the stored numbers themselves, plus the offset.
+      wide: whether float32 doesn't do for them: raw ones without offset.
       grid: number of the grid that they lie on.
       within: least and largest stored number, where what lies beyond would count as missing.
       missing: the stored number that says that there is none; None: NaN.
@@ -53,6 +55,7 @@ class Coding:
     scale: float = 1.0
     offset: float = 0.0
     raw: bool = False
+    wide: bool = False
     grid: int = 0
     within: Optional[Sequence[float]] = None
     missing: Optional[float] = None
@@ -77,7 +80,8 @@ class Coding:
             or not (type(coding.count) is int and coding.count >= 1)
             or not (type(coding.grid) is int and coding.grid >= 0)
             or not isinstance(coding.name, str)
-            or not isinstance(coding.raw, bool)
+            or not (isinstance(coding.raw, bool) and isinstance(coding.wide, bool))
+            or coding.wide > (coding.raw and coding.offset == 0)
             or type(coding.missing) not in (int, float, type(None))
         ):
             raise ValueError("no such coding")
@@ -130,8 +134,18 @@ class Coding:
             return replace(self, offset=-low)
         return fitted
 
+    def as_wide(self) -> Coding:
+        """The same where numbers are coded as they are stored, in their own type."""
+        within = self.within
+        if within and self.whole:
+            limits = np.iinfo(self.dtype)
+            within = [int(min(max(end, limits.min), limits.max)) for end in within]
+        return replace(self, raw=True, wide=True, within=within)
+
     def lost(self, stored: np.ndarray) -> float:
         """Largest error of any of these stored numbers without loss by a codec, in ``units``."""
+        if self.wide:
+            return 0.0
         errors = self.values(self.stored(self.coded(stored))) - self.values(stored)
         return float(np.abs(errors).max(initial=0.0))
 
@@ -140,7 +154,9 @@ class Coding:
         return stored.astype(np.float64) * self.factor + self.add
 
     def coded(self, stored: np.ndarray) -> np.ndarray:
-        """float32 for a codec."""
+        """float32 for a codec, or wide numbers."""
+        if self.wide:
+            return stored
         if self.raw:
             return (stored + self.offset if self.offset else stored).astype(np.float32)
         return (self.values(stored) * self.scale + self.offset).astype(np.float32)
@@ -153,14 +169,16 @@ class Coding:
 
     def stored(self, coded: np.ndarray) -> np.ndarray:
         """Numbers as they are stored, none of which says that it is missing."""
-        if self.raw:
+        dtype = np.dtype(self.dtype)
+        if self.wide and coded.dtype == dtype:
+            numbers = coded
+        elif self.raw:
             numbers = coded.astype(np.float64) - self.offset
         else:
             numbers = (self.in_units(coded) - self.add) / self.factor
-        dtype = np.dtype(self.dtype)
         if self.within:
             numbers = np.clip(numbers, self.within[0], self.within[1])
-        if self.whole:
+        if self.whole and numbers.dtype != dtype:
             limits = np.iinfo(dtype)
             numbers = np.clip(np.rint(np.nan_to_num(numbers)), limits.min, limits.max)
         stored = numbers.astype(dtype)
@@ -185,10 +203,12 @@ class Coding:
         Raises:
           MscnError: there is none.
         """
+        if self.wide:
+            steps = bound / abs(self.factor)
+            return float(math.floor(steps * (1 + _FUZZ) + _FUZZ)) if self.whole else steps
         if self.raw:
             # Whole numbers come back exactly where they are off by less than half.
-            short = self.whole and np.dtype(self.dtype).itemsize <= _SHORT
-            return _INSIDE if short and bound == 0 else bound
+            return _INSIDE if self.whole and np.dtype(self.dtype).itemsize <= _SHORT else 0.0
         if bound == self.rounding == 0:  # a constant
             return 0.0
         plain = (1.0, 0.0, 1.0, 0.0, "float32")
@@ -213,10 +233,18 @@ class Coding:
             )
         return abs(self.scale) * room - _SLACK
 
+    def keeps(self, bound: float) -> bool:
+        """Whether what is coded is fine enough for a bound, in ``units``."""
+        try:
+            self.bound(bound)
+        except MscnError:
+            return False
+        return True
+
     def kept(self, bound: float) -> float:
         """The bound, in ``units``, that one of what is coded keeps."""
-        if self.raw and self.whole:
-            return float(abs(self.factor) * math.floor(bound + 0.5))
+        if self.raw:
+            return float(abs(self.factor) * (math.floor(bound + 0.5) if self.whole else bound))
         if self.whole:
             steps = math.floor((bound / abs(self.scale) + self.rounding) / abs(self.factor) + 0.5)
             return steps * abs(self.factor)

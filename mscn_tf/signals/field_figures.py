@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mscn_tf.runtime import residuals
 from mscn_tf.runtime.grids import cell_areas, global_grid
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals import gaps, hooks
@@ -88,12 +89,12 @@ def misfit(signals: Signals, values: Values) -> Optional[str]:
     return f"{', '.join(told)}: not temperatures of the Earth{cure}"
 
 
-def _known(
+def _stored(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Coding]:
-    """Original and decoded values in the units of the file, areas ``[H, W]``, and the coding.
+    """Original and decoded numbers as the file stores them, areas ``[H, W]``, and the coding.
 
-    Values are as the file stores them; those that are missing are equal and cover nothing.
+    Of those that aren't missing.
     """
     told = metadata or {}
     before, after = original[..., 0], decoded[..., 0]
@@ -102,10 +103,20 @@ def _known(
     if "fields" in told:
         items = Items(told)
         coding, missing = items.coding(0), items.mask(0, before.shape)
-    before, after = (coding.values(coding.stored(one)) for one in (before, after))
+    elif before.dtype != np.float32:
+        coding = Coding("field", dtype=before.dtype.name).as_wide()
+    before, after = (coding.stored(one) for one in (before, after))
     if missing is not None:
         before, after, areas = before[~missing], after[~missing], areas[~missing]
     return before, after, areas / max(areas.sum(), 1e-300), coding
+
+
+def _known(
+    original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Coding]:
+    """The same in the units of the file."""
+    before, after, areas, coding = _stored(original, decoded, metadata)
+    return coding.values(before), coding.values(after), areas, coding
 
 
 def _areas(told: Mapping[str, Any], shape: Sequence[int]) -> np.ndarray:
@@ -183,24 +194,50 @@ def largest_error(
     original: np.ndarray, decoded: np.ndarray, metadata: Optional[dict[str, Any]]
 ) -> float:
     """Of known points, in the units of the file, with what reading it rounded."""
-    before, after, _, coding = _known(original, decoded, metadata)
+    before, after, _, coding = _stored(original, decoded, metadata)
+    if coding.wide and coding.whole and before.size:  # wider than float64, too
+        return abs(coding.factor) * residuals.largest_error(before, after)
+    before, after = coding.values(before), coding.values(after)
     return float(np.abs(after - before).max(initial=0.0)) + coding.rounding
 
 
 def array_bound(bound: float, metadata: Optional[dict[str, Any]]) -> float:
     """The bound of what is coded that keeps one in the units of the file, in all its variables.
 
+    Of those that aren't wide, where there are others.
+
     Raises:
       MscnError: it is too fine.
     """
-    told = (metadata or {}).get("fields", ())
-    return min((Coding.of(one).bound(bound) for one in told), default=bound)
+    codings = [Coding.of(one) for one in (metadata or {}).get("fields", ())]
+    others = [coding for coding in codings if not coding.wide]
+    return min((coding.bound(bound) for coding in others or codings), default=bound)
+
+
+def array_bounds(bounds: Sequence[float], signals: Signals) -> list[float]:
+    """Of each field what keeps its bound: one for all that aren't wide, where they have the same.
+
+    Raises:
+      MscnError: one is too fine.
+    """
+    if signals.metadata is None:
+        return list(bounds)
+    items = Items(signals.metadata)
+    codings = [items.coding(item) for item in range(len(bounds))]
+    alike = len(set(bounds)) == 1 and bounds[0] > 0
+    least = array_bound(bounds[0], signals.metadata) if alike else None
+    return [
+        coding.bound(bound) if least is None or coding.wide else least
+        for coding, bound in zip(codings, bounds)
+    ]
 
 
 def file_bound(bound: float, metadata: Optional[dict[str, Any]]) -> float:
     """The bound, in the units of the file, that one of what is coded keeps in all its variables."""
     told = (metadata or {}).get("fields", ())
-    return max((Coding.of(one).kept(bound) for one in told), default=bound)
+    codings = [Coding.of(one) for one in told]
+    others = [coding for coding in codings if not coding.wide]  # of which files say no bound apart
+    return max((coding.kept(bound) for coding in others or codings), default=bound)
 
 
 def spans(signals: Signals) -> list[float]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
+from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import netcdf
 from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
@@ -16,6 +17,7 @@ from mscn_tf.signals.signal import Selection
 
 Structure = dict[str, Any]
 Placed = tuple[str, tuple[Any, ...], np.ndarray]  # a variable, a place in it, stored numbers
+_WHOLE = 2.0**53  # whole numbers below it are exact in float64
 _OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
@@ -92,13 +94,22 @@ def _stored(
 def in_units(
     field: np.ndarray, item: int, items: Items, whole: Sequence[int], region: Any
 ) -> np.ndarray:
-    """float32 ``[H, W]`` of a decoded field in the units of its file, NaN where there is none."""
+    """``[H, W]`` of a decoded field in the units of its file, NaN where there is none.
+
+    float32, or float64 of what is wide.
+
+    Raises:
+      MscnError: it has whole numbers that float64 doesn't hold.
+    """
     coding, mask = items.coding(item), items.mask(item, whole)
-    values = coding.values(coding.stored(field))
+    stored = coding.stored(field)
+    values = coding.values(stored)
+    if coding.wide and coding.whole and not (np.abs(values) < _WHOLE).all():
+        raise MscnError(f"{coding.name} has whole numbers beyond 2^53; decode to a name in .nc")
     if mask is not None:
         _, (rows, columns) = viewed(items.grid(item), whole, field.shape, region)
         values[mask[np.ix_(rows, columns)]] = np.nan
-    return values.astype(np.float32)
+    return values if coding.wide else values.astype(np.float32)
 
 
 def whole(
@@ -187,9 +198,9 @@ def part(
     """
     fields, items = [array[..., 0] for array in arrays], Items(told)
     if "netcdf" not in told or len(fields) not in (1, items.count):
-        stack = np.stack(fields)
+        stack = stacked(fields)
         listed = stack[0] if len(stack) == 1 else stack
-        contents = bare(stack.shape, names, told, selection.region)
+        contents = bare(stack.shape, names, told, selection.region, stack.dtype)
         return Contents(*contents, [("field", (...,), listed)])
     whole = len(fields) == items.count and selection.item is None
     chosen = range(items.count) if whole else [selection.item or 0]
@@ -285,11 +296,25 @@ def _present(attrs: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return kept
 
 
+def stacked(fields: Sequence[np.ndarray]) -> np.ndarray:
+    """Fields of one size, of the type of those that are wide, if any is."""
+    wide = next((field.dtype for field in fields if field.dtype != np.float32), np.dtype("f4"))
+    return np.stack([typed(field, wide) for field in fields])
+
+
+def typed(field: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Decoded values in a type that may be wider."""
+    if field.dtype == dtype:
+        return field
+    return (np.rint(field) if dtype.kind in "iu" else field).astype(dtype)
+
+
 def bare(
     shape: Sequence[int],
     names: Optional[Sequence[str]],
     told: Mapping[str, Any],
     region: Optional[Sequence[int]],
+    dtype: Union[np.dtype, str],
 ) -> tuple[Structure, dict[str, np.ndarray]]:
     """The file of fields of which nothing is known but perhaps their grid and their names.
 
@@ -298,6 +323,7 @@ def bare(
       names: of the fields.
       told: metadata.
       region: of the original that was decoded.
+      dtype: of their numbers.
 
     Returns:
       Its structure, and the values of all its variables but ``field``.
@@ -315,7 +341,7 @@ def bare(
         dims.insert(0, ["item", count, False])
         variables.append(_variable("item", "str", ["item"], {}))
         values["item"] = labels
-    variables.append(_variable("field", "<f4", field_dims, attrs))
+    variables.append(_variable("field", np.dtype(dtype).newbyteorder("<").str, field_dims, attrs))
     structure = {"model": "NETCDF4", "attrs": {}, "dims": dims, "variables": variables}
     return structure, values
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.exact import is_wide
 from mscn_tf.runtime.files import PathLike, atomic_write
 from mscn_tf.runtime.sequences import Made
 from mscn_tf.signals import field_files, netcdf
@@ -33,7 +34,7 @@ from mscn_tf.signals.grids import load_npy
 from mscn_tf.signals.latlon import NAMES, Grid, check_grid, restored_axis
 from mscn_tf.signals.signal import Selection, Signals
 from mscn_tf.signals.units import CELSIUS_ZERO
-from mscn_tf.signals.variables import Variable, choose
+from mscn_tf.signals.variables import Promise, Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
 __all__ = ["array_bound", "check_metadata", "codec_for", "errors", "file_bound", "largest_error"]
@@ -47,6 +48,8 @@ def read(
     variables: Optional[Sequence[str]] = None,
     lossless: bool = False,
     others: str = "keep",
+    max_error: Optional[float] = None,
+    relative_error: Optional[float] = None,
 ) -> Signals:
     """The fields of a NetCDF file, one for each time, level or member, and for each variable.
 
@@ -58,21 +61,26 @@ def read(
         where there are no others.
       lossless: whether they will be coded without loss: stored numbers are not converted.
       others: what becomes of variables that are no fields: "keep", without loss, or "drop".
+      max_error: how far values may be off, in their units: where float32 is too coarse for that,
+        numbers are not converted either.
+      relative_error: the same as a share of a variable's range.
 
     Returns:
-      float32 ``[H, W, 1]`` each, as they are coded (`Coding`), read when they are asked for; holes
-      are filled. Metadata that ``write`` makes the file from; of ``.npy`` None.
+      ``[H, W, 1]`` each as they are coded (`Coding`), float32, or float64 or integers of 4 or 8
+      bytes where float32 doesn't do; read when they are asked for, holes filled. Metadata that
+      ``write`` makes the file from; of ``.npy`` None.
 
     Raises:
       MscnError: not a NetCDF file, no such variable, no variable on a grid, or values that can't be
         coded.
     """
+    promise = Promise(lossless, max_error, relative_error)
     if Path(path).suffix.lower() == ".npy":
-        return Signals(_read_stack(path))
+        return Signals(_read_stack(path, promise != Promise()))
     with netcdf.opened(path) as dataset:
         choice = choose(dataset, path, variables)
         loaded = [
-            [Variable.read(dataset[name], grid, path, lossless) for name in names]
+            [Variable.read(dataset[name], grid, path, promise) for name in names]
             for grid, names in zip(choice.grids, choice.names)
         ]
         dropped = {*choice.unwanted, *(choice.others if others == "drop" else ())}
@@ -133,7 +141,7 @@ def _grids_json(grids: Sequence[Grid], loaded: Sequence[Sequence[Variable]]) -> 
     return told
 
 
-def _read_stack(path: PathLike) -> list[np.ndarray]:
+def _read_stack(path: PathLike, as_stored: bool) -> list[np.ndarray]:
     stack = load_npy(path)
     if stack.ndim not in (2, 3) or 0 in stack.shape or stack.dtype.kind not in "fiu":
         raise MscnError(
@@ -142,7 +150,8 @@ def _read_stack(path: PathLike) -> list[np.ndarray]:
         )
     if not np.isfinite(stack).all():
         raise MscnError(f"{path}: NaN or infinite values; replace them")
-    return list(stack.reshape(-1, *stack.shape[-2:], 1).astype(np.float32))
+    fields = stack.reshape(-1, *stack.shape[-2:], 1)
+    return list(fields if as_stored and is_wide(fields) else fields.astype(np.float32))
 
 
 def check_metadata(metadata: dict[str, Any], container: Container) -> None:
@@ -207,7 +216,7 @@ def _undamaged() -> Iterator[None]:
 def _stack(
     path: PathLike, arrays: Iterable[np.ndarray], told: Mapping[str, Any], selection: Selection
 ) -> np.ndarray:
-    """float32 ``[N, H, W]`` in the units of the file."""
+    """``[N, H, W]`` in the units of the file: float32, or float64 where fields are wide."""
     fields = [array[..., 0] for array in arrays]
     if len({field.shape for field in fields}) > 1:
         raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
@@ -225,7 +234,7 @@ def _stack(
                 )
                 for item, field in enumerate(fields, first)
             ]
-    return np.stack(fields)
+    return field_files.stacked(fields)
 
 
 def training_signals(

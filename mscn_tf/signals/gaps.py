@@ -13,6 +13,7 @@ import numpy as np
 from mscn_tf.signals import group4
 
 Packed = Union[str, list[str]]
+_ALIKE = 256  # of a field's numbers, that fill its holes where nothing is to be lost
 _SWEEPS = 8  # of smoothing at each size, which the blocks' edges need
 
 
@@ -31,6 +32,26 @@ def fill(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """
     weights = (~missing).astype(np.float64)
     return _fill(np.where(missing, 0.0, fields), weights)
+
+
+def fill_alike(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """The same with a few of each field's own numbers, so that holes take few bytes without loss.
+
+    Args:
+      fields: ``[N, H, W]`` numbers of any type; columns go round.
+      missing: bool ``[H, W]``, not everywhere.
+
+    Returns:
+      ``[N, H, W]`` of their type, known points as they were.
+    """
+    filled = fields.copy()
+    for field in filled:
+        known = np.sort(field[~missing])
+        known = np.unique(known[:: -(-len(known) // _ALIKE)])
+        places = known.astype(np.float64)
+        smooth = fill(field[None], missing)[0][missing]
+        field[missing] = known[np.searchsorted((places[1:] + places[:-1]) / 2, smooth)]
+    return filled
 
 
 def _fill(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

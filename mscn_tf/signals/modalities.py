@@ -155,6 +155,9 @@ def array_bounds(modality: str, bounds: Sequence[float], signals: Signals) -> li
     Raises:
       MscnError: one is too fine for the file's values.
     """
+    own = getattr(module_of(modality), "array_bounds", None)
+    if own is not None:
+        return cast("list[float]", own(bounds, signals))
     if len(set(bounds)) == 1 and bounds[0] > 0:
         return [array_bound(modality, bounds[0], signals.metadata)] * len(bounds)
     return [

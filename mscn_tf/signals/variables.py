@@ -26,13 +26,36 @@ _SHOWN = 12  # names in a message
 _TOGETHER = 2**20  # values that are read at once
 
 
+class Promise(NamedTuple):
+    """How far values may be off, for which numbers are converted or not.
+
+    Attributes:
+      lossless: not at all.
+      max_error: in the units of a variable; None: that's open.
+      relative_error: as a share of a variable's range; None: likewise.
+    """
+
+    lossless: bool = False
+    max_error: Optional[float] = None
+    relative_error: Optional[float] = None
+
+    def suits(self, coding: Coding, ends: np.ndarray) -> bool:
+        """Whether it can be kept by what is coded of stored numbers between two."""
+        if self.lossless:
+            return coding.raw
+        bound = self.max_error
+        if self.relative_error is not None:
+            bound = self.relative_error * float(np.ptp(coding.values(ends)))
+        return bound is None or not math.isfinite(bound) or coding.keeps(bound)
+
+
 @dataclass(frozen=True)
 class Variable:
     """A variable as it is coded.
 
     Attributes:
       coding: what its numbers mean.
-      fields: float32 ``[H, W, 1]`` each, without holes; read when they are asked for.
+      fields: float32 or wide ``[H, W, 1]`` each, without holes; read when they are asked for.
       labels: as people write: "tas[2006-01-16, 850]".
       masks: bool ``[H, W]`` of each, where it has no value; None where it has all.
     """
@@ -43,8 +66,10 @@ class Variable:
     masks: Sequence[Optional[np.ndarray]]
 
     @classmethod
-    def read(cls, variable: netCDF4.Variable, grid: Grid, path: PathLike, exact: bool) -> Variable:
-        """A variable of a file; `exact` ones are coded as they are stored.
+    def read(
+        cls, variable: netCDF4.Variable, grid: Grid, path: PathLike, promise: Promise
+    ) -> Variable:
+        """A variable of a file, coded as it is stored where no less keeps a promise.
 
         Raises:
           MscnError: its values can't be coded.
@@ -67,7 +92,7 @@ class Variable:
         # What only NaN stands for needs no mark, whatever the attributes say.
         only_nan = masks.found and not written and variable.dtype.kind == "f"
         factor, add = packing(variable)
-        coding = Coding(
+        plain = Coding(
             name=variable.name,
             count=len(labels),
             units=str(attribute(variable, "units")),
@@ -76,21 +101,20 @@ class Variable:
             add=add,
             within=_valid(variable, float(lowest), float(highest)),
             missing=None if only_nan else marks.number,
-        ).fitted(lowest, highest, exact)
-        rounding = 0.0
-        for numbers in layout.blocks(variable):
-            rounding = max(rounding, coding.lost(numbers[~marks.among(numbers)]))
-        if exact and rounding:
-            raise MscnError(
-                f"{path}: {coding.name} has {coding.dtype} values that float32 doesn't hold, so it "
-                "can't be stored without loss; give --max-error=E"
-            )
-        return cls(
-            replace(coding, rounding=rounded_up(rounding)),
-            layout.fields(coding, masks),
-            labels,
-            masks,
         )
+
+        def fitted(exact: bool) -> Coding:
+            coding, rounding = plain.fitted(lowest, highest, exact), 0.0
+            for numbers in layout.blocks(variable):
+                rounding = max(rounding, coding.lost(numbers[~marks.among(numbers)]))
+            return replace(coding, rounding=rounded_up(rounding))
+
+        coding = fitted(promise.lossless)
+        if not promise.suits(coding, np.array([lowest, highest])):
+            coding = fitted(exact=True)
+        if coding.raw and coding.rounding:
+            coding = plain.as_wide()
+        return cls(coding, layout.fields(coding, masks), labels, masks)
 
 
 def _valid(variable: netCDF4.Variable, lowest: float, highest: float) -> Optional[list[float]]:
@@ -154,7 +178,7 @@ class _Layout(NamedTuple):
         return (self.block(variable, number) for number in range(-(-self.length // self.deep)))
 
     def fields(self, coding: Coding, masks: Sequence[Optional[np.ndarray]]) -> Made[np.ndarray]:
-        """float32 ``[H, W, 1]`` as they are coded; the last block is kept."""
+        """float32 or wide ``[H, W, 1]`` as they are coded; the last block is kept."""
         size = self.deep * self.each
 
         @lru_cache(1)
@@ -162,7 +186,7 @@ class _Layout(NamedTuple):
             with netcdf.opened(self.path) as dataset:
                 coded = coding.coded(self.block(dataset[self.name], number))
             filled = _filled(coded, masks[number * size : number * size + len(coded)])
-            return np.rint(filled) if coding.raw and coding.whole else filled
+            return np.rint(filled) if coding.raw and not coding.wide and coding.whole else filled
 
         return Made(
             self.length * self.each, lambda item: block(item // size)[item % size][..., None]
@@ -326,7 +350,7 @@ def _unsigned(variable: netCDF4.Variable, numbers: np.ndarray) -> np.ndarray:
 
 
 def _filled(fields: np.ndarray, masks: Sequence[Optional[np.ndarray]]) -> np.ndarray:
-    """float32 ``[N, H, W]`` without holes."""
+    """``[N, H, W]`` without holes, in their own type."""
     alike: dict[int, list[int]] = {}
     for item, mask in enumerate(masks):
         if mask is not None:
@@ -334,7 +358,8 @@ def _filled(fields: np.ndarray, masks: Sequence[Optional[np.ndarray]]) -> np.nda
     for items in alike.values():
         mask = masks[items[0]]
         if mask is not None:
-            fields[items] = _MIDDLE if mask.all() else gaps.fill(fields[items], mask)
+            fill = gaps.fill if fields.dtype == np.float32 else gaps.fill_alike
+            fields[items] = _MIDDLE if mask.all() else fill(fields[items], mask)
     return fields
 
 

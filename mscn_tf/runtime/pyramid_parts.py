@@ -1,0 +1,216 @@
+"""Parts of pictures that are wavelet pyramids: from the tiles that they touch to their values.
+
+What is done to tiles and parts can be done by several workers: all that goes to them and comes back
+is whole numbers, in the narrowest type that holds them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+
+import numpy as np
+
+from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.errors import naming
+from mscn_tf.runtime.layout import Span, Tiling
+from mscn_tf.runtime.post_filter import MARGIN
+from mscn_tf.runtime.pyramid_prior import Coded
+from mscn_tf.runtime.wavelet import Pyramid, sizes, spans_of, synthesise_part
+from mscn_tf.runtime.workers import Workers
+
+if TYPE_CHECKING:
+    from mscn_tf.runtime.pyramids import Pyramids
+
+Place = tuple[int, int]  # row and column of a tile
+Held = dict[Place, Coded]  # tiles
+Block = tuple[bytes, int, int, int, int]  # what `PyramidPrior.decode` takes
+Whole = tuple[np.ndarray, Optional[np.ndarray]]  # symbols, and scale indices of all but the coarse
+_NARROW = np.iinfo(np.int16)
+
+
+class Part(NamedTuple):
+    """What a part of a picture is made of.
+
+    Attributes:
+      levels: symbols ``[C, 3, r, c]`` of each level that isn't skipped, finest first, and their
+        scale indices; at last the coarse part's ``[C, r, c]``, which has none.
+      q16: quality in sixteenths.
+      sizes: of the picture, see `wavelet.sizes`.
+      skip: finest levels that are left out.
+      span: of the part, in source pixels.
+    """
+
+    levels: list[Whole]
+    q16: int
+    sizes: list[tuple[int, int]]
+    skip: int
+    span: Span
+
+    def values(self, scheme: Pyramids) -> np.ndarray:
+        """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
+        mend, shape = None if self.skip else scheme.post_filter, self.sizes[0]
+        wide = self.span if mend is None else _with_margin(self.span)
+
+        def coefficients(level: int, *_: slice) -> np.ndarray:
+            return scheme.dequantised(*self.levels[level - self.skip], self.q16)
+
+        seen = _at_skip(wide, shape, self.skip)
+        channels = synthesise_part(coefficients, self.sizes, seen, self.skip)
+        if self.skip:
+            channels = channels / 2**self.skip
+        values = scheme.values(channels)
+        if mend is None:
+            return values
+        beyond = [(max(-first, 0), max(last - side, 0)) for (first, last), side in zip(wide, shape)]
+        if np.any(beyond):
+            values = np.pad(values, [*beyond, (0, 0)], "edge")
+        (top, bottom), (left, right) = self.span
+        mended = mend(values, self.q16)
+        return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
+
+
+class PlaneTiles:
+    """Tiles of one plane of an item, less the levels that are skipped.
+
+    Attributes:
+      count: of them.
+    """
+
+    def __init__(self, scheme: Pyramids, container: Container, item: int, plane: int, skip: int):
+        self._scheme, self._container, self._skip = scheme, container, skip
+        self._q16, self._first = container.q16[item], container.tiles_of(item, plane).start
+        self._tiling = Tiling.of(container, item)
+        self.count = len(self._tiling.places())
+        height, width = self._tiling.shape
+        self._sizes = sizes(height, width, scheme.prior.levels)
+
+    def _block(self, place: Place) -> Block:
+        row, column = place
+        number = self._first + row * self._tiling.grid[1] + column
+        height, width = self._tiling.tile_shape(*place)
+        return self._container.blocks[number], height, width, self._q16, self._skip
+
+    def all(self) -> Held:
+        """Each of them, by its place."""
+        places = self._tiling.places()
+        decode = partial(_decoded, self._scheme, self._container.source)
+        with self._scheme.workers(self.count) as workers:
+            return dict(zip(places, workers.in_order(decode, map(self._block, places))))
+
+    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Part]:
+        """Parts of the source; keeps of the tiles that they need what the next one shares."""
+        decode = partial(_narrowed, self._scheme, self._container.source)
+        coded: Held = {}
+        for part in parts:
+            places = self._places(part)
+            missing = [place for place in places if place not in coded]
+            decoded = workers.in_order(decode, map(self._block, missing))
+            found = {**coded, **dict(zip(missing, decoded))}
+            coded = {place: found[place] for place in places}
+            yield self._part(part, coded)
+
+    def _seen(self, part: Span) -> Span:
+        """What of the picture a part depends on, less the levels that are skipped."""
+        mended = self._scheme.post_filter is not None and not self._skip
+        return _at_skip(_with_margin(part) if mended else part, self._tiling.shape, self._skip)
+
+    def _places(self, part: Span) -> list[Place]:
+        """Of the tiles whose coefficients reach a part of the source."""
+        side, seen = self._tiling.side, self._seen(part)
+        ends: list[list[int]] = [[], []]
+        spans = [seen, *spans_of(self._sizes, seen, self._skip)]
+        for level, span in enumerate(spans, self._skip):
+            for axis, (first, last) in enumerate(span):
+                ends[axis] += (first // (side >> level), -(-last // (side >> level)))
+        rows, columns = (range(min(end), max(end)) for end in ends)
+        return list(itertools.product(rows, columns))
+
+    def _part(self, part: Span, coded: Held) -> Part:
+        spans = spans_of(self._sizes, self._seen(part), self._skip)
+        spans.append(spans[-1])  # of the coarse part
+        levels = [
+            self._symbols(coded, level, *(slice(*ends) for ends in span))
+            for level, span in enumerate(spans, self._skip)
+        ]
+        return Part(levels, self._q16, self._sizes, self._skip, part)
+
+    def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
+        """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
+        return self._scheme.dequantised(*self._symbols(coded, level, rows, columns), self._q16)
+
+    def _symbols(self, coded: Held, level: int, rows: slice, columns: slice) -> Whole:
+        if level == self._scheme.prior.levels:
+            side = self._tiling.side >> level
+            return _joined(lambda at: coded[at].symbols.coarse, rows, columns, side), None
+        side = self._tiling.side >> (level + 1)
+        return (
+            _joined(lambda at: coded[at].symbols.details[level], rows, columns, side),
+            _joined(lambda at: coded[at].indices[level], rows, columns, side),
+        )
+
+
+def _decoded(scheme: Pyramids, source: str, block: Block) -> Coded:
+    """A tile of a file."""
+    with naming(source):
+        return scheme.decode_block(*block)
+
+
+def _narrowed(scheme: Pyramids, source: str, block: Block) -> Coded:
+    """The same, its symbols in 16 bits where they fit, as they mostly do."""
+    (coarse, details), indices, update = _decoded(scheme, source, block)
+
+    def narrow(part: np.ndarray) -> np.ndarray:
+        fits = part.size and _NARROW.min <= part.min() and part.max() <= _NARROW.max
+        return part.astype(np.int16) if fits else part
+
+    # What is skipped is zero and in no memory.
+    details = [part if not any(part.strides) else narrow(part) for part in details]
+    return Coded(Pyramid(narrow(coarse), details), indices, update)
+
+
+def _with_margin(part: Span) -> Span:
+    """A part, and what the filter looks at around it, which may lie outside of the picture."""
+    (top, bottom), (left, right) = (
+        (first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN) for first, last in part
+    )
+    return (top, bottom), (left, right)
+
+
+def _at_skip(part: Span, shape: Sequence[int], skip: int) -> Span:
+    """What of a part lies in the picture, less the levels that are skipped."""
+    (top, bottom), (left, right) = (
+        (max(first, 0) >> skip, -(-min(last, side) >> skip))
+        for (first, last), side in zip(part, shape)
+    )
+    return (top, bottom), (left, right)
+
+
+def _joined(
+    of_tile: Callable[[Place], np.ndarray], rows: slice, columns: slice, side: int
+) -> np.ndarray:
+    """Rows and columns ``[.., r, c]`` of what lies in tiles ``[.., side, side]``."""
+    pieces = [
+        (down, along, of_tile((row, column))[..., inside_rows, inside_columns])
+        for row, down, inside_rows in _pieces(rows, side)
+        for column, along, inside_columns in _pieces(columns, side)
+    ]
+    *_, first = pieces[0]
+    shape = (*first.shape[:-2], rows.stop - rows.start, columns.stop - columns.start)
+    out = np.empty(shape, np.result_type(*{piece.dtype for *_, piece in pieces}))
+    for down, along, piece in pieces:
+        out[..., down, along] = piece
+    return out
+
+
+def _pieces(span: slice, edge: int) -> Iterator[tuple[int, slice, slice]]:
+    """Tiles along an axis that a span touches: each with its part of the span and of the tile."""
+    for tile in range(span.start // edge, -(-span.stop // edge)):
+        first, last = max(span.start, tile * edge), min(span.stop, (tile + 1) * edge)
+        yield (
+            tile,
+            slice(first - span.start, last - span.start),
+            slice(first - tile * edge, last - tile * edge),
+        )
