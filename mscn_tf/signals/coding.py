@@ -126,7 +126,8 @@ class Coding:
             if not all(LOWEST - _ROOM <= limit <= HIGHEST + _ROOM for limit in limits):
                 scaling = None
         if scaling is None:
-            scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
+            half = high / 2 - low / 2  # all of it may be beyond float64
+            scale = (HIGHEST - LOWEST) / 2 / half if half > 1e-300 else 1.0
             scale = float(f"{scale:.{_DIGITS}g}")
             scaling = (scale, float(round(LOWEST - scale * low)))
         fitted = replace(self, scale=scaling[0], offset=scaling[1])
@@ -203,6 +204,8 @@ class Coding:
         Raises:
           MscnError: there is none.
         """
+        if not math.isfinite(bound):
+            raise MscnError(f"{self.name}: its range is beyond all numbers; give --max-error=E")
         if self.wide:
             steps = bound / abs(self.factor)
             return float(math.floor(steps * (1 + _FUZZ) + _FUZZ)) if self.whole else steps
@@ -222,7 +225,7 @@ class Coding:
             largest = (max(limits) + abs(self.add)) / abs(self.factor)
             room -= float(np.spacing(np.dtype(self.dtype).type(largest))) * abs(self.factor)
         lacking = 2 * _SLACK - abs(self.scale) * room
-        if lacking >= 0:
+        if not lacking < 0:  # nor where a range is larger than any number
             finest = rounded_up(
                 bound + lacking / abs(self.scale) + (self.whole and abs(self.factor))
             )
