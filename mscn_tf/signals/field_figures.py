@@ -106,7 +106,8 @@ def _stored(
         coding, missing = items.coding(0), items.mask(0, before.shape)
     elif before.dtype != np.float32:
         coding = Coding("field", dtype=before.dtype.name).as_wide()
-    before, after = (coding.stored(one) for one in (before, after))
+    after = coding.stored(after)
+    before = before if before.dtype == after.dtype and coding.wide else coding.stored(before)
     if missing is not None:
         before, after, areas = before[~missing], after[~missing], areas[~missing]
     return before, after, areas / max(areas.sum(), 1e-300), coding
