@@ -49,7 +49,7 @@ function pam({ shape: [height, width, channels], pixels }) {
 
 function npy({ shape, pixels, values }) {
   const data = values ?? pixels;
-  const kind = values ? "<f4" : "|u1";
+  const kind = values ? `<f${data.BYTES_PER_ELEMENT}` : "|u1";
   const text = `{'descr': '${kind}', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const head = text + " ".repeat(63 - ((10 + text.length) % 64)) + "\n";
   const begin = Buffer.from("\x93NUMPY\x01\x00\0\0", "latin1");

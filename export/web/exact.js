@@ -4,9 +4,10 @@ import { samplesOf } from "./container.js";
 import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { MscnError } from "./errors.js";
 import { decodeWave, headOf } from "./exact_waves.js";
+import { coarseOf, decodeWide, wideBound } from "./exact_wide.js";
 import { Inflate } from "./vendor/fflate.js";
 
-export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES] = [0, 1, 2, 3, 4, 5]; // forms of a payload
+export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES, WIDE] = [0, 1, 2, 3, 4, 5, 6]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
 export const EDGE = 1024; // of their tiles
 export const ID_BYTES = 8; // of the codec whose networks they take
@@ -14,8 +15,12 @@ const HEAD = 1 + ID_BYTES + 16; // of slices
 const TOGETHER = 16; // of them, of which each may follow from the one before
 const LARGEST_PALETTE = 2 ** 16;
 const SLICE = 1024; // bytes inflated at once: 1 MB at most comes of them
-const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
-const TYPES = { uint8: Uint8Array, bool: Uint8Array, int16: Int16Array, float32: Float32Array };
+const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array };
+const TYPES = {
+  uint8: Uint8Array, bool: Uint8Array, int16: Int16Array, float32: Float32Array,
+  uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, // and those of wide numbers
+  float64: Float64Array, int64: BigInt64Array, uint64: BigUint64Array,
+};
 
 function damaged() {
   return new MscnError("an exact plane is damaged; get a fresh copy");
@@ -47,9 +52,10 @@ const sizeOf = ({ rows, samples, channels, width }) => rows + rows * samples * c
 function tableOf(bytes, { rows, samples, channels, width }) {
   const count = rows * samples * channels;
   const numbers = new NUMBERS[width](count);
+  const parts = new Uint8Array(numbers.buffer); // lowest first, as all machines of today have them
   for (let byte = 0; byte < width; byte++) {
     const from = rows + byte * count;
-    for (let i = 0; i < count; i++) numbers[i] |= bytes[from + i] << (8 * byte);
+    for (let i = 0; i < count; i++) parts[i * width + byte] = bytes[from + i];
   }
   const line = samples * channels;
   for (let row = 0, start = 0; row < rows; row++, start += line) {
@@ -86,10 +92,10 @@ function placesOf(table, form, count) {
  * @param {Uint8Array} payload
  * @param {number[]} shape Of the plane, without channels.
  * @param {number} channels
- * @param {string} dtype "uint8", "bool", "int16" or "float32".
+ * @param {string} dtype "uint8", "bool", "int16" or "float32", in place of which may be wide numbers.
  * @param {Grids} [grids] What decodes grids, where `gridCodec` names a codec.
  * @param {Float32Array} [before] The plane before, where `needsBefore` says so.
- * @returns {Uint8Array | Int16Array | Float32Array} [.., channels].
+ * @returns {Uint8Array | Int16Array | Float32Array | Float64Array} [.., channels].
  * @throws {MscnError} It is damaged.
  */
 export function decodeExact(payload, shape, channels, dtype, grids, before) {
@@ -112,6 +118,9 @@ export function decodeExact(payload, shape, channels, dtype, grids, before) {
   }
   if (form === WAVES && grids && dtype === "float32" && shape.length === 1) {
     return decodeWave(readerOf(payload, 1 + ID_BYTES), total, grids.tables, before);
+  }
+  if (form === WIDE && dtype === "float32" && channels === 1) {
+    return decodeWide(payload, shape, readerOf, (part, sides, type) => decodeExact(part, sides, 1, type, grids));
   }
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
@@ -137,6 +146,7 @@ export function decodeExact(payload, shape, channels, dtype, grids, before) {
 
 /** The first digits of the id of the codec whose networks a payload takes, or null. */
 export function gridCodec(payload) {
+  if (payload[0] === WIDE) return gridCodec(coarseOf(payload, readerOf));
   if (![GRIDS, SLICES, WAVES].includes(payload[0]) || payload.length <= ID_BYTES) return null;
   return Array.from(payload.subarray(1, 1 + ID_BYTES), (byte) => byte.toString(16).padStart(2, "0"))
     .join("");
@@ -144,6 +154,7 @@ export function gridCodec(payload) {
 
 /** How far values of a plane may be off: 0 where it is without loss. */
 export function boundOf(payload) {
+  if (payload[0] === WIDE) return wideBound(payload, readerOf);
   if (payload[0] === GRIDS) return payload[2 + ID_BYTES];
   if (payload[0] === SLICES && payload.length >= HEAD) return sliceHead(payload).getFloat64(0, true);
   if (payload[0] !== WAVES) return 0;

@@ -6,7 +6,7 @@
  * @param {number[]} size [height, width, channels].
  * @param {Float64Array} rows Positions, sample i being at i; edges repeat.
  * @param {Float64Array} columns Likewise.
- * @returns {Float32Array} [rows.length, columns.length, channels].
+ * @returns {Float32Array | Float64Array} [rows.length, columns.length, channels].
  */
 export function sample(values, [height, width, channels], rows, columns) {
   const line = width * channels;
@@ -14,8 +14,13 @@ export function sample(values, [height, width, channels], rows, columns) {
   return along(tall, rows.length, width, channels, columns);
 }
 
+/** The type of what is made of values. */
+function floatsOf(values) {
+  return values instanceof Float64Array ? Float64Array : Float32Array;
+}
+
 function along(values, outer, count, inner, positions) {
-  const out = new Float32Array(outer * positions.length * inner);
+  const out = new (floatsOf(values))(outer * positions.length * inner);
   positions.forEach((position, p) => {
     const lower = Math.floor(position);
     const t = position - lower;
@@ -45,7 +50,7 @@ function along(values, outer, count, inner, positions) {
 
 /** Means over `out` equal parts of the samples [start, start + extent) of an axis. */
 function means(values, outer, count, inner, start, extent, out) {
-  const found = new Float32Array(outer * out * inner);
+  const found = new (floatsOf(values))(outer * out * inner);
   for (let p = 0; p < out; p++) {
     const [from, to] = [p, p + 1].map((edge) => start + (edge * extent) / out);
     for (let i = Math.floor(from); i < to; i++) {
@@ -66,7 +71,7 @@ function means(values, outer, count, inner, start, extent, out) {
  * @param {number[]} start First sample of the part along each axis.
  * @param {number[]} extent Samples of the part along each axis.
  * @param {number[]} shape Samples of the result along each axis.
- * @returns {Float32Array} [.., channels].
+ * @returns {Float32Array | Float64Array} [.., channels].
  */
 export function resized(values, size, start, extent, shape) {
   const product = (sides) => sides.reduce((total, side) => total * side, 1);

@@ -102,9 +102,8 @@ def _packed(
     bound = goal.bound(known)
     fields = marks.filled(values, holes)
     largest = float(np.abs(fields).max())
-    stored = fields.astype(np.float32)
     if largest <= (_LARGEST_WHOLE if values.dtype.kind in "iu" else _LARGEST_REAL):
-        told, lost = layout, 0.0
+        stored, told, lost = fields.astype(np.float32), layout, 0.0
         if not np.array_equal(stored[~holes], known):
             offset = float(known[0])
             told, stored = layout._replace(offset=offset), (fields - offset).astype(np.float32)
@@ -115,7 +114,7 @@ def _packed(
             with contextlib.suppress(MscnError):  # finer than float32
                 return _file(stored, planes, told, goal, room)
         if not lost:
-            return _file(stored, planes, layout, goal, 0.0)
+            return _file(stored, planes, told, goal, 0.0)
     elif bound is None:
         raise MscnError(f"mscn doesn't code numbers as large as {largest:g}; scale them")
     room = _room(bound or 0.0, known, layout.marks, known.dtype.type)
@@ -255,4 +254,5 @@ def _beside(mark: Any) -> Any:
     """The next number of its type."""
     if mark.dtype.kind == "f":
         return np.nextafter(mark, mark.dtype.type(np.inf))
-    return mark + (1 if mark < np.iinfo(mark.dtype).max else -1)
+    one = mark.dtype.type(1)
+    return mark + one if mark < np.iinfo(mark.dtype).max else mark - one

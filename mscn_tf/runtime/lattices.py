@@ -16,6 +16,7 @@ _SOME = 1024  # numbers that show whether a step is worth a look at all
 _LISTED = 2**16  # different numbers among which a step is looked for
 _MOST_STEPS = 2**23  # that make up the range of numbers with a step of any kind
 _ROUNDED = 2.0**-47  # of the largest number: what rounding moves numbers by
+_PARTS = (1, 2, 3)  # steps that the smallest distance may have
 _FRACTION = 0.05  # of a step that numbers may be off while the step isn't known well
 
 
@@ -78,27 +79,35 @@ def packed(values: np.ndarray) -> Optional[Lattice]:
     """The lattice on which values [n] lie but for what rounding adds; None where none is found."""
     listed = np.unique(values[:: max(1, len(values) // _LISTED)])
     room = _ROUNDED * float(np.abs(listed[[0, -1]]).max())
-    away, apart = listed - listed[0], np.diff(listed)
-    apart = apart[apart > room]
-    if not len(apart) or not away[-1] <= _MOST_STEPS * apart.min():
+    apart = np.diff(listed)
+    apart = np.where(apart > room, apart, np.inf)
+    nearest = int(np.argmin(apart)) if len(apart) else 0
+    start, away = float(listed[0]), np.sort(np.abs(listed - listed[nearest]))
+    steps = (float(apart[nearest]) / parts for parts in _PARTS) if len(apart) else ()
+    found = next((step for step in (_told_by(away, step) for step in steps) if step), None)
+    if found is None:
         return None
-    step, reach = float(apart.min()), 1.0
-    while True:  # numbers ever farther away tell the step ever better
-        reach = min(16 * reach, float(away[-1]) / step)
-        near = away[away <= reach * step * (1 + _FRACTION)] / step
+    tolerance = 2 * room * found / float(away[-1])
+    written = [float(f"{found:.{digits}g}") for digits in range(1, 17)]
+    written[8:8] = [float(np.float32(short)) for short in written[:8]]  # attributes often are such
+    step = next((short for short in written if abs(short - found) <= tolerance), found)
+    whole = abs(start / step - np.rint(start / step)) * step <= 2 * room
+    return Lattice(step, 0.0 if whole else start)
+
+
+def _told_by(away: np.ndarray, step: float) -> Optional[float]:
+    """The step that distances, rising from 0, are multiples of; it is known but for rounding."""
+    reach = 1.0
+    if not away[-1] <= _MOST_STEPS * step < np.inf:
+        return None
+    while reach * step < away[-1]:  # numbers ever farther away tell the step ever better
+        reach *= 16
+        near = away[away <= reach * step] / step
         numbers = np.rint(near)
         if not numbers.any() or not np.abs(near - numbers).max() <= _FRACTION:
             return None
         step *= float(near @ numbers) / float(numbers @ numbers)
-        if reach * step >= away[-1] * (1 - _FRACTION):
-            break
-    tolerance = 2 * room / float(numbers[-1])
-    written = [float(f"{step:.{digits}g}") for digits in range(1, 17)]
-    written[8:8] = [float(np.float32(short)) for short in written[:8]]  # attributes often are such
-    step = next((short for short in written if abs(short - step) <= tolerance), step)
-    start = float(listed[0])
-    whole = abs(start / step - np.rint(start / step)) * step <= 2 * room
-    return Lattice(step, 0.0 if whole else start)
+    return step
 
 
 def roughness(values: np.ndarray) -> float:

@@ -16,6 +16,7 @@ _ROOM = HIGHEST - LOWEST  # that temperatures may be beyond them
 _SLACK = 2 * float(np.spacing(np.float32(HIGHEST + _ROOM)))  # of what is coded, as float32
 _STORED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split())  # types of NetCDF
 _EXACT = 2**24  # whole numbers below it are exact in float32
+_WHOLE = 2.0**53  # whole numbers up to it are exact in float64
 _SHORT = 2  # bytes of whole numbers that float32 tells fractions of
 _INSIDE = 0.49  # of a whole number: what is nearer than that vanishes
 _DIGITS = 3  # of the scale, which headers have
@@ -126,7 +127,8 @@ class Coding:
             if not all(LOWEST - _ROOM <= limit <= HIGHEST + _ROOM for limit in limits):
                 scaling = None
         if scaling is None:
-            scale = (HIGHEST - LOWEST) / (high - low) if high - low > 1e-300 else 1.0
+            half = high / 2 - low / 2  # all of it may be beyond float64
+            scale = (HIGHEST - LOWEST) / 2 / half if half > 1e-300 else 1.0
             scale = float(f"{scale:.{_DIGITS}g}")
             scaling = (scale, float(round(LOWEST - scale * low)))
         fitted = replace(self, scale=scaling[0], offset=scaling[1])
@@ -134,12 +136,11 @@ class Coding:
             return replace(self, offset=-low)
         return fitted
 
-    def as_wide(self) -> Coding:
-        """The same where numbers are coded as they are stored, in their own type."""
-        within = self.within
+    def as_wide(self, within: Optional[Sequence[float]] = None) -> Coding:
+        """The same where numbers are coded as they are stored, in their own type and limits."""
         if within and self.whole:
             limits = np.iinfo(self.dtype)
-            within = [int(min(max(end, limits.min), limits.max)) for end in within]
+            within = [min(max(end, limits.min), limits.max) for end in within]
         return replace(self, raw=True, wide=True, within=within)
 
     def lost(self, stored: np.ndarray) -> float:
@@ -166,6 +167,11 @@ class Coding:
         if self.raw:
             return self.values(coded.astype(np.float64) - self.offset)
         return (coded.astype(np.float64) - self.offset) / self.scale
+
+    def exceeds(self, values: np.ndarray) -> bool:
+        """Whether values are of whole numbers that float64 doesn't hold."""
+        numbers = (values - self.add) / self.factor
+        return self.wide and self.whole and bool((np.abs(numbers) > _WHOLE).any())
 
     def stored(self, coded: np.ndarray) -> np.ndarray:
         """Numbers as they are stored, none of which says that it is missing."""
@@ -203,6 +209,8 @@ class Coding:
         Raises:
           MscnError: there is none.
         """
+        if not math.isfinite(bound):
+            raise MscnError(f"{self.name}: its range is beyond all numbers; give --max-error=E")
         if self.wide:
             steps = bound / abs(self.factor)
             return float(math.floor(steps * (1 + _FUZZ) + _FUZZ)) if self.whole else steps
@@ -222,7 +230,7 @@ class Coding:
             largest = (max(limits) + abs(self.add)) / abs(self.factor)
             room -= float(np.spacing(np.dtype(self.dtype).type(largest))) * abs(self.factor)
         lacking = 2 * _SLACK - abs(self.scale) * room
-        if lacking >= 0:
+        if not lacking < 0:  # nor where a range is larger than any number
             finest = rounded_up(
                 bound + lacking / abs(self.scale) + (self.whole and abs(self.factor))
             )

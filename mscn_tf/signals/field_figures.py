@@ -19,6 +19,7 @@ from mscn_tf.signals.latlon import NAMES, covers
 from mscn_tf.signals.signal import Signals
 from mscn_tf.signals.units import HIGHEST, LOWEST
 
+_LARGE = 2.0**500  # of larger numbers, and of those below its inverse, float64 lacks squares
 _SHOWN = 5  # variables in a message
 
 
@@ -105,7 +106,8 @@ def _stored(
         coding, missing = items.coding(0), items.mask(0, before.shape)
     elif before.dtype != np.float32:
         coding = Coding("field", dtype=before.dtype.name).as_wide()
-    before, after = (coding.stored(one) for one in (before, after))
+    after = coding.stored(after)
+    before = before if before.dtype == after.dtype and coding.wide else coding.stored(before)
     if missing is not None:
         before, after, areas = before[~missing], after[~missing], areas[~missing]
     return before, after, areas / max(areas.sum(), 1e-300), coding
@@ -154,7 +156,7 @@ def errors(
     return {
         "rmse": math.sqrt(mean),
         "rmse_by_area": math.sqrt(float((squares * areas).sum())),
-        "psnr": 10 * math.log10((HIGHEST - LOWEST) ** 2 / mean) if mean else math.inf,
+        "psnr": -10 * math.log10(mean / (HIGHEST - LOWEST) ** 2) if mean else math.inf,
     }
 
 
@@ -175,7 +177,8 @@ def measure(
         f"{unit}RMSE by area": measured["rmse_by_area"] / abs(coding.scale),
         f"{unit}standard deviation of its own": float(before.std()),
     }
-    return {**figures, "dB PSNR": measured["psnr"]} if measured["rmse"] else figures
+    told = measured["rmse"] and not coding.wide  # of what is in no range
+    return {**figures, "dB PSNR": measured["psnr"]} if told else figures
 
 
 def share_lost(
@@ -185,6 +188,9 @@ def share_lost(
     before, after, _, _ = _known(original, decoded, metadata)
     if np.array_equal(before, after):
         return 0.0
+    size = float(np.abs(before).max())
+    if size and not 1 / _LARGE < size < _LARGE:
+        before, after = before / size, after / size
     spread = float(before.std())
     error = math.sqrt(float(np.square(after - before).mean()))
     return error / spread if spread > 0 else math.inf

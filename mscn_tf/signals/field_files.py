@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
-from mscn_tf.runtime.errors import MscnError
 from mscn_tf.signals import netcdf
 from mscn_tf.signals.field_items import Items, original_shape
 from mscn_tf.signals.latlon import ATTRS, NAMES, restored, restored_axis, viewed
@@ -17,7 +16,6 @@ from mscn_tf.signals.signal import Selection
 
 Structure = dict[str, Any]
 Placed = tuple[str, tuple[Any, ...], np.ndarray]  # a variable, a place in it, stored numbers
-_WHOLE = 2.0**53  # whole numbers below it are exact in float64
 _OF_STORED = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
@@ -97,15 +95,9 @@ def in_units(
     """``[H, W]`` of a decoded field in the units of its file, NaN where there is none.
 
     float32, or float64 of what is wide.
-
-    Raises:
-      MscnError: it has whole numbers that float64 doesn't hold.
     """
     coding, mask = items.coding(item), items.mask(item, whole)
-    stored = coding.stored(field)
-    values = coding.values(stored)
-    if coding.wide and coding.whole and not (np.abs(values) < _WHOLE).all():
-        raise MscnError(f"{coding.name} has whole numbers beyond 2^53; decode to a name in .nc")
+    values = coding.values(coding.stored(field))
     if mask is not None:
         _, (rows, columns) = viewed(items.grid(item), whole, field.shape, region)
         values[mask[np.ix_(rows, columns)]] = np.nan

@@ -221,19 +221,23 @@ def _stack(
     if len({field.shape for field in fields}) > 1:
         raise MscnError(f"{path}: the fields differ in size; name one with --item=I")
     with _undamaged():
-        items = Items(told)
-        if items.count and len(fields) in (1, items.count):
-            first, region = selection.item or 0, selection.region
+        items, first = Items(told), selection.item or 0
+        stored = bool(items.count) and len(fields) in (1, items.count)
+        if stored:
             fields = [
                 field_files.in_units(
                     field,
                     item,
                     items,
                     original_shape(items.grid(item), told.get("netcdf", {})),
-                    region,
+                    selection.region,
                 )
                 for item, field in enumerate(fields, first)
             ]
+    for item, field in enumerate(fields, first):
+        if stored and items.coding(item).exceeds(field):
+            name = items.coding(item).name
+            raise MscnError(f"{path}: {name} has whole numbers beyond 2^53; decode to OUT.nc")
     return field_files.stacked(fields)
 
 

@@ -31,7 +31,8 @@ def fill(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
       float64 ``[N, H, W]``, known points as they were.
     """
     weights = (~missing).astype(np.float64)
-    return _fill(np.where(missing, 0.0, fields), weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of numbers that are as large as any
+        return _fill(np.where(missing, 0.0, fields), weights)
 
 
 def fill_alike(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def fill_alike(fields: np.ndarray, missing: np.ndarray) -> np.ndarray:
         known = np.unique(known[:: -(-len(known) // _ALIKE)])
         places = known.astype(np.float64)
         smooth = fill(field[None], missing)[0][missing]
-        field[missing] = known[np.searchsorted((places[1:] + places[:-1]) / 2, smooth)]
+        field[missing] = known[np.searchsorted(places[1:] / 2 + places[:-1] / 2, smooth)]
     return filled
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from mscn_tf.runtime import exact
+from mscn_tf.runtime import exact, exact_tables
 from mscn_tf.runtime.container import MAX_PIXELS
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.files import PathLike, atomic_write
@@ -188,7 +188,9 @@ def to_json(values: np.ndarray) -> dict[str, Any]:
         if steps is not None:
             return {**told, "values": steps.tolist()}
     if values.dtype.kind in "iuf" and values.size:
-        packed = exact.encode(values.reshape(_table(values.shape)))
+        table = values.reshape(_table(values.shape))
+        encode = exact_tables.encode if exact.is_wide(table) else exact.encode
+        packed = encode(table)
         return {**told, "exact": b64encode(packed).decode()}
     return {**told, "data": b64encode(zlib.compress(values.tobytes(), 9)).decode()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, Optional
@@ -99,7 +99,7 @@ class Variable:
             dtype=layout.dtype.name,
             factor=factor,
             add=add,
-            within=_valid(variable, float(lowest), float(highest)),
+            within=_valid(variable, lowest, highest, float),
             missing=None if only_nan else marks.number,
         )
 
@@ -113,19 +113,21 @@ class Variable:
         if not promise.suits(coding, np.array([lowest, highest])):
             coding = fitted(exact=True)
         if coding.raw and coding.rounding:
-            coding = plain.as_wide()
+            coding = plain.as_wide(_valid(variable, lowest, highest, int if plain.whole else float))
         return cls(coding, layout.fields(coding, masks), labels, masks)
 
 
-def _valid(variable: netCDF4.Variable, lowest: float, highest: float) -> Optional[list[float]]:
+def _valid(
+    variable: netCDF4.Variable, lowest: float, highest: float, kind: Callable[[Any], float]
+) -> Optional[list[float]]:
     """Limits of stored numbers beyond which readers take them for missing; None where none are."""
     names = ("valid_range", "valid_min", "valid_max")
     told = [np.ravel(attribute(variable, name, [])) for name in names]
     both, least, most = (one if one.dtype.kind in "fiu" else one[:0] for one in told)
     if lowest > highest or not (both.size == 2 or least.size or most.size):
         return None
-    least, most = np.append(least, both[:1]), np.append(most, both[1:2])
-    return [float(min([lowest, *least])), float(max([highest, *most]))]
+    lower, upper = [lowest, *least, *both[:1]], [highest, *most, *both[1:2]]
+    return [min(map(kind, lower)), max(map(kind, upper))]
 
 
 class _Layout(NamedTuple):

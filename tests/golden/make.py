@@ -25,6 +25,7 @@
     python -m tests.golden.make v1signs photographs     # with the networks of `field`
     python -m tests.golden.make v1surface surface       # with the shipped bundle
     python -m tests.golden.make v1sound waves           # with the tables of `field`
+    python -m tests.golden.make v1interpolation wide    # with the networks of `field`
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -317,6 +318,32 @@ def make_parents(name: str) -> None:
     keep(codec, f"{name}_parents", data)
 
 
+def make_wide(name: str) -> None:
+    """Fields of float64 and of wide integers, in all ways to write them, some within a bound."""
+    from tests import interpolations
+
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    field = interpolations.fields((19, 34), 1, seed=3)[0].astype(np.float64)
+    steps = np.rint(field / 0.0017) + 0.0
+    items = [
+        np.round(field, 3),
+        field - 273.15,
+        steps * 0.0017 + 273.15,
+        np.exp(field - 300),
+        np.where(field > 280, -0.0, 5e-324 * np.rint(field)),
+        np.rint(field * 1e6).astype(np.int32),
+        np.rint(field * 1e7).astype(np.uint32),
+        np.rint(field * 1e12).astype(np.int64) - 2**62,
+        np.rint(field * 1e12).astype(np.uint64) + np.uint64(2**63),
+        field.astype(np.float32),
+        np.sqrt(field),
+        np.sqrt(field),
+        np.rint(field * 1e12).astype(np.int64) - 2**62,
+    ]
+    bounds = [0.0] * 10 + [1e-7, 1e-13, 1e5]
+    keep(codec, f"{name}_wide", codec.encode(items, max_error=bounds))
+
+
 def archive(codec: Codec, items: list[np.ndarray], metadata: dict[str, Any]) -> bytes:
     """Signals of qualities of their own, the first one scrambled, in blocks of two tiles."""
     scrambled = np.random.default_rng(1).permutation(items[0].ravel()).reshape(items[0].shape)
@@ -381,6 +408,8 @@ def main(name: str, what: str) -> None:
         make_slices(name)
     elif what == "parents":
         make_parents(name)
+    elif what == "wide":
+        make_wide(name)
     elif what == "interpolation":
         make_interpolation(name)
     elif what == "exact":

@@ -98,20 +98,45 @@ refused(lambda: create("x", dtype="c16"))
 refused(lambda: create("x", dtype="bool"))
 refused(lambda: Mscn(max_error=1, quality=3))
 refused(lambda: Mscn(error=1))
-fine = create("fine", Mscn(max_error=1e-9), dtype="f8")
+large = create("large", Mscn(quality=5), dtype="f8")
 one_chunk = np.s_[0, :32, :40]  # others' tasks would be left behind, and asyncio tells of them
-refused(lambda: fine.__setitem__(one_chunk, data[one_chunk].astype("f8") / 3))
+refused(lambda: large.__setitem__(one_chunk, data[one_chunk].astype("f8") * 1e50))
 """
     told = [
         "mscn codes float32, float64 and integers, not complex128; convert the array",
         "mscn codes float32, float64 and integers, not bool; convert the array",
         "give one of max_error and quality",
         "mscn has no option 'error'; there are max_error, relative_error, quality, missing",
-        "an error of 1e-09 is finer than what is coded of float64",
+        "mscn doesn't code numbers as large as 2.89",
     ]
     found = run(WRITTEN + program).splitlines()
     assert [line[: len(words)] for line, words in zip(found, told)] == told
     assert len(found) == len(told)
+
+
+@pytest.mark.usefixtures("zarr_3")
+def test_wide_numbers_without_loss_and_within_fine_bounds(run):
+    program = """
+real = np.sqrt(np.where(known, data, np.nan).astype("f8"))
+whole = np.where(known, np.rint(data.astype("f8") * 1e14), 7).astype("i8")
+for name, told, bound in ("r", real, 0), ("w", whole, 0), ("f", real, 1e-10), ("v", whole, 9):
+    create(name, Mscn(max_error=bound), dtype=told.dtype)[:] = told
+np.savez("told.npz", r=real, w=whole, f=real, v=whole)
+"""
+    run(WRITTEN + program)
+    program = """
+import zarr
+for name, told in np.load("told.npz").items():
+    stored = zarr.open_array(name, mode="r")
+    found = stored[:]
+    assert found.dtype == told.dtype
+    if name in "rw":
+        assert found.tobytes() == told.tobytes()
+    else:
+        assert 0 < np.nanmax(np.abs(found - told)) <= {"f": 1e-10, "v": 9}[name]
+    assert stored[1, 5:9, 41].tobytes() == found[1, 5:9, 41].tobytes()
+"""
+    run("import numpy as np\n" + program)
 
 
 @pytest.mark.usefixtures("zarr_3")

@@ -21,6 +21,7 @@ from tests.reader.waves import wave
 BUNDLES = Path(__file__).resolve().parents[2] / "mscn_tf" / "bundles"
 
 WIDTHS = {"uint8": 1, "bool": 1, "int16": 2, "float32": 4}
+WIDTHS |= {"uint16": 2, "int32": 4, "uint32": 4, "float64": 8, "int64": 8, "uint64": 8}
 
 
 class Numbers:
@@ -130,6 +131,64 @@ def slices(file: Input, depth: int, height: int, width: int) -> np.ndarray:
     return out
 
 
+TYPES = ("float64", "int32", "uint32", "int64", "uint64")
+ALL = 2**64 - 1
+
+
+def rank(value: float) -> int:
+    """Of a double among all."""
+    (bits,) = struct.unpack("<Q", struct.pack("<d", value))
+    return ALL - bits if bits >> 63 else bits + 2**63
+
+
+def of_rank(number: int) -> float:
+    bits = number - 2**63 if number >> 63 else ALL - number
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def wide(file: Input, shape: Sequence[int]) -> np.ndarray:
+    """``[.., 1]`` of form 6."""
+    kind, way = file.u8(), file.u8()
+    require(kind < len(TYPES) and shape[-1] == 1, "other wide numbers")
+    dtype, rest = np.dtype(TYPES[kind]), file.data[file.at :]
+    if way == 0:
+        require(rest[:1] < b"\3", "an unknown form")
+        return plane(rest, shape, dtype.name)
+    require(way < 5 and (kind == 0 or way == 1), "an unknown way")
+    doubles = kind == 0 and way < 4
+    told = struct.unpack("<dddqBB" if doubles else "<dQQqBB", file.bytes(34))
+    bound, step, offset, first, shift, width = told
+    finite = math.isfinite(step) and math.isfinite(offset)
+    require(0 <= bound < math.inf and finite and step != 0, "other steps")
+    require(shift < 64 and width in (0, 1, 2, 4, 8), "other bits")
+    coarse = file.bytes(file.varint())
+    require(coarse[:1] < b"\5" and coarse[:1] != b"\3", "an unknown form")
+    stacked = (math.prod(shape[:-3]), *(1, *shape)[-3:-1], 1)
+    high = plane(coarse, stacked, "float32").ravel().tolist()
+    require(all(0 <= h <= 2**23 and h == int(h) for h in high), "other numbers")
+    low, rest = [0] * len(high), file.data[file.at :]
+    if width:
+        require(rest[:1] < b"\3", "an unknown form")
+        low = plane(rest, shape, f"uint{8 * width}").ravel().tolist()
+    else:
+        require(not rest, "bytes left over")
+    numbers = [first + int(h) * 2**shift + (way != 3) * r & ALL for h, r in zip(high, low)]
+    if not doubles:
+        numbers = [offset + k * step & ALL for k in numbers]
+        if way == 4:
+            return np.array([of_rank(k) for k in numbers]).reshape(shape)
+        return np.array(numbers, np.uint64).astype(dtype).reshape(shape)
+    with np.errstate(all="ignore"):
+        k = np.array([float(k - (k >> 63) * 2**64) for k in numbers])
+        values = offset + (k / step if way == 2 else k * step)
+    if way == 3:
+        ranks = [rank(value) for value in values.tolist()]
+        order = sorted(range(len(ranks)), key=lambda at: ranks[at] >> 52)
+        for at, r in zip(order, low):
+            values[at] = of_rank(ranks[at] + (-((r + 1) // 2) if r % 2 else r // 2) & ALL)
+    return values.reshape(shape)
+
+
 def needs_before(payload: bytes) -> bool:
     """Whether a payload has shares of the plane before."""
     return payload[:1] == b"\5" and len(payload) > 10 and payload[10] > 127
@@ -151,6 +210,9 @@ def plane(
     if form == 5:
         require(dtype == "float32" and len(shape) == 2 and shape[1] == 1, "a wave of no sound")
         return wave(file, networks(file.bytes(8)).tables, shape[0], before)
+    if form == 6:
+        require(dtype == "float32", "wide numbers of other values")
+        return wide(file, shape)
     require(form < 3, "an unknown form")
     tables = [(rows, samples, channels, width)]
     count = 0

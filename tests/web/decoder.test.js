@@ -172,6 +172,19 @@ test("signals of one and of three axes have Python's values", async () => {
   }
 });
 
+test("wide numbers are the doubles that Python decodes", async () => {
+  for (const { file, bundle: path, item, values } of read("wide.json")) {
+    const container = new Container(bytesOf(file), "input");
+    const codec = new Codec(container, bundle(path), gridCodecs(container).map(shipped));
+    const extent = container.shape(item);
+    const found = await codec.render({ item, start: [0, 0], extent, shape: extent });
+    const expected = new Float64Array(bytesOf(values).buffer);
+    assert.equal(found.values.length, expected.length);
+    found.values.forEach((value, i) => assert.ok(value === expected[i], `${item} ${i}`));
+    assert.equal(codec.within(item) > 0, item > 9, `${item}`);
+  }
+});
+
 for (const { name, file, bundle: path } of read("refused.json")) {
   test(`a file that the format rules out is refused: ${name}`, () => {
     assert.throws(() => new Codec(new Container(bytesOf(file), "input"), bundle(path)), (error) =>

@@ -298,6 +298,19 @@ def signals() -> list[dict[str, Any]]:
     return found
 
 
+def wide() -> list[dict[str, Any]]:
+    """A golden field of each way to write wide numbers, as doubles, whole."""
+    bundle, data = (
+        GOLDEN / "v1interpolation.mscnb",
+        (GOLDEN / "v1interpolation_wide.mscn").read_bytes(),
+    )
+    values = list(FileDecoder.load(bundle).decode_all(data))
+    return [
+        {"file": text(data), "bundle": str(bundle), "item": item, "values": text(one.tobytes())}
+        for item, one in enumerate(field.astype("<f8") for field in values)
+    ]
+
+
 def masks() -> list[dict[str, Any]]:
     """Masks of fields, and how a file has them: together, and each on its own."""
     random = np.random.default_rng(3)
@@ -394,8 +407,8 @@ def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
 
 
 def main(folder: str) -> None:
-    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, signals.json
-    and masks.json."""
+    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, signals.json,
+    masks.json and wide.json."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -409,6 +422,7 @@ def main(folder: str) -> None:
     (out / "encoded.json").write_text(json.dumps(made_by_photo))
     (out / "signals.json").write_text(json.dumps(signals()))
     (out / "masks.json").write_text(json.dumps(masks()))
+    (out / "wide.json").write_text(json.dumps(wide()))
 
 
 if __name__ == "__main__":
