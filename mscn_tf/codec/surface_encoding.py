@@ -91,7 +91,7 @@ class SurfaceEncoding:
             self._bar.update()
         return self._parts.pack(coded, q16, 1)
 
-    def _best(self, number: int, q16: int, bit_price: float = 1.0) -> bytes:
+    def _best(self, number: int, q16: int, bit_price: float) -> bytes:
         """The payload of a solid."""
         step = _step(q16) * bit_price
         if self._left is not None:
@@ -119,7 +119,7 @@ class SurfaceEncoding:
         """About what ``file`` takes, but for a constant factor."""
         count = len(self._planes)
         some = range(0, count, -(-count // _ESTIMATED))
-        size = sum(len(self._coded(number, q16)) for number in some)
+        size = sum(len(self._coded(number, q16, 1.0)) for number in some)
         return self._parts.bits + 8 * size * count / len(some)
 
     def estimated_psnr(self, q16: int) -> float:
