@@ -15,7 +15,7 @@ import csv
 import hashlib
 import math
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,26 +55,28 @@ TILES = {"train": 40000, "validation": 1024}
 SMALLEST_SQUARE = 0.25  # of what becomes a tile, along its side, to a picture's shorter one
 
 
-def fetch(folder: Path) -> dict[str, Path]:
+def fetch(
+    folder: Path, packages: Mapping[str, tuple[str, str]] = PACKAGES, suite: str = SUITE
+) -> dict[str, Path]:
     """Downloads the packages that are missing, with apt's own lists in `folder`.
 
     Returns:
       The .deb files by package.
 
     Raises:
-      MscnError: a file isn't the one that `PACKAGES` names.
+      MscnError: a file isn't the one that ``packages`` names.
     """
     lists, cache, sources = folder / "lists", folder / "cache", folder / "sources.list"
     files = {
         name: folder / f"{name}_{version.replace(':', '%3a')}_all.deb"
-        for name, (version, _) in PACKAGES.items()
+        for name, (version, _) in packages.items()
     }
     missing = [name for name, file in files.items() if not file.exists()]
     if missing:
         for part in (lists / "partial", cache / "archives" / "partial"):
             part.mkdir(parents=True, exist_ok=True)
         keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        sources.write_text(f"deb [signed-by={keyring}] http://deb.debian.org/debian {SUITE} main\n")
+        sources.write_text(f"deb [signed-by={keyring}] http://deb.debian.org/debian {suite} main\n")
         options = {
             "Dir::Etc::sourcelist": sources.resolve(),
             "Dir::Etc::sourceparts": "/dev/null",
@@ -83,11 +85,11 @@ def fetch(folder: Path) -> dict[str, Path]:
         }
         apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
         subprocess.run([*apt, "update"], cwd=folder, check=True)
-        wanted = [f"{name}={PACKAGES[name][0]}" for name in missing]
+        wanted = [f"{name}={packages[name][0]}" for name in missing]
         subprocess.run([*apt, "download", *wanted], cwd=folder, check=True)
     for name, file in files.items():
-        if hashlib.sha256(file.read_bytes()).hexdigest() != PACKAGES[name][1]:
-            raise MscnError(f"{file}: not the package that the training used; delete it")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != packages[name][1]:
+            raise MscnError(f"{file}: not the package that was used; delete it")
     return files
 
 

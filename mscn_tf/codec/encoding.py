@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -47,6 +47,17 @@ class TunedEncoding(Encoding, Protocol):
 
     def tune(self, measure: str) -> None:
         """Chooses symbols for another measure than PSNR from now on."""
+
+
+@runtime_checkable
+class VariedEncoding(Encoding, Protocol):
+    """What kinds give that can code the same in several ways, of which files of a size try all."""
+
+    def ways(self) -> Sequence[Encoding]:
+        """Each way by itself."""
+
+    def loss(self, data: bytes) -> float:
+        """Of a file: of two of about the same size the one that loses less is better."""
 
 
 class Encoder(Protocol):

@@ -150,7 +150,7 @@ class Parts:
 
     def bounded(self, data: bytes, bound: float, residuals: list[bytes] | None = None) -> bytes:
         """A file with the promise of a bound, and what brings each item within it, if needed."""
-        container = Container.from_bytes(data)
+        container = Container.from_bytes(data, lazy=True)
         if not residuals or not any(residuals):
             residuals = _none(container)
         return replace(container, error_bound=float(bound), residuals=residuals).to_bytes()
@@ -168,24 +168,26 @@ class Parts:
         places = [place for place in self._places if place not in self.payloads]
         if not places:
             return data
-        container = Container.from_bytes(data)
-        blocks, payloads = dict(enumerate(container.blocks)), dict(self.payloads)
+        container = Container.from_bytes(data, lazy=True)
+        payloads, left_out = dict(self.payloads), set[int]()
+        corrections = sum(map(len, container.residuals))
         apart, needed = container.tiles_per_block == 1, self._codec.scheme.needed(container)
         places = [place for place in places if place[0] not in needed]
         for group in ([place] for place in places) if apart else [places]:
-            numbers = container.tiles_of(*group[0]) if apart else range(len(blocks))
-            cost = sum(len(blocks[number]) + _ASIDE for number in numbers)
-            cost += sum(map(len, container.residuals))
-            cheaper = self._cheaper(group, cost, bounds)
+            numbers = container.tiles_of(*group[0]) if apart else range(len(container.blocks))
+            cost = sum(len(container.blocks[number]) + _ASIDE for number in numbers)
+            cheaper = self._cheaper(group, cost + corrections, bounds)
             payloads.update(cheaper)
-            for number in numbers if cheaper else ():
-                del blocks[number]
+            left_out.update(numbers if cheaper else ())
+        if not left_out:
+            return data
+        blocks = [block for n, block in enumerate(container.blocks) if n not in left_out]
         bits, exact_blocks = self._exact(payloads)
         corrected = len(container.residuals) and not blocks
         residuals = _none(container) if corrected else container.residuals
         smaller = replace(
             container,
-            blocks=list(blocks.values()),
+            blocks=blocks,
             exact=bits if payloads else [],
             exact_blocks=exact_blocks,
             residuals=residuals,

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from mscn_tf.codec.encoding import Encoding
+from mscn_tf.codec.encoding import Encoding, VariedEncoding
 from mscn_tf.codec.parts import Parts
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.file_decoder import FileDecoder
@@ -38,9 +38,9 @@ def best_file(
     """
     if "bpp" in goals:
         bits = goals["bpp"] * sum(math.prod(signal.shape[:-1]) for signal in parts.signals)
-        return _within(parts, encoding, bits, f"bpp={goals['bpp']:g}")
+        return _best_within(parts, encoding, bits, f"bpp={goals['bpp']:g}")
     if "bytes" in goals:
-        return _within(parts, encoding, 8.0 * goals["bytes"], f"bytes={goals['bytes']:g}")
+        return _best_within(parts, encoding, 8.0 * goals["bytes"], f"bytes={goals['bytes']:g}")
     if "psnr" in goals:
         return _reaching(codec, parts, encoding, goals["psnr"])
     return encoding.file(round(16 * goals.get("quality", DEFAULT_QUALITY)))
@@ -62,6 +62,21 @@ def smallest_file(encode_at: Callable[[int], bytes]) -> bytes:
                 break
             q16 = best
     return encode_at(q16)
+
+
+def _best_within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:
+    """The best file of at most so many bits, of all ways to code the parts."""
+    if not isinstance(encoding, VariedEncoding):
+        return _within(parts, encoding, bits, wish)
+    files, problem = [], None
+    for way in encoding.ways():
+        try:
+            files.append(_within(parts, way, bits, wish))
+        except MscnError as error:
+            problem = error  # of the last way, whose files are the smallest
+    if not files and problem:
+        raise problem
+    return min(files, key=encoding.loss)
 
 
 def _within(parts: Parts, encoding: Encoding, bits: float, wish: str) -> bytes:

@@ -174,8 +174,10 @@ class SurfacePyramid:
         if not 0 <= self._contexts.min() <= self._contexts.max() < self.tables.count:
             raise MscnError("prior: a table that there is not")
 
-    def encode(self, distances: np.ndarray, head: Head, dead_zone: float) -> bytes:
-        """The payload of a grid.
+    def encode(
+        self, distances: np.ndarray, head: Head, dead_zone: float
+    ) -> tuple[bytes, np.ndarray]:
+        """The payload of a grid, and what it decodes to, int32 ``[X, Y, Z]`` as in `Walk`.
 
         Args:
           distances: float ``[X, Y, Z]``, in cells.
@@ -196,8 +198,8 @@ class SurfacePyramid:
             self.tables.encode(encoder, coded, self._contexts[group.number][group.contexts])
             return coded
 
-        self.walk(wanted.shape, head, first, code)
-        return _HEAD.pack(*head) + tables.seal(encoder)
+        walk = self.walk(wanted.shape, head, first, code)
+        return _HEAD.pack(*head) + tables.seal(encoder), walk.values
 
     def decode(self, payload: bytes, shape: Sequence[int]) -> Walk:
         """What `encode` coded.

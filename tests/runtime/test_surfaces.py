@@ -57,6 +57,14 @@ def test_errors_near_the_surface_fall_with_the_quality(codec):
     assert errors[2] < 0.03
 
 
+def test_files_of_few_bytes_leave_more_levels_to_predictions(codec):
+    distances = solid((49, 49, 49), 0.0)
+    files = [codec.encode(distances, quality=quality) for quality in (2, 5, 10)]
+    files += [codec.encode(distances, size=150)]
+    finest = [codec.decode_symbols(data, 0)[0][1] for data in files]
+    assert finest == [3, 2, 1, 3]
+
+
 def test_what_is_far_away_takes_next_to_nothing(codec):
     near = solid((33, 33, 33))
     wide = np.pad(near[..., 0], 16, mode="reflect", reflect_type="odd")[..., None]
@@ -120,8 +128,9 @@ def test_a_fit_pays_on_what_it_was_made_for():
     for known in (smooth, rough):
         pyramid = SurfacePyramid(surfaces.fitted([known], [64, 16], 0.6))
         head = head_of(smooth.shape, 0, 16)
-        payload = pyramid.encode(smooth, head, 0.6)
-        found = pyramid.decode(payload, smooth.shape).values / 256
+        payload, values = pyramid.encode(smooth, head, 0.6)
+        np.testing.assert_array_equal(pyramid.decode(payload, smooth.shape).values, values)
+        found = values / 256
         assert np.abs(found - smooth)[np.abs(smooth) < 1].max() < 0.1
         sizes.append(len(payload))
     assert sizes[0] < 0.9 * sizes[1]
