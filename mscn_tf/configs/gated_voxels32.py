@@ -10,17 +10,20 @@ def get_config() -> ConfigDict:
     config, known = gated_faces32.get_config(), voxels32.get_config()
     config.update(
         name="gated-voxels32",
-        meta_steps=3000,
-        steps=3400,
+        meta_steps=2400,
+        steps=2700,
         signals=2000,
-        coded=400,
+        coded=300,
         points=1024,
         validation_tiles=16,
+        evaluate_every=600,
+        evaluate_qualities=(4.0, 8.0),
     )
-    config.model.update(shape=(32, 32, 32), axes=3, channels=1, w0=10.0)
-    config.model.update(latent_size=256, code_size=256)
+    config.model.update(shape=(32, 32, 32), axes=3, channels=1, w0=20.0)
+    config.model.update(latent_size=256, code_size=256, width=40)
     config.model.prior.update(coarsest_step=8.0, finest_step=0.8)
     with config.unlocked():
         for name in ("modality", "values", "licence", "data"):
             config[name] = known[name]
+    config["values"].band = 4.0  # a wider one than tiles have: a smoother signal for a sine network
     return config

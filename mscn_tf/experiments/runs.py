@@ -79,17 +79,18 @@ def runs_of(config: ml_collections.ConfigDict) -> list[Run]:
     - "scratch": the same, not trained: what fits signals from a random start.
     - "per_signal": trains a dense network, once for all such arms, that ``codec`` starts from.
 
-    and ``change``, what differs in the configuration. Where it has a ``codec``, that measures what
+    and ``change``, what differs in the configuration; ``kept`` and ``seeds`` of its own, where not
+    all are wanted of it. Where it has a ``codec``, that measures what
     was trained (`mscn_tf.experiments.baselines`).
 
     Raises:
       MscnError: there is no such method.
     """
     runs: dict[str, Run] = {}
-    for seed in config.seeds:
-        for arm, spec in config.arms.items():
-            if spec.method not in METHODS:
-                raise MscnError(f"{arm}: method={spec.method}: must be one of {', '.join(METHODS)}")
+    for arm, spec in config.arms.items():
+        if spec.method not in METHODS:
+            raise MscnError(f"{arm}: method={spec.method}: must be one of {', '.join(METHODS)}")
+        for seed in spec.get("seeds", config.seeds):
             for kept in (1.0,) if spec.method == "dense" else spec.get("kept", config.kept):
                 for run in _chain(config, arm, spec, kept, seed):
                     runs.setdefault(run.name, run)

@@ -207,7 +207,7 @@ class MetaLearner(OuterLoop):
         Returns:
           Of the signals' shape, nominally in [0, 1], unclipped.
         """
-        values, points = samples(signals, coordinates, self.axes, self.channels)
+        values, points = self._samples(signals, coordinates)
         adapted = self.adapt(values, points)
         return tf.reshape(self.network(points, adapted, training=training), tf.shape(signals))
 
@@ -218,8 +218,13 @@ class MetaLearner(OuterLoop):
         coordinates: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Mean squared error of each signal, ``[B]``; arguments as in `adapt`."""
-        signals, coordinates = samples(signals, coordinates, self.axes, self.channels)
+        signals, coordinates = self._samples(signals, coordinates)
         return _mean_squares(self.network(coordinates, adapted) - signals)
+
+    def _samples(
+        self, signals: tf.Tensor, coordinates: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return samples(signals, coordinates, self.axes, self.channels, self.variable_dtype)
 
     def density(self, adapted: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Expected share of non-zeros among the elements under gates, ``[B]``."""
@@ -271,9 +276,9 @@ class MetaLearner(OuterLoop):
           What was adapted, and the gates' noise, as `network` and `errors` take it.
 
         Raises:
-          ValueError: signals or coordinates have other shapes.
+          ValueError: signals or coordinates have other shapes, or signals are whole numbers.
         """
-        signals, coordinates = samples(signals, coordinates, self.axes, self.channels)
+        signals, coordinates = self._samples(signals, coordinates)
         noise = dict(noise or {})
         step_noise = noise.pop("step_noise", None)
         sizes = {"code": self.step_sizes["code"](step_noise)}
@@ -315,6 +320,7 @@ class MetaLearner(OuterLoop):
         """Values ``[B, N, C]`` of what `codes` gave, at any coordinates ``[N, d]``."""
         of_gates = isinstance(self.modulation, GatedModulation)
         plain = self.modulation.modulation if of_gates else self.modulation
+        codes, coordinates = (tf.cast(x, self.variable_dtype) for x in (codes, coordinates))
         return self.network.with_updates(coordinates, plain(codes))
 
     def export(self, filepath: Union[str, os.PathLike[str]]) -> None:

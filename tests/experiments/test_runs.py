@@ -176,9 +176,18 @@ def test_a_longer_training_is_that_of_the_arms_that_are_compared():
     short, long = gates_faces.get_config(), gates_faces.get_config("20000")
     assert (short.steps, long.steps) == (600, 20_000)
     assert set(long.arms) < set(short.arms)
-    assert {"MSCN", "one mask of updates"} < set(long.arms)
+    assert {"MSCN", "one mask of updates", "scratch", "functa, all shifts"} < set(long.arms)
     with pytest.raises(ValueError, match="many: must be a number of steps"):
         gates_faces.get_config("many")
+
+
+def test_what_is_not_the_question_is_trained_once():
+    """An arm may have seeds of its own; all others have the experiment's."""
+    found = [one for one in runs_of(gates_faces.get_config("6000")) if one.measured]
+    seeds = {arm: [one.seed for one in found if one.arm == arm] for arm in {r.arm for r in found}}
+    assert seeds.pop("MSCN") == seeds.pop("one mask of updates") == [0, 1, 2]
+    assert set(map(tuple, seeds.values())) == {(0,)}
+    assert len(seeds) == 8
 
 
 def test_sizes_that_there_are_not():

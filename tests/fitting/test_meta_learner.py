@@ -302,3 +302,21 @@ def test_what_is_adapted_has_names_and_shapes():
             fit.network(X, adapted)
     with pytest.raises(ValueError, match=r"coordinates are \[N, 2\] or \[B, N, 2\], not \(64, 3\)"):
         fit.decode(code, tf.zeros([64, 3]))
+
+
+def test_numpy_signals_of_double_precision_are_fitted_as_floats():
+    fit = make("gates")
+    signals, points = np.asarray(SIGNALS, np.float64), np.asarray(X, np.float64)
+    codes = fit.codes(signals, points)
+    np.testing.assert_array_equal(codes, fit.codes(SIGNALS, X))
+    np.testing.assert_array_equal(
+        fit.decode(codes.numpy().astype(np.float64), points), fit.decode(codes, X)
+    )
+
+
+def test_whole_numbers_are_refused():
+    fit = make("gates")
+    pictures = np.zeros([2, 4, 4, 3], np.uint8)
+    for take in (fit.codes, fit.adapt, fit):
+        with pytest.raises(ValueError, match=r"floats in \[0, 1\], not uint8; divide 8-bit ones"):
+            take(pictures)
