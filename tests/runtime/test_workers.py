@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mscn_tf.codec import Codec
-from mscn_tf.runtime import workers
+from mscn_tf.runtime import exact, exact_grids, workers
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.workers import Workers
 from tests.pyramids import write_codec
@@ -80,6 +80,16 @@ def test_a_pyramid_in_processes(processes, tmp_path):
     with pytest.raises(MscnError, match="checksum of block"):
         shared.decode(bytes(damaged))
     np.testing.assert_array_equal(shared.decode(data), alone.decode(data))
+
+
+def test_a_picture_without_loss_in_processes(processes, monkeypatch):
+    monkeypatch.setattr(exact_grids, "EDGE", 40)
+    monkeypatch.setattr(exact_grids, "_SAMPLE", 30)
+    plane = picture(90, 101, 4)
+    payload = exact.encode(plane, 2)
+    assert payload[0] == exact.GRIDS
+    assert payload == exact.encode(plane)
+    np.testing.assert_array_equal(exact.decode(payload, plane.shape, "uint8", 2), plane)
 
 
 def test_what_fails_in_a_process_fails_in_a_line(processes):
