@@ -99,7 +99,7 @@ class Workers:
             yield from map(work, parts)
             return
         ahead: deque[Future[R]] = deque()
-        most = min(most, self._threads + (self._processes is not None))  # one lies ready for them
+        most = min(most, self._threads) + (self._processes is not None)  # one lies ready for them
         submit = self._submitter(work)
         try:
             for part in parts:
