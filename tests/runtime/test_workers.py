@@ -39,7 +39,8 @@ def processes(monkeypatch):
     """Has work done in processes, and ends them."""
     monkeypatch.setattr(workers, "_processes_allowed", True)
     yield
-    workers._processes(2).kill()
+    if (made := workers._processes(2)) is not None:
+        made.kill()
     workers._processes.cache_clear()
 
 
@@ -63,6 +64,16 @@ def test_parts_come_in_order_from_other_processes(processes):
 
 def map_pid(more: int, part: int) -> tuple[int, int]:
     return os.getpid(), more + part
+
+
+def test_threads_where_there_can_be_no_processes(processes, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError("no semaphores")
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refused)
+    workers._processes.cache_clear()
+    with Workers(2, picklable=True) as shared:
+        assert {pid for pid, _ in shared.in_order(partial(map_pid, 0), range(3))} == {os.getpid()}
 
 
 def test_a_pyramid_in_processes(processes, tmp_path):
