@@ -45,9 +45,12 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def ahead(codec: Codec, picture: np.ndarray, rate: float, tune: str) -> float:
-    """By how much ours is better at that rate; NaN where WebP has no file as small."""
+    """By how much ours is better; infinity if it is exact, NaN where WebP has no file as small."""
     measure = {PSNR: psnr, SSIM: likeness}[tune]
     data = codec.encode(picture, bpp=rate, tune=tune)
+    decoded = np.broadcast_to(codec.decode(data), picture.shape)  # grey has one channel
+    if np.array_equal(decoded, picture):
+        return np.inf
     coded = cache(partial(webp, picture))
     low, high = 0, _FINEST
     while high - low > 1:
@@ -55,21 +58,18 @@ def ahead(codec: Codec, picture: np.ndarray, rate: float, tune: str) -> float:
         low, high = (middle, high) if coded(middle)[0] <= len(data) else (low, middle)
     if coded(low)[0] > len(data):
         return np.nan
-    decoded = np.broadcast_to(codec.decode(data), picture.shape)  # grey has one channel
     at = np.log([coded(low)[0], coded(high)[0]])
     theirs = np.interp(
         np.log(len(data)), at, [measure(picture, coded(quality)[1]) for quality in (low, high)]
     )
-    exact = np.array_equal(picture, decoded)
-    return np.inf if exact else measure(picture, decoded) - float(theirs)
+    return measure(picture, decoded) - float(theirs)
 
 
 def line(name: str, cells: Sequence[float]) -> str:
     """A row of the table."""
     kinds = ("{:+.2f} dB", "{:+.4f}") * (len(cells) // 2)
-    words = {np.inf: "exact"}
     told = [
-        "none" if np.isnan(cell) else words.get(cell, kind.format(cell))
+        kind.format(cell) if np.isfinite(cell) else "none" if np.isnan(cell) else "exact"
         for kind, cell in zip(kinds, cells)
     ]
     return f"| {name} | {' | '.join(told)} |"

@@ -174,7 +174,8 @@ def _decoded(
     """
     coder, (base, bound) = coder_of(head[:ID_BYTES]), head[ID_BYTES:]
     shape, grids = tile
-    out, known = np.empty(shape, np.uint8), {}
+    out = np.empty(shape, np.uint8)
+    known: dict[int, np.ndarray] = {}
     for (first, payload), (channel, other) in zip(grids, _order(shape[-1], base)):
         start = -(first >> 1) if first & 1 else first >> 1
         numbers = start + coder.decode_within(payload, shape[:2], bound)
