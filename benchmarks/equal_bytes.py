@@ -4,7 +4,8 @@
 
 A row for each picture and rate in bits a pixel: by how much ours is better (+) or worse than WebP
 (Pillow's, method 6) of as many bytes, between the two qualities of WebP around it. Both are real
-files. Where WebP's smallest file is larger, there is nothing to compare with. Means are by folder.
+files. "none": WebP's smallest file is larger. "exact": ours are the very pixels, in no more bytes.
+Means are by folder, of what is neither.
 """
 
 from __future__ import annotations
@@ -44,9 +45,12 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def ahead(codec: Codec, picture: np.ndarray, rate: float, tune: str) -> float:
-    """By how much ours is better at that rate; NaN where WebP has no file as small."""
+    """By how much ours is better; infinity if it is exact, NaN where WebP has no file as small."""
     measure = {PSNR: psnr, SSIM: likeness}[tune]
     data = codec.encode(picture, bpp=rate, tune=tune)
+    decoded = np.broadcast_to(codec.decode(data), picture.shape)  # grey has one channel
+    if np.array_equal(decoded, picture):
+        return np.inf
     coded = cache(partial(webp, picture))
     low, high = 0, _FINEST
     while high - low > 1:
@@ -54,7 +58,6 @@ def ahead(codec: Codec, picture: np.ndarray, rate: float, tune: str) -> float:
         low, high = (middle, high) if coded(middle)[0] <= len(data) else (low, middle)
     if coded(low)[0] > len(data):
         return np.nan
-    decoded = np.broadcast_to(codec.decode(data), picture.shape)  # grey has one channel
     at = np.log([coded(low)[0], coded(high)[0]])
     theirs = np.interp(
         np.log(len(data)), at, [measure(picture, coded(quality)[1]) for quality in (low, high)]
@@ -65,7 +68,10 @@ def ahead(codec: Codec, picture: np.ndarray, rate: float, tune: str) -> float:
 def line(name: str, cells: Sequence[float]) -> str:
     """A row of the table."""
     kinds = ("{:+.2f} dB", "{:+.4f}") * (len(cells) // 2)
-    told = ["none" if np.isnan(cell) else kind.format(cell) for kind, cell in zip(kinds, cells)]
+    told = [
+        kind.format(cell) if np.isfinite(cell) else "none" if np.isnan(cell) else "exact"
+        for kind, cell in zip(kinds, cells)
+    ]
     return f"| {name} | {' | '.join(told)} |"
 
 
@@ -80,8 +86,9 @@ def main(argv: list[str]) -> None:
             picture = np.asarray(Image.open(path).convert("RGB"))
             rows.append([ahead(codec, picture, rate, t) for rate in rates for t in (PSNR, SSIM)])
             print(line(path.stem, rows[-1]), flush=True)
-        count = np.sum(~np.isnan(rows), axis=0).min()
-        print(line(f"{folder}, mean of {count} to {len(rows)}", np.nanmean(rows, axis=0)))
+        finite = np.where(np.isfinite(rows), rows, np.nan)
+        counts = np.sum(~np.isnan(finite), axis=0)
+        print(line(f"{folder}, mean of {min(counts)} to {max(counts)}", np.nanmean(finite, axis=0)))
 
 
 if __name__ == "__main__":

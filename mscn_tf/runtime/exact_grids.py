@@ -9,7 +9,7 @@ a second decoder needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,19 +55,18 @@ def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     """
     bound = min(int(bound), LARGEST_BOUND)
     bundle_id = own_id()
-    coder, part = coder_of(bundle_id), sample(values)
-    channels = values.shape[-1]
+    part, channels = sample(values), values.shape[-1]
     bases = range(channels) if part.size > _LITTLE else (channels // 2,)
-    base, shortest = min(
-        ((base, _coded(coder, part, base, bound)) for base in bases), key=lambda one: len(one[1])
+    heads = [bundle_id + bytes((base, bound)) for base in bases]
+    shortest, head = min(
+        ((_coded(head, part), head) for head in heads), key=lambda one: len(one[0])
     )
     if part.size == values.size:
-        return bundle_id + bytes((base, bound)) + shortest
-    with Workers(min(threads, _AT_ONCE)) as workers:
-        coded = workers.in_order(
-            lambda tile: _coded(coder, values[tile], base, bound), _tiles(values.shape)
-        )
-        return bundle_id + bytes((base, bound)) + b"".join(coded)
+        return head + shortest
+    tiles = _tiles(values.shape)
+    with _workers(threads, len(tiles)) as workers:
+        coded = workers.in_order(partial(_coded, head), (values[tile] for tile in tiles))
+        return head + b"".join(coded)
 
 
 def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
@@ -76,7 +75,7 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
     Raises:
       MscnError: the payload is damaged, or its networks are not here.
     """
-    coder, channels = coder_of(reader.take(ID_BYTES)), shape[-1]
+    bundle_id, channels = reader.take(ID_BYTES), shape[-1]
     base, bound = reader.take(2)
     if channels not in _CHANNELS or len(shape) != 3 or base >= channels or bound > LARGEST_BOUND:
         raise reader.damaged(f"channel {base} of {channels}, within {bound}")
@@ -86,22 +85,15 @@ def decode(reader: Input, shape: Sequence[int], threads: int = 1) -> np.ndarray:
     ]
     if reader.left:
         raise reader.damaged("bytes left over")
+    coder_of(bundle_id)  # here, where it can be missed in a line
     out = np.empty(shape, np.uint8)
-
-    def fill(number: int) -> None:
-        tile = out[tiles[number]]
-        known: dict[int, np.ndarray] = {}
-        for (first, payload), (channel, other) in zip(found[number], _order(channels, base)):
-            start = -(first >> 1) if first & 1 else first >> 1
-            numbers = start + coder.decode_within(payload, tile.shape[:2], bound)
-            known[channel] = numbers if other is None else numbers + known[other]
-            if known[channel].min() < -bound or known[channel].max() > _LARGEST + bound:
+    parts = ((out[tile].shape, grids) for tile, grids in zip(tiles, found))
+    with _workers(threads, len(tiles)) as workers:
+        decoded = workers.in_order(partial(_decoded, bundle_id + bytes((base, bound))), parts)
+        for tile, pixels in zip(tiles, decoded):
+            if pixels is None:
                 raise reader.damaged("a value that no pixel has")
-            tile[..., channel] = np.clip(known[channel], 0, _LARGEST)
-
-    with Workers(min(threads, _AT_ONCE)) as workers:
-        for _ in workers.in_order(fill, range(len(tiles))):
-            pass
+            out[tile] = pixels
     return out
 
 
@@ -147,8 +139,18 @@ def _order(channels: int, base: int) -> list[tuple[int, int | None]]:
     return [(base, None), *before, *after]
 
 
-def _coded(coder: Grids, pixels: np.ndarray, base: int, bound: int) -> bytes:
-    """Each grid of a tile ``[H, W, C]``: first value, length and payload."""
+def _workers(threads: int, tiles: int) -> Workers:
+    return Workers(min(threads, _AT_ONCE) if tiles > 1 else 1, picklable=True)
+
+
+def _coded(head: bytes, pixels: np.ndarray) -> bytes:
+    """Each grid of a tile ``[H, W, C]``: first value, length and payload.
+
+    Args:
+      head: the codec's id, the channel that stands by itself, and the bound.
+      pixels: uint8.
+    """
+    coder, (base, bound) = coder_of(head[:ID_BYTES]), head[ID_BYTES:]
     known: dict[int, np.ndarray] = {}
     payload = b""
     for channel, other in _order(pixels.shape[-1], base):
@@ -159,3 +161,26 @@ def _coded(coder: Grids, pixels: np.ndarray, base: int, bound: int) -> bytes:
         known[channel] = beside + first + decoded
         payload += varint(2 * abs(first) + (first < 0)) + varint(len(grid)) + grid
     return payload
+
+
+def _decoded(
+    head: bytes, tile: tuple[tuple[int, ...], list[tuple[int, bytes]]]
+) -> np.ndarray | None:
+    """uint8 of a tile's shape: what `_coded` coded with the same head; None: no pixels.
+
+    Args:
+      head: as of `_coded`.
+      tile: its shape; first value and payload of each grid.
+    """
+    coder, (base, bound) = coder_of(head[:ID_BYTES]), head[ID_BYTES:]
+    shape, grids = tile
+    out = np.empty(shape, np.uint8)
+    known: dict[int, np.ndarray] = {}
+    for (first, payload), (channel, other) in zip(grids, _order(shape[-1], base)):
+        start = -(first >> 1) if first & 1 else first >> 1
+        numbers = start + coder.decode_within(payload, shape[:2], bound)
+        known[channel] = numbers if other is None else numbers + known[other]
+        if known[channel].min() < -bound or known[channel].max() > _LARGEST + bound:
+            return None
+        out[..., channel] = np.clip(known[channel], 0, _LARGEST)
+    return out

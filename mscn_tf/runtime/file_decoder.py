@@ -39,8 +39,9 @@ class FileDecoder:
 
     Args:
       bundle: the codec's.
-      threads: that share the work on a large picture, which they hardly hasten. What comes out
-        does not depend on it.
+      threads: that share the work on a large picture, which they hardly hasten; or processes,
+        which do, in programs that call `runtime.workers.allow_processes`. What comes out does not
+        depend on it.
 
     Raises:
       MscnError: it is no number of threads.

@@ -7,7 +7,7 @@ is whole numbers, in the narrowest type that holds them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
@@ -28,7 +28,6 @@ Place = tuple[int, int]  # row and column of a tile
 Held = dict[Place, Coded]  # tiles
 Block = tuple[bytes, int, int, int, int]  # what `PyramidPrior.decode` takes
 Whole = tuple[np.ndarray, Optional[np.ndarray]]  # symbols, and scale indices of all but the coarse
-_NARROW = np.iinfo(np.int16)
 
 
 class Part(NamedTuple):
@@ -100,16 +99,18 @@ class PlaneTiles:
         with self._scheme.workers(self.count) as workers:
             return dict(zip(places, workers.in_order(decode, map(self._block, places))))
 
-    def around(self, parts: Iterable[Span], workers: Workers) -> Iterator[Part]:
-        """Parts of the source; keeps of the tiles that they need what the next one shares."""
+    def around(self, parts: Sequence[Span], workers: Workers) -> Iterator[Part]:
+        """Parts of the source, from above to below; keeps the tiles that the next one shares."""
+        needed = [self._places(part) for part in parts]
+        places = list(dict.fromkeys(itertools.chain.from_iterable(needed)))
         decode = partial(_narrowed, self._scheme, self._container.source)
+        decoded = zip(places, workers.in_order(decode, map(self._block, places)))
         coded: Held = {}
-        for part in parts:
-            places = self._places(part)
-            missing = [place for place in places if place not in coded]
-            decoded = workers.in_order(decode, map(self._block, missing))
-            found = {**coded, **dict(zip(missing, decoded))}
-            coded = {place: found[place] for place in places}
+        for part, around in zip(parts, needed):
+            while not coded.keys() >= set(around):
+                place, tile = next(decoded)
+                coded[place] = tile
+            coded = {place: coded[place] for place in around}
             yield self._part(part, coded)
 
     def _seen(self, part: Span) -> Span:
@@ -159,12 +160,14 @@ def _decoded(scheme: Pyramids, source: str, block: Block) -> Coded:
 
 
 def _narrowed(scheme: Pyramids, source: str, block: Block) -> Coded:
-    """The same, its symbols in 16 bits where they fit, as they mostly do."""
+    """The same, its symbols in fewer bits where they fit, as they mostly do."""
     (coarse, details), indices, update = _decoded(scheme, source, block)
 
     def narrow(part: np.ndarray) -> np.ndarray:
-        fits = part.size and _NARROW.min <= part.min() and part.max() <= _NARROW.max
-        return part.astype(np.int16) if fits else part
+        if not part.size:
+            return part
+        largest = max(-int(part.min()), int(part.max()))
+        return part.astype(np.min_scalar_type(-1 - largest))  # which can do without a sign, too
 
     # What is skipped is zero and in no memory.
     details = [part if not any(part.strides) else narrow(part) for part in details]

@@ -99,7 +99,7 @@ class Workers:
             yield from map(work, parts)
             return
         ahead: deque[Future[R]] = deque()
-        most = min(most, self._threads + (self._processes is not None))  # one lies ready for them
+        most = min(most, self._threads) + (self._processes is not None)  # one lies ready for them
         submit = self._submitter(work)
         try:
             for part in parts:
@@ -153,8 +153,12 @@ class _Processes:
 
 
 @lru_cache(1)  # they take long to start: so they serve all of a program's work
-def _processes(count: int) -> _Processes:
-    return _Processes(count)
+def _processes(count: int) -> _Processes | None:
+    """So many; None where the system lets programs share no semaphores."""
+    try:
+        return _Processes(count)
+    except (ImportError, NotImplementedError, OSError):
+        return None
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mscn_tf.codec import Codec
-from mscn_tf.runtime import workers
+from mscn_tf.runtime import exact, exact_grids, workers
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.workers import Workers
 from tests.pyramids import write_codec
@@ -39,7 +39,8 @@ def processes(monkeypatch):
     """Has work done in processes, and ends them."""
     monkeypatch.setattr(workers, "_processes_allowed", True)
     yield
-    workers._processes(2).kill()
+    if (made := workers._processes(2)) is not None:
+        made.kill()
     workers._processes.cache_clear()
 
 
@@ -65,6 +66,16 @@ def map_pid(more: int, part: int) -> tuple[int, int]:
     return os.getpid(), more + part
 
 
+def test_threads_where_there_can_be_no_processes(processes, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError("no semaphores")
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refused)
+    workers._processes.cache_clear()
+    with Workers(2, picklable=True) as shared:
+        assert {pid for pid, _ in shared.in_order(partial(map_pid, 0), range(3))} == {os.getpid()}
+
+
 def test_a_pyramid_in_processes(processes, tmp_path):
     bundle = Codec.load(write_codec(tmp_path / "random.mscnb")).bundle
     alone, shared = Codec(bundle), Codec(bundle, threads=2)
@@ -80,6 +91,16 @@ def test_a_pyramid_in_processes(processes, tmp_path):
     with pytest.raises(MscnError, match="checksum of block"):
         shared.decode(bytes(damaged))
     np.testing.assert_array_equal(shared.decode(data), alone.decode(data))
+
+
+def test_a_picture_without_loss_in_processes(processes, monkeypatch):
+    monkeypatch.setattr(exact_grids, "EDGE", 40)
+    monkeypatch.setattr(exact_grids, "_SAMPLE", 30)
+    plane = picture(90, 101, 4)
+    payload = exact.encode(plane, 2)
+    assert payload[0] == exact.GRIDS
+    assert payload == exact.encode(plane)
+    np.testing.assert_array_equal(exact.decode(payload, plane.shape, "uint8", 2), plane)
 
 
 def test_what_fails_in_a_process_fails_in_a_line(processes):
