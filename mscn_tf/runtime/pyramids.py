@@ -216,7 +216,7 @@ class _Reader:
             for plane in self._container.coded(item):
                 tiles = _PlaneTiles(self._pyramids, self._container, item, plane, 0)
                 decoded = workers.in_order(tiles.decoded, places)
-                fitted += (Fitted(tile.symbols, tile.update) for tile in decoded)
+                fitted += (Fitted(tile.symbols, tile.update, tile.shares) for tile in decoded)
         return fitted
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:
@@ -314,12 +314,10 @@ class _PlaneTiles:
         side = self._tiling.side >> (level if is_coarse else level + 1)
         for row, down, inside_rows in _pieces(rows, side):
             for column, along, inside_columns in _pieces(columns, side):
-                (coarse, details), indices, _ = coded[row, column]
+                tile = coded[row, column]
                 inside = (..., inside_rows, inside_columns)
                 out[..., down, along] = (
-                    coarse[inside]
-                    if is_coarse
-                    else prior.tables.dequantise(details[level][inside], indices[level][inside])
+                    tile.symbols.coarse[inside] if is_coarse else prior.details(tile, level, inside)
                 )
         out *= prior.step(self._container.q16[self._item])
         return out
