@@ -183,9 +183,10 @@ class PyramidTrainer(Trainer):
                 if prior is None:
                     examples.append(_Example.of(pyramid, np.float16))
                     continue
-                for q16 in random.integers(LOWEST, HIGHEST + 1, self.config.chosen_qualities):
-                    rate_weight = self.config.model.rate_weight
-                    fitted = quantise(prior, pyramid, *pixels.shape[:2], q16, rate_weight)
+                qualities = random.integers(LOWEST, HIGHEST + 1, self.config.chosen_qualities)
+                (height, width), rate_weight = pixels.shape[:2], self.config.model.rate_weight
+                for q16 in qualities.tolist():
+                    fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
                     examples.append(_Example.of(fitted.symbols, np.int16, q16 / 16))
         return examples
 
