@@ -36,6 +36,7 @@ PURPOSES = {
     "photo-first": ("files of photo with its first filter", "drawings and screenshots"),
     "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),
     "photo-second": ("files of photo before it saw drawings", "drawings and screenshots"),
+    "photo-third": ("files of photo before it had shares", "drawings and screenshots"),
     "scene": ("small views of one object", "large scenes, fine detail"),
     "silhouette64": ("filled shapes with one contour or few", "text, thin lines"),
     "speech": ("voices at 8 kHz", "music, other sample rates, soft noise"),

@@ -10,9 +10,9 @@ from mscn_tf.export.bundle import Members
 from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
 from mscn_tf.runtime.post_filter import GRAPH
-from mscn_tf.runtime.pyramid_updates import NAMES as UPDATES
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
+from mscn_tf.training.pyramid_updates import NAMES as OF_A_PICTURE
 
 
 def contents(
@@ -20,8 +20,8 @@ def contents(
 ) -> tuple[dict[str, Any], Members]:
     """The manifest's own entries, and the members.
 
-    Those of a filter, and updates, stand beside what the codec had that it was trained for; and
-    networks that went on from those of a codec stand beside its filter.
+    Those of a filter, and what pictures say, stand beside what the codec had that it was trained
+    for; and networks that went on from those of a codec stand beside its filter.
     """
     if isinstance(trainer, PostFilterTrainer):
         given = trainer.bundle.manifest
@@ -35,7 +35,7 @@ def contents(
             kept = trainer.bundle.arrays(folder)
             made.update({f"{folder}/{name}": array for name, array in kept.items()})
         for name, array in arrays.items():
-            made[f"{'prior' if name in UPDATES else 'filter'}/{name}"] = smallest(array)
+            made[f"{'prior' if name in OF_A_PICTURE else 'filter'}/{name}"] = smallest(array)
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}

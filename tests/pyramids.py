@@ -87,6 +87,12 @@ def update_arrays() -> dict[str, np.ndarray]:
     }
 
 
+def share_arrays() -> dict[str, np.ndarray]:
+    """What a prior with shares has besides `arrays`: changes of -9 to 9."""
+    frequencies = np.array([3000] * 9 + [65536 - 18 * 3000] + [3000] * 9)
+    return {"share_change": frequencies}
+
+
 def colour() -> np.ndarray:
     """[3, 3], orthonormal."""
     axes, _ = np.linalg.qr([[1.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, -1.0, -1.0]])
@@ -108,9 +114,14 @@ def filter_arrays(seed: int = 2, width: int = 5) -> dict[str, np.ndarray]:
 
 
 def write_codec(
-    path: Path, edge: int = 16, signs: bool = False, mends: bool = False, updates: bool = False
+    path: Path,
+    edge: int = 16,
+    signs: bool = False,
+    mends: bool = False,
+    updates: bool = False,
+    shares: bool = False,
 ) -> Path:
-    """A bundle, with or without a model of signs, a filter, and updates."""
+    """A bundle, with or without a model of signs, a filter, updates, and shares."""
     manifest = {
         "name": "random",
         "codec": "pyramid",
@@ -121,6 +132,7 @@ def write_codec(
     }
     prior = arrays()
     prior.update(sign_arrays() if signs else {}, **(update_arrays() if updates else {}))
+    prior.update(share_arrays() if shares else {})
     members: dict[str, Any] = {f"prior/{name}": array for name, array in prior.items()}
     if mends:
         members.update({f"filter/{name}": array for name, array in filter_arrays().items()})

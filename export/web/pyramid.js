@@ -1,6 +1,7 @@
 // The entropy model of pyramid codecs (docs/format.md, "Codecs of pyramids").
 
 import { Scales } from "./pyramid_scales.js";
+import { Shares, followed } from "./pyramid_shares.js";
 import { Updates } from "./pyramid_updates.js";
 import { RangeDecoder, RangeEncoder, damaged } from "./range.js";
 import { Signs } from "./signs.js";
@@ -23,6 +24,7 @@ export class PyramidPrior {
     const updated = Object.keys(arrays).some((name) => name.startsWith("update_"));
     this.updates = updated
       ? new Updates(arrays, this.levels, this.scales.bands, this.tables.count) : null;
+    this.shares = arrays.share_change ? new Shares(arrays, this.levels, this.channels) : null;
   }
 
   /** The quantiser's step at a quality. */
@@ -81,13 +83,14 @@ export class PyramidPrior {
 
   /**
    * Codes the symbols of a tile; stops after each level.
-   * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array}} fitted Symbols, laid
-   *   out as in `PyramidTile`, and an update where the model has them.
+   * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array}} fitted
+   *   Symbols, laid out as in `PyramidTile`, and an update and shares where the model has them.
    * @returns {Uint8Array} The payload.
    */
-  *encode({ coarse, details, update }, height, width, q16) {
+  *encode({ coarse, details, update, shares }, height, width, q16) {
     const encoder = new RangeEncoder();
     this.updates?.encode(encoder, update ?? this.updates.none());
+    this.shares?.encode(encoder, shares ?? this.shares.none());
     const [, columns] = sizes(height, width, this.levels)[this.levels];
     this._coarseTables(q16).forEach((table, channel) => {
       const symbols = coarse[channel];
@@ -115,6 +118,7 @@ class PyramidTile {
   constructor(prior, payload, height, width, q16) {
     const decoder = new RangeDecoder(payload);
     const update = prior.updates?.decode(decoder);
+    this._shares = prior.shares?.decode(decoder);
     const shapes = sizes(height, width, prior.levels);
     const step = prior.step(q16);
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);
@@ -130,8 +134,17 @@ class PyramidTile {
     while (this._reached > skip) {
       this.details[this._reached - 1] = this._bands(this._reached - 1);
       this._reached = this._walk.next().value;
+      this._follow(this._reached);
     }
     return this;
+  }
+
+  /** Adds to a level's other channels what they have of the first. */
+  _follow(level) {
+    this.details[level].forEach((values, band, bands) => {
+      const part = followed(this._shares, level, band);
+      if (part) bands[band % 3].forEach((value, i) => { values[i] += part(value); });
+    });
   }
 }
 

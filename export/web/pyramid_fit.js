@@ -2,6 +2,8 @@
 
 import { toValues } from "./pixels.js";
 import { MARGIN, padded } from "./post_filter.js";
+import { chosenShares, lessShares, roundEven } from "./pyramid_share_fit.js";
+import { followed } from "./pyramid_shares.js";
 import { chosenUpdate } from "./pyramid_update_fit.js";
 import { analyse, synthesise } from "./wavelet.js";
 
@@ -74,13 +76,14 @@ export function addedBy(filter, prior, colour, q16) {
  * Symbols of the coefficients of a tile; stops after each level of each pass. Where a filter mends
  * the picture, from the second pass on coefficients needn't say what it adds to those chosen so far,
  * and where the model has updates, from then on scales are those under the one that suits these.
+ * Where it has shares, other channels needn't say what they have of the first.
  * @param {PyramidPrior} prior
  * @param {{coarse: Float32Array[], details: Float32Array[][]}} pyramid Laid out as
  *   `PyramidTile` has it.
  * @param {number} rateWeight Squared error that a bit is worth, in steps squared.
  * @param {number} passes How often all symbols are chosen anew, each time at better scales.
  * @param {Function|null} added What `addedBy` gives.
- * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array}}
+ * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array}}
  */
 export async function* quantise(
   prior, pyramid, height, width, q16, rateWeight, passes, added,
@@ -88,42 +91,45 @@ export async function* quantise(
   const step = fround(prior.step(q16));
   const choice = new Choice(prior, step, rateWeight);
   const offset = fround(DEAD_ZONE);
-  const rounded = ({ coarse }) =>
-    coarse.map((band) => Int32Array.from(band, (value) => roundEven(value / step)));
+  const whole = (bands) => bands.map((band) => Int32Array.from(band, (value) => roundEven(value / step)));
+  const rounded = (details) => details.map((bands) => bands.map((band) =>
+    Int32Array.from(band, (value) => {
+      const size = fround(Math.abs(value) / step);
+      const symbol = Math.floor(fround(fround(size + 0.5) - offset));
+      return value < 0 ? -symbol : symbol;
+    })));
   let wanted = pyramid;
-  let symbols = {
-    coarse: rounded(pyramid),
-    details: pyramid.details.map((bands) => bands.map((band) =>
-      Int32Array.from(band, (value) => {
-        const size = fround(Math.abs(value) / step);
-        const symbol = Math.floor(fround(fround(size + 0.5) - offset));
-        return value < 0 ? -symbol : symbol;
-      }))),
-  };
+  let symbols = { coarse: whole(pyramid.coarse), details: rounded(pyramid.details) };
   let indices = null;
   for (let pass = 0; pass < passes; pass++) {
     if (added && pass) {
       const known = dequantised(prior, symbols, indices, q16);
       wanted = less(pyramid, await added(known, height, width));
     }
-    const updates = pass > 0; // the first symbols were chosen for no cost, and tell little
-    const chosen = yield* choice.improved(
-      wanted.details, symbols.details, updates, height, width, q16,
+    const shares = prior.shares
+      && chosenShares(prior.shares, wanted.details, symbols.details, step, rateWeight);
+    const own = lessShares(
+      prior, wanted.details, symbols.details, indices, shares, prior.step(q16),
     );
-    symbols = { coarse: rounded(wanted), details: chosen.symbols, update: chosen.update };
+    if (shares && !pass) symbols.details = rounded(own);
+    const updates = pass > 0; // the first symbols were chosen for no cost, and tell little
+    const chosen = yield* choice.improved(own, symbols.details, updates, height, width, q16);
+    symbols = { coarse: whole(wanted.coarse), details: chosen.symbols, update: chosen.update, shares };
     indices = chosen.indices;
   }
   return symbols;
 }
 
 /** Coefficients of symbols whose tables are known, in float64. */
-function dequantised(prior, { coarse, details }, indices, q16) {
+function dequantised(prior, { coarse, details, shares }, indices, q16) {
   const step = prior.step(q16);
   return {
     coarse: coarse.map((band) => Float64Array.from(band, (symbol) => step * symbol)),
     details: details.map((bands, level) => bands.map((band, number) => {
-      const tables = indices[level][number];
-      return Float64Array.from(band, (symbol, i) => step * prior.tables.dequantise(symbol, tables[i]));
+      const value = (own, i) => prior.tables.dequantise(bands[own][i], indices[level][own][i]);
+      const part = followed(shares, level, number);
+      const first = (i) => (part ? part(value(number % 3, i)) : 0);
+      return Float64Array.from(band, (_, i) => step * (value(number, i) + first(i)));
     })),
   };
 }
@@ -136,14 +142,6 @@ function less(all, other) {
     coarse: minus(all.coarse, other.coarse),
     details: all.details.map((bands, level) => minus(bands, other.details[level])),
   };
-}
-
-/** The nearest whole number to a quotient of float32 numbers, halves to the even one. */
-function roundEven(quotient) {
-  const value = fround(quotient);
-  const low = Math.floor(value);
-  const rest = value - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2) ? low + 1 : low;
 }
 
 /** What symbols cost. */

@@ -7,6 +7,7 @@ from typing import Optional
 
 import numpy as np
 
+from mscn_tf.fitting.pyramid_share import chosen_shares, less_shares
 from mscn_tf.fitting.pyramid_update import chosen_update
 from mscn_tf.runtime.post_filter import MARGIN
 from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
@@ -65,8 +66,9 @@ def quantise(
     Each symbol is that of three whole numbers (the nearest, one nearer to zero, zero) whose
     ``squared error + rate_weight * bits``, in steps, is least, at the scales that the choices so
     far give. Where a filter mends the picture, from the second pass on the error is that of the
-    mended one: coefficients needn't say what the filter adds to those chosen so far. From that pass
-    on, too, scales are those under the update that suits the choices so far.
+    mended one: coefficients needn't say what the filter adds to those chosen so far, nor what their
+    channel has of the first one. From that pass on, too, scales are those under the update that
+    suits the choices so far.
 
     Args:
       prior: the entropy model.
@@ -88,14 +90,21 @@ def quantise(
     wanted, symbols = pyramid, rounded(pyramid, DEAD_ZONE)
     indices: list[np.ndarray] = []
     update: Optional[np.ndarray] = None
+    shares: Optional[np.ndarray] = None
     for number in range(passes):
         if added and number:
-            known = added(prior.dequantise(Coded(symbols, indices), q16), height, width)
+            coded = Coded(symbols, indices, update, shares)
+            known = added(prior.dequantise(coded, q16), height, width)
             wanted = Pyramid(
                 pyramid.coarse - known.coarse,
-                [own - more for own, more in zip(pyramid.details, known.details)],
+                [detail - more for detail, more in zip(pyramid.details, known.details)],
             )
-        nearest = rounded(wanted, 0.0)
+        if prior.shares:
+            shares = chosen_shares(prior.shares, wanted, symbols, step, rate_weight)
+        own = less_shares(prior, wanted, Coded(symbols, indices, update, shares), step)
+        if prior.shares and not number:
+            symbols = rounded(own, DEAD_ZONE)
+        nearest = rounded(own, 0.0)
         indices, sign_bits = prior.prospects(symbols, nearest, height, width, q16)
         if prior.updates and number:  # the first symbols were chosen for no cost, and tell little
             update = chosen_update(prior, symbols, indices, height, width)
@@ -104,10 +113,10 @@ def quantise(
             np.copysign(
                 _cheapest(prior, np.abs(detail) / step, index, bits, rate_weight * price), detail
             )
-            for detail, index, bits, price in zip(wanted.details, indices, sign_bits, dearer)
+            for detail, index, bits, price in zip(own.details, indices, sign_bits, dearer)
         ]
         symbols = _whole(Pyramid(nearest.coarse, details))
-    return Fitted(symbols, update)
+    return Fitted(symbols, update, shares)
 
 
 def _whole(pyramid: Pyramid) -> Pyramid:

@@ -27,15 +27,27 @@ if TYPE_CHECKING:
 Place = tuple[int, int]  # row and column of a tile
 Held = dict[Place, Coded]  # tiles
 Block = tuple[bytes, int, int, int, int]  # what `PyramidPrior.decode` takes
-Whole = tuple[np.ndarray, Optional[np.ndarray]]  # symbols, and scale indices of all but the coarse
+
+
+class Whole(NamedTuple):
+    """A part of a level, of whole numbers.
+
+    Attributes:
+      symbols: ``[C, 3, r, c]``, or of the coarse part ``[C, r, c]``.
+      indices: of their scales; the coarse part has none.
+      following: rows and columns of which other channels follow from the first, with their shares.
+    """
+
+    symbols: np.ndarray
+    indices: Optional[np.ndarray] = None
+    following: Sequence[tuple[slice, slice, np.ndarray]] = ()
 
 
 class Part(NamedTuple):
     """What a part of a picture is made of.
 
     Attributes:
-      levels: symbols ``[C, 3, r, c]`` of each level that isn't skipped, finest first, and their
-        scale indices; at last the coarse part's ``[C, r, c]``, which has none.
+      levels: those that aren't skipped, finest first; at last the coarse part.
       q16: quality in sixteenths.
       sizes: of the picture, see `wavelet.sizes`.
       skip: finest levels that are left out.
@@ -54,7 +66,7 @@ class Part(NamedTuple):
         wide = self.span if mend is None else _with_margin(self.span)
 
         def coefficients(level: int, *_: slice) -> np.ndarray:
-            return scheme.dequantised(*self.levels[level - self.skip], self.q16)
+            return scheme.dequantised(self.levels[level - self.skip], self.q16)
 
         seen = _at_skip(wide, shape, self.skip)
         channels = synthesise_part(coefficients, self.sizes, seen, self.skip)
@@ -140,16 +152,22 @@ class PlaneTiles:
 
     def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
-        return self._scheme.dequantised(*self._symbols(coded, level, rows, columns), self._q16)
+        return self._scheme.dequantised(self._symbols(coded, level, rows, columns), self._q16)
 
     def _symbols(self, coded: Held, level: int, rows: slice, columns: slice) -> Whole:
         if level == self._scheme.prior.levels:
             side = self._tiling.side >> level
-            return _joined(lambda at: coded[at].symbols.coarse, rows, columns, side), None
+            return Whole(_joined(lambda at: coded[at].symbols.coarse, rows, columns, side))
         side = self._tiling.side >> (level + 1)
-        return (
+        return Whole(
             _joined(lambda at: coded[at].symbols.details[level], rows, columns, side),
             _joined(lambda at: coded[at].indices[level], rows, columns, side),
+            [
+                (down, along, shares[level])
+                for row, down, _ in _pieces(rows, side)
+                for column, along, _ in _pieces(columns, side)
+                if (shares := coded[row, column].shares) is not None and shares[level].any()
+            ],
         )
 
 
@@ -161,7 +179,8 @@ def _decoded(scheme: Pyramids, source: str, block: Block) -> Coded:
 
 def _narrowed(scheme: Pyramids, source: str, block: Block) -> Coded:
     """The same, its symbols in fewer bits where they fit, as they mostly do."""
-    (coarse, details), indices, update = _decoded(scheme, source, block)
+    coded = _decoded(scheme, source, block)
+    coarse, details = coded.symbols
 
     def narrow(part: np.ndarray) -> np.ndarray:
         if not part.size:
@@ -171,7 +190,7 @@ def _narrowed(scheme: Pyramids, source: str, block: Block) -> Coded:
 
     # What is skipped is zero and in no memory.
     details = [part if not any(part.strides) else narrow(part) for part in details]
-    return Coded(Pyramid(narrow(coarse), details), indices, update)
+    return coded._replace(symbols=Pyramid(narrow(coarse), details))
 
 
 def _with_margin(part: Span) -> Span:

@@ -28,6 +28,8 @@ from mscn_tf.runtime.pyramid_scales import (
     magnitude_table,
     of_pass,
 )
+from mscn_tf.runtime.pyramid_shares import NAME as SHARES
+from mscn_tf.runtime.pyramid_shares import Shares, followed
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
 from mscn_tf.runtime.pyramid_updates import Updates
 from mscn_tf.runtime.quality import LEVELS, check_sixteenths
@@ -48,10 +50,12 @@ class Fitted(NamedTuple):
     Attributes:
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       update: int8 [L, B, 2], see `Updates`; None changes nothing.
+      shares: int16 [L, C - 1], see `Shares`; None: no channel follows from the first.
     """
 
     symbols: Pyramid
     update: Optional[np.ndarray] = None
+    shares: Optional[np.ndarray] = None
 
 
 class Coded(NamedTuple):
@@ -61,11 +65,13 @@ class Coded(NamedTuple):
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       indices: for each level, finest first, uint8 or uint16 of the details' shape.
       update: as in `Fitted`.
+      shares: as in `Fitted`.
     """
 
     symbols: Pyramid
     indices: list[np.ndarray]
     update: Optional[np.ndarray] = None
+    shares: Optional[np.ndarray] = None
 
 
 def _zeros(shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, skip: int) -> list[np.ndarray]:
@@ -87,6 +93,7 @@ class PyramidPrior:
         log_step: float [10], natural logarithm of the quantiser's step at qualities 1 to 10.
         sign_*: those of `Signs`, or none of them: then both signs are as likely.
         update_*: those of `Updates`, or none of them.
+        share_change: that of `Shares`, or not.
 
     Attributes:
       levels: of the pyramid.
@@ -94,6 +101,7 @@ class PyramidPrior:
       tables: the frequency tables.
       signs: the model of signs, or None.
       updates: what pictures change in the model, or None.
+      shares: what channels have of the first one, or None.
 
     Raises:
       MscnError: the arrays do not fit together.
@@ -114,6 +122,7 @@ class PyramidPrior:
         self.updates = None
         if any(name.startswith("update_") for name in arrays):
             self.updates = Updates(arrays, self.levels, self._scales.bands, self.tables.count)
+        self.shares = Shares(arrays, self.levels, self.channels) if SHARES in arrays else None
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
@@ -162,7 +171,7 @@ class PyramidPrior:
 
     def coded(self, fitted: Fitted, height: int, width: int, q16: int) -> Coded:
         """How symbols that are known are coded."""
-        symbols, update = fitted
+        symbols, update, shares = fitted
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
@@ -172,7 +181,7 @@ class PyramidPrior:
 
         self._walk(height, width, q16, visit, 0, update)
         shaped = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
-        return Coded(symbols, shaped, update)
+        return Coded(symbols, shaped, update, shares)
 
     def prospects(
         self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
@@ -261,17 +270,19 @@ class PyramidPrior:
         """Codes a picture.
 
         Args:
-          fitted: symbols within +-(2^31 - 1), and an update, without effect where the prior has
-            none.
+          fitted: symbols within +-(2^31 - 1), an update and shares, without effect where the prior
+            has none.
           height: of the picture, in pixels.
           width: of the picture.
           q16: quality times 16.
         """
         encoder = tables.RangeEncoder()
-        symbols, update = fitted
+        symbols, update, shares = fitted
         if self.updates:
             update = self.updates.none() if update is None else update
             self.updates.encode(encoder, update)
+        if self.shares:
+            self.shares.encode(encoder, self.shares.none() if shares is None else shares)
         for residual, index in zip(_differences(symbols.coarse), self._coarse_index(q16)):
             self.tables.encode(encoder, residual.ravel(), np.full(residual.size, index))
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
@@ -305,6 +316,7 @@ class PyramidPrior:
         """
         decoder = tables.unseal(payload)
         update = self.updates.decode(decoder) if self.updates else None
+        shares = self.shares.decode(decoder) if self.shares else None
         shapes = sizes(height, width, self.levels)
         coarse = np.empty((self.channels, *shapes[-1]), np.int64)
         for channel, index in zip(coarse, self._coarse_index(q16)):
@@ -336,15 +348,19 @@ class PyramidPrior:
             return [p.reshape(self.channels, 3, *p.shape[1:]) for p in parts]
 
         symbols = Pyramid(coarse.astype(np.int32), by_channel(details))
-        return Coded(symbols, by_channel(indices), update)
+        return Coded(symbols, by_channel(indices), update, shares)
+
+    def _details(self, coded: Coded, level: int) -> np.ndarray:
+        """float64 [C, 3, h, w]: a level's coefficients, in steps."""
+        values = self.tables.dequantise(coded.symbols.details[level], coded.indices[level])
+        if self.shares and coded.shares is not None and coded.shares[level].any():
+            values[1:] += followed(values[0], coded.shares[level])
+        return values
 
     def dequantise(self, coded: Coded, q16: int) -> Pyramid:
         """float64 coefficients of symbols."""
         step = self.step(q16)
-        details = [
-            step * self.tables.dequantise(symbols, index)
-            for symbols, index in zip(coded.symbols.details, coded.indices)
-        ]
+        details = [step * self._details(coded, level) for level in range(self.levels)]
         return Pyramid(step * coded.symbols.coarse, details)
 
 

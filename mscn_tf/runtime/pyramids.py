@@ -19,8 +19,9 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.layout import Tiling
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, PostFilter
-from mscn_tf.runtime.pyramid_parts import Part, PlaneTiles
+from mscn_tf.runtime.pyramid_parts import Part, PlaneTiles, Whole
 from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
+from mscn_tf.runtime.pyramid_shares import followed
 from mscn_tf.runtime.quality import PSNR, SSIM
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
@@ -156,15 +157,17 @@ class Pyramids(Scheme):
         threads = max(1, min(self.threads, _AT_ONCE // self.edge**2))
         return Workers(threads if tiles > 1 else 1, picklable=True)
 
-    def dequantised(
-        self, symbols: np.ndarray, indices: Optional[np.ndarray], q16: int
-    ) -> np.ndarray:
-        """float64 coefficients of integers and their scale indices; None: of the coarse part."""
+    def dequantised(self, whole: Whole, q16: int) -> np.ndarray:
+        """float64 coefficients of a part's level."""
+        symbols, indices, following = whole
         values = (
             symbols.astype(np.float64)
             if indices is None
             else self.prior.tables.dequantise(symbols, indices)
         )
+        for rows, columns, shares in following:
+            inside = (..., rows, columns)
+            values[1:][inside] += followed(values[0][inside], shares)
         values *= self.prior.step(q16)
         return values
 
@@ -255,7 +258,8 @@ class _Reader:
         fitted: list[Fitted] = []
         for plane in self._container.coded(item):
             tiles = PlaneTiles(self._pyramids, self._container, item, plane, 0)
-            fitted += (Fitted(tile.symbols, tile.update) for tile in tiles.all().values())
+            held = tiles.all().values()
+            fitted += (Fitted(tile.symbols, tile.update, tile.shares) for tile in held)
         return fitted
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:

@@ -1,4 +1,6 @@
-"""How often pictures change the model of scales, and how far: the last thing that is learned."""
+"""How often pictures change the model of scales, and how far, and how much of the first channel the
+others have: the last thing that is learned.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,13 @@ import numpy as np
 
 from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.fitting.pyramid import quantise, to_channels
-from mscn_tf.runtime.pyramid_prior import PyramidPrior
-from mscn_tf.runtime.pyramid_updates import NAMES
+from mscn_tf.runtime import pyramid_shares, pyramid_updates
+from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
 from mscn_tf.runtime.quality import HIGHEST, LOWEST
 from mscn_tf.runtime.wavelet import analyse
 
-_SHIFTS, _GAINS = 12, 4  # the largest
+NAMES = (*pyramid_updates.NAMES, pyramid_shares.NAME)
+_SHIFTS, _GAINS, _SHARES = 12, 4, 32  # the largest
 _QUALITIES = 3  # at which a picture is coded
 _ROUNDS = 2  # which updates are chosen depends on what they cost
 _PSEUDO_COUNT = 4.0  # letters that an even distribution counts for
@@ -31,10 +34,10 @@ def learn_updates(
     rate_weight: float,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """The arrays of ``runtime.pyramid_updates.Updates``, counted.
+    """The arrays of ``runtime.pyramid_updates.Updates`` and ``pyramid_shares.Shares``, counted.
 
     Args:
-      arrays: of the runtime's prior, those of updates left out of account.
+      arrays: of the runtime's prior, those that are learned here left out of account.
       pictures: uint8 ``[H, W, 3]``, on which they are counted.
       colour: ``[3, 3]``, orthonormal rows.
       rate_weight: squared error that a bit is worth, in steps squared.
@@ -43,30 +46,38 @@ def learn_updates(
     random = np.random.default_rng(seed)
     qualities = random.integers(LOWEST, HIGHEST + 1, (len(pictures), _QUALITIES)).tolist()
 
-    def chosen(prior: PyramidPrior) -> Iterator[np.ndarray]:
+    def chosen(prior: PyramidPrior) -> Iterator[Fitted]:
         for picture, several in zip(pictures, qualities):
             height, width, _ = picture.shape
             pyramid = analyse(to_channels(picture, colour), prior.levels)
             for q16 in several:
-                fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
-                if fitted.update is not None:
-                    yield fitted.update
+                yield quantise(prior, pyramid, height, width, q16, rate_weight)
 
     given = {name: array for name, array in arrays.items() if name not in NAMES}
-    learned = _counted([])
+    learned = unlearned()
     for _ in range(_ROUNDS):
         learned = _counted(chosen(PyramidPrior({**given, **learned})))
     return learned
 
 
-def _counted(updates: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Frequencies of what updates int8 [L, B, 2] say; about even ones where there are none."""
-    counts = [np.full(size, _PSEUDO_COUNT) for size in (2, 2 * _SHIFTS + 1, 2 * _GAINS + 1)]
-    for update in updates:
+def unlearned() -> dict[str, np.ndarray]:
+    """The same arrays of about even frequencies."""
+    return _counted([])
+
+
+def _counted(pictures: Iterable[Fitted]) -> dict[str, np.ndarray]:
+    """Frequencies of what pictures say."""
+    sizes = (2, 2 * _SHIFTS + 1, 2 * _GAINS + 1, 2 * _SHARES + 1)
+    counts = [np.full(size, _PSEUDO_COUNT) for size in sizes]
+    for _, update, shares in pictures:
+        assert update is not None  # as the prior has both
+        assert shares is not None
         present = update.any((1, 2))
         np.add.at(counts[0], present.astype(int), 1)
         for number, limit in enumerate((_SHIFTS, _GAINS)):
             np.add.at(counts[1 + number], update[present, :, number].astype(int) + limit, 1)
+        if shares.any():
+            np.add.at(counts[3], pyramid_shares.changes(shares) + _SHARES, 1)
     return {
         name: whole_frequencies(count / count.sum()).astype(np.int32)
         for name, count in zip(NAMES, counts)

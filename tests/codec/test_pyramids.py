@@ -87,7 +87,8 @@ def test_threads_change_nothing(codec, monkeypatch):
     assert several.encode(original, quality=6, tune="ssim") == tuned != data
     for view in ({}, {"scale": 0.4}, {"region": (3, 17, 30, 20), "size": (9, 70)}):
         assert np.array_equal(several.decode(data, **view), codec.decode(data, **view))
-    for (found, _), (known, _) in zip(several.decode_symbols(data), codec.decode_symbols(data)):
+    for one, other in zip(several.decode_symbols(data), codec.decode_symbols(data)):
+        (found, *_), (known, *_) = one, other
         np.testing.assert_array_equal(found.coarse, known.coarse)
 
 
@@ -118,7 +119,7 @@ def test_tiles_leave_no_seams(codec, tmp_path):
     original = picture(70, 45, 1)
     whole = Codec.load(write_codec(tmp_path / "whole.mscnb", 128))
     data = codec.encode(original, quality=6)
-    tiles = [symbols for symbols, _ in codec.decode_symbols(data)]
+    tiles = [symbols for symbols, *_ in codec.decode_symbols(data)]
     places = Tiling((70, 45), 16).places()
     assert len(tiles) == len(places) == 5 * 3
     rows = [[t for t, (row, _) in zip(tiles, places) if row == r] for r in range(5)]

@@ -80,8 +80,8 @@ class Pyramids:
         self.levels, self.bands = self.prior["base"].shape
         self.signs = "sign_first" in self.prior
 
-    def symbols(self, file: File) -> list[tuple[Coefficients, Coefficients]]:
-        """Symbols of every tile, and their tables (of details alone)."""
+    def symbols(self, file: File) -> list[tuple[Coefficients, ...]]:
+        """Symbols of every tile, and of details their tables and their shares of channel 0."""
         require(file.tiles_per_block == 1, "a block is a tile")
         found = []
         for (item, _, corner), payload in zip(file.tiles(), file.blocks):
@@ -92,11 +92,11 @@ class Pyramids:
     def planes(self, file: File) -> list[list[np.ndarray]]:
         """uint8 ``[H, W, C]`` of every plane of every item that has tiles."""
         planes = {}
-        for (item, plane, (y, x)), (symbols, index) in zip(file.tiles(), self.symbols(file)):
+        for (item, plane, (y, x)), parts in zip(file.tiles(), self.symbols(file)):
             if (item, plane) not in planes:
                 shape = (*file.shapes[item], self.levels, self.bands // 3)
-                planes[item, plane] = Coefficients.zeros(*shape), Coefficients.zeros(*shape)
-            for whole, part in zip(planes[item, plane], (symbols, index)):
+                planes[item, plane] = tuple(Coefficients.zeros(*shape) for _ in parts)
+            for whole, part in zip(planes[item, plane], parts):
                 for (halved, target), (_, array) in zip(whole.arrays(), part.arrays()):
                     rows, columns = array.shape
                     top, left = y >> halved, x >> halved
@@ -115,14 +115,14 @@ class Pyramids:
     def _size(self, file: File, item: int, corner: Sequence[int]) -> list[int]:
         return [min(file.side(item), n - start) for n, start in zip(file.shapes[item], corner)]
 
-    def tile(
-        self, payload: bytes, height: int, width: int, q16: int
-    ) -> tuple[Coefficients, Coefficients]:
+    def tile(self, payload: bytes, height: int, width: int, q16: int) -> tuple[Coefficients, ...]:
         """A block."""
         coder = RangeDecoder(payload)
         shape = (height, width, self.levels, self.bands // 3)
         maps = self._maps(coder) if "update_level" in self.prior else None
-        symbols, index, seen = (Coefficients.zeros(*shape) for _ in range(3))
+        symbols, index, share, seen = (Coefficients.zeros(*shape) for _ in range(4))
+        if "share_change" in self.prior:
+            self._read_shares(coder, share)
         tables = clipped(between(self.prior["coarse"], q16) // 16, 14, 0, len(self.tables) - 1)
         for channel, table in zip(symbols.coarse, tables.tolist()):
             difference = self.tables.symbols(coder, [table] * channel.size)
@@ -152,7 +152,19 @@ class Pyramids:
                     symbols.details[level][band][y, x] = found
                     magnitude = MAGNITUDE[np.minimum(np.abs(found), 255)]
                     seen.details[level][band][y, x] = np.sign(found) * magnitude
-        return symbols, index
+        return symbols, index, share
+
+    def _read_shares(self, coder: RangeDecoder, share: Coefficients) -> None:
+        """Sets all coefficients of each level and channel but the first to their share."""
+        ends = np.cumsum(self.prior["share_change"]).tolist()
+        if not coder.letter([32768, 65536]):
+            return
+        for channel in range(1, self.bands // 3):
+            own = 0
+            for bands in reversed(share.details):
+                own += coder.letter(ends) - len(ends) // 2
+                for band in bands[3 * channel : 3 * channel + 3]:
+                    band[:] = own
 
     def _maps(self, coder: RangeDecoder) -> np.ndarray:
         """int64 [L, 3 C, T]: what tables become in a picture."""
@@ -242,7 +254,12 @@ class Pyramids:
         return wrong != (evidence < 0)
 
     def _values(
-        self, symbols: Coefficients, index: Coefficients, shape: Sequence[int], q16: int
+        self,
+        symbols: Coefficients,
+        index: Coefficients,
+        share: Coefficients,
+        shape: Sequence[int],
+        q16: int,
     ) -> np.ndarray:
         """float64 ``[H, W, C]``, nominally 0 to 1."""
         step = float(np.exp(between(self.bundle.prior["log_step"], q16) / 16))
@@ -253,11 +270,15 @@ class Pyramids:
         for channel, coarse in enumerate(symbols.coarse):
             low = step * coarse
             for level in reversed(range(self.levels)):
-                three = slice(3 * channel, 3 * channel + 3)
-                details = [
-                    step * self.tables.values(s, t)
-                    for s, t in zip(symbols.details[level][three], index.details[level][three])
-                ]
+                first, own = (
+                    [
+                        step * self.tables.values(s, t)
+                        for s, t in zip(symbols.details[level][three], index.details[level][three])
+                    ]
+                    for three in (slice(3), slice(3 * channel, 3 * channel + 3))
+                )
+                shares = share.details[level][3 * channel : 3 * channel + 3]
+                details = [d + a / 64 * f for d, a, f in zip(own, shares, first)]
                 height, width = heights[level]
                 left = joined(low.T, details[1].T, height).T
                 right = joined(details[0].T, details[2].T, height).T

@@ -61,8 +61,8 @@ def assert_same_symbols(second, file, codec, data):
         symbols = np.reshape(symbols, (-1, ours[0].shape[1]))
         np.testing.assert_array_equal(np.concatenate(ours), symbols)
         return
-    theirs = [symbols for symbols, _ in second.symbols(file)]
-    ours = [symbols for item in ours for symbols, _ in item]
+    theirs = [symbols for symbols, *_ in second.symbols(file)]
+    ours = [fitted.symbols for item in ours for fitted in item]
     assert len(ours) == len(theirs)
     for found, known in zip(theirs, ours):
         assert_same_pyramid(found, known)

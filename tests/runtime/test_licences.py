@@ -27,6 +27,7 @@ IDS = {
     "photo-first": "be3c9af12b69cf84",
     "photo-plain": "39792e26cd2cdc81",
     "photo-second": "024cf707f8be5886",
+    "photo-third": "34061be4b4552691",
     "scene": "bde7ede58cf49855",
     "silhouette64": "fe3948d08ecb8871",
     "speech": "90254c32f7bb23d1",
