@@ -255,18 +255,19 @@ def _real_ways(values: np.ndarray, bound: float) -> Iterator[_Draft]:
         numbers = lattice.nearest(values).astype(np.int64)
         few = int(np.ptp(numbers)) <= _LARGEST_COARSE
         yield _Draft(_OVER if lattice.over else _TIMES, lattice.step, lattice.offset, numbers)
+    near = None if few else lattices.packed(flat)
     step = 2 * (bound - float(np.spacing(largest)))
     if step > 0 and largest / step < WHOLE:
-        lattice = Lattice(step)
-        numbers = lattice.nearest(values)
-        if np.abs(lattice.values(numbers) - values).max() <= bound:
-            yield _Draft(_TIMES, step, 0.0, numbers.astype(np.int64), bound=bound)
-            return
+        for lattice in [Lattice(step)] + ([near] if near else []):
+            numbers = lattice.nearest(values)
+            if np.abs(lattice.values(numbers) - values).max() <= bound:
+                numbers = numbers.astype(np.int64)
+                yield _Draft(_TIMES, lattice.step, lattice.offset, numbers, bound=bound)
+        return
     if few:
         return
     order = _ordered(values)
     yield _Draft(_ORDERED, 1, int(order.min()), order - order.min())
-    near = lattices.packed(flat)
     rough = lattices.roughness(values[..., 0])
     noise = Lattice(2.0 ** (math.frexp(rough)[1] - _NOISE)) if 0 < rough < math.inf else None
     for lattice in (near, noise):

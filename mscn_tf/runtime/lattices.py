@@ -6,6 +6,7 @@ In whole steps they take fewer bytes than in all their bits, and networks can pr
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -106,7 +107,7 @@ def _told_by(away: np.ndarray, step: float) -> Optional[float]:
         numbers = np.rint(near)
         if not numbers.any() or not np.abs(near - numbers).max() <= _FRACTION:
             return None
-        step *= float(near @ numbers) / float(numbers @ numbers)
+        step *= math.fsum(near * numbers) / math.fsum(numbers * numbers)  # alike everywhere
     return step
 
 

@@ -107,7 +107,7 @@ refused(lambda: large.__setitem__(one_chunk, data[one_chunk].astype("f8") * 1e50
         "mscn codes float32, float64 and integers, not bool; convert the array",
         "give one of max_error and quality",
         "mscn has no option 'error'; there are max_error, relative_error, quality, missing",
-        "mscn doesn't code numbers as large as 2.89",
+        "mscn doesn't code numbers as large as 2.8",
     ]
     found = run(WRITTEN + program).splitlines()
     assert [line[: len(words)] for line, words in zip(found, told)] == told

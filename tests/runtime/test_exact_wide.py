@@ -116,6 +116,14 @@ def test_bounds_of_any_fineness(bound):
     np.testing.assert_array_equal(second_plane(payload, plane.shape, "float32"), found)
 
 
+def test_packed_numbers_within_a_bound_are_those_of_their_steps():
+    plane = STEPS * 0.0017 + 273.15
+    payload = exact.encode(plane, bound=1e-6)
+    found = exact.decode(payload, plane.shape, "float32")
+    assert np.abs(found - plane).max() <= 1e-12
+    assert len(payload) < 0.95 * len(exact.encode(plane))
+
+
 def test_integers_stay_within_their_type():
     plane = np.random.default_rng(0).integers(2**63 - 9999, 2**63, (50, 60, 1), "i8")
     payload = exact.encode(plane, bound=100.9)

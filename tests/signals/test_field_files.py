@@ -722,3 +722,15 @@ def test_a_bound_too_fine_is_told_one_that_is_not(dtype):
     assert coding.bound(told) > 0
     assert told < HIGHEST[dtype] / 1000
     assert ("--lossless" in str(error.value)) == (dtype == "float32")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_errors_of_wide_numbers_are_against_what_was_stored(dtype):
+    """What limits make of them counts, as does what float64 would not tell."""
+    stored = np.array([[[2**60 + 1], [2**60 + 513]]]).astype(dtype)
+    told = Coding("v", dtype=dtype).as_wide([0, 2**60 + 1]).to_json()
+    assert fields.largest_error(stored, stored, {"fields": [told]}) == 512
+    free = {"fields": [Coding("v", dtype=dtype).as_wide().to_json()]}
+    assert fields.largest_error(stored, stored, free) == 0
+    moved = stored + np.array(3 if dtype == "int64" else 1024).astype(dtype)
+    assert fields.largest_error(stored, moved, free) == (3 if dtype == "int64" else 1024)
