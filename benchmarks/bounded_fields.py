@@ -91,10 +91,12 @@ def main() -> None:
     if options.speed:
         for path in options.files:
             values = load_grids(path)[0].values.astype(np.float32)
-            found = speeds(codec, values, float(1e-3 * np.ptp(values)))
-            shares = [f"{found[n] / found[n + 2]:.3f}" for n in (0, 1)]
-            rates = " ".join(f"{rate:,.0f}" for rate in found)
-            print(f"{Path(path).stem}, {values.size:,} values: {rates}; of SZ3's:", *shares)
+            for relative in BOUNDS:
+                found = speeds(codec, values, float(relative * np.ptp(values)))
+                shares = [f"{found[n] / found[n + 2]:.3f}" for n in (0, 1)]
+                rates = " ".join(f"{rate:,.0f}" for rate in found)
+                name = f"{Path(path).stem} {relative:g}, {values.size:,} values"
+                print(f"{name}: {rates}; of SZ3's:", *shares, flush=True)
         return
     shares: dict[float, list[float]] = {bound: [] for bound in BOUNDS}
     worst = 0.0

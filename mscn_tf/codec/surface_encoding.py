@@ -20,8 +20,7 @@ _WITHOUT = (1 * 16, 2.0), (_LEFT_OUT, 0.0625)
 _WITH = (_LEFT_OUT, 0.14), (10 * 16, 0.03)
 DEAD_ZONE = 0.6
 _ESTIMATED = 3  # solids that estimates look at
-_SHORTER = 0.5  # steps, with one level more left to its predictions
-_MOST_LEFT = 3  # levels, where that takes fewer bytes for as much
+_SHORTER = 1.0, 0.5, 0.5  # steps, with one level left to its predictions, two and three
 _PRICE = 13.0  # of a byte in cells that are misplaced, at steps of a cell; it grows with the square
 
 
@@ -74,7 +73,7 @@ class SurfaceEncoding:
 
     def ways(self) -> list[SurfaceEncoding]:
         """With each number of levels that are left to their predictions."""
-        numbers = range(1, _MOST_LEFT + 1)
+        numbers = range(1, len(_SHORTER) + 1)
         return [SurfaceEncoding(self._scheme, self._parts, self._bar, left) for left in numbers]
 
     def loss(self, data: bytes) -> float:
@@ -98,7 +97,7 @@ class SurfaceEncoding:
             return self._with(number, q16, self._left, step).payload
         price = _PRICE * step**2
         best, lowest = b"", math.inf
-        for left in range(1, _MOST_LEFT + 1):
+        for left in range(1, len(_SHORTER) + 1):
             payload, misplaced = self._with(number, q16, left, step)
             cost = misplaced + price * len(payload)
             if cost >= lowest:
@@ -110,7 +109,7 @@ class SurfaceEncoding:
         """A solid with so many levels left to their predictions, which take shorter steps."""
         distances = self._planes[number][..., 0]
         finest = left - (q16 > _LEFT_OUT)
-        whole = max(1, round(step * _SHORTER ** (left - 1) * CELL))
+        whole = max(1, round(step * _SHORTER[left - 1] * CELL))
         head = head_of(distances.shape, finest, whole)
         payload, values = self._pyramid.encode(distances, head, DEAD_ZONE)
         return _Coded(payload, _misplaced(distances, values * (1 / CELL)))
