@@ -44,6 +44,7 @@ def get_config(size: str = "cpu") -> ConfigDict:
         "gates that may start closed": arm(floor=0.0),
         "none of the four": arm(**one_size, **as_expected, look_ahead=False, sampled=True),
     }
+
     def dense(**model: Any) -> dict[str, Any]:
         # At the rate of weights, 3e-3, functa's form diverges.
         return dict(method="dense", change=dict(model=model, optimizer=dict(rate=1e-3)))
