@@ -103,8 +103,9 @@ def needs_before(payload: bytes) -> bool:
 
 def _deflated(values: np.ndarray) -> bytes:
     ways = list(_ways(_numbers(values)))
-    if values.nbytes > _LARGE:  # which way is shortest, the fast level tells well enough
-        ways = [min(ways, key=lambda way: len(way.packed(_FAST)))]
+    if values.nbytes > _LARGE:  # which way is shortest, the fast level tells mostly
+        fast = min(ways, key=lambda way: len(way.packed(_FAST)))
+        ways = [way for way in ways if way is fast or way.table.nbytes <= _LARGE]
     level = _BEST if values.nbytes <= _HUGE else _GOOD
     return min((way.packed(level) for way in ways), key=len)
 
