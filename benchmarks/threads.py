@@ -46,7 +46,7 @@ def memory(pid: int) -> float:
 
 
 def measured(arguments: list[str]) -> tuple[float, float, float, float]:
-    """Seconds, processor seconds in all and of the busiest process, peak MB of `mscn` with these."""
+    """Seconds, processor seconds in all and of the busiest process, peak MB of `mscn`."""
     mscn, begin = Path(sys.executable).with_name("mscn"), time.perf_counter()
     pid, most, peak = os.posix_spawn(mscn, ["mscn", *arguments], os.environ), 0.0, 0.0
     while True:
