@@ -129,9 +129,10 @@ export function encodeExact(plane, grids) {
 function deflatedOf(plane) {
   let ways = waysOf(plane);
   const { length } = plane.data;
-  if (length > LARGE) { // which way is shortest, the fast level tells well enough
+  if (length > LARGE) { // which way is shortest, the fast level tells mostly
     const sizes = fastSizes(ways);
-    ways = [ways[sizes.indexOf(Math.min(...sizes))]];
+    const fast = ways[sizes.indexOf(Math.min(...sizes))];
+    ways = ways.filter((way) => way === fast || way.table.data.byteLength <= LARGE);
   }
   return shortest(ways.map((way) => packed(way, length <= HUGE ? BEST : GOOD)));
 }

@@ -54,8 +54,9 @@ def encode(values: np.ndarray, large: int = _LARGE) -> bytes:
       large: bytes of a plane from which on a fast look tells which way is shortest.
     """
     ways = list(_ways(_numbers(values)))
-    if values.nbytes > large:
-        ways = [min(ways, key=lambda way: len(way.packed(_FAST)))]
+    if values.nbytes > large:  # which way is shortest, the fast level tells mostly
+        fast = min(ways, key=lambda way: len(way.packed(_FAST)))
+        ways = [way for way in ways if way is fast or way.table.nbytes <= large]
     level = _BEST if values.nbytes <= _HUGE else _GOOD
     return min((way.packed(level) for way in ways), key=len)
 

@@ -79,6 +79,21 @@ def test_damage_is_one_line(payload):
     assert "\n" not in str(error.value)
 
 
+def test_pixel_art_is_written_in_the_shortest_way():
+    """One that zlib's fast level takes for longer than another, which finds no far repeats."""
+    random = np.random.default_rng(0)
+    sprites, colours = random.integers(0, 8, (6, 8, 8)), random.integers(0, 256, (8, 3))
+    art = sprites[random.integers(0, 6, (6, 8))].swapaxes(1, 2).reshape(48, 64)
+    plane = np.kron(colours[art], np.ones((8, 8, 1))).astype(np.uint8)
+    assert plane.nbytes > exact._LARGE
+    ways = list(exact._ways(exact._numbers(plane)))
+    sizes = [[len(way.packed(level)) for way in ways] for level in (1, 9)]
+    assert np.argmin(sizes[0]) != np.argmin(sizes[1])
+    payload = exact.encode(plane)
+    assert len(payload) == min(sizes[1])
+    np.testing.assert_array_equal(exact.decode(payload, plane.shape, "uint8"), plane)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_photographs_are_grids_of_any_number_of_tiles(monkeypatch, channels, threads):

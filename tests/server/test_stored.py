@@ -295,7 +295,7 @@ def test_blocks_are_kept_in_bounded_memory(pyramid):
             np.testing.assert_array_equal(pyramid.decode(data), plain)
             assert len(kept) == 1
         whole = kept.currsize
-        assert 0.9 < whole / (300 * 300 * 3 * 6) < 1.1  # int32 and uint16
+        assert 0.9 < whole / (300 * 300 * 3 * 5) < 1.1  # int32 and uint8
         pyramid.decode(data, size=(75, 75))
         assert kept.currsize - whole < whole / 10
     finally:
