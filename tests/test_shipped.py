@@ -26,7 +26,7 @@ def test_bundles_say_how_they_were_made(name):
     training = bundle.manifest.training
     assert training["config"]["name"] == name
     assert {"seed", "steps"} <= set(training["config"])
-    assert training["cpu_seconds"] > 0
+    assert training["cpu_seconds"] > 0 or training["config"]["steps"] == 0
     assert (SHIPPED / f"{name}.mscnb").stat().st_size < 12e6
 
 

@@ -3,7 +3,7 @@
 import { PARTS, followed } from "./pyramid_shares.js";
 
 const FINE = 8; // parts of a step: sums of whole ones are the same in any order
-const DOUBT = 30; // squared steps that stand for the coarser level's share
+const DOUBT = 300; // squared steps that stand for the coarser level's share
 const { fround } = Math;
 
 /**

@@ -18,7 +18,6 @@ def get_config() -> ConfigDict:
             freeze_pictures=7,  # that the final frequency tables are counted on
             xla=False,
             going_on_from="",  # a bundle whose networks training starts with
-            chosen_qualities=0,  # at which it codes each picture to learn from; 0: rounded anew
             magnitudes="",  # a bundle that all but the signs is taken from; or all is trained
             model=dict(
                 levels=7,

@@ -9,7 +9,7 @@ from mscn_tf.runtime.pyramid_shares import SHARE_BITS, Shares, changes, followed
 from mscn_tf.runtime.wavelet import Pyramid
 
 _FINE_BITS = 3  # parts of a step: sums of whole ones are the same in any order
-_DOUBT = 30  # squared steps that stand for the coarser level's share
+_DOUBT = 300  # squared steps that stand for the coarser level's share
 
 
 def chosen_shares(

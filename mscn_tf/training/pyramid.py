@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
 
 import ml_collections
 import numpy as np
@@ -25,14 +24,14 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.pyramid_prior import Coded, PyramidPrior
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.quantiser import round_dead_zone
-from mscn_tf.runtime.wavelet import Pyramid, analyse, synthesise
+from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.prefetch import Prefetch
-from mscn_tf.training.pyramid_updates import evenly, learn_updates, unlearned
+from mscn_tf.training.pyramid_updates import evenly, learn_updates
 
 _MEASURED_QUALITIES = 3  # at which tables are counted, for each picture
 
@@ -60,40 +59,12 @@ def _cut(details: np.ndarray, corner: Sequence[int], edge: int, margin: int) -> 
     return out
 
 
-class _Example(NamedTuple):
-    """Details of a picture, finest level first, each ``[h, w, 9]``.
-
-    Attributes:
-      details: float16 coefficients, or int16 symbols.
-      quality: of symbols.
-    """
-
-    details: list[np.ndarray]
-    quality: Optional[float] = None
-
-    @classmethod
-    def of(
-        cls, pyramid: Pyramid, dtype: type[np.generic], quality: Optional[float] = None
-    ) -> _Example:
-        """Of a pyramid of details ``[3, 3, h, w]``."""
-        flat = (detail.reshape(-1, *detail.shape[2:]) for detail in pyramid.details)
-        return cls([np.moveaxis(detail, 0, -1).astype(dtype) for detail in flat], quality)
-
-    def symbols(
-        self, level: int, corner: Sequence[int], edge: int, step: float, dead_zone: float
-    ) -> np.ndarray:
-        """float32 ``[edge + 4, edge + 4, B]``: of a patch and two places around it."""
-        part = _cut(self.details[level], corner, edge, 2)
-        return part if self.quality else round_dead_zone(np, part / step, dead_zone)
-
-
 class PyramidTrainer(Trainer):
     """Learns the entropy model of a pyramid codec; the transform needs no learning.
 
     A step draws patches of coefficients of single levels, quantises them at random qualities and
-    dead zones, and lowers the bits that the model takes for them; or draws patches of symbols that
-    an encoder has chosen. A patch counts as much as its level's share of a picture, and each
-    quality alike, bits growing about as 1 / step.
+    dead zones, and lowers the bits that the model takes for them. A patch counts as much as its
+    level's share of a picture, and each quality alike, bits growing about as 1 / step.
 
     Args:
       config: see ``mscn_tf/configs/photo.py``.
@@ -167,27 +138,21 @@ class PyramidTrainer(Trainer):
                 "than config.model says"
             ) from error
 
-    def _examples(self) -> list[_Example]:
-        """Every picture at every training scale: its coefficients, or what is chosen for them."""
-        random, examples = np.random.default_rng(self.config.seed), []
-        prior = None
-        if self.before and self.config.chosen_qualities:
-            prior = PyramidPrior({**unlearned(), **self.before.arrays("prior")})
+    def _examples(self) -> list[list[np.ndarray]]:
+        """Details of every picture at every training scale, float16 ``[h, w, 9]``, finest first."""
+        examples = []
         for picture in self.pictures:
             for scale in self.config.data.scales:
                 size = [max(2, round(side * scale)) for side in picture.shape[1::-1]]
                 image = Image.fromarray(picture)
                 image = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
-                pixels = np.asarray(image)
-                pyramid = analyse(to_channels(pixels, self.colour), self.levels)
-                if prior is None:
-                    examples.append(_Example.of(pyramid, np.float16))
-                    continue
-                qualities = random.integers(LOWEST, HIGHEST + 1, self.config.chosen_qualities)
-                (height, width), rate_weight = pixels.shape[:2], self.config.model.rate_weight
-                for q16 in qualities.tolist():
-                    fitted = quantise(prior, pyramid, height, width, q16, rate_weight)
-                    examples.append(_Example.of(fitted.symbols, np.int16, q16 / 16))
+                pyramid = analyse(to_channels(np.asarray(image), self.colour), self.levels)
+                examples.append(
+                    [
+                        np.moveaxis(d.reshape(-1, *d.shape[2:]), 0, -1).astype(np.float16)
+                        for d in pyramid.details
+                    ]
+                )
         return examples
 
     def step_of(self, quality: float) -> float:
@@ -207,19 +172,19 @@ class PyramidTrainer(Trainer):
         levels = random.choice(self.levels, size, p=self._level_share).astype(np.int32)
         quality = 1 + (LEVELS - 1) * (random.permutation(size) + random.random(size)) / size
         for i, level in enumerate(levels):
-            example = self.examples[random.integers(len(self.examples))]
-            quality[i] = example.quality or quality[i]
+            details = self.examples[random.integers(len(self.examples))]
             corner = [
                 2 * random.integers(max(0, side - edge) // 2 + 1)
-                for side in example.details[level].shape[:2]
+                for side in details[level].shape[:2]
             ]
-            rounding = self.step_of(quality[i]), random.uniform(0.1, 0.35)
-            known = example.symbols(level, corner, edge, *rounding)
+            width, dead_zone = self.step_of(quality[i]), random.uniform(0.1, 0.35)
+            known = round_dead_zone(np, _cut(details[level], corner, edge, 2) / width, dead_zone)
             own[i] = np.copysign(see_magnitudes(known), known)
             symbols[i] = known[2:-2, 2:-2]
             if level + 1 < self.levels:
                 half = [at // 2 for at in corner]
-                above = example.symbols(level + 1, half, edge // 2, *rounding)
+                above = _cut(details[level + 1], half, edge // 2, 2) / width
+                above = round_dead_zone(np, above, dead_zone)
                 parents[i] = np.copysign(see_magnitudes(above), above)
         return own, parents, symbols, levels, quality.astype(np.float32)
 

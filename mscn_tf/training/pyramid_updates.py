@@ -16,10 +16,10 @@ from mscn_tf.runtime.quality import HIGHEST, LOWEST
 from mscn_tf.runtime.wavelet import analyse
 
 NAMES = (*pyramid_updates.NAMES, pyramid_shares.NAME)
-_SHIFTS, _GAINS, _SHARES = 12, 4, 32  # the largest
+_SHIFTS, _GAINS, _SHARES = 12, 4, 16  # the largest
 _QUALITIES = 3  # at which a picture is coded
 _ROUNDS = 2  # which updates are chosen depends on what they cost
-_PSEUDO_COUNT = 4.0  # letters that an even distribution counts for
+_PSEUDO_COUNTS = (4.0, 4.0, 4.0, 1.0)  # for how many letters of each kind an even one counts
 
 
 def evenly(pictures: Sequence[np.ndarray], count: int) -> Sequence[np.ndarray]:
@@ -54,21 +54,16 @@ def learn_updates(
                 yield quantise(prior, pyramid, height, width, q16, rate_weight)
 
     given = {name: array for name, array in arrays.items() if name not in NAMES}
-    learned = unlearned()
+    learned = _counted([])
     for _ in range(_ROUNDS):
         learned = _counted(chosen(PyramidPrior({**given, **learned})))
     return learned
 
 
-def unlearned() -> dict[str, np.ndarray]:
-    """The same arrays of about even frequencies."""
-    return _counted([])
-
-
 def _counted(pictures: Iterable[Fitted]) -> dict[str, np.ndarray]:
-    """Frequencies of what pictures say."""
+    """Frequencies of what pictures say; about even ones where there are none."""
     sizes = (2, 2 * _SHIFTS + 1, 2 * _GAINS + 1, 2 * _SHARES + 1)
-    counts = [np.full(size, _PSEUDO_COUNT) for size in sizes]
+    counts = [np.full(*each) for each in zip(sizes, _PSEUDO_COUNTS)]
     for _, update, shares in pictures:
         assert update is not None  # as the prior has both
         assert shares is not None

@@ -18,11 +18,8 @@ from mscn_tf.entropy.pyramid_context import freeze_context
 from mscn_tf.entropy.sign_context import freeze_signs
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.export.codec_bundle import write_codec_bundle
-from mscn_tf.fitting.pyramid import quantise, to_channels
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_prior import PyramidPrior
-from mscn_tf.runtime.wavelet import analyse
 from mscn_tf.signals.images import psnr
 from mscn_tf.training.pyramid import PyramidTrainer
 from mscn_tf.training.train import train
@@ -100,24 +97,6 @@ def test_goes_on_from_the_networks_of_a_codec(folder, bundle):
         assert np.array_equal(thawed[name], kept[name]), name
     trainer.update(0)
     assert not np.array_equal(freeze_context(trainer.context)["first"], kept["first"])
-
-
-def test_learns_from_what_an_encoder_chooses(folder, bundle):
-    given = config(folder, going_on_from=str(bundle), chosen_qualities=2)
-    trainer = PyramidTrainer(given)
-    assert len(trainer.examples) == 2 * len(trainer.pictures) * len(given.data.scales)
-    prior = PyramidPrior(Bundle.load(bundle).arrays("prior"))
-    for details, quality in trainer.examples[:2]:  # of the first picture, at its own size
-        pyramid = analyse(to_channels(trainer.pictures[0], trainer.colour), trainer.levels)
-        q16, rate_weight = round(16 * quality), given.model.rate_weight
-        chosen = quantise(prior, pyramid, *trainer.pictures[0].shape[:2], q16, rate_weight)
-        for found, wanted in zip(details, chosen.symbols.details):
-            wanted = np.moveaxis(wanted.reshape(-1, *wanted.shape[2:]), 0, -1)
-            np.testing.assert_array_equal(found, wanted)
-    _, _, symbols, _, qualities = trainer.batch(0)
-    assert set(qualities.tolist()) <= {quality for _, quality in trainer.examples}
-    np.testing.assert_array_equal(symbols, np.rint(symbols))
-    assert np.isfinite(float(trainer.update(0)["loss"]))
 
 
 def test_networks_that_go_on_stay_beside_the_filter(folder, bundle, tmp_path):
