@@ -66,6 +66,7 @@ def suit(values: np.ndarray) -> bool:
     return values.dtype.name in _TYPES and values.shape[-1] == 1
 
 
+@np.errstate(all="ignore")  # ranges may be larger than any number
 def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     """The payload of a plane that suits, behind its form.
 
@@ -77,8 +78,7 @@ def encode(values: np.ndarray, threads: int = 1, bound: float = 0) -> bytes:
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     kind, drafts = bytes((_TYPES.index(values.dtype.name),)), []
     if values.dtype.kind != "f" or np.isfinite(values).all():
-        with np.errstate(all="ignore"):  # ranges may be larger than any number
-            drafts = [draft for way in _ways(values, bound) for draft in _drafts(way)]
+        drafts = [draft for way in _ways(values, bound) for draft in _drafts(way)]
     middle = _middle(values)
     if drafts and values[middle].size <= values.size // 2:
         drafts = [min(drafts, key=lambda draft: len(_packed(draft.part(middle), 1)))]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mscn_tf.runtime import exact, exact_grids
+from mscn_tf.runtime import exact, exact_grids, exact_tables
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.input import Input
 from mscn_tf.runtime.sampling import resized
@@ -85,8 +85,8 @@ def test_pixel_art_is_written_in_the_shortest_way():
     sprites, colours = random.integers(0, 8, (6, 8, 8)), random.integers(0, 256, (8, 3))
     art = sprites[random.integers(0, 6, (6, 8))].swapaxes(1, 2).reshape(48, 64)
     plane = np.kron(colours[art], np.ones((8, 8, 1))).astype(np.uint8)
-    assert plane.nbytes > exact._LARGE
-    ways = list(exact._ways(exact._numbers(plane)))
+    assert plane.nbytes > exact_tables._LARGE
+    ways = list(exact_tables._ways(exact_tables._numbers(plane)))
     sizes = [[len(way.packed(level)) for way in ways] for level in (1, 9)]
     assert np.argmin(sizes[0]) != np.argmin(sizes[1])
     payload = exact.encode(plane)
