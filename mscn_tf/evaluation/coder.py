@@ -12,6 +12,7 @@ import numpy as np
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, SUFFIX, Bundle
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.modality import Modality
 
 
 class Coder(Protocol):
@@ -93,8 +94,9 @@ class MscnCoder:
 
     @property
     def can_be_lossless(self) -> bool:
-        """Whether its signals are truth values or sounds, and it can give each of them back."""
-        return self._codec.scheme.occupancy is not None or self.modality == "sound"
+        """Whether its signals are truth values or waves, and it can give each of them back."""
+        is_wave = Modality.named(self.modality).axes == 1
+        return self._codec.scheme.occupancy is not None or is_wave
 
     def encode(
         self,

@@ -15,6 +15,7 @@ from mscn_tf.codec import Codec
 from mscn_tf.codec.tiling import as_floats, to_tiles
 from mscn_tf.fitting.basis_codec import BasisCodec
 from mscn_tf.runtime.container import Container
+from mscn_tf.runtime.pyramid_shares import changes
 from mscn_tf.runtime.pyramids import Tiling
 from tests.pyramids import write_codec
 from tests.tiny import picture
@@ -102,6 +103,8 @@ def check_pyramids(codec: Codec, data: bytes) -> None:
                 own = np.clip(magnitudes, 1, costs.shape[-1]) - 1
                 known = np.take_along_axis(costs, own[..., None], -1)[..., 0]
                 bits += known[magnitudes > 0].sum(dtype=np.float64)
+            if prior.shares and fitted.shares.any():
+                bits += prior.shares.costs[changes(fitted.shares) + prior.shares.limit].sum()
             estimates.append(bits)
     check(data, estimates)
 

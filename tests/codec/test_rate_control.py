@@ -29,7 +29,7 @@ def qualities(monkeypatch) -> list[int]:
 @pytest.mark.parametrize(
     ("name", "count", "side", "goal", "files"),
     [
-        ("photo", 1, 96, {"bpp": 1.0}, 4),
+        ("photo", 1, 96, {"bpp": 1.0}, 5),
         ("thumb32", 8, 32, {"bpp": 0.5}, 4),
         ("thumb32", 8, 32, {"psnr": 28.0}, 5),
     ],

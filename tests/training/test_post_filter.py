@@ -61,7 +61,7 @@ def test_a_trained_filter_mends(config, tmp_path):
     for name, codec in (("photo", Codec(given)), ("mended", Codec(bundle))):
         data = codec.encode(picture, quality=4, effort=1)
         found[name] = len(data), images.psnr(picture, codec.decode(data), 255)
-    assert abs(found["mended"][0] - found["photo"][0]) <= 1  # that there is no update is said
+    assert found["mended"][0] <= found["photo"][0] + 1  # where no channel follows, that is said
     assert 0 < abs(found["mended"][1] - found["photo"][1]) < 0.5  # after so few steps
 
 
