@@ -9,7 +9,7 @@ import numpy as np
 from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.export.bundle import write_bundle
 from mscn_tf.runtime.container import MAX_SIDE
-from mscn_tf.runtime.neighbourhoods import INPUTS, NEIGHBOURS
+from mscn_tf.runtime.grid_passes import INPUTS, NEIGHBOURS
 
 _SCALES = np.exp(np.arange(-3.0, 7.0, 0.5))
 

@@ -36,7 +36,7 @@ OWN = {
         export.pyramid_functions
     """.split(),
     "interpolation": """
-        runtime.interpolations runtime.interpolation runtime.neighbourhoods
+        runtime.interpolations runtime.interpolation runtime.grid_passes runtime.neighbourhoods
         runtime.descents runtime.shares codec.interpolation_encoding
         entropy.interpolation_context signals.field_sets training.interpolation
         export.interpolation_bundle

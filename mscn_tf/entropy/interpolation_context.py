@@ -11,14 +11,9 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.whole_numbers import whole_weights
+from mscn_tf.runtime.grid_passes import INPUTS, NEIGHBOURS, PASSES
 from mscn_tf.runtime.interpolation import LARGEST_ACTIVATION, SHARE_BITS
-from mscn_tf.runtime.neighbourhoods import (
-    INPUTS,
-    LARGEST_FURTHER_INPUT,
-    NEIGHBOURS,
-    OCTAVE,
-    PASSES,
-)
+from mscn_tf.runtime.neighbourhoods import LARGEST_FURTHER_INPUT, OCTAVE
 from mscn_tf.stack.keras_versions import Layer
 
 _UNIT = 1 / 32  # of inputs: what the network sees is a few at most

@@ -19,15 +19,13 @@ import numpy as np
 from mscn_tf.runtime import tables
 from mscn_tf.runtime.descents import LARGEST_PARENT, count_bytes, pack_shares, unpack_shares
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grid_passes import INPUTS, NEIGHBOURS, PASSES
 from mscn_tf.runtime.input import Input, varint
 from mscn_tf.runtime.neighbourhoods import (
     FRACTION,
-    INPUTS,
     LARGEST_FURTHER_INPUT,
     LARGEST_INPUT,
     LARGEST_VALUE,
-    NEIGHBOURS,
-    PASSES,
     Grid,
     Parent,
     Places,

@@ -17,118 +17,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mscn_tf.runtime.grid_passes import (
+    BEYOND,
+    FIRST,
+    INPUTS,
+    NEIGHBOURS,
+    PASSES,
+    PLANES,
+    Index,
+    index_of,
+)
+
 FRACTION = 10  # fractional bits of a step that values are known to
 LARGEST_VALUE = 2.0**34  # that arithmetic has room for, in units of 2^-FRACTION steps
 OCTAVE = 32  # parts of an octave that spreads are told apart by
 INPUT_UNIT = 32  # of differences that networks see, in spreads
 LARGEST_INPUT = 127  # of a difference
 LARGEST_FURTHER_INPUT = 255  # of what else they see
-SEEN = 12  # neighbours whose numbers of steps networks see
 _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 _SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
-_BEYOND = 2  # places of a plane that are looked at beyond its sides
 _TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
 _CLIPPED = 2**16  # numbers that are clipped at once
-
-
-class Pass(NamedTuple):
-    """Places of a level whose neighbours are known by then.
-
-    Attributes:
-      row: of the first place, in the level's grid; places are two rows and columns apart.
-      column: likewise.
-      neighbours: rows and columns from a place, the four nearest first.
-      weights: float64, of the neighbours in the cubic interpolation, times ``2^bits``.
-      bits: see there.
-      seen: numbers of the neighbours whose steps networks see.
-    """
-
-    row: int
-    column: int
-    neighbours: list[tuple[int, int]]
-    weights: np.ndarray
-    bits: int
-    seen: list[int]
-
-
-def _between_four() -> Pass:
-    """Cubic in both directions: (-1, 9, 9, -1) / 16 in each."""
-    cubic = {-3: -1.0, -1: 9.0, 1: 9.0, 3: -1.0}
-    neighbours = sorted(
-        ((y, x) for y in cubic for x in cubic), key=lambda at: at[0] ** 2 + at[1] ** 2
-    )
-    weights = np.array([cubic[y] * cubic[x] for y, x in neighbours])
-    return Pass(1, 1, neighbours, weights, 8, list(range(SEEN)))
-
-
-def _between_two(row: int, column: int) -> Pass:
-    """Cubic along rows and along columns, the mean of both; the last pass knows corners, too."""
-    nearest = [(-1, 0), (1, 0), (0, -1), (0, 1)]
-    further = [(y, x) for y in (-1, 1) for x in (-2, 2)] + [
-        (y, x) for y in (-2, 2) for x in (-1, 1)
-    ]
-    farthest = [(-3, 0), (3, 0), (0, -3), (0, 3)]
-    corners = [(y, x) for y in (-1, 1) for x in (-1, 1)] if column else []
-    neighbours = nearest + further + farthest + corners
-    weights = np.array([9.0] * 4 + [0.0] * 8 + [-1.0] * 4 + [0.0] * len(corners))
-    seen = [*range(4), *range(16, 16 + len(corners)), *range(4, SEEN)][:SEEN]
-    return Pass(row, column, neighbours, weights, 5, seen)
-
-
-PASSES = (_between_four(), _between_two(1, 0), _between_two(0, 1))
-# First rows and columns of a level's planes, in the order that they are known: those of the level
-# before, then of each pass; what the last one gives is no neighbour of any place.
-_FIRST = ((0, 0), *((part.row, part.column) for part in PASSES[:-1]))
-_PLANES = len(_FIRST)
-NEIGHBOURS = max(len(part.neighbours) for part in PASSES)
-INPUTS = NEIGHBOURS + SEEN + 2
-
-
-class _Index(NamedTuple):
-    """Where a level's planes have the neighbours of the first places of a pass.
-
-    Attributes:
-      known: int64 [neighbours, n], of all neighbours.
-      seen: int64 [SEEN, n], of those whose steps networks see.
-    """
-
-    known: np.ndarray
-    seen: np.ndarray
-
-
-@lru_cache(48)
-def _index(
-    number: int,
-    single: tuple[bool, bool],
-    plane: tuple[int, int],
-    grids: int,
-    rows: range,
-    columns: int,
-) -> _Index:
-    """The index of places in some rows.
-
-    Args:
-      number: of the pass.
-      single: whether the level has but one row, or column.
-      plane: rows and columns of a plane, those beyond its sides among them.
-      grids: of a stack; all have the same rows.
-      rows: from 0 on.
-      columns: places in a row.
-    """
-    part, at = PASSES[number], []
-    for row, column in part.neighbours:
-        # A level of one row, or column, has its neighbours along the other axis alone.
-        if single[0]:
-            row, column = 0, column + row if column % 2 == 0 else column
-        elif single[1]:
-            row, column = row + column if row % 2 == 0 else row, 0
-        row, column = part.row + row, part.column + column
-        place = _FIRST.index((row & 1, column & 1)), _BEYOND + (row >> 1), _BEYOND + (column >> 1)
-        at.append(np.ravel_multi_index(place, (_PLANES, *plane)))
-    tops = np.add.outer(np.arange(grids) * (_PLANES * plane[0]), rows) * plane[1]
-    known = np.add.outer(at, np.add.outer(tops, np.arange(columns)).ravel())
-    return _Index(known, known[part.seen])
 
 
 def _thresholds() -> np.ndarray:
@@ -250,12 +160,12 @@ class Visit:
             for top in range(0, rows, together):
                 yield self._places(some, range(top, min(top + together, rows)))
 
-    def _index(self, grids: range, rows: range) -> tuple[int, _Index]:
+    def _index(self, grids: range, rows: range) -> tuple[int, Index]:
         """Where planes have neighbours of the places of some rows, from which element on."""
         level, from_first = self._known, range(0, rows.stop - rows.start, rows.step)
         plane = level.plane
-        start = (grids.start * _PLANES * plane[0] + rows.start) * plane[1]
-        return start, _index(
+        start = (grids.start * PLANES * plane[0] + rows.start) * plane[1]
+        return start, index_of(
             self.number, level.single, plane, len(grids), from_first, self.shape[1]
         )
 
@@ -362,9 +272,9 @@ class _Level:
         height, width = (-(-side // apart) for side in grid.values.shape[-2:])
         self.grids = math.prod(grid.values.shape[:-2])
         self.sides, self.single = (height, width), (height == 1, width == 1)
-        self.plane = (height + 1) // 2 + 2 * _BEYOND, (width + 1) // 2 + 2 * _BEYOND
+        self.plane = (height + 1) // 2 + 2 * BEYOND, (width + 1) // 2 + 2 * BEYOND
         self._periodic = grid.periodic and grid.values.shape[-1] % (2 * apart) == 0
-        planes = (self.grids, _PLANES, *self.plane)
+        planes = (self.grids, PLANES, *self.plane)
         self._values, self._steps = np.empty(planes), np.empty(planes, np.float32)
         self._with_values = self._with_steps = 0  # planes
 
@@ -390,7 +300,7 @@ class _Level:
     def values(self, number: int) -> np.ndarray:
         """float64 [n]: planes with all that is known before a pass, one after the other."""
         while self._with_values <= number:
-            first = _FIRST[self._with_values]
+            first = FIRST[self._with_values]
             self._go_on(self.part(*first), first, self._values[:, self._with_values])
             self._with_values += 1
         return self._values.reshape(-1)
@@ -398,14 +308,14 @@ class _Level:
     def steps(self, number: int) -> np.ndarray:
         """float32 [n]: what networks see of numbers of steps, likewise."""
         while self._with_steps <= number:
-            first = _FIRST[self._with_steps]
+            first = FIRST[self._with_steps]
             steps = np.minimum(self._of_plane(self._grid.steps, *first), _LARGEST_STEPS)
             self._go_on(_STEPS.take(steps), first, self._steps[:, self._with_steps])
             self._with_steps += 1
         return self._steps.reshape(-1)
 
     def _go_on(self, plane: np.ndarray, first: tuple[int, int], out: np.ndarray) -> None:
-        """A plane with `_BEYOND` more rows and columns on each side: mirrored, or periodic."""
+        """A plane with `BEYOND` more rows and columns on each side: mirrored, or periodic."""
         if 0 in plane.shape:
             return
         rows = _going_on(self.sides[0], first[0], False)
@@ -422,8 +332,8 @@ def _going_on(side: int, first: int, periodic: bool) -> np.ndarray:
       first: place of the level where the plane begins, 0 or 1.
       periodic: whether the level's last place is followed by its first; an even number of them.
     """
-    at = np.arange(first - 2 * _BEYOND, side + 2 * _BEYOND, 2)
-    at = at[: len(range(first, side, 2)) + 2 * _BEYOND]
+    at = np.arange(first - 2 * BEYOND, side + 2 * BEYOND, 2)
+    at = at[: len(range(first, side, 2)) + 2 * BEYOND]
     if periodic:
         at %= side
     elif side > 1:

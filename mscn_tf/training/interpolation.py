@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_networks
+from mscn_tf.runtime.grid_passes import NEIGHBOURS, PASSES
 from mscn_tf.runtime.interpolation import Interpolation, steps_to
-from mscn_tf.runtime.neighbourhoods import FRACTION, NEIGHBOURS, PASSES, Visit
+from mscn_tf.runtime.neighbourhoods import FRACTION, Visit
 from mscn_tf.signals.field_sets import Grid, load_grids
 from mscn_tf.stack.keras_versions import trainable_variables_of
 from mscn_tf.training.loop import Row, Trainer

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from mscn_tf.entropy import laplace
 from mscn_tf.entropy.interpolation_context import InterpolationContext, freeze_networks
+from mscn_tf.runtime.grid_passes import NEIGHBOURS
 from mscn_tf.runtime.interpolation import Interpolation
-from mscn_tf.runtime.neighbourhoods import FRACTION, NEIGHBOURS, Grid
+from mscn_tf.runtime.neighbourhoods import FRACTION, Grid
 from tests.harness import check_layer
 
 

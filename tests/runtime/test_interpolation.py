@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grid_passes import PASSES
 from mscn_tf.runtime.interpolation import Interpolation
-from mscn_tf.runtime.neighbourhoods import FRACTION, PASSES, Grid
+from mscn_tf.runtime.neighbourhoods import FRACTION, Grid
 from tests import interpolations
 
 CODER = Interpolation(interpolations.arrays())
