@@ -142,8 +142,9 @@ class PlaneTiles:
         return list(itertools.product(rows, columns))
 
     def _part(self, part: Span, coded: Held) -> Part:
-        spans = spans_of(self._sizes, self._seen(part), self._skip)
-        spans.append(spans[-1])  # of the coarse part
+        seen = self._seen(part)
+        spans = [list(span) for span in spans_of(self._sizes, seen, self._skip)]
+        spans.append(spans[-1] if spans else list(seen))  # of the coarse part
         levels = [
             self._symbols(coded, level, *(slice(*ends) for ends in span))
             for level, span in enumerate(spans, self._skip)

@@ -178,6 +178,14 @@ def test_a_region_needs_only_the_blocks_around_it(codec):
     assert np.array_equal(codec.decode(container, region=(0, 0, 16, 50)), wanted)
 
 
+def test_the_coarse_part_alone_gives_a_picture_as_small(codec):
+    side = 2**LEVELS
+    original = picture(6 * side, 5 * side, 1)
+    found = codec.decode(codec.encode(original, quality=10), size=(5, 6))
+    means = original.reshape(6, side, 5, side, 3).mean((1, 3))
+    assert np.abs(found - means).mean() < 5
+
+
 @pytest.mark.parametrize("scale", [0.125, 0.25, 0.4, 0.5, 1.7, 2])
 def test_other_resolutions_look_alike(codec, scale):
     y, x = np.mgrid[:64, :96] / 96.0
