@@ -17,7 +17,7 @@ from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import naming
 from mscn_tf.runtime.layout import Span, Tiling
 from mscn_tf.runtime.post_filter import MARGIN
-from mscn_tf.runtime.pyramid_prior import Coded
+from mscn_tf.runtime.pyramid_prior import Coded, Following
 from mscn_tf.runtime.wavelet import Pyramid, sizes, spans_of, synthesise_part
 from mscn_tf.runtime.workers import Workers
 
@@ -40,7 +40,7 @@ class Whole(NamedTuple):
 
     symbols: np.ndarray
     indices: Optional[np.ndarray] = None
-    following: Sequence[tuple[slice, slice, np.ndarray]] = ()
+    following: Sequence[Following] = ()
 
 
 class Part(NamedTuple):

@@ -38,6 +38,8 @@ from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
 
 Place = tuple[slice, slice]  # rows and columns of a pass
+# Rows and columns where other channels follow from the first, and their shares.
+Following = tuple[slice, slice, np.ndarray]
 # Evidence on the signs of those coefficients of a pass whose rows and columns are given.
 Evidence = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]
 # Level, band, place, scale indices and evidence of a pass; see `PyramidPrior._walk`.
@@ -350,17 +352,24 @@ class PyramidPrior:
         symbols = Pyramid(coarse.astype(np.int32), by_channel(details))
         return Coded(symbols, by_channel(indices), update, shares)
 
-    def _details(self, coded: Coded, level: int) -> np.ndarray:
-        """float64 [C, 3, h, w]: a level's coefficients, in steps."""
-        values = self.tables.dequantise(coded.symbols.details[level], coded.indices[level])
-        if self.shares and coded.shares is not None and coded.shares[level].any():
-            values[1:] += followed(values[0], coded.shares[level])
+    def details(
+        self, symbols: np.ndarray, indices: np.ndarray, following: Sequence[Following] = ()
+    ) -> np.ndarray:
+        """float64 [C, 3, h, w]: coefficients of a level, or of a part of it, in steps."""
+        values = self.tables.dequantise(symbols, indices)
+        for rows, columns, shares in following:
+            inside = (..., rows, columns)
+            values[1:][inside] += followed(values[0][inside], shares)
         return values
 
     def dequantise(self, coded: Coded, q16: int) -> Pyramid:
         """float64 coefficients of symbols."""
         step = self.step(q16)
-        details = [step * self._details(coded, level) for level in range(self.levels)]
+        everywhere: list[list[Following]] = [[]] * self.levels
+        if self.shares and coded.shares is not None:
+            everywhere = [[(slice(None), slice(None), shares)] for shares in coded.shares]
+        levels = zip(coded.symbols.details, coded.indices, everywhere)
+        details = [step * self.details(*level) for level in levels]
         return Pyramid(step * coded.symbols.coarse, details)
 
 

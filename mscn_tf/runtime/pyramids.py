@@ -21,7 +21,6 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.post_filter import GRAPH, PostFilter
 from mscn_tf.runtime.pyramid_parts import Part, PlaneTiles, Whole
 from mscn_tf.runtime.pyramid_prior import Fitted, PyramidPrior
-from mscn_tf.runtime.pyramid_shares import followed
 from mscn_tf.runtime.quality import PSNR, SSIM
 from mscn_tf.runtime.sampling import cubic, slices_of_rows
 from mscn_tf.runtime.scheme import Kept, Scheme, Survivors, register, touched
@@ -163,11 +162,8 @@ class Pyramids(Scheme):
         values = (
             symbols.astype(np.float64)
             if indices is None
-            else self.prior.tables.dequantise(symbols, indices)
+            else self.prior.details(symbols, indices, following)
         )
-        for rows, columns, shares in following:
-            inside = (..., rows, columns)
-            values[1:][inside] += followed(values[0][inside], shares)
         values *= self.prior.step(q16)
         return values
 
