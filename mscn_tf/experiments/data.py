@@ -45,7 +45,10 @@ def load(config: ml_collections.ConfigDict) -> SignalSet:
     """
     data = config.data
     if Modality.named(config.modality).pixels:
-        pictures = np.stack(load_pictures(data.train, data.edge, squares=(data.edge,))) / 255.0
+        sheets = data.get("sheets", False)
+        squares = () if sheets else (data.edge,)
+        found = load_pictures(data.train, data.edge, sheets, squares)
+        pictures = (np.concatenate(found) if sheets else np.stack(found)) / np.float32(255)
         train, held_out = np.split(pictures, [-data.held_out])
         spare, test = held_out[: -data.test], held_out[-data.test :]
     else:

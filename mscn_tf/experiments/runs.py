@@ -72,9 +72,10 @@ def runs_of(config: ml_collections.ConfigDict) -> list[Run]:
 
     - "gates": trains with gates that are held at the wanted density.
     - "dense": trains once, without any.
-    - "prune": half of the steps dense, then the mask closes in ``rounds`` rounds that share the
-      other half, each keeping the same share of what was left (Lee et al. 2021); ``rounds=0``: as
-      many as keep about 0.8 each. All such arms go on from the same first half.
+    - "prune": a share ``dense`` of the steps without a mask, by default half of them, then the mask
+      closes in ``rounds`` rounds that share the others, each keeping the same share of what was
+      left (Lee et al. 2021); ``rounds=0``: as many as keep about 0.8 each. Arms with the same
+      ``dense`` go on from the same first steps.
     - "narrow": trains a dense network whose code has as many elements as are to be kept.
     - "scratch": the same, not trained: what fits signals from a random start.
     - "per_signal": trains a dense network, once for all such arms, that ``codec`` starts from.
@@ -130,14 +131,15 @@ def _chain(
         return [begin, Run(arm, kept, seed, base, begin)]
     if spec.method != "prune":
         return [Run(arm, kept, seed, base)]
-    half = base.steps // 2
+    start = int(base.steps * spec.get("dense", 0.5))
     rounds = spec.rounds or max(1, round(math.log(kept) / math.log(ROUND_KEEPS)))
     first = base.copy_and_resolve_references()
-    first.update(name="first half", steps=half)
+    first.update(name=f"first {start} steps", steps=start)
     first.model.target = "delta"  # its mask is open, whatever it is on
     begin = Run(first.name, 1.0, seed, first, measured=False)
     base.pruning.score = spec.score
     base.pruning.rounds = tuple(
-        (half + i * half // rounds, kept ** ((i + 1) / rounds)) for i in range(rounds)
+        (start + i * (base.steps - start) // rounds, kept ** ((i + 1) / rounds))
+        for i in range(rounds)
     )
     return [begin, Run(arm, kept, seed, base, begin)]

@@ -8,7 +8,7 @@ import pytest
 
 from mscn_tf.configs.experiments import (
     ablations_faces,
-    gates_faces,
+    gates,
     kinds_faces,
     modulations,
     pruning_faces,
@@ -148,7 +148,10 @@ SHIPPED = {
     "pruning_faces": pruning_faces.get_config,
     "ablations_faces": ablations_faces.get_config,
     "kinds_faces": kinds_faces.get_config,
-    "gates_faces": gates_faces.get_config,
+    **{
+        f"gates {what}": lambda size, what=what: gates.get_config(f"{what}-{size}")
+        for what in ("faces", "tiles", "silhouettes")
+    },
     **{
         f"modulations {what}": lambda size, what=what: modulations.get_config(
             what if size == "cpu" else f"{what}-{size}"
@@ -173,17 +176,19 @@ def test_shipped_experiments(name, size):
 
 
 def test_a_longer_training_is_that_of_the_arms_that_are_compared():
-    short, long = gates_faces.get_config(), gates_faces.get_config("20000")
+    short, long = gates.get_config(), gates.get_config("faces-20000")
     assert (short.steps, long.steps) == (600, 20_000)
     assert set(long.arms) < set(short.arms)
     assert {"MSCN", "one mask of updates", "scratch", "functa, all shifts"} < set(long.arms)
     with pytest.raises(ValueError, match="many: must be a number of steps"):
-        gates_faces.get_config("many")
+        gates.get_config("faces-many")
+    with pytest.raises(ValueError, match="shapes: there are faces, tiles, silhouettes"):
+        gates.get_config("shapes")
 
 
 def test_what_is_not_the_question_is_trained_once():
     """An arm may have seeds of its own; all others have the experiment's."""
-    found = [one for one in runs_of(gates_faces.get_config("6000")) if one.measured]
+    found = [one for one in runs_of(gates.get_config("faces-6000")) if one.measured]
     seeds = {arm: [one.seed for one in found if one.arm == arm] for arm in {r.arm for r in found}}
     assert seeds.pop("MSCN") == seeds.pop("one mask of updates") == [0, 1, 2]
     assert set(map(tuple, seeds.values())) == {(0,)}

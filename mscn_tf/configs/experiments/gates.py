@@ -1,34 +1,47 @@
-"""Gates of each signal against one mask, and what each change to them brings, on faces.
+"""Gates of each signal against one mask, and what each change to them brings.
 
-``gates_faces.py`` trains for 600 steps, ``gates_faces.py:STEPS`` for as many as it says
-(``gates_faces.py:paper`` for 20,000), and then without the arms that leave something out. All
-seeds train MSCN and the mask, the first one also what else there is.
+``gates.py:SIGNALS`` trains for 600 steps, ``gates.py:SIGNALS-STEPS`` for as many as it says
+(``gates.py:SIGNALS-paper`` for 20,000), and then without the arms that leave something out.
+SIGNALS: faces, tiles, silhouettes. All seeds train MSCN and the mask, the first one also what
+else there is.
 """
 
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from mscn_tf.configs.experiments import pruning_faces
+from mscn_tf.configs.experiments import pruning_faces, pruning_sdf
 
 SHORT = 600
-SIZES = {"cpu": SHORT, "paper": 20000}
+SIZES = {"": SHORT, "cpu": SHORT, "paper": 20000}
+TITLES = {
+    "faces": "Faces of 32x32",
+    "tiles": "CIFAR-10 pictures of 32x32",
+    "silhouettes": "Signed distances on 64x64",
+}
 
 
-def get_config(size: str = "cpu") -> ConfigDict:
-    """A tenth of all parameters wanted, in real bytes."""
+def get_config(what: str = "faces") -> ConfigDict:
+    """Of one kind of signals: a tenth of all parameters wanted, in real bytes."""
+    signals, _, size = what.partition("-")
+    if signals not in TITLES:
+        raise ValueError(f"{signals}: there are {', '.join(TITLES)}")
     if size not in SIZES and not size.isdigit():
         raise ValueError(f"{size}: must be a number of steps, cpu or paper")
     steps = SIZES[size] if size in SIZES else int(size)
-    config = pruning_faces.get_config("cpu")
+    base = pruning_sdf if signals == "silhouettes" else pruning_faces
+    config = base.get_config("cpu")
+    if signals == "tiles":
+        with config.unlocked():
+            config.data.update(train="../shared/data/cifar10/data_batch_[1234].png", sheets=True)
     config.update(
-        name=f"gates_faces_{steps}",
+        name=f"gates_{signals}_{steps}",
+        title=f"{TITLES[signals]}, SIREN 48x3, {steps} steps",
         kept=(0.1,),
         steps=steps,
         other_steps=(5, 10),
         quantiser_steps=(0.3, 1.0, 1.5),
     )
-    config.title = f"Faces of 32x32, SIREN 48x3, {config.steps} steps"
 
     def arm(price_follows: str = "stored", **model: Any) -> dict[str, Any]:
         change = dict(model=dict(sparsity="gates", **model), price_follows=price_follows)
