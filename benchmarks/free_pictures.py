@@ -5,7 +5,8 @@
 free_pictures.csv beside this file lists them, all under CC0, CC BY or in the public domain. OUT
 gets `packages/`, `train/`, `validation/` and `more/` of pictures, `tiles_train.png` and
 `tiles_validation.png` of 32x32 tiles of the first two (sheets, see docs/training.md) and
-`ATTRIBUTION.csv`. Needs apt and dpkg and Debian's archive keyring; packages that are there already aren't fetched again.
+`ATTRIBUTION.csv`. Needs apt and dpkg and Debian's archive keyring; packages that are there already
+aren't fetched again.
 """
 
 from __future__ import annotations
