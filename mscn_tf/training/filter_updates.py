@@ -16,6 +16,7 @@ import numpy as np
 from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.runtime.post_filter import SHIFT
 
+LETTERS = "update_filter"  # an array of the prior's: how often each z is said
 STEP = 0.015  # of z, in units of a picture's error
 LARGEST = 31  # of z
 UPDATE_SHIFT = SHIFT + 4  # fractional bits of directions
@@ -55,9 +56,12 @@ class Quadratic(NamedTuple):
 def learn_directions(pictures: Sequence[Quadratic], count: int) -> np.ndarray:
     """float64 [K, F, O]: directions that take most of the errors away, each relative to its own.
 
+    There are ``count`` of them, but not more than pictures.
+
     Each has length 1: added once it changes a picture by the root of its mean squared error, in
     the mean.
     """
+    count = min(count, len(pictures))
     common = np.mean([one.gram / one.error for one in pictures], axis=0)
     directions = _first(pictures, common, count)
     _, features, outputs = directions.shape
@@ -102,9 +106,7 @@ def frozen_directions(
     return {
         "update_kernel": np.ascontiguousarray(kernel.transpose(0, 4, 3, 1, 2)),
         "update_bias": whole[:, -1],
-        "update_filter": np.stack([whole_frequencies(c / c.sum()) for c in counts]).astype(
-            np.int32
-        ),
+        LETTERS: np.stack([whole_frequencies(c / c.sum()) for c in counts]).astype(np.int32),
     }
 
 
