@@ -3,9 +3,10 @@
     python benchmarks/free_pictures.py OUT
 
 free_pictures.csv beside this file lists them, all under CC0, CC BY or in the public domain. OUT
-gets `packages/`, `train/` and `validation/` of pictures, `tiles_train.png` and
-`tiles_validation.png` of 32x32 tiles (sheets, see docs/training.md) and `ATTRIBUTION.csv`. Needs
-apt and dpkg and Debian's archive keyring; packages that are there already aren't fetched again.
+gets `packages/`, `train/`, `validation/` and `more/` of pictures, `tiles_train.png` and
+`tiles_validation.png` of 32x32 tiles of the first two (sheets, see docs/training.md) and
+`ATTRIBUTION.csv`. Needs apt and dpkg and Debian's archive keyring; packages that are there already
+aren't fetched again.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ PACKAGES = {
     "python3-sklearn": (
         "1.4.2+dfsg-8",
         "b2723a9092807429e9ba2cff5e1591ebdd8ab5dd7ea14aaa00b655cf2e0a7e0e",
+    ),
+    "wordpress-theme-twentytwentyfive": (
+        "6.8.12+dfsg1-0+deb13u1",
+        "2e0676de0a4c075c41e7947ac645b3683bed0ef00f48f7d2af98876efa6b2eb8",
+    ),
+    "wordpress-theme-twentytwentyfour": (
+        "6.8.12+dfsg1-0+deb13u1",
+        "4eab39ddb45e1a0067b6860b32d79bf5bb8bf36bc143f7bf3b876b89dbb27c21",
     ),
 }
 MOST_PIXELS = 1.5e6  # of a training picture
@@ -152,15 +161,16 @@ def main() -> None:
     with TABLE.open(newline="") as table:
         rows = list(csv.DictReader(table))
     random = np.random.default_rng(0)
-    for part, count in TILES.items():
+    for part in (*TILES, "more"):
         pictures = []
         (out / part).mkdir(exist_ok=True)
         for row in (row for row in rows if row["set"] == part):
             source = packages / row["package"] / row["path"]
             pictures.append(shrunk(Image.open(source).convert("RGB"), source.suffix == ".png"))
             pictures[-1].save(out / part / f"{source.stem}.png")
-        sheet = tiles(pictures, count, random).reshape(count, EDGE * EDGE, 3)
-        Image.fromarray(sheet).save(out / f"tiles_{part}.png")
+        if part in TILES:
+            sheet = tiles(pictures, TILES[part], random).reshape(TILES[part], EDGE * EDGE, 3)
+            Image.fromarray(sheet).save(out / f"tiles_{part}.png")
     (out / "ATTRIBUTION.csv").write_bytes(TABLE.read_bytes())
 
 

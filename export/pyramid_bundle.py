@@ -10,9 +10,12 @@ from mscn_tf.export.bundle import Members
 from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
 from mscn_tf.runtime.post_filter import GRAPH
+from mscn_tf.training.filter_updates import LETTERS
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
-from mscn_tf.training.pyramid_updates import NAMES as OF_A_PICTURE
+from mscn_tf.training.pyramid_updates import NAMES
+
+_OF_A_PICTURE = (*NAMES, LETTERS)
 
 
 def contents(
@@ -35,7 +38,7 @@ def contents(
             kept = trainer.bundle.arrays(folder)
             made.update({f"{folder}/{name}": array for name, array in kept.items()})
         for name, array in arrays.items():
-            made[f"{'prior' if name in OF_A_PICTURE else 'filter'}/{name}"] = smallest(array)
+            made[f"{'prior' if name in _OF_A_PICTURE else 'filter'}/{name}"] = smallest(array)
         return own, {**made, GRAPH: post_filter_graph()}
     model = trainer.config.model
     manifest = {"tile_edge": model.tile_edge, "channels": 3, "rate_weight": model.rate_weight}

@@ -14,13 +14,14 @@ def get_config() -> ConfigDict:
         batch=8,  # patches of one quality
         patch=64,  # pixels along each side, even
         post_filter=dict(width=32),
+        directions=8,  # in which pictures change its last layer
         evaluate_every=10000,
         validation_pictures=10,
     )
     config.optimizer = dict(rate=6e-4, warmup=200, clip=1.0, beta_2=0.99)
     config.data.update(
         # What benchmarks/free_pictures.py makes, and benchmarks/drawn_pictures.py.
-        train="data/free/train/*.png,data/drawn/train/*.png",
+        train="data/free/train/*.png,data/free/more/*.png,data/drawn/train/*.png",
         validation="data/free/validation/*.png,data/drawn/validation/*.png",
         scales=(0.6, 0.4),
         qualities=13,

@@ -78,26 +78,38 @@ class PostFilter(Layer):
         Returns:
           ``[B, H - 16, W - 16, C]``, without the margin.
         """
+        kernel, bias = self._layer(post_filter.LAYERS - 1, q16)
+        sums = tf.nn.conv2d(self.hidden(values, q16), kernel, 1, "VALID") + bias
+        return self.unit(q16) * tf.nn.depth_to_space(_floor(sums), 2)
+
+    def hidden(self, values: tf.Tensor, q16: tf.Tensor) -> tf.Tensor:
+        """What the last layer sees of them, whole numbers ``[B, H / 2 - 6, W / 2 - 6, width]``."""
         inputs = _rounded((values - 0.5) * post_filter.INPUT_SCALE)
         reach = float(post_filter.LARGEST_INPUT)
         hidden = tf.nn.space_to_depth(tf.clip_by_value(inputs, -reach, reach), 2)
-        away = tf.cast(q16, self.compute_dtype) - MIDDLE
-
-        def at_quality(constant: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-            unit = 2.0**-post_filter.SHIFT
-            return unit * (_rounded(constant / unit) + _rounded(away / 64 * _rounded(slope / unit)))
-
-        layers = zip(self.kernels, self.kernel_slopes, self.biases, self.bias_slopes)
-        for weights in layers:
-            kernel, bias = at_quality(*weights[:2]), at_quality(*weights[2:])
+        for number in range(post_filter.LAYERS - 1):
+            kernel, bias = self._layer(number, q16)
             sums = tf.nn.conv2d(hidden, kernel, 1, "VALID") + bias
             hidden = _floor(tf.maximum(sums, post_filter.LEAK * sums))
             hidden = tf.clip_by_value(hidden, *map(float, post_filter.RANGE))
+        return hidden
+
+    def unit(self, q16: tf.Tensor) -> tf.Tensor:
+        """What 1 of the last layer's sums is in values, at a quality in sixteenths."""
         low, high, sixteenths = around(tf, tf.cast(q16, tf.int32))
         ends = tf.gather(self.log_error, low), tf.gather(self.log_error, high)
         log_error = between(*ends, tf.cast(sixteenths, self.compute_dtype))
-        unit = tf.exp(log_error) / post_filter.OUTPUT_SCALE
-        return unit * tf.nn.depth_to_space(_floor(sums), 2)
+        return tf.exp(log_error) / post_filter.OUTPUT_SCALE
+
+    def _layer(self, number: int, q16: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Kernel and bias of a layer at a quality in sixteenths."""
+        away, unit = tf.cast(q16, self.compute_dtype) - MIDDLE, 2.0**-post_filter.SHIFT
+
+        def at_quality(constant: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+            return unit * (_rounded(constant / unit) + _rounded(away / 64 * _rounded(slope / unit)))
+
+        kernel = at_quality(self.kernels[number], self.kernel_slopes[number])
+        return kernel, at_quality(self.biases[number], self.bias_slopes[number])
 
     def constrain(self) -> None:
         """Scales kernels so that no sum can be too large to be exact; after each training step."""

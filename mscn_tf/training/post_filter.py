@@ -21,12 +21,14 @@ from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
+from mscn_tf.training.filter_updates import Quadratic, frozen_directions, learn_directions
 from mscn_tf.training.loop import Row, Trainer
 from mscn_tf.training.outer_step import Losses, OuterStep, warmed_up_adam
 from mscn_tf.training.prefetch import Prefetch
 from mscn_tf.training.pyramid_updates import evenly, learn_updates
 
 _LEAST = 1e-7  # squared error that is more than none
+_BLOCKS = 2**15  # of 2x2 pixels, at most, that a picture's errors are taken from
 
 
 class _Example(NamedTuple):
@@ -192,7 +194,35 @@ class PostFilterTrainer(Trainer):
         prior, scheme = self.bundle.arrays("prior"), self._scheme
         rate_weight = self.bundle.manifest.rate_weight or 0.0
         updates = learn_updates(prior, self._some, scheme.colour, rate_weight, self.config.seed)
-        return {**self.network.frozen(), **updates}
+        return {**self.network.frozen(), **self._directions(), **updates}
+
+    def _directions(self) -> dict[str, np.ndarray]:
+        """The arrays of the runtime's updates of a filter."""
+        if not self.config.directions:
+            return {}
+        coded = [(q16, example) for q16, some in self.examples.items() for example in some]
+        quadratics = [self._quadratic(*one) for one in tqdm(coded, "errors", disable=None)]
+        return frozen_directions(quadratics, learn_directions(quadratics, self.config.directions))
+
+    def _quadratic(self, q16: int, example: _Example) -> Quadratic:
+        """Of a picture's blocks of 2x2, the middle rows of them if they are many."""
+        height, width = example.original.shape[:2]
+        rows = min(height, 2 * _BLOCKS // width * 2)
+        top = (height - rows) // 4 * 2
+        decoded = example.decoded[top : top + rows].astype(np.float32)
+        values = tf.constant(decoded[None] / np.float32(INPUT_SCALE) + np.float32(0.5))
+        quality = tf.constant(float(q16))
+        hidden = self.network.hidden(values, quality)
+        features = tf.image.extract_patches(
+            hidden, [1, 3, 3, 1], [1, 1, 1, 1], [1, 1, 1, 1], "VALID"
+        )
+        mended = values[:, MARGIN:-MARGIN, MARGIN:-MARGIN] + self.network(values, quality)
+        original = example.original[top : top + rows] / np.float32(255)
+        left = original[None, MARGIN:-MARGIN, MARGIN:-MARGIN] - mended
+        left = tf.nn.space_to_depth(left, 2) / self.network.unit(quality)
+        seen = features.numpy().reshape(-1, features.shape[-1])
+        seen = np.concatenate([seen, np.ones((len(seen), 1))], 1)  # float64, exactly
+        return Quadratic.of(seen, left.numpy().reshape(len(seen), -1).astype(np.float64))
 
     def evaluate(self) -> list[Row]:
         """PSNR of held-out pictures at each quality, before and after."""

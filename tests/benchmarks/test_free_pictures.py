@@ -76,17 +76,20 @@ def test_another_file_than_the_training_used_is_refused(tmp_path):
 def test_sheets_are_rows_of_tiles(tmp_path, monkeypatch):
     """The whole command, on packages of our own."""
     table = tmp_path / "table.csv"
-    lines = [f"{part},own,{part}.png,CC0-1.0,nobody" for part in ("train", "validation")]
+    lines = [f"{part},own,{part}.png,CC0-1.0,nobody" for part in ("train", "validation", "more")]
     table.write_text("\n".join(["set,package,path,terms,author", *lines]) + "\n")
     monkeypatch.setattr(free_pictures, "TABLE", table)
     monkeypatch.setattr(free_pictures, "TILES", {"train": 5, "validation": 2})
     monkeypatch.setattr(free_pictures, "fetch", lambda folder: {})
     out = tmp_path / "out"
     (out / "packages" / "own").mkdir(parents=True)
-    for part in ("train", "validation"):
+    for part in ("train", "validation", "more"):
         Image.fromarray(picture(90, 80, 1)).save(out / "packages" / "own" / f"{part}.png")
     monkeypatch.setattr("sys.argv", ["free_pictures.py", str(out)])
     free_pictures.main()
+    assert not (out / "tiles_more.png").exists()
+    with Image.open(out / "more" / "more.png") as kept:
+        np.testing.assert_array_equal(kept, picture(90, 80, 1))
     for part, count in (("train", 5), ("validation", 2)):
         with Image.open(out / f"tiles_{part}.png") as sheet:
             assert sheet.size == (EDGE * EDGE, count)
