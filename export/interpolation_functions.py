@@ -1,0 +1,246 @@
+"""An interpolation codec's decoder in TensorFlow, from its bundle, exact to the bit.
+
+The range coder, which needs the networks as well, stays outside: it gives the steps that are coded.
+All numbers are whole, in digits that float32 holds exactly (`export.digits`).
+
+========  ================================================  ====================================
+function  inputs                                            output
+========  ================================================  ====================================
+decode    ``steps`` int32 [B, H, W], coded ones;            ``values`` float32 [B, H, W, 3],
+          ``periodic`` int32 [B], 1 where the last column   digits of each number, lowest first:
+          is followed by the first; ``parent`` float32      a field has its first value and, for
+          [B, H, W, 3], digits of the grid that it          each 1024, a step more
+          follows from (0: none); ``shares`` int32 [B, L],
+          of each of its L levels, coarsest first
+========  ================================================  ====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mscn_tf.export import digits
+from mscn_tf.export.float_functions import FloatFunctions, traced
+from mscn_tf.runtime.bundle import Bundle
+from mscn_tf.runtime.digits import BASE, COUNT, split
+from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.grid_passes import NEIGHBOURS, PASSES, SEEN, Pass
+from mscn_tf.runtime.grids import axis_names
+from mscn_tf.runtime.interpolation import LARGEST_ACTIVATION, LARGEST_SHARE, SHARE_BITS, Net
+from mscn_tf.runtime.interpolations import Interpolations
+from mscn_tf.runtime.neighbourhoods import (
+    FRACTION,
+    INPUT_UNIT,
+    LARGEST_FURTHER_INPUT,
+    LARGEST_INPUT,
+    SEEN_STEPS,
+    SEEN_THRESHOLDS,
+    SMALLEST_SPREAD,
+    count_levels,
+)
+from mscn_tf.runtime.neighbourhoods import SHARE_BITS as PARENT_BITS
+
+_LEVELS = 30  # more than grids have
+
+
+class InterpolationFunctions(FloatFunctions):
+    """The function of the table above, of dynamic batch and size.
+
+    Args:
+      bundle: of an interpolation codec.
+      size: rows and columns; then for one grid of that size, so that all shapes are fixed.
+
+    Raises:
+      MscnError: the bundle lacks something, or the size has another number of axes.
+    """
+
+    def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
+        self._nets = Interpolations(bundle).grids.nets.of_passes
+        self.axes, self.holder = axis_names(2), tf.Module()
+        if size is not None and len(size) != len(self.axes):
+            raise MscnError(f"a size of {len(size)} axes; of a field give WIDTHxHEIGHT")
+        batch, sides = (1, list(size)) if size else (None, [None, None])
+        levels = count_levels(size) if size else None
+        self.functions = {
+            "decode": traced(
+                self._decode,
+                tf.TensorSpec([batch, *sides], tf.int32, "steps"),
+                tf.TensorSpec([batch], tf.int32, "periodic"),
+                tf.TensorSpec([batch, *sides, COUNT], tf.float32, "parent"),
+                tf.TensorSpec([batch, levels], tf.int32, "shares"),
+            )
+        }
+
+    def _decode(
+        self, steps: tf.Tensor, periodic: tf.Tensor, parent: tf.Tensor, shares: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        levels, coded = tf.shape(shares)[1], _Coded(steps, periodic)
+        parent = tf.transpose(parent, [3, 0, 1, 2])
+
+        def next_level(number: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            apart = tf.gather(2 ** np.arange(_LEVELS, dtype=np.int32), levels - 1 - number)
+            share = tf.cast(tf.gather(shares, number, axis=1), tf.float32)
+            expected = digits.shifted(parent * share[:, None, None], PARENT_BITS)
+            for part, net in zip(PASSES, self._nets):
+                level = _Level(coded, apart, part)
+                known = digits.carried(values - expected)
+                found = digits.carried(
+                    _predicted(level, net, known) + level.own(expected + coded.added)
+                )
+                values += level.placed(found)
+            return number + 1, values
+
+        first = tf.zeros_like(parent)
+        start = (tf.constant(0), tf.ensure_shape(first, parent.shape))
+        _, values = tf.while_loop(lambda number, _: number < levels, next_level, start)
+        return {"values": tf.transpose(values, [1, 2, 3, 0])}
+
+
+class _Coded:
+    """What is coded of grids.
+
+    Attributes:
+      shape: int32: how many grids, rows, columns.
+      periodic: int32 [B, 1, 1].
+      added: float32 [3, B, H, W], digits: what steps add to predictions.
+      seen: float32 [B, H, W]: what networks see of steps.
+    """
+
+    def __init__(self, steps: tf.Tensor, periodic: tf.Tensor):
+        self.shape, self.periodic = tf.unstack(tf.shape(steps)), periodic[:, None, None]
+        higher = tf.floor(tf.cast(steps, tf.float32) / BASE)
+        lower = steps - tf.cast(higher, tf.int32) * int(BASE)
+        both = tf.stack([tf.cast(lower, tf.float32), higher, tf.zeros_like(higher)])
+        self.added = digits.carried(both * 2.0**FRACTION)
+        self.seen = tf.gather(SEEN_STEPS, tf.minimum(tf.abs(steps), len(SEEN_STEPS) - 1))
+
+
+class _Level:
+    """Places of a pass of a level, and of some that lie beyond its sides, which are dropped."""
+
+    def __init__(self, coded: _Coded, apart: tf.Tensor, part: Pass):
+        self.coded, self.apart, self.part = coded, apart, part
+        _, height, width = coded.shape
+        self._sides = [(side - 1) // apart + 1 for side in (height, width)]
+        self._counts = [(side + 1) // 2 for side in self._sides]
+        ways = np.array([_ways(part, *single) for single in ((0, 0), (0, 1), (1, 0))], np.int32)
+        one_row, one_column = (tf.cast(tf.equal(side, 1), tf.int32) for side in self._sides)
+        self._ways = tf.gather(ways, tf.maximum(2 * one_row, one_column))
+
+    def neighbours(self) -> tf.Tensor:
+        """int32 [P, n]: where grids that lie one after the other have the neighbours of places."""
+        (height, width), (down, along) = self._sides, tf.unstack(self._ways, axis=1)
+        rows = self._own_places(0)[:, None] + down
+        columns = self._own_places(1)[:, None] + along
+        even = tf.equal(self.coded.shape[2] % (2 * self.apart), 0)
+        around = self.coded.periodic * tf.cast(even, tf.int32)
+        mirrored, wrapped = _mirrored(columns, width), tf.math.floormod(columns, width)
+        columns = mirrored + around * (wrapped - mirrored)
+        places = self._places(_mirrored(rows, height)[None, :, None], columns[:, None])
+        return tf.reshape(places, [-1, len(self.part.neighbours)])
+
+    def own(self, array: tf.Tensor) -> tf.Tensor:
+        """[K, P]: what grids [K, B, H, W] have at the places themselves."""
+        rows, columns = (
+            tf.minimum(self._own_places(axis), side - 1) for axis, side in enumerate(self._sides)
+        )
+        places = self._places(rows[None, :, None], columns[None, None])
+        return tf.gather(flat(array), tf.reshape(places, [-1]), axis=1)
+
+    def placed(self, values: tf.Tensor) -> tf.Tensor:
+        """[3, B, H, W] with values [3, P] at the places, else 0."""
+        grids, height, width = self.coded.shape
+        rows, columns = self._counts
+        whole = tf.reshape(values, [COUNT * grids, rows, 1, columns, 1])
+        before = self.part.row * self.apart, self.part.column * self.apart
+        down, along = ([at, 2 * self.apart - 1 - at] for at in before)
+        whole = tf.pad(whole, tf.stack([[0, 0], [0, 0], down, [0, 0], along]))
+        sides = 2 * self.apart * rows, 2 * self.apart * columns
+        return tf.reshape(whole, [COUNT, grids, *sides])[:, :, :height, :width]
+
+    def _own_places(self, axis: int) -> tf.Tensor:
+        return 2 * tf.range(self._counts[axis]) + (self.part.row, self.part.column)[axis]
+
+    def _places(self, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+        """Where grids that lie one after the other have rows and columns of the level's."""
+        grids, height, width = self.coded.shape
+        first = tf.reshape(tf.range(grids) * height * width, [-1] + [1] * (len(rows.shape) - 1))
+        return first + (rows * width + columns) * self.apart
+
+
+def flat(array: tf.Tensor) -> tf.Tensor:
+    """[K, n] of [K, ..]."""
+    return tf.reshape(array, [array.shape[0], -1])
+
+
+def _ways(part: Pass, one_row: int, one_column: int) -> list[tuple[int, int]]:
+    """Rows and columns from a place to its neighbours, in levels that may have but one of them."""
+    if one_row:
+        return [(0, x + y if x % 2 == 0 else x) for y, x in part.neighbours]
+    if one_column:
+        return [(y + x if y % 2 == 0 else y, 0) for y, x in part.neighbours]
+    return part.neighbours
+
+
+def _mirrored(places: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """Places along an axis, those beyond its ends reflected there."""
+    period = tf.maximum(2 * side - 2, 1)
+    return tf.abs(tf.math.floormod(places + side - 1, period) - (side - 1))
+
+
+def _predicted(level: _Level, net: Net, values: tf.Tensor) -> tf.Tensor:
+    """Digits [3, P] of predictions, from those of values [3, B, H, W], less what is expected."""
+    part, places = level.part, level.neighbours()
+    known = tf.gather(flat(values), places, axis=1)
+    prediction = digits.shifted(tf.tensordot(known, part.weights.astype("f4"), 1), part.bits)
+    apart = digits.carried(known - prediction[..., None])
+    spread = _spread(apart)
+    inputs = [digits.quotient(apart * INPUT_UNIT, spread[..., None], LARGEST_INPUT)]
+    inputs.append(tf.gather(flat(level.coded.seen[None])[0], tf.gather(places, part.seen, axis=1)))
+    inputs.append(_octaves(spread)[:, None])
+    fineness = 16 * tf.math.log(tf.cast(level.apart, tf.float32)) * (1 / np.log(2))
+    fineness = tf.minimum(tf.round(fineness), LARGEST_FURTHER_INPUT)
+    inputs.append(fineness * tf.ones_like(inputs[-1]))
+    shares = _shares(net, tf.concat(inputs, 1), len(part.neighbours))
+    filtered = tf.tensordot(apart, net.filters.T.astype(np.float32), 1)
+    filtered = digits.carried(digits.shifted(filtered, SHARE_BITS) * shares)
+    return prediction + digits.shifted(tf.reduce_sum(filtered, -1), SHARE_BITS)
+
+
+def _spread(apart: tf.Tensor) -> tf.Tensor:
+    """Digits [3, P]: how large differences [3, P, n] of neighbours are."""
+    sizes = digits.sizes(apart)
+    parts = [sizes, sizes[..., :4]]
+    means = [digits.divided(tf.reduce_sum(part, -1), part.shape[-1]) for part in parts]
+    smallest = np.array([SMALLEST_SPREAD, 0, 0], np.float32)[:, None]
+    return digits.carried(means[0] + means[1] + smallest)
+
+
+def _octaves(spread: tf.Tensor) -> tf.Tensor:
+    """float32 [P], whole numbers: what networks see of spreads."""
+    thresholds = tf.constant(split(SEEN_THRESHOLDS).T)
+    guess = 8 * tf.math.log(digits.about(spread) / SMALLEST_SPREAD) * (1 / np.log(2))
+    last = len(SEEN_THRESHOLDS) - 2
+    index = tf.cast(tf.clip_by_value(tf.floor(guess), 0.0, float(last)), tf.int32)
+    low, high = (tf.gather(thresholds, index + next_, axis=1) for next_ in (0, 1))
+    under, over = (digits.about(digits.carried(spread - bound, 1)) for bound in (low, high))
+    index += tf.cast(over >= 0, tf.int32) - tf.cast(under < 0, tf.int32)
+    return tf.minimum(tf.cast(index, tf.float32), LARGEST_FURTHER_INPUT)
+
+
+def _shares(net: Net, inputs: tf.Tensor, neighbours: int) -> tf.Tensor:
+    """float32 [P, F]: how much of each filter a network adds, of inputs [P, ..]."""
+    seen = [*range(neighbours), *range(NEIGHBOURS, NEIGHBOURS + SEEN + 2)]  # others are 0
+    layers = [
+        (net.first[:, seen], net.first_bias),
+        (net.second, net.second_bias),
+        (net.last[1:], net.last_bias[1:]),
+    ]
+    for number, (weights, bias) in enumerate(layers):
+        sums = tf.floor(inputs @ weights.T + bias.T)
+        limits = (-LARGEST_SHARE, LARGEST_SHARE) if number == 2 else (0, LARGEST_ACTIVATION)
+        inputs = tf.clip_by_value(sums, *map(float, limits))
+    return inputs
