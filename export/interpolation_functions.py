@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from mscn_tf.export import digits
 from mscn_tf.export.float_functions import FloatFunctions, traced
+from mscn_tf.export.grid_places import flat, mirrored, spread_out
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.digits import BASE, COUNT, split
 from mscn_tf.runtime.errors import MscnError
@@ -137,9 +138,9 @@ class _Level:
         columns = self._own_places(1)[:, None] + along
         even = tf.equal(self.coded.shape[2] % (2 * self.apart), 0)
         around = self.coded.periodic * tf.cast(even, tf.int32)
-        mirrored, wrapped = _mirrored(columns, width), tf.math.floormod(columns, width)
-        columns = mirrored + around * (wrapped - mirrored)
-        places = self._places(_mirrored(rows, height)[None, :, None], columns[:, None])
+        inside, wrapped = mirrored(columns, width), tf.math.floormod(columns, width)
+        columns = inside + around * (wrapped - inside)
+        places = self._places(mirrored(rows, height)[None, :, None], columns[:, None])
         return tf.reshape(places, [-1, len(self.part.neighbours)])
 
     def own(self, array: tf.Tensor) -> tf.Tensor:
@@ -153,13 +154,10 @@ class _Level:
     def placed(self, values: tf.Tensor) -> tf.Tensor:
         """[3, B, H, W] with values [3, P] at the places, else 0."""
         grids, height, width = self.coded.shape
-        rows, columns = self._counts
-        whole = tf.reshape(values, [COUNT * grids, rows, 1, columns, 1])
-        before = self.part.row * self.apart, self.part.column * self.apart
-        down, along = ([at, 2 * self.apart - 1 - at] for at in before)
-        whole = tf.pad(whole, tf.stack([[0, 0], [0, 0], down, [0, 0], along]))
-        sides = 2 * self.apart * rows, 2 * self.apart * columns
-        return tf.reshape(whole, [COUNT, grids, *sides])[:, :, :height, :width]
+        values = tf.reshape(values, [COUNT * grids, *self._counts])
+        starts = self.part.row * self.apart, self.part.column * self.apart
+        whole = spread_out(values, (height, width), starts, [2 * self.apart] * 2)
+        return tf.reshape(whole, [COUNT, grids, height, width])
 
     def _own_places(self, axis: int) -> tf.Tensor:
         return 2 * tf.range(self._counts[axis]) + (self.part.row, self.part.column)[axis]
@@ -171,11 +169,6 @@ class _Level:
         return first + (rows * width + columns) * self.apart
 
 
-def flat(array: tf.Tensor) -> tf.Tensor:
-    """[K, n] of [K, ..]."""
-    return tf.reshape(array, [array.shape[0], -1])
-
-
 def _ways(part: Pass, one_row: int, one_column: int) -> list[tuple[int, int]]:
     """Rows and columns from a place to its neighbours, in levels that may have but one of them."""
     if one_row:
@@ -183,12 +176,6 @@ def _ways(part: Pass, one_row: int, one_column: int) -> list[tuple[int, int]]:
     if one_column:
         return [(y + x if y % 2 == 0 else y, 0) for y, x in part.neighbours]
     return part.neighbours
-
-
-def _mirrored(places: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Places along an axis, those beyond its ends reflected there."""
-    period = tf.maximum(2 * side - 2, 1)
-    return tf.abs(tf.math.floormod(places + side - 1, period) - (side - 1))
 
 
 def _predicted(level: _Level, net: Net, values: tf.Tensor) -> tf.Tensor:
