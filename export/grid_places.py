@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
+def wrapped(places: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """int32: places, from -4 on, along an axis of so many whose end is followed by its start."""
+    return (places + 4 * side) % side  # tf2onnx's remainders of negative numbers are negative
+
+
 def mirrored(places: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """int32: places along an axis of so many, those beyond its ends reflected there."""
+    """int32: places, from -4 on, along an axis of so many, those beyond its ends reflected."""
     period = tf.maximum(2 * side - 2, 1)
-    return tf.abs(tf.math.floormod(places + side - 1, period) - (side - 1))
+    return tf.abs(wrapped(places + side - 1, period) - (side - 1))
 
 
 def flat(array: tf.Tensor) -> tf.Tensor:

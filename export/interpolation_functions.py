@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from mscn_tf.export import digits
 from mscn_tf.export.float_functions import FloatFunctions, traced
-from mscn_tf.export.grid_places import flat, mirrored, spread_out
+from mscn_tf.export.grid_places import flat, mirrored, spread_out, wrapped
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.digits import BASE, COUNT, split
 from mscn_tf.runtime.errors import MscnError
@@ -138,8 +138,8 @@ class _Level:
         columns = self._own_places(1)[:, None] + along
         even = tf.equal(self.coded.shape[2] % (2 * self.apart), 0)
         around = self.coded.periodic * tf.cast(even, tf.int32)
-        inside, wrapped = mirrored(columns, width), tf.math.floormod(columns, width)
-        columns = inside + around * (wrapped - inside)
+        inside = mirrored(columns, width)
+        columns = inside + around * (wrapped(columns, width) - inside)
         places = self._places(mirrored(rows, height)[None, :, None], columns[:, None])
         return tf.reshape(places, [-1, len(self.part.neighbours)])
 

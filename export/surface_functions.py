@@ -92,7 +92,7 @@ class SurfaceFunctions(FloatFunctions):
 
         start = (tf.constant(COARSEST - 1), first)
         _, values = tf.while_loop(lambda exponent, _: exponent >= 0, next_level, start)
-        return {"values": values[..., None] * (1 / CELL)}
+        return {"values": tf.expand_dims(values * (1 / CELL), -1)}
 
 
 class _Pass:

@@ -311,7 +311,9 @@ class _Level:
         while self._with_steps <= number:
             first = FIRST[self._with_steps]
             steps = np.abs(self._of_plane(self._grid.steps, *first))
-            self._go_on(SEEN_STEPS.take(steps, mode="clip"), first, self._steps[:, self._with_steps])
+            self._go_on(
+                SEEN_STEPS.take(steps, mode="clip"), first, self._steps[:, self._with_steps]
+            )
             self._with_steps += 1
         return self._steps.reshape(-1)
 

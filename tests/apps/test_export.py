@@ -77,7 +77,10 @@ def test_tflite(folder):
     ("arguments", "message"),
     [
         (("--codec=field", "--format=onnx", "--fixed-size=8"), "a size of 1 axes; of a field give"),
-        (("--codec=surface", "--format=tflite", "--fixed-size=8x8"), "of a solid give WIDTHxHEIGHT"),
+        (
+            ("--codec=surface", "--format=tflite", "--fixed-size=8x8"),
+            "of a solid give WIDTHxHEIGHT",
+        ),
         (("--format=onnx",), "give --codec=NAME and --format"),
         (("--codec=speech",), "give --codec=NAME and --format"),
         (("--codec=speech", "--format=coreml"), "saved_model|onnx|tflite|bundle"),
