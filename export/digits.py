@@ -10,9 +10,10 @@ from typing import Union
 
 import tensorflow as tf
 
-from mscn_tf.runtime.digits import BASE, BITS
+from mscn_tf.runtime.digits import BASE
 
 SMALL = 2050  # what small digits are within
+Number = Union[float, tf.Tensor]
 
 
 def carried(digits: tf.Tensor, times: int = 2) -> tf.Tensor:
@@ -29,31 +30,31 @@ def widened(digits: tf.Tensor) -> tf.Tensor:
     return tf.concat([digits, tf.zeros_like(digits[:1])], 0)
 
 
-def shifted(digits: tf.Tensor, bits: int) -> tf.Tensor:
-    """Numbers over 2^bits, to the nearest one, halves up: of as many digits, small ones.
+def scaled(digits: tf.Tensor, scale: Number) -> tf.Tensor:
+    """Numbers times scale / 4096, to the nearest one, halves up: of as many digits, small ones.
 
     Args:
       digits: below 2^23.
-      bits: 3 to `BITS`.
+      scale: a power of two, 1 to 2^9.
     """
-    digits = carried(widened(digits)) * 2.0 ** (BITS - bits)
+    digits = carried(widened(digits)) * scale
     lowest = tf.floor(digits[:1] * (1 / BASE) + 0.5)
     return carried(tf.concat([digits[1:2] + lowest, digits[2:]], 0))
 
 
-def divided(digits: tf.Tensor, divisor: int) -> tf.Tensor:
+def divided(digits: tf.Tensor, divisor: Number) -> tf.Tensor:
     """Numbers, not below 0, over a small one, rounded down."""
     quotients, rest = [], tf.zeros_like(digits[0])
     for digit in tf.unstack(digits)[::-1]:
         part = rest * BASE + digit
-        quotients.append(tf.floor((part + 0.5) * (1 / divisor)))
+        quotients.append(tf.floor((part + 0.5) / divisor))
         rest = part - divisor * quotients[-1]
     return tf.stack(quotients[::-1])
 
 
 def about(digits: tf.Tensor) -> tf.Tensor:
     """Numbers of small digits, rounded to float32: their signs are right."""
-    number: Union[tf.Tensor, float] = 0.0
+    number: Number = 0.0
     for digit in tf.unstack(digits)[::-1]:
         number = number * BASE + digit
     return number

@@ -18,6 +18,7 @@ decode    ``steps`` int32 [B, H, W], coded ones;            ``values`` float32 [
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +29,7 @@ from mscn_tf.export.grid_places import flat, mirrored, spread_out, wrapped
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.digits import BASE, COUNT, split
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.grid_passes import NEIGHBOURS, PASSES, SEEN, Pass
+from mscn_tf.runtime.grid_passes import NEIGHBOURS, PASSES, Pass
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.interpolation import LARGEST_ACTIVATION, LARGEST_SHARE, SHARE_BITS, Net
 from mscn_tf.runtime.interpolations import Interpolations
@@ -45,6 +46,61 @@ from mscn_tf.runtime.neighbourhoods import (
 from mscn_tf.runtime.neighbourhoods import SHARE_BITS as PARENT_BITS
 
 _LEVELS = 30  # more than grids have
+_PARENT_UNIT, _SHARE_UNIT = BASE * 2.0**-PARENT_BITS, BASE * 2.0**-SHARE_BITS
+
+
+class _Part(NamedTuple):
+    """What tells a pass from others; of several, stacked.
+
+    Attributes:
+      start: int32 [2], row and column of its first place in a level.
+      ways: int32 [3, n, 2], rows and columns from a place to its neighbours, in levels of many
+        rows and columns, of one column, and of one row.
+      there: float32 [n], 1; 0 where it has fewer neighbours than others.
+      weights: float32 [n], of cubic interpolation.
+      unit: float32, 4096 over what the weights add up to.
+      seen: int32 [SEEN], the neighbours whose steps networks see.
+      first, first_bias, second, second_bias, last, last_bias, filters: as of `Net`.
+    """
+
+    start: tf.Tensor
+    ways: tf.Tensor
+    there: tf.Tensor
+    weights: tf.Tensor
+    unit: tf.Tensor
+    seen: tf.Tensor
+    first: tf.Tensor
+    first_bias: tf.Tensor
+    second: tf.Tensor
+    second_bias: tf.Tensor
+    last: tf.Tensor
+    last_bias: tf.Tensor
+    filters: tf.Tensor
+
+    @classmethod
+    def of(cls, part: Pass, net: Net) -> _Part:
+        """Arrays, of a pass and its network."""
+        missing = NEIGHBOURS - len(part.neighbours)
+        ways = [_ways(part, *single) for single in ((0, 0), (0, 1), (1, 0))]
+        return cls(
+            np.array([part.row, part.column], np.int32),
+            np.pad(np.array(ways, np.int32), [(0, 0), (0, missing), (0, 0)]),
+            np.pad(np.ones(len(part.neighbours), np.float32), [(0, missing)]),
+            np.pad(part.weights.astype(np.float32), [(0, missing)]),
+            np.float32(BASE * 2.0**-part.bits),
+            np.array(part.seen, np.int32),
+            *net[:-1],
+            np.pad(net.filters.astype(np.float32), [(0, 0), (0, missing)]),
+        )
+
+
+def _ways(part: Pass, one_row: int, one_column: int) -> list[tuple[int, int]]:
+    """Rows and columns from a place to its neighbours, in levels that may have but one of them."""
+    if one_row:
+        return [(0, x + y if x % 2 == 0 else x) for y, x in part.neighbours]
+    if one_column:
+        return [(y + x if y % 2 == 0 else y, 0) for y, x in part.neighbours]
+    return part.neighbours
 
 
 class InterpolationFunctions(FloatFunctions):
@@ -59,7 +115,9 @@ class InterpolationFunctions(FloatFunctions):
     """
 
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
-        self._nets = Interpolations(bundle).grids.nets.of_passes
+        nets = Interpolations(bundle).grids.nets.of_passes
+        parts = [_Part.of(part, net) for part, net in zip(PASSES, nets)]
+        self._parts = [np.stack(arrays) for arrays in zip(*parts)]
         self.axes, self.holder = axis_names(2), tf.Module()
         if size is not None and len(size) != len(self.axes):
             raise MscnError(f"a size of {len(size)} axes; of a field give WIDTHxHEIGHT")
@@ -81,22 +139,20 @@ class InterpolationFunctions(FloatFunctions):
         levels, coded = tf.shape(shares)[1], _Coded(steps, periodic)
         parent = tf.transpose(parent, [3, 0, 1, 2])
 
-        def next_level(number: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            apart = tf.gather(2 ** np.arange(_LEVELS, dtype=np.int32), levels - 1 - number)
-            share = tf.cast(tf.gather(shares, number, axis=1), tf.float32)
-            expected = digits.shifted(parent * share[:, None, None], PARENT_BITS)
-            for part, net in zip(PASSES, self._nets):
-                level = _Level(coded, apart, part)
-                known = digits.carried(values - expected)
-                found = digits.carried(
-                    _predicted(level, net, known) + level.own(expected + coded.added)
-                )
-                values += level.placed(found)
-            return number + 1, values
+        def next_pass(number: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            level = number // len(PASSES)
+            part = _Part(*(tf.gather(array, number % len(PASSES)) for array in self._parts))
+            apart = tf.gather(2 ** np.arange(_LEVELS, dtype=np.int32), levels - 1 - level)
+            share = tf.cast(tf.gather(shares, level, axis=1), tf.float32)
+            expected = digits.scaled(parent * share[:, None, None], _PARENT_UNIT)
+            places = _Places(coded, apart, part)
+            predicted = _predicted(places, digits.carried(values - expected))
+            found = digits.carried(predicted + places.own(expected + coded.added))
+            return number + 1, values + places.put(found)
 
-        first = tf.zeros_like(parent)
-        start = (tf.constant(0), tf.ensure_shape(first, parent.shape))
-        _, values = tf.while_loop(lambda number, _: number < levels, next_level, start)
+        start = (tf.constant(0), tf.ensure_shape(tf.zeros_like(parent), parent.shape))
+        count = len(PASSES) * levels
+        _, values = tf.while_loop(lambda number, _: number < count, next_pass, start)
         return {"values": tf.transpose(values, [1, 2, 3, 0])}
 
 
@@ -119,48 +175,47 @@ class _Coded:
         self.seen = tf.gather(SEEN_STEPS, tf.minimum(tf.abs(steps), len(SEEN_STEPS) - 1))
 
 
-class _Level:
+class _Places:
     """Places of a pass of a level, and of some that lie beyond its sides, which are dropped."""
 
-    def __init__(self, coded: _Coded, apart: tf.Tensor, part: Pass):
+    def __init__(self, coded: _Coded, apart: tf.Tensor, part: _Part):
         self.coded, self.apart, self.part = coded, apart, part
         _, height, width = coded.shape
         self._sides = [(side - 1) // apart + 1 for side in (height, width)]
         self._counts = [(side + 1) // 2 for side in self._sides]
-        ways = np.array([_ways(part, *single) for single in ((0, 0), (0, 1), (1, 0))], np.int32)
-        one_row, one_column = (tf.cast(tf.equal(side, 1), tf.int32) for side in self._sides)
-        self._ways = tf.gather(ways, tf.maximum(2 * one_row, one_column))
+        self._own = [
+            2 * tf.range(count) + start
+            for count, start in zip(self._counts, tf.unstack(part.start))
+        ]
 
     def neighbours(self) -> tf.Tensor:
         """int32 [P, n]: where grids that lie one after the other have the neighbours of places."""
-        (height, width), (down, along) = self._sides, tf.unstack(self._ways, axis=1)
-        rows = self._own_places(0)[:, None] + down
-        columns = self._own_places(1)[:, None] + along
+        height, width = self._sides
+        one_row, one_column = (tf.cast(tf.equal(side, 1), tf.int32) for side in self._sides)
+        ways = tf.gather(self.part.ways, tf.maximum(2 * one_row, one_column))
+        rows, columns = (
+            own[:, None] + way for own, way in zip(self._own, tf.unstack(ways, axis=1))
+        )
         even = tf.equal(self.coded.shape[2] % (2 * self.apart), 0)
         around = self.coded.periodic * tf.cast(even, tf.int32)
         inside = mirrored(columns, width)
         columns = inside + around * (wrapped(columns, width) - inside)
         places = self._places(mirrored(rows, height)[None, :, None], columns[:, None])
-        return tf.reshape(places, [-1, len(self.part.neighbours)])
+        return tf.reshape(places, [-1, NEIGHBOURS])
 
     def own(self, array: tf.Tensor) -> tf.Tensor:
         """[K, P]: what grids [K, B, H, W] have at the places themselves."""
-        rows, columns = (
-            tf.minimum(self._own_places(axis), side - 1) for axis, side in enumerate(self._sides)
-        )
+        rows, columns = (tf.minimum(own, side - 1) for own, side in zip(self._own, self._sides))
         places = self._places(rows[None, :, None], columns[None, None])
         return tf.gather(flat(array), tf.reshape(places, [-1]), axis=1)
 
-    def placed(self, values: tf.Tensor) -> tf.Tensor:
+    def put(self, values: tf.Tensor) -> tf.Tensor:
         """[3, B, H, W] with values [3, P] at the places, else 0."""
         grids, height, width = self.coded.shape
         values = tf.reshape(values, [COUNT * grids, *self._counts])
-        starts = self.part.row * self.apart, self.part.column * self.apart
+        starts = tf.unstack(self.part.start * self.apart)
         whole = spread_out(values, (height, width), starts, [2 * self.apart] * 2)
         return tf.reshape(whole, [COUNT, grids, height, width])
-
-    def _own_places(self, axis: int) -> tf.Tensor:
-        return 2 * tf.range(self._counts[axis]) + (self.part.row, self.part.column)[axis]
 
     def _places(self, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
         """Where grids that lie one after the other have rows and columns of the level's."""
@@ -169,41 +224,34 @@ class _Level:
         return first + (rows * width + columns) * self.apart
 
 
-def _ways(part: Pass, one_row: int, one_column: int) -> list[tuple[int, int]]:
-    """Rows and columns from a place to its neighbours, in levels that may have but one of them."""
-    if one_row:
-        return [(0, x + y if x % 2 == 0 else x) for y, x in part.neighbours]
-    if one_column:
-        return [(y + x if y % 2 == 0 else y, 0) for y, x in part.neighbours]
-    return part.neighbours
-
-
-def _predicted(level: _Level, net: Net, values: tf.Tensor) -> tf.Tensor:
+def _predicted(places: _Places, values: tf.Tensor) -> tf.Tensor:
     """Digits [3, P] of predictions, from those of values [3, B, H, W], less what is expected."""
-    part, places = level.part, level.neighbours()
-    known = tf.gather(flat(values), places, axis=1)
-    prediction = digits.shifted(tf.tensordot(known, part.weights.astype("f4"), 1), part.bits)
-    apart = digits.carried(known - prediction[..., None])
-    spread = _spread(apart)
+    part, neighbours = places.part, places.neighbours()
+    known = tf.gather(flat(values), neighbours, axis=1)
+    prediction = digits.scaled(tf.reduce_sum(known * part.weights, -1), part.unit)
+    apart = digits.carried(known - prediction[..., None]) * part.there
+    spread = _spread(apart, tf.reduce_sum(part.there))
     inputs = [digits.quotient(apart * INPUT_UNIT, spread[..., None], LARGEST_INPUT)]
-    inputs.append(tf.gather(flat(level.coded.seen[None])[0], tf.gather(places, part.seen, axis=1)))
+    inputs.append(
+        tf.gather(flat(places.coded.seen[None])[0], tf.gather(neighbours, part.seen, axis=1))
+    )
     inputs.append(_octaves(spread)[:, None])
-    fineness = 16 * tf.math.log(tf.cast(level.apart, tf.float32)) * (1 / np.log(2))
+    fineness = 16 * tf.math.log(tf.cast(places.apart, tf.float32)) * (1 / np.log(2))
     fineness = tf.minimum(tf.round(fineness), LARGEST_FURTHER_INPUT)
     inputs.append(fineness * tf.ones_like(inputs[-1]))
-    shares = _shares(net, tf.concat(inputs, 1), len(part.neighbours))
-    filtered = tf.tensordot(apart, net.filters.T.astype(np.float32), 1)
-    filtered = digits.carried(digits.shifted(filtered, SHARE_BITS) * shares)
-    return prediction + digits.shifted(tf.reduce_sum(filtered, -1), SHARE_BITS)
+    filtered = tf.matmul(apart, part.filters[None], transpose_b=True)
+    filtered = digits.scaled(filtered, _SHARE_UNIT) * _shares(part, tf.concat(inputs, 1))
+    filtered = tf.reduce_sum(digits.carried(filtered), -1)
+    return prediction + digits.scaled(filtered, _SHARE_UNIT)
 
 
-def _spread(apart: tf.Tensor) -> tf.Tensor:
-    """Digits [3, P]: how large differences [3, P, n] of neighbours are."""
+def _spread(apart: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Digits [3, P]: how large differences [3, P, n] of so many neighbours are."""
     sizes = digits.sizes(apart)
-    parts = [sizes, sizes[..., :4]]
-    means = [digits.divided(tf.reduce_sum(part, -1), part.shape[-1]) for part in parts]
+    mean = digits.divided(tf.reduce_sum(sizes, -1), count)
+    nearest = digits.divided(tf.reduce_sum(sizes[..., :4], -1), 4.0)
     smallest = np.array([SMALLEST_SPREAD, 0, 0], np.float32)[:, None]
-    return digits.carried(means[0] + means[1] + smallest)
+    return digits.carried(mean + nearest + smallest)
 
 
 def _octaves(spread: tf.Tensor) -> tf.Tensor:
@@ -218,16 +266,14 @@ def _octaves(spread: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.cast(index, tf.float32), LARGEST_FURTHER_INPUT)
 
 
-def _shares(net: Net, inputs: tf.Tensor, neighbours: int) -> tf.Tensor:
-    """float32 [P, F]: how much of each filter a network adds, of inputs [P, ..]."""
-    seen = [*range(neighbours), *range(NEIGHBOURS, NEIGHBOURS + SEEN + 2)]  # others are 0
-    layers = [
-        (net.first[:, seen], net.first_bias),
-        (net.second, net.second_bias),
-        (net.last[1:], net.last_bias[1:]),
-    ]
-    for number, (weights, bias) in enumerate(layers):
-        sums = tf.floor(inputs @ weights.T + bias.T)
-        limits = (-LARGEST_SHARE, LARGEST_SHARE) if number == 2 else (0, LARGEST_ACTIVATION)
-        inputs = tf.clip_by_value(sums, *map(float, limits))
+def _shares(part: _Part, inputs: tf.Tensor) -> tf.Tensor:
+    """float32 [P, F]: how much of each filter a network adds, of inputs [P, INPUTS]."""
+    layers = (
+        (part.first, part.first_bias, 0, LARGEST_ACTIVATION),
+        (part.second, part.second_bias, 0, LARGEST_ACTIVATION),
+        (part.last[1:], part.last_bias[1:], -LARGEST_SHARE, LARGEST_SHARE),
+    )
+    for weights, bias, low, high in layers:
+        sums = tf.matmul(inputs, weights, transpose_b=True) + bias[:, 0]
+        inputs = tf.clip_by_value(tf.floor(sums), float(low), float(high))
     return inputs

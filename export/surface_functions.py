@@ -1,7 +1,7 @@
 """A surface codec's decoder in TensorFlow, from its bundle, exact to the bit.
 
 The range coder, which needs the distances as well, stays outside: it gives the steps that are
-coded. All numbers are whole and below 2^24, or digits (`export.digits`): float32 holds them exactly.
+coded. All numbers are whole and below 2^24, or digits (`export.digits`), so that float32 is exact.
 
 ========  ================================================  ====================================
 function  inputs                                            output
@@ -34,7 +34,6 @@ from mscn_tf.runtime.surface_pyramid import (
     CLASSES,
     COARSEST,
     FAR,
-    FILTER_BITS,
     LARGEST_DISTANCE,
     LOOKED_AT,
     OFFSETS,
@@ -146,7 +145,7 @@ def _found(
     higher = tf.floor(known * (1 / BASE) + 0.5)
     both = tf.stack([known - BASE * higher, higher])
     sums = tf.reduce_sum(both * filters[: known.shape[-1]], -1)
-    predicted = _clipped(digits.about(digits.shifted(sums, FILTER_BITS)))
+    predicted = _clipped(digits.about(digits.scaled(sums, 1.0)))
     mean = tf.floor((known[..., 0] + known[..., 1]) * 0.5)
     close = (tf.abs(mean) < LOOKED_AT * CELL * apart) | (level.apart > FAR)
     beyond = tf.maximum(tf.abs(predicted) - CELL, 0.0)

@@ -1,4 +1,4 @@
-"""Whole numbers as digits of 4096, lowest first, which float32 has room for; the last may be larger.
+"""Whole numbers as digits of 4096, lowest first, which float32 has room for.
 
 So exported graphs, in float32, are as exact as the runtime, whose numbers lie below 2^53.
 """
