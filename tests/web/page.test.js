@@ -93,7 +93,7 @@ test("all codecs are kept for want of a network where that is asked for", async 
     await shows(`${name}.mscn`);
   }
   await page.reload();
-  await shows("parrots.mscn");
+  await shows("thumbnails.mscn");
   assert.ok(await keep.isHidden()); // none is missing
   assert.deepEqual(complaints, []);
 });
