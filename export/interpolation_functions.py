@@ -148,9 +148,11 @@ class InterpolationFunctions(FloatFunctions):
             places = _Places(coded, apart, part)
             predicted = _predicted(places, digits.carried(values - expected))
             found = digits.carried(predicted + places.own(expected + coded.added))
-            return number + 1, values + places.put(found)
+            further = values + places.put(found)
+            further.set_shape(values.shape)
+            return number + 1, further
 
-        start = (tf.constant(0), tf.ensure_shape(tf.zeros_like(parent), parent.shape))
+        start = (tf.constant(0), tf.zeros_like(parent))
         count = len(PASSES) * levels
         _, values = tf.while_loop(lambda number, _: number < count, next_pass, start)
         return {"values": tf.transpose(values, [1, 2, 3, 0])}

@@ -87,6 +87,7 @@ class SurfaceFunctions(FloatFunctions):
                 level = _Pass(sides, tf.gather(_POWERS, exponent), axis)
                 found = _found(level, filters[axis], values, coded, size[:, None])
                 values += level.placed(found * known)
+            values.set_shape(first.shape)
             return exponent - 1, values
 
         start = (tf.constant(COARSEST - 1), first)

@@ -178,6 +178,21 @@ def test_fields_of_any_size_to_the_bit(functions_of, shape, bound):
         np.testing.assert_array_equal(found, codec.decode(data, item))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["interpolation", "surface"])
+def test_a_fixed_size(kind):
+    """All shapes of the model are fixed, in TFLite with its loop."""
+    bundle, data = GOLDEN / f"v1{kind}.mscnb", (GOLDEN / f"v1{kind}_single.mscn").read_bytes()
+    codec, shape = FileDecoder.load(bundle), Container.from_bytes(data).shapes[0]
+    model = tflite_decoder(imported(codec.bundle.scheme.functions)(codec.bundle, shape))
+    interpreter = tf.lite.Interpreter(model_content=model)
+    wanted = codec.graph_inputs(data)
+    for detail in interpreter.get_input_details():
+        assert detail["shape_signature"].min() > 0
+    values = interpreter.get_signature_runner()(**wanted)["values"]
+    np.testing.assert_array_equal(codec.from_graph(values, data), codec.decode(data))
+
+
 def test_photographs_of_any_size(functions_of):
     """Lines of one sample at coarse levels, and sides that aren't even."""
     bundle = GOLDEN / "v1filter.mscnb"
