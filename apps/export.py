@@ -4,8 +4,8 @@
 Writes a codec for programs without this package. saved_model: a folder for TensorFlow Serving with
 the signatures decode, decode_grid and encode, and of pictures decode_file, which takes files; onnx:
 a folder of the first three as graphs; tflite: a file with decode; bundle: the .mscnb file itself,
-with which mscn_tf.runtime and the web page decode. photo and its like have decode alone, field has
-its bundle. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
+with which mscn_tf.runtime and the web page decode. photo and its like, field and surface have
+decode alone. docs/deploy.md has recipes. Needs TensorFlow, but for bundle.
 
 Examples:
   mscn export --codec=thumb32 --format=onnx thumb32_onnx

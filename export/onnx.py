@@ -117,6 +117,7 @@ def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> byte
     """
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
+    _copy_what_loops_keep(model.graph)
     compact(model, bundle)
     axes = list(functions.axes)
     shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
@@ -133,6 +134,18 @@ def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> byte
     onnx.helper.set_model_props(model, known)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _copy_what_loops_keep(graph: onnx.GraphProto) -> None:
+    """Has bodies of loops give copies of inputs, not inputs, which OpenVINO takes for new ones."""
+    loops = (node for node in graph.node if node.op_type == "Loop")
+    for body in (attribute.g for loop in loops for attribute in loop.attribute):
+        inputs = {value.name for value in body.input}
+        for value in body.output:
+            if value.name in inputs:
+                copy = onnx.helper.make_node("Identity", [value.name], [f"{value.name}_kept"])
+                body.node.append(copy)
+                value.name = copy.output[0]
 
 
 def _converted(function: Any, signature: Sequence[tf.TensorSpec]) -> onnx.ModelProto:

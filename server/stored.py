@@ -1,6 +1,6 @@
 """Stored files over HTTP: which there are, what each holds, signals, and tiles of pictures."""
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
@@ -89,7 +89,7 @@ def router(store: Store) -> APIRouter:
         "/tiles/{id}/{z}/{x}/{y}",
         summary="A tile of a stored picture: 256x256 pixels, transparent where it has none",
         response_class=Response,
-        responses={**parameters.VALUES, **STORED, **errors(404, 413)},
+        responses={**parameters.VALUES, **STORED, **errors(404, 406, 413)},
     )
     async def tile(
         request: Request,
@@ -98,10 +98,14 @@ def router(store: Store) -> APIRouter:
         x: parameters.Column,
         y: parameters.Row,
         item: parameters.Item = 0,
-        format: Annotated[parameters.TileKind, Query()] = "png",
+        format: Annotated[Optional[parameters.TileKind], Query()] = None,
     ) -> Response:
-        filled = format != "npy"
-        return await store.tile(request, store.place(id), item, (z, x, y), format, filled)
+        with raised():
+            accept = request.headers.get("accept", "")
+            kind = format or formats.accepted(accept, formats.PICTURES)
+        made = await store.tile(request, store.place(id), item, (z, x, y), kind, kind != "npy")
+        made.headers["Vary"] = "Accept"
+        return made
 
     return endpoints
 

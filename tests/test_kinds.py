@@ -39,11 +39,11 @@ OWN = {
         runtime.interpolations runtime.interpolation runtime.grid_passes runtime.neighbourhoods
         runtime.descents runtime.shares codec.interpolation_encoding
         entropy.interpolation_context signals.field_sets training.interpolation
-        export.interpolation_bundle
+        export.interpolation_bundle export.interpolation_functions
     """.split(),
     "surface": """
         runtime.surfaces runtime.surface_pyramid codec.surface_encoding fitting.surfaces
-        export.surface_bundle
+        export.surface_bundle export.surface_functions
     """.split(),
     "modulated": """
         runtime.modulated codec.modulated_encoding codec.modulated_network

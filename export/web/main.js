@@ -3,6 +3,7 @@
 import { Decoder } from "./decoder.js";
 import { encodePicture, leaveEncoder } from "./encode_view.js";
 import { MscnError } from "./errors.js";
+import { offerToKeep } from "./keep.js";
 import { showField } from "./field_view.js";
 import { attempt, bytesText, count, element, listFacts, say, showProgress } from "./page.js";
 import { showPicture } from "./picture_view.js";
@@ -171,4 +172,7 @@ async function listSamples() {
 }
 
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("offline.js").catch(() => {});
-attempt(listSamples);
+attempt(async () => {
+  await listSamples();
+  await offerToKeep();
+});

@@ -118,7 +118,7 @@ def kept(folder: Path) -> list[str]:
     """What the page works with where there is no network, but for codecs that only decode."""
     found = {path.relative_to(folder).as_posix() for glob in KEPT for path in folder.glob(glob)}
     bundles = [f"bundles/{_file(Bundle.load(name))}" for name in ENCODERS]
-    return sorted([*found - {"offline.js"}, "bundles/names.json", *bundles])
+    return sorted([*found - {"offline.js"}, "bundles/names.json", "bundles/sizes.json", *bundles])
 
 
 def _file(bundle: Bundle) -> str:
@@ -132,10 +132,13 @@ def main(folder: str) -> None:
     for path in (samples, bundles):
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
+    sizes = {}
     for name in Bundle.names():
         bundle = Bundle.load(name)
         if bundle.manifest.modality in SHOWN:
             shutil.copy(SHIPPED / (name + SUFFIX), bundles / _file(bundle))
+            sizes[_file(bundle)] = (bundles / _file(bundle)).stat().st_size
+    (bundles / "sizes.json").write_text(json.dumps(sizes))
     ids = {name: Bundle.load(name).id[:8].hex() for name in ENCODERS}
     (bundles / "names.json").write_text(json.dumps(ids))
     pixels = np.asarray(Image.open(DEMO / "kodim.png"))

@@ -45,6 +45,20 @@ function moveSplit() {
 }
 
 element("split").addEventListener("input", moveSplit);
+element("divider").addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse" && event.button) return;
+  event.target.setPointerCapture(event.pointerId); // and so its moves are those of a drag
+});
+element("divider").addEventListener("pointermove", (event) => {
+  if (!event.target.hasPointerCapture(event.pointerId)) return;
+  const { left, width } = element("frame").getBoundingClientRect();
+  element("split").value = (event.clientX - left) / width;
+  moveSplit();
+});
+element("divider").addEventListener("wheel", (event) => {
+  event.preventDefault();
+  viewer.canvas.dispatchEvent(new WheelEvent("wheel", event));
+}, { passive: false });
 element("fit").addEventListener("click", () => viewer.fit());
 element("own").addEventListener("click", () => viewer.zoomTo(1));
 element("smaller").addEventListener("click", () => viewer.zoomTo(viewer.scale / STEP));

@@ -40,7 +40,7 @@ from mscn_tf.runtime.tables import Tables, checked_array
 
 LARGEST_ACTIVATION = 4095
 SHARE_BITS = 10  # fractional bits of a filter's coefficients, and of its share
-_LARGEST_SHARE = 4 << SHARE_BITS
+LARGEST_SHARE = 4 << SHARE_BITS
 _MOST_FILTERS = 8
 _WHOLE = 2.0 ** (2 * FRACTION)
 _EXACT = 2**24  # whole numbers up to here are exact in float32
@@ -48,7 +48,7 @@ _EXACT = 2**24  # whole numbers up to here are exact in float32
 Code = Callable[[Visit, np.ndarray, np.ndarray], np.ndarray]
 
 
-class _Net(NamedTuple):
+class Net(NamedTuple):
     """The network of a pass, its sums scaled by the powers of two that follow them."""
 
     first: np.ndarray  # float32 [H1, INPUTS]
@@ -102,9 +102,9 @@ class Nets:
         _check(given)
         self._largest = count - 1
         self._shift, self._octave = given["shift"].tolist(), int(given["octave"][0])
-        self._nets = [self._net(given, number) for number in range(len(PASSES))]
+        self.of_passes = [self._net(given, number) for number in range(len(PASSES))]
 
-    def _net(self, given: dict[str, np.ndarray], number: int) -> _Net:
+    def _net(self, given: dict[str, np.ndarray], number: int) -> Net:
         # Of the table all bits are kept: the spread's share is added before it is rounded.
         last = np.full(given["last"].shape[2], 2.0 ** (SHARE_BITS - self._shift[2]))
         last[0] = 1.0
@@ -115,20 +115,20 @@ class Nets:
             parts += [(given[name][number] * unit).T, bias[:, None]]
         filters = given["filters"][number, : len(PASSES[number].neighbours)]
         parts = [np.ascontiguousarray(part, np.float32) for part in parts]
-        return _Net._make([*parts, np.ascontiguousarray(filters.T, np.float64)])
+        return Net._make([*parts, np.ascontiguousarray(filters.T, np.float64)])
 
     def __call__(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
         """Corrected predictions, float64 [n], and tables, int64 [n], of the places of a pass."""
-        parts = [self._of_places(self._nets[visit.number], places) for places in visit.places()]
+        parts = [self._of_places(self.of_passes[visit.number], places) for places in visit.places()]
         if len(parts) == 1:
             return parts[0]
         predictions, numbers = zip(*parts)
         return np.concatenate(predictions), np.concatenate(numbers)
 
-    def _of_places(self, net: _Net, places: Places) -> tuple[np.ndarray, np.ndarray]:
+    def _of_places(self, net: Net, places: Places) -> tuple[np.ndarray, np.ndarray]:
         sums = net(places.inputs)
         filtered = rounded(net.filters @ places.differences, SHARE_BITS)
-        clip(sums[1:], -_LARGEST_SHARE, _LARGEST_SHARE)
+        clip(sums[1:], -LARGEST_SHARE, LARGEST_SHARE)
         filtered *= sums[1:]
         correction = rounded(np.add.reduce(filtered), SHARE_BITS)
         correction += places.prediction
@@ -160,7 +160,7 @@ def _check(given: dict[str, np.ndarray]) -> None:
     shift = given["shift"]
     if shift.min() < 1 or shift.max() > 20 or not 0 <= given["octave"][0] < 2**20:
         raise MscnError("prior: shift or octave is out of range")
-    if np.abs(given["filters"]).sum(1).max() > _LARGEST_SHARE or filters > _MOST_FILTERS:
+    if np.abs(given["filters"]).sum(1).max() > LARGEST_SHARE or filters > _MOST_FILTERS:
         raise MscnError("prior: its filters are too large to be exact")
     inputs = np.full(INPUTS, LARGEST_FURTHER_INPUT)
     inputs[:NEIGHBOURS] = LARGEST_INPUT
@@ -338,7 +338,7 @@ class Interpolation:
             np.minimum(predicted, 2 * LARGEST_VALUE, out=predicted)
             values = grid.values[..., visit.rows, visit.columns]
             values[:] = predicted.reshape(values.shape)
-            grid.steps[..., visit.rows, visit.columns] = np.abs(steps).reshape(values.shape)
+            grid.steps[..., visit.rows, visit.columns] = steps.reshape(values.shape)
         return grid
 
 

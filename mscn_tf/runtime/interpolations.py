@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mscn_tf.runtime import sampling
+from mscn_tf.runtime import digits, sampling
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.descents import (
@@ -101,8 +101,8 @@ class Interpolations(Scheme):
     encoder = "mscn_tf.codec.interpolation_encoding:InterpolationEncoder"
     trainer = "mscn_tf.training.interpolation:InterpolationTrainer"
     contents = "mscn_tf.export.interpolation_bundle:contents"
+    functions = "mscn_tf.export.interpolation_functions:InterpolationFunctions"
     grids: Interpolation
-    no_functions = "each value follows from others by whole numbers, which floats round otherwise"
 
     def __init__(self, bundle: Bundle, threads: int = 1):
         super().__init__(bundle, threads)
@@ -124,6 +124,29 @@ class Interpolations(Scheme):
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
+
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        if whole:
+            raise MscnError(f"bundle {self.bundle.name}: fields have decode, and no decode_grid")
+        grid = self.reader(container).grid(item)
+        if np.abs(grid.steps).max() >= 2**31:
+            raise MscnError(f"{container.source}: too many steps for a graph; decode it here")
+        parent = grid.parent or Parent(np.zeros_like(grid.values), [0] * grid.levels)
+        return {
+            "steps": grid.steps.astype(np.int32),
+            "periodic": np.array([grid.periodic], np.int32),
+            "parent": digits.split(parent.values),
+            "shares": np.reshape(parent.shares, (1, grid.levels)).astype(np.int32),
+        }
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        wanted = (1, *view.extent, digits.COUNT)
+        if values.shape != wanted:
+            raise MscnError(
+                f"{container.source}: values of shape {values.shape} are not those of {wanted}"
+            )
+        (field,) = self.reader(container).symbols(view.item)
+        return field.values(digits.joined(values[0]))
 
     def samples(self, container: Container, view: View) -> int:
         """Of the fields that are decoded for a view, its own among them."""

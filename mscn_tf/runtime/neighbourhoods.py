@@ -35,7 +35,7 @@ INPUT_UNIT = 32  # of differences that networks see, in spreads
 LARGEST_INPUT = 127  # of a difference
 LARGEST_FURTHER_INPUT = 255  # of what else they see
 _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
-_SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
+SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
 _TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
 _CLIPPED = 2**16  # numbers that are clipped at once
@@ -56,8 +56,9 @@ def _thresholds() -> np.ndarray:
 _THRESHOLDS = _thresholds()
 # What networks see of n 32nds of an octave.
 _OCTAVES = np.minimum(np.arange(len(_THRESHOLDS)) * 8 // OCTAVE, LARGEST_FURTHER_INPUT).astype("f4")
+SEEN_THRESHOLDS = _THRESHOLDS[:: OCTAVE // 8]  # where what they see rises by one
 # And of n steps: 8 log2(1 + n), rounded.
-_STEPS = np.rint(8 * np.log2(1 + np.arange(_LARGEST_STEPS + 1))).astype(np.float32)
+SEEN_STEPS = np.rint(8 * np.log2(1 + np.arange(_LARGEST_STEPS + 1))).astype(np.float32)
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
@@ -181,7 +182,7 @@ class Visit:
         count, size = len(known), np.abs(known)
         spread = np.floor(np.add.reduce(size) / count)
         spread += np.floor(np.add.reduce(size[:4]) / 4)
-        spread += _SMALLEST_SPREAD
+        spread += SMALLEST_SPREAD
         octaves = _THRESHOLDS.searchsorted(spread, side="right")
         octaves -= 1
         inputs: np.ndarray = np.empty((INPUTS, known.shape[1]), np.float32)
@@ -221,7 +222,7 @@ class Grid:
 
     Attributes:
       values: float64 [.., H, W], whole numbers of 2^-FRACTION steps; the first one is known: 0.
-      steps: int64 [.., H, W], numbers of steps that were coded, without their signs.
+      steps: int64 [.., H, W], numbers of steps that were coded.
       levels: how many there are.
       periodic: whether the last column is followed by the first.
       parent: what values are expected from.
@@ -309,8 +310,10 @@ class _Level:
         """float32 [n]: what networks see of numbers of steps, likewise."""
         while self._with_steps <= number:
             first = FIRST[self._with_steps]
-            steps = np.minimum(self._of_plane(self._grid.steps, *first), _LARGEST_STEPS)
-            self._go_on(_STEPS.take(steps), first, self._steps[:, self._with_steps])
+            steps = np.abs(self._of_plane(self._grid.steps, *first))
+            self._go_on(
+                SEEN_STEPS.take(steps, mode="clip"), first, self._steps[:, self._with_steps]
+            )
             self._with_steps += 1
         return self._steps.reshape(-1)
 

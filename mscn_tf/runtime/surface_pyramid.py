@@ -27,12 +27,12 @@ CLASSES = 3  # of levels: apart by 1, by 2, and by more
 CONTEXTS = 5 * 5 * 6 * 3
 LARGEST_STEP = 2**13
 _HEAD = struct.Struct("<BBH")
-_COARSEST = 7  # logarithm of how far places are apart at first, at most
+COARSEST = 7  # logarithm of how far places are apart at first, at most
 BASE_STEP = 16  # steps of the first places
-_LARGEST_DISTANCE = 2**20
+LARGEST_DISTANCE = 2**20
 _LARGEST_FILTER = 2**20  # all of a filter's weights
-_FAR = 8  # apart by more, all places are coded
-_LOOKED_AT = 2  # times what places are apart: within it predictions are made
+FAR = 8  # apart by more, all places are coded
+LOOKED_AT = 2  # times what places are apart: within it predictions are made
 _NEAREST = np.array([1, 3, 5, 9])  # doubled sums of the nearest two neighbours' steps,
 _ALL = np.array([1, 5, 11, 21])  # of all of them,
 _BENDS = np.array([3, 7, 15, 30, 60])  # bends in tenths of a step,
@@ -52,10 +52,24 @@ class Head(NamedTuple):
     finest: int
     step: int
 
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> Head:
+        """Reads that of a payload.
+
+        Raises:
+          MscnError: it is damaged.
+        """
+        if len(payload) < _HEAD.size:
+            raise MscnError("the coded data is cut short; get a fresh copy")
+        head = cls(*_HEAD.unpack_from(payload))
+        if not head.finest <= head.coarsest <= COARSEST or not 0 < head.step <= LARGEST_STEP:
+            raise MscnError("the coded data is damaged (its step); get a fresh copy")
+        return head
+
 
 def head_of(shape: Sequence[int], finest: int, step: int) -> Head:
     """That of a grid, whose first places are two to five along its longest side."""
-    return Head(min(max((max(shape) - 1).bit_length() - 2, finest), _COARSEST), finest, step)
+    return Head(min(max((max(shape) - 1).bit_length() - 2, finest), COARSEST), finest, step)
 
 
 def _offsets(axis: int) -> list[tuple[int, ...]]:
@@ -114,7 +128,7 @@ class Walk:
 
     Attributes:
       values: int32 ``[X, Y, Z]``, in 256ths of a cell.
-      steps: int32 ``[X, Y, Z]``, sizes of what was coded.
+      steps: int32 ``[X, Y, Z]``, what was coded; else 0.
     """
 
     def __init__(self, shape: Sequence[int]):
@@ -163,13 +177,14 @@ class SurfacePyramid:
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self.tables = Tables(arrays)
-        self._filters = checked_array(arrays, "filters", 3)
+        #: int64 [3, 3, 32], as given.
+        self.filters = checked_array(arrays, "filters", 3)
         self._contexts = checked_array(arrays, "contexts", 2)
-        if self._filters.shape != (CLASSES, 3, NEIGHBOURS):
-            raise MscnError(f"prior: filters has shape {self._filters.shape}")
+        if self.filters.shape != (CLASSES, 3, NEIGHBOURS):
+            raise MscnError(f"prior: filters has shape {self.filters.shape}")
         if self._contexts.shape != (CLASSES * 3, CONTEXTS):
             raise MscnError(f"prior: contexts has shape {self._contexts.shape}")
-        if np.abs(self._filters).sum(2).max() > _LARGEST_FILTER:
+        if np.abs(self.filters).sum(2).max() > _LARGEST_FILTER:
             raise MscnError("prior: its filters are too large to be exact")
         if not 0 <= self._contexts.min() <= self._contexts.max() < self.tables.count:
             raise MscnError("prior: a table that there is not")
@@ -186,7 +201,7 @@ class SurfacePyramid:
         """
         encoder = tables.RangeEncoder()
         wanted = np.rint(distances.astype(np.float64) * CELL).astype(np.int64)
-        limit = _LARGEST_DISTANCE // 2
+        limit = LARGEST_DISTANCE // 2
         wanted = np.clip(wanted, -limit, limit)
         base = wanted[first_places(head)]
         first = np.rint(base / (BASE_STEP * head.step)).astype(np.int64)
@@ -207,11 +222,7 @@ class SurfacePyramid:
         Raises:
           MscnError: the payload is damaged.
         """
-        if len(payload) < _HEAD.size:
-            raise MscnError("the coded data is cut short; get a fresh copy")
-        head = Head(*_HEAD.unpack_from(payload))
-        if not head.finest <= head.coarsest <= _COARSEST or not 0 < head.step <= LARGEST_STEP:
-            raise MscnError("the coded data is damaged (its step); get a fresh copy")
+        head = Head.from_bytes(payload)
         decoder = tables.unseal(payload[_HEAD.size :])
         known = [-(-side // (1 << head.coarsest)) for side in shape]
         count = int(np.prod(known))
@@ -226,24 +237,27 @@ class SurfacePyramid:
     def walk(self, shape: Sequence[int], head: Head, first: np.ndarray, code: Code) -> Walk:
         """The grid that follows from the first places and the steps that ``code`` gives."""
         walk = Walk(shape)
+        walk.steps[first_places(head)] = first
         walk.values[first_places(head)] = _clipped(first * (BASE_STEP * head.step))
+        sizes = np.zeros_like(walk.steps)  # of steps, without those of the first places
         for apart, axis, places in walk.passes(head.coarsest):
             whole = tuple(places * apart)
             nearest = walk.around(walk.values, apart, places, OFFSETS[axis][:2])
             values = (nearest[0] + nearest[1]) >> 1
-            close = np.flatnonzero((np.abs(values) < _LOOKED_AT * apart * CELL) | (apart > _FAR))
+            close = np.flatnonzero((np.abs(values) < LOOKED_AT * apart * CELL) | (apart > FAR))
             number = min(apart.bit_length() - 1, CLASSES - 1)
             predicted, bends = self._predicted(walk, number, axis, apart, places[:, close])
             values[close] = predicted
             if apart >= 1 << head.finest:
-                near = (np.abs(predicted) < apart * CELL + CELL // 2) | (apart > _FAR)
+                near = (np.abs(predicted) < apart * CELL + CELL // 2) | (apart > FAR)
                 near_places, predicted = places[:, close[near]], predicted[near]
                 steps = head.step + (head.step * np.maximum(np.abs(predicted) - CELL, 0) // CELL)
-                contexts = _contexts(walk, axis, apart, near_places, predicted, bends[near], steps)
+                around = walk.around(sizes, apart, near_places, OFFSETS[axis])
+                contexts = _contexts(around, apart, predicted, bends[near], steps)
                 at = near_places * apart
                 coded = code(Group(3 * number + axis, predicted, contexts, steps, at))
                 values[close[near]] = _clipped(predicted + coded * steps)
-                walk.steps[tuple(at)] = np.minimum(np.abs(coded), 2**8)
+                walk.steps[tuple(at)], sizes[tuple(at)] = coded, np.minimum(np.abs(coded), 2**8)
             walk.values[whole] = values
         return walk
 
@@ -252,23 +266,16 @@ class SurfacePyramid:
     ) -> tuple[np.ndarray, np.ndarray]:
         """int64 ``[n]`` each: filtered neighbours, and how much the nearest four bend."""
         known = walk.around(walk.values, apart, places, OFFSETS[axis])
-        weights = self._filters[number, axis, : len(known)]
+        weights = self.filters[number, axis, : len(known)]
         sums = (weights[:, None] * known).sum(0)
         bends = np.abs(known[0] + known[1] - known[2] - known[3]) >> 1
         return _clipped((sums + (1 << FILTER_BITS >> 1)) >> FILTER_BITS), bends
 
 
 def _contexts(
-    walk: Walk,
-    axis: int,
-    apart: int,
-    places: np.ndarray,
-    predicted: np.ndarray,
-    bends: np.ndarray,
-    steps: np.ndarray,
+    coded: np.ndarray, apart: int, predicted: np.ndarray, bends: np.ndarray, steps: np.ndarray
 ) -> np.ndarray:
     """int64 ``[n]``, below `CONTEXTS`: by what was coded around, the bend and the distance."""
-    coded = walk.around(walk.steps, apart, places, OFFSETS[axis])
     nearest = np.searchsorted(_NEAREST, 2 * coded[:2].sum(0), side="right")
     around = np.searchsorted(_ALL, 2 * coded.sum(0), side="right")
     bend = np.searchsorted(_BENDS, 10 * bends // steps, side="right")
@@ -282,4 +289,4 @@ def first_places(head: Head) -> tuple[slice, ...]:
 
 
 def _clipped(values: np.ndarray) -> np.ndarray:
-    return np.clip(values, -_LARGEST_DISTANCE, _LARGEST_DISTANCE)
+    return np.clip(values, -LARGEST_DISTANCE, LARGEST_DISTANCE)

@@ -13,10 +13,11 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.manifest import Manifest
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.scheme import Scheme, Survivors, register
-from mscn_tf.runtime.surface_pyramid import CELL, SurfacePyramid, Walk
+from mscn_tf.runtime.surface_pyramid import CELL, Head, SurfacePyramid, Walk
 from mscn_tf.runtime.view import View
 
 _SIDE = 64  # of maps of survivors
+_LARGEST_IN_GRAPHS = 2**11  # step; products of larger ones aren't exact in float32
 
 
 @register
@@ -31,7 +32,7 @@ class Surfaces(Scheme):
 
     name = "surface"
     encoder = "mscn_tf.codec.surface_encoding:SurfaceEncoder"
-    no_functions = "each value follows from others by whole numbers, which floats round otherwise"
+    functions = "mscn_tf.export.surface_functions:SurfaceFunctions"
 
     def __init__(self, bundle: Bundle, threads: int = 1):
         super().__init__(bundle, threads)
@@ -52,6 +53,28 @@ class Surfaces(Scheme):
 
     def reader(self, container: Container) -> _Reader:
         return _Reader(self, container)
+
+    def graph_inputs(self, container: Container, item: int, whole: bool) -> dict[str, np.ndarray]:
+        if whole:
+            raise MscnError(f"bundle {self.bundle.name}: solids have decode, and no decode_grid")
+        reader = self.reader(container)
+        steps, (payload,) = reader.walk(item).steps, reader.symbols(item)
+        head = Head.from_bytes(payload)
+        if head.step > _LARGEST_IN_GRAPHS:
+            raise MscnError(f"{container.source}: steps too large for a graph; decode it here")
+        return {
+            "steps": steps[None],
+            "step": np.array([head.step], np.int32),
+            "coarsest": np.array([head.coarsest], np.int32),
+        }
+
+    def joined(self, container: Container, view: View, values: np.ndarray) -> np.ndarray:
+        wanted = (1, *view.extent, 1)
+        if values.shape != wanted:
+            raise MscnError(
+                f"{container.source}: values of shape {values.shape} are not those of {wanted}"
+            )
+        return values[0]
 
     def survivors(self, container: Container, item: int) -> Survivors:
         """By place, summed over the first axis, or by equal parts of the grid where it is large."""

@@ -18,6 +18,7 @@ from mscn_tf.runtime.sequences import Made
 from mscn_tf.signals import field_files, netcdf
 from mscn_tf.signals.field_figures import (
     array_bound,
+    array_bounds,
     codec_for,
     errors,
     file_bound,
@@ -37,9 +38,9 @@ from mscn_tf.signals.units import CELSIUS_ZERO
 from mscn_tf.signals.variables import Promise, Variable, choose
 from mscn_tf.signals.weather import regrid, turned_weather
 
-__all__ = ["array_bound", "check_metadata", "codec_for", "errors", "file_bound", "largest_error"]
-__all__ += ["measure", "metadata_of", "misfit", "read", "share_lost", "spans", "training_signals"]
-__all__ += ["write"]
+__all__ = ["array_bound", "array_bounds", "check_metadata", "codec_for", "errors", "file_bound"]
+__all__ += ["largest_error", "measure", "metadata_of", "misfit", "read", "share_lost", "spans"]
+__all__ += ["training_signals", "write"]
 _ENDINGS = (".nc", ".nc4", ".cdf", ".npy")
 
 

@@ -5,7 +5,8 @@ Metadata are of one signal, as `modalities.metadata_of` gives them, unless said 
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.values import Values
 from mscn_tf.signals.protocol import Metadata
 from mscn_tf.signals.signal import Signals
+
+BoundOf = Callable[[float, Metadata], float]
+MetadataOf = Callable[[Metadata, int], Metadata]
 
 
 def codec_for(signals: Signals, bounded: bool) -> Optional[str]:
@@ -74,9 +78,39 @@ def array_bound(bound: float, metadata: Metadata) -> float:
     return bound
 
 
+def array_bounds(
+    bound_of: BoundOf, one_of: MetadataOf, bounds: Sequence[float], signals: Signals
+) -> list[float]:
+    """Of each signal's array the bound that keeps one in the units of the file.
+
+    Args:
+      bound_of: the modality's `array_bound`.
+      one_of: its `metadata_of`.
+      bounds: in the units of the file, one for each signal.
+      signals: before coding.
+    """
+    if len(set(bounds)) == 1 and bounds[0] > 0:
+        return [bound_of(bounds[0], signals.metadata)] * len(bounds)
+    return [bound_of(bound, one_of(signals.metadata, item)) for item, bound in enumerate(bounds)]
+
+
 def file_bound(bound: float, metadata: Metadata) -> float:
     """The other way round, of any file's metadata."""
     return bound
+
+
+def spans(bound_of: BoundOf, one_of: MetadataOf, signals: Signals) -> list[float]:
+    """Of each signal the range of its values, in the units of the file.
+
+    Args:
+      bound_of: the modality's `file_bound`.
+      one_of: its `metadata_of`.
+      signals: before coding.
+    """
+    return [
+        bound_of(float(np.ptp(array)), one_of(signals.metadata, item))
+        for item, array in enumerate(signals.arrays)
+    ]
 
 
 def metadata_of(modality: Modality, metadata: dict[str, Any], item: int) -> dict[str, Any]:

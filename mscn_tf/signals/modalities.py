@@ -42,9 +42,16 @@ def module_of(modality: str) -> Files:
         ) from error
 
 
-def _hook(modality: str, name: str) -> Callable[..., Any]:
-    """A function of the modality's module, or, where it has none, that of `hooks`."""
-    return cast("Callable[..., Any]", getattr(module_of(modality), name, getattr(hooks, name)))
+def _hook(modality: str, name: str, *known: Any) -> Callable[..., Any]:
+    """A function of the modality's module, or, where it has none, that of `hooks`.
+
+    Args:
+      modality: whose.
+      name: of the function.
+      known: what the one of `hooks` is told of the modality, before all else.
+    """
+    own = getattr(module_of(modality), name, None)
+    return own or partial(getattr(hooks, name), *known)
 
 
 def read(path: PathLike, modality: str, **options: Any) -> Signals:
@@ -155,15 +162,8 @@ def array_bounds(modality: str, bounds: Sequence[float], signals: Signals) -> li
     Raises:
       MscnError: one is too fine for the file's values.
     """
-    own = getattr(module_of(modality), "array_bounds", None)
-    if own is not None:
-        return cast("list[float]", own(bounds, signals))
-    if len(set(bounds)) == 1 and bounds[0] > 0:
-        return [array_bound(modality, bounds[0], signals.metadata)] * len(bounds)
-    return [
-        array_bound(modality, bound, metadata_of(modality, signals.metadata, item))
-        for item, bound in enumerate(bounds)
-    ]
+    known = partial(array_bound, modality), partial(metadata_of, modality)
+    return cast("list[float]", _hook(modality, "array_bounds", *known)(bounds, signals))
 
 
 def spans(modality: str, signals: Signals) -> list[float]:
@@ -172,13 +172,8 @@ def spans(modality: str, signals: Signals) -> list[float]:
     Raises:
       MscnError: a library that is needed is not installed.
     """
-    own = getattr(module_of(modality), "spans", None)
-    if own is not None:
-        return cast("list[float]", own(signals))
-    return [
-        file_bound(modality, float(np.ptp(array)), metadata_of(modality, signals.metadata, item))
-        for item, array in enumerate(signals.arrays)
-    ]
+    known = partial(file_bound, modality), partial(metadata_of, modality)
+    return cast("list[float]", _hook(modality, "spans", *known)(signals))
 
 
 def file_bound(modality: str, bound: float, metadata: Metadata = None) -> float:
@@ -194,8 +189,7 @@ def metadata_of(modality: str, metadata: Metadata, item: int) -> Metadata:
     """What the metadata of several signals say of one, as if it had been alone in its file."""
     if metadata is None:
         return None
-    hook = getattr(module_of(modality), "metadata_of", None)
-    hook = hook or partial(hooks.metadata_of, Modality.named(modality))
+    hook = _hook(modality, "metadata_of", Modality.named(modality))
     return cast(Metadata, hook(metadata, item))
 
 

@@ -76,8 +76,11 @@ def test_tflite(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--codec=field", "--format=onnx"), "field has no graph: each value follows from others"),
-        (("--codec=field", "--format=tflite"), "take --format=bundle, and decode with mscn_tf"),
+        (("--codec=field", "--format=onnx", "--fixed-size=8"), "a size of 1 axes; of a field give"),
+        (
+            ("--codec=surface", "--format=tflite", "--fixed-size=8x8"),
+            "of a solid give WIDTHxHEIGHT",
+        ),
         (("--format=onnx",), "give --codec=NAME and --format"),
         (("--codec=speech",), "give --codec=NAME and --format"),
         (("--codec=speech", "--format=coreml"), "saved_model|onnx|tflite|bundle"),

@@ -26,11 +26,12 @@ from mscn_tf.runtime.scheme import imported
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 QUICK = ("v1_alpha", "v1field_bounded", "v1sound_exact", "v1pyramid_archive", "v1filter_archive")
+QUICK += ("v1interpolation_parents", "v1surface_single")
 FILES = [
     pytest.param(path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
     for path in sorted(GOLDEN.glob("v1*_*.mscn"))
-    if path.stem.partition("_")[0] != "v1interpolation"
 ]
+EXACT = ("v1interpolation", "v1surface")  # kinds whose graphs give what the runtime gives
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def test_values_become_the_signal_that_is_decoded(stem, functions_of):
         expected = codec.decode(container, item)
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape
+        if stem.startswith(EXACT):
+            np.testing.assert_array_equal(found, expected)
+            continue
         tolerance = 1 if found.dtype == np.uint8 else 1e-3 * max(np.ptp(expected.astype(float)), 1)
         apart = np.abs(found.astype(float) - expected)
         if found.dtype == bool:
@@ -107,9 +111,13 @@ def test_refuses_what_is_none(tmp_path):
         pyramid.graph_inputs(data, function="decode_grid")
     with pytest.raises(MscnError, match="are not those of"):
         pyramid.from_graph(np.zeros((1, 16, 16, 3)), data)
-    interpolation = FileDecoder.load(GOLDEN / "v1interpolation.mscnb")
-    with pytest.raises(MscnError, match="codecs of kind interpolation have no graph"):
-        interpolation.graph_inputs((GOLDEN / "v1interpolation_single.mscn").read_bytes())
+    for kind, noun in (("interpolation", "fields"), ("surface", "solids")):
+        codec = FileDecoder.load(GOLDEN / f"v1{kind}.mscnb")
+        data = (GOLDEN / f"v1{kind}_single.mscn").read_bytes()
+        with pytest.raises(MscnError, match=f"{noun} have decode, and no decode_grid"):
+            codec.graph_inputs(data, function="decode_grid")
+        with pytest.raises(MscnError, match="are not those of"):
+            codec.from_graph(np.zeros((1, 2, 2, 2)), data)
 
 
 def test_a_file_on_an_irregular_grid_has_no_region(functions_of):
@@ -149,6 +157,40 @@ def test_the_programs_in_the_docs(exported, monkeypatch, form, quality):
     expected = codec.decode(data).astype(int)
     with Image.open("out.png") as found:
         assert np.abs(np.asarray(found) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "shape", [(7, 12), pytest.param((2, 3), marks=pytest.mark.slow), (1, 9), (5, 1)]
+)
+@pytest.mark.parametrize("bound", [0.05, 2e-6])
+def test_fields_of_any_size_to_the_bit(functions_of, shape, bound):
+    """Numbers of steps of a fine bound need more digits than float32 has."""
+    bundle = GOLDEN / "v1interpolation.mscnb"
+    codec = Codec.load(bundle)
+    waves = np.add.outer(np.sin(np.arange(shape[0])), np.cos(np.arange(shape[1]) * 0.7))
+    values = waves.astype(np.float32)[..., None] + np.float32(0.25)
+    values[0, -1] += 7
+    data = codec.encode([values, values * np.float32(1.01)], max_error=bound)
+    assert Container.from_bytes(data).coded(1)
+    for item in (0, 1):
+        inputs = codec.graph_inputs(data, item)
+        found = codec.from_graph(functions_of(bundle)("decode", **inputs), data, item)
+        np.testing.assert_array_equal(found, codec.decode(data, item))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["interpolation", "surface"])
+def test_a_fixed_size(kind):
+    """All shapes of the model are fixed, in TFLite with its loop."""
+    bundle, data = GOLDEN / f"v1{kind}.mscnb", (GOLDEN / f"v1{kind}_single.mscn").read_bytes()
+    codec, shape = FileDecoder.load(bundle), Container.from_bytes(data).shapes[0]
+    model = tflite_decoder(imported(codec.bundle.scheme.functions)(codec.bundle, shape))
+    interpreter = tf.lite.Interpreter(model_content=model)
+    wanted = codec.graph_inputs(data)
+    for detail in interpreter.get_input_details():
+        assert detail["shape_signature"].min() > 0
+    values = interpreter.get_signature_runner()(**wanted)["values"]
+    np.testing.assert_array_equal(codec.from_graph(values, data), codec.decode(data))
 
 
 def test_photographs_of_any_size(functions_of):

@@ -169,6 +169,11 @@ def test_what_is_accepted(server, synthetic, stored):
     ):
         assert reply.status == 406
         assert "image/png" in reply.detail
+    tile = server.get("/tiles/wide/0/0/0", Accept="image/webp, image/png;q=0.9")
+    assert (tile.headers["content-type"], tile.headers["vary"]) == ("image/webp", "Accept")
+    assert server.get("/tiles/wide/0/0/0").headers["content-type"] == "image/png"
+    assert server.get("/tiles/wide/0/0/0?format=npy", Accept="text/html").status == 200
+    assert server.get("/tiles/wide/0/0/0", Accept="text/html").status == 406
     reply = server.get("/signals/wide?region=10,20,30,40&scale=2&format=npy", Accept="text/html")
     wanted = synthetic.codec.decode(data, region=(10, 20, 30, 40), scale=2)
     np.testing.assert_array_equal(reply.array, wanted)

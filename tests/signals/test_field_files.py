@@ -697,6 +697,16 @@ def test_whole_numbers_without_loss(folder):  # noqa: F811
     assert 0 < sum(map(len, container.blocks)) < 0.9 * len(stored)
 
 
+def test_wide_numbers_keep_a_bound_of_their_own(tmp_path):
+    content = one(kelvins(), "K")
+    counts = np.rint(kelvins().astype("f8") * 1e9).astype("i8")
+    content["wide"] = (("lat", "lon"), counts, {"scale_factor": 0.25})
+    content.to_netcdf(tmp_path / "in.nc")
+    signals = fields.read(tmp_path / "in.nc", list(content.data_vars), max_error=3.5)
+    bounds = modalities.array_bounds("field", [3.5, 3.5], signals)
+    assert bounds == [3.5, 14.0]  # of stored numbers
+
+
 def test_masks_of_shores_take_half_of_deflated_ones():
     height, width = 90, 180
     rows, columns = np.mgrid[:height, :width]

@@ -80,6 +80,24 @@ test("it works without a network once it was there, with the codecs that were us
   assert.deepEqual(complaints, []);
 });
 
+test("all codecs are kept for want of a network where that is asked for", async () => {
+  await openPage({ serviceWorkers: "allow" });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  const keep = page.getByRole("button", { name: /^Keep all codecs for use without a network \(\d+\.?\d* MB\)$/ });
+  await keep.click();
+  await page.getByText("All codecs are kept on this device.").waitFor();
+  assert.ok(await keep.isHidden());
+  await page.context().setOffline(true);
+  for (const [title, name] of Object.entries({ Sound: "notes", Scan: "scan" })) {
+    await page.getByRole("button", { name: title, exact: true }).click();
+    await shows(`${name}.mscn`);
+  }
+  await page.reload();
+  await shows("thumbnails.mscn");
+  assert.ok(await keep.isHidden()); // none is missing
+  assert.deepEqual(complaints, []);
+});
+
 test("a phone shows it without scrolling sideways, and scrolls past pictures", async () => {
   await openPage({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
   const wide = () => page.evaluate(() => document.scrollingElement.scrollWidth);

@@ -62,6 +62,21 @@ test("a picture is evaluated at the points that are seen, beside a plain enlarge
   assert.notDeepEqual(split.data, evaluated.data);
 });
 
+test("the line between two versions is dragged, and the wheel turns over it, too", async () => {
+  await settled(() => page.locator("#compare").check());
+  const shown = await percent();
+  const frame = await page.locator("#frame").boundingBox();
+  const at = (share) => [frame.x + share * frame.width, frame.y + frame.height / 2];
+  await page.mouse.move(...at(0.5));
+  await page.mouse.wheel(0, -200);
+  assert.ok(await percent() > shown);
+  await page.mouse.down();
+  await page.mouse.move(...at(0.25), { steps: 3 });
+  await page.mouse.up();
+  await page.mouse.move(...at(0.7));
+  assert.ok(Math.abs(Number(await page.locator("#split").inputValue()) - 0.25) < 0.01);
+});
+
 test("wheel, buttons, drag and keys move the picture", async () => {
   const fitted = await percent();
   const frame = await page.locator("#picture").boundingBox();
