@@ -19,7 +19,7 @@ from mscn_tf.runtime.tables import RangeEncoder, damage_in_words, seal, unseal
 
 _CHANNELS = (1, 3)
 _MOST_DECISIONS = 5  # for each pixel: more take too long
-_SURE = 2**11  # pixels from which on that is looked at
+_SURE = 2**16  # pixels after which that shows
 _PADDING = 3  # pixels at either end of a row
 _SLOT_BITS = (16, 22)  # at least and at most
 _LAST_BITS = (12, 20)  # of tables of what followed
@@ -49,10 +49,11 @@ def encode(values: np.ndarray) -> Optional[bytes]:
     """
     encoder, pixels = RangeEncoder(), 0
     drawing = _Drawing(values.shape, writer(encoder))
+    sure = min(_SURE, values[..., 0].size)
     for row in _colours(values):
         drawing.row(row)
         pixels += len(row)
-        if pixels > _SURE and drawing.decisions.made > _MOST_DECISIONS * pixels:
+        if drawing.decisions.made > _MOST_DECISIONS * max(pixels, sure):
             return None
     return seal(encoder)
 
