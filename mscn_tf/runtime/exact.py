@@ -26,7 +26,7 @@ from mscn_tf.runtime.input import Input
 
 GRIDS, SLICES, WAVES, WIDE, DRAWING = range(3, 8)  # further forms of a payload
 _GRIDDED = {GRIDS: exact_grids, SLICES: exact_slices}
-_BOUNDED = {**_GRIDDED, WAVES: exact_waves, WIDE: exact_wide}
+_BOUNDED = {**_GRIDDED, WAVES: exact_waves, WIDE: exact_wide, DRAWING: exact_drawings}
 _SAMPLE = 2**17  # numbers of a wave that an estimate looks at
 _SURE = 0.8  # of an estimate: a wave of fewer bytes than that is the shortest form
 _SMALL = 2**9  # bytes of a payload that nothing else is tried for
@@ -72,6 +72,18 @@ def encode(
     if gridded <= least:
         tried.append(bytes((form,)) + _GRIDDED[form].encode(values, threads, bound))
     return min(tried, key=len)
+
+
+def drawing(values: np.ndarray, original: np.ndarray) -> Optional[bytes]:
+    """The payload of a drawing ``[H, W, C]`` whose colours were changed; None if it decodes slowly."""
+    farthest = np.abs(values.astype(np.int16) - original).max()
+    drawn = exact_drawings.encode(values, int(farthest))
+    return None if drawn is None else bytes((DRAWING,)) + drawn
+
+
+def is_drawing(values: np.ndarray) -> bool:
+    """Whether a plane may well be one."""
+    return exact_drawings.suit(values)
 
 
 def bound_of(payload: bytes) -> float:

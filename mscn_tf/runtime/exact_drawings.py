@@ -18,6 +18,7 @@ from mscn_tf.runtime.input import Input
 from mscn_tf.runtime.tables import RangeEncoder, damage_in_words, seal, unseal
 
 _CHANNELS = (1, 3)
+_LARGEST = 2**22  # pixels: decoding takes seconds for each 2^20
 _MOST_DECISIONS = 5  # for each pixel: more take too long
 _SURE = 2**16  # pixels after which that shows
 _PADDING = 3  # pixels at either end of a row
@@ -34,6 +35,8 @@ def suit(values: np.ndarray) -> bool:
     """
     if values.dtype != np.uint8 or values.ndim != 3 or values.shape[-1] not in _CHANNELS:
         return False
+    if values[..., 0].size > _LARGEST:
+        return False
     part = _colours(sample(values))
     alike = np.zeros(part.shape, bool)
     alike[1:] |= part[1:] == part[:-1]
@@ -41,11 +44,12 @@ def suit(values: np.ndarray) -> bool:
     return bool(2 * alike.sum() >= alike.size)
 
 
-def encode(values: np.ndarray) -> Optional[bytes]:
+def encode(values: np.ndarray, bound: int = 0) -> Optional[bytes]:
     """The payload of a plane, behind its form; None where it would take too long to decode.
 
     Args:
       values: uint8 ``[H, W, 1 or 3]``.
+      bound: that no value is farther from what it was, where colours were changed before.
     """
     encoder, pixels = RangeEncoder(), 0
     drawing = _Drawing(values.shape, writer(encoder))
@@ -55,7 +59,7 @@ def encode(values: np.ndarray) -> Optional[bytes]:
         pixels += len(row)
         if drawing.decisions.made > _MOST_DECISIONS * max(pixels, sure):
             return None
-    return seal(encoder)
+    return bytes((bound,)) + seal(encoder)
 
 
 def decode(payload: Input, shape: Sequence[int]) -> np.ndarray:
@@ -66,11 +70,19 @@ def decode(payload: Input, shape: Sequence[int]) -> np.ndarray:
     """
     if len(shape) != 3 or shape[-1] not in _CHANNELS:
         raise payload.damaged("a drawing of other channels")
+    if shape[0] * shape[1] > _LARGEST:
+        raise payload.damaged(f"a drawing of more than {_LARGEST} pixels")
+    payload.take(1)  # the bound
     with damage_in_words():
         drawing = _Drawing(shape, reader(unseal(payload.take(payload.left))))
         rows = [drawing.row() for _ in range(shape[0])]
     colours = np.array(rows, ">u4")[..., None]
     return np.ascontiguousarray(colours.view(np.uint8)[..., -shape[-1] :])
+
+
+def bound_of(payload: bytes) -> int:
+    """How far values may be from what they were before colours were changed."""
+    return payload[0] if payload else 0
 
 
 def _colours(values: np.ndarray) -> np.ndarray:

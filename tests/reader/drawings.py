@@ -70,8 +70,9 @@ class Surroundings:
 def drawing(payload: bytes, height: int, width: int, channels: int) -> np.ndarray:
     """uint8 ``[H, W, C]``."""
     require(channels in (1, 3), "a drawing of other channels")
+    require(height * width <= 2**22 and len(payload) > 0, "too large a drawing, or none")
     size = (height * width).bit_length()
-    decide = Decisions(payload, min(max(size + 5, 16), 22))
+    decide = Decisions(payload[1:], min(max(size + 5, 16), 22))
     entry_bits = min(max(size + 3, 12), 20)
     entries: list[dict] = [{}, {}, {}]
     noted: dict = {}
