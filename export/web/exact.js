@@ -160,6 +160,7 @@ export function gridCodec(payload) {
 export function boundOf(payload) {
   if (payload[0] === WIDE) return wideBound(payload, readerOf);
   if (payload[0] === GRIDS) return payload[2 + ID_BYTES];
+  if (payload[0] === DRAWING) return payload[1] ?? 0;
   if (payload[0] === SLICES && payload.length >= HEAD) return sliceHead(payload).getFloat64(0, true);
   if (payload[0] !== WAVES) return 0;
   const { step, within } = headOf(readerOf(payload, 1 + ID_BYTES));

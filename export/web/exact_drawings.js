@@ -2,7 +2,9 @@
 
 import { Decisions, mixed, reader, writer } from "./decisions.js";
 import { damaged, RangeDecoder, RangeEncoder } from "./range.js";
+import { joinBytes } from "./tables.js";
 
+const LARGEST = 2 ** 22; // pixels
 const MOST_DECISIONS = 5; // for each pixel: more take too long
 const SURE = 2 ** 16; // pixels after which that shows
 const PADDING = 3; // pixels at either end of a row
@@ -24,8 +26,8 @@ function coloursOf({ data, channels }) {
 }
 
 /** Whether a plane can be coded so, and may well be a drawing, by the middle of it. */
-export function isDrawn(middle) {
-  if (middle.channels !== 1 && middle.channels !== 3) return false;
+export function isDrawn({ data, channels }, middle) {
+  if ((channels !== 1 && channels !== 3) || data.length / channels > LARGEST) return false;
   const [colours, width] = [coloursOf(middle), middle.width];
   const alike = colours.filter((colour, i) =>
     (i >= width && colours[i - width] === colour) || (i % width && colours[i - 1] === colour));
@@ -35,8 +37,9 @@ export function isDrawn(middle) {
 /**
  * The payload of a plane, behind its form; null where it would take too long to decode.
  * @param {{data: Uint8Array, width: number, channels: number}} plane
+ * @param {number} [bound] That no value is farther from what it was, where colours were changed before.
  */
-export function encodeDrawing(plane) {
+export function encodeDrawing(plane, bound = 0) {
   const { width, channels } = plane;
   const colours = coloursOf(plane);
   const encoder = new RangeEncoder();
@@ -46,12 +49,14 @@ export function encodeDrawing(plane) {
     drawing.row(colours.subarray(pixels - width, pixels));
     if (drawing.decisions.made > MOST_DECISIONS * Math.max(pixels, sure)) return null;
   }
-  return encoder.seal();
+  return joinBytes([[bound], encoder.seal()]);
 }
 
 /** What `encodeDrawing` coded: `[H, W, channels]`. */
 export function decodeDrawing(payload, [height, width], channels) {
-  const drawing = new Drawing([height, width], channels, reader(new RangeDecoder(payload)));
+  if (height * width > LARGEST || !payload.length) throw damaged("no drawing");
+  const decoder = new RangeDecoder(payload.subarray(1)); // behind the bound
+  const drawing = new Drawing([height, width], channels, reader(decoder));
   const out = new Uint8Array(height * width * channels);
   let at = 0;
   for (let y = 0; y < height; y++) {
@@ -65,7 +70,7 @@ export function decodeDrawing(payload, [height, width], channels) {
 /** Rows of a plane, one after the other, coded or decoded; they have padding at both ends. */
 class Drawing {
   constructor([height, width], channels, code) {
-    const size = height * width < 2 ** 31 ? bitsOf(height * width) : 32;
+    const size = bitsOf(height * width);
     this.decisions = new Decisions(code, within(size + 5, SLOT_BITS));
     this._width = width;
     this._channels = channels;

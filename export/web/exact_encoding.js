@@ -2,6 +2,7 @@
 
 import { BITS, DRAWING, GRIDS, PALETTE, SAMPLES } from "./exact.js";
 import { encodeDrawing, isDrawn } from "./exact_drawings.js";
+import { inFewColours } from "./few_colours.js";
 import { middleOf } from "./exact_grids.js";
 import { joinBytes, varint } from "./tables.js";
 import { deflateRaw } from "./vendor/pako.js";
@@ -129,13 +130,31 @@ export function encodeExact(plane, grids) {
   const withGrids = grids && length <= LARGEST_GRIDS;
   const gridded = whole || !withGrids ? least : grids.encode(middle).length;
   const tried = [deflated];
-  if (isDrawn(middle)) {
+  if (isDrawn(plane, middle)) {
     let drawn = encodeDrawing(middle);
     if (drawn && !whole) drawn = drawn.length <= LEARNT * Math.min(least, gridded) ? encodeDrawing(plane) : null;
     if (drawn) tried.push(joinBytes([[DRAWING], drawn]));
   }
   if (withGrids && gridded <= least) tried.push(joinBytes([[GRIDS], grids.encode(plane)]));
   return shortest(tried);
+}
+
+/**
+ * The payload of a drawing in fewer colours, and their PSNR in dB; null where none suits.
+ * @param {number} price Squared error, summed over channels, that a bit is worth.
+ */
+export function encodeInFewColours(plane, price) {
+  if (!isDrawn(plane, middleOf(plane))) return null;
+  const reduced = inFewColours(plane, price);
+  let [farthest, error] = [0, 0];
+  plane.data.forEach((value, i) => {
+    farthest = Math.max(farthest, Math.abs(value - reduced.data[i]));
+    error += (value - reduced.data[i]) ** 2;
+  });
+  const drawn = farthest ? encodeDrawing(reduced, farthest) : null;
+  if (drawn && drawn.length < SMALL && deflatedOf(plane).length <= drawn.length) return null;
+  const psnr = 10 * Math.log10((255 ** 2 * plane.data.length) / error);
+  return drawn && { payload: joinBytes([[DRAWING], drawn]), psnr };
 }
 
 function deflatedOf(plane) {
@@ -167,5 +186,5 @@ export function estimateExact(plane) {
   const wide = Math.min(width, part.length / channels);
   const sizes = fastSizes(waysOf({ data: part, width: wide, channels }));
   const about = (Math.min(...sizes) * data.length) / part.length;
-  return about > SMALL && isDrawn(middleOf(plane)) ? about / DRAWN : about;
+  return about > SMALL && isDrawn(plane, middleOf(plane)) ? about / DRAWN : about;
 }

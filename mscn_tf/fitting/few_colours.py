@@ -1,7 +1,7 @@
 """Pictures in fewer colours, where those cost more bits than they are worth.
 
-All colours are one box at first, at its mean, and boxes are split at their mean along the channel in
-which they vary most, that one first which saves most error for its bits (after Wan, Wong and
+All colours are one box at first, at its mean, and boxes are split at their mean along the channel
+in which they vary most, that one first which saves most error for its bits (after Wan, Wong and
 Prusinkiewicz 1988).
 """
 

@@ -75,10 +75,15 @@ def encode(
 
 
 def drawing(values: np.ndarray, original: np.ndarray) -> Optional[bytes]:
-    """The payload of a drawing ``[H, W, C]`` whose colours were changed; None if it decodes slowly."""
-    farthest = np.abs(values.astype(np.int16) - original).max()
-    drawn = exact_drawings.encode(values, int(farthest))
-    return None if drawn is None else bytes((DRAWING,)) + drawn
+    """The payload of a drawing ``[H, W, C]`` in other colours.
+
+    None where they are the same, where that decodes slowly, and where the original takes no more.
+    """
+    farthest = int(np.abs(values.astype(np.int16) - original).max())
+    drawn = exact_drawings.encode(values, farthest) if farthest else None
+    if drawn is None or (len(drawn) < _SMALL and len(exact_tables.encode(original)) <= len(drawn)):
+        return None
+    return bytes((DRAWING,)) + drawn
 
 
 def is_drawing(values: np.ndarray) -> bool:
