@@ -3,11 +3,12 @@
 import { samplesOf } from "./container.js";
 import { levelsOf, parentOf, unpackShares } from "./descents.js";
 import { MscnError } from "./errors.js";
+import { decodeDrawing } from "./exact_drawings.js";
 import { decodeWave, headOf } from "./exact_waves.js";
 import { coarseOf, decodeWide, wideBound } from "./exact_wide.js";
 import { Inflate } from "./vendor/fflate.js";
 
-export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES, WIDE] = [0, 1, 2, 3, 4, 5, 6]; // forms of a payload
+export const [SAMPLES, PALETTE, BITS, GRIDS, SLICES, WAVES, WIDE, DRAWING] = [0, 1, 2, 3, 4, 5, 6, 7]; // forms of a payload
 const UNIT = 1024; // of grids, that a whole number has
 export const EDGE = 1024; // of their tiles
 export const ID_BYTES = 8; // of the codec whose networks they take
@@ -122,6 +123,9 @@ export function decodeExact(payload, shape, channels, dtype, grids, before) {
   if (form === WIDE && dtype === "float32" && channels === 1) {
     return decodeWide(payload, shape, readerOf, (part, sides, type) => decodeExact(part, sides, 1, type, grids));
   }
+  if (form === DRAWING && dtype === "uint8" && shape.length === 2 && (channels === 1 || channels === 3)) {
+    return decodeDrawing(payload.subarray(1), shape, channels);
+  }
   if (form !== PALETTE && form !== BITS) throw damaged();
   const { count, next } = varint(payload, 1);
   if (count < 1 || count > Math.min(LARGEST_PALETTE, total) || (form === BITS && count !== 2)) {
@@ -156,6 +160,7 @@ export function gridCodec(payload) {
 export function boundOf(payload) {
   if (payload[0] === WIDE) return wideBound(payload, readerOf);
   if (payload[0] === GRIDS) return payload[2 + ID_BYTES];
+  if (payload[0] === DRAWING) return payload[1] ?? 0;
   if (payload[0] === SLICES && payload.length >= HEAD) return sliceHead(payload).getFloat64(0, true);
   if (payload[0] !== WAVES) return 0;
   const { step, within } = headOf(readerOf(payload, 1 + ID_BYTES));

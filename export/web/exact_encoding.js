@@ -1,6 +1,8 @@
 // Planes of bytes without loss (docs/format.md, "Exact planes"), as `mscn_tf.runtime.exact` codes them.
 
-import { BITS, GRIDS, PALETTE, SAMPLES } from "./exact.js";
+import { BITS, DRAWING, GRIDS, PALETTE, SAMPLES } from "./exact.js";
+import { encodeDrawing, isDrawn } from "./exact_drawings.js";
+import { inFewColours } from "./few_colours.js";
 import { middleOf } from "./exact_grids.js";
 import { joinBytes, varint } from "./tables.js";
 import { deflateRaw } from "./vendor/pako.js";
@@ -13,6 +15,8 @@ const [FAST, GOOD, BEST] = [1, 6, 9]; // levels of zlib
 const [LARGE, HUGE] = [2 ** 19, 2 ** 22]; // bytes
 const LARGEST_GRIDS = 2 ** 20; // samples of a plane that networks are run on in a page
 const SMALL = 2 ** 9; // bytes of a payload that nothing else is tried for
+const DRAWN = 4; // times what their own form takes deflated drawings are estimated to take
+const LEARNT = 1.5; // times what others take of a sample a drawing may take, which learns on the way
 
 /** A table's bytes: the filter of each row, then what is left of its numbers, byte after byte. */
 function filtered({ data, width, channels }, choose) {
@@ -119,11 +123,38 @@ const fastSizes = (ways) => ways.map((way) => packed(way, FAST).length);
 export function encodeExact(plane, grids) {
   const deflated = deflatedOf(plane);
   const { length } = plane.data;
-  if (!grids || length > LARGEST_GRIDS || deflated.length < SMALL) return deflated;
+  if (deflated.length < SMALL) return deflated;
   const middle = middleOf(plane);
-  if (middle.data.length < length
-    && grids.encode(middle).length > Math.min(...fastSizes(waysOf(middle)))) return deflated;
-  return shortest([deflated, joinBytes([[GRIDS], grids.encode(plane)])]);
+  const whole = middle.data.length === length;
+  const least = Math.min(...fastSizes(waysOf(middle)));
+  const withGrids = grids && length <= LARGEST_GRIDS;
+  const gridded = whole || !withGrids ? least : grids.encode(middle).length;
+  const tried = [deflated];
+  if (isDrawn(plane, middle)) {
+    let drawn = encodeDrawing(middle);
+    if (drawn && !whole) drawn = drawn.length <= LEARNT * Math.min(least, gridded) ? encodeDrawing(plane) : null;
+    if (drawn) tried.push(joinBytes([[DRAWING], drawn]));
+  }
+  if (withGrids && gridded <= least) tried.push(joinBytes([[GRIDS], grids.encode(plane)]));
+  return shortest(tried);
+}
+
+/**
+ * The payload of a drawing in fewer colours, and their PSNR in dB; null where none suits.
+ * @param {number} price Squared error, summed over channels, that a bit is worth.
+ */
+export function encodeInFewColours(plane, price) {
+  if (!isDrawn(plane, middleOf(plane))) return null;
+  const reduced = inFewColours(plane, price);
+  let [farthest, error] = [0, 0];
+  plane.data.forEach((value, i) => {
+    farthest = Math.max(farthest, Math.abs(value - reduced.data[i]));
+    error += (value - reduced.data[i]) ** 2;
+  });
+  const drawn = farthest ? encodeDrawing(reduced, farthest) : null;
+  if (drawn && drawn.length < SMALL && deflatedOf(plane).length <= drawn.length) return null;
+  const psnr = 10 * Math.log10((255 ** 2 * plane.data.length) / error);
+  return drawn && { payload: joinBytes([[DRAWING], drawn]), psnr };
 }
 
 function deflatedOf(plane) {
@@ -154,5 +185,6 @@ export function estimateExact(plane) {
   }
   const wide = Math.min(width, part.length / channels);
   const sizes = fastSizes(waysOf({ data: part, width: wide, channels }));
-  return (Math.min(...sizes) * data.length) / part.length;
+  const about = (Math.min(...sizes) * data.length) / part.length;
+  return about > SMALL && isDrawn(plane, middleOf(plane)) ? about / DRAWN : about;
 }

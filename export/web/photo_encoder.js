@@ -2,7 +2,7 @@
 
 import { crc32, grid, tileSide } from "./container.js";
 import { MscnError } from "./errors.js";
-import { encodeExact, estimateExact } from "./exact_encoding.js";
+import { encodeExact, encodeInFewColours, estimateExact } from "./exact_encoding.js";
 import { GridEncoder } from "./exact_grids.js";
 import { joinPlanes, toBytes, toRgba, toValues } from "./pixels.js";
 import { PostFilter } from "./post_filter.js";
@@ -15,6 +15,7 @@ export const LARGEST_ENCODED = 2 ** 25; // pixels whose coefficients fit into a 
 const DEFAULT_EFFORT = 2; // passes in which symbols are chosen
 const PREVIEW_DEAD_ZONE = 0.25; // about what rounding with an eye on the rate amounts to
 const ASIDE = 5; // bytes of a block besides its payload, at least
+const PEAK = 255; // of pixels, 1 in steps
 const PROMISING = 3; // times what tiles take: an estimate above it isn't looked into
 const HIGHEST = 160; // quality of what has no tiles, in sixteenths
 const SAME = 7; // flags: one shape, one quality and one number of channels for all items
@@ -83,6 +84,8 @@ export class PhotoEncoder {
   async *encoding(q16, effort = DEFAULT_EFFORT) {
     if (this._exact[0]) return this._file(HIGHEST, [], this._exact);
     const blocks = yield* this._blocks(q16, effort);
+    const drawn = this._inFewColours(q16, blocks);
+    if (drawn) return this._file(q16, [], [drawn, ...this._exact.slice(1)]);
     const coded = this._file(q16, blocks, this._exact);
     const exact = this._cheaper(blocks);
     if (!exact) return coded;
@@ -160,9 +163,18 @@ export class PhotoEncoder {
     return { coarse, details };
   }
 
+  /** The payload of a drawing in fewer colours where that takes fewer bytes than its tiles, else null. */
+  _inFewColours(q16, blocks) {
+    const step = this._prior.step(q16);
+    const price = this._bundle.manifest.rate_weight * (PEAK * step) ** 2;
+    const found = encodeInFewColours(this._planes[0], price);
+    const smaller = found && found.payload.length + ASIDE < costOf(blocks);
+    return smaller && found.psnr >= -10 * Math.log10(step ** 2 / 12) ? found.payload : null;
+  }
+
   /** The colours' exact payload where that takes fewer bytes than their tiles, else null. */
   _cheaper(blocks) {
-    const cost = blocks.reduce((sum, block) => sum + block.length + ASIDE, 0);
+    const cost = costOf(blocks);
     this._estimate ??= estimateExact(this._planes[0]);
     if (this._estimate > PROMISING * cost) return null;
     this._lossless ??= encodeExact(this._planes[0], this._grids);
@@ -187,6 +199,9 @@ export class PhotoEncoder {
     return joinBytes([head, checksum(head), ...payloads.flatMap((part) => [part, checksum(part)])]);
   }
 }
+
+/** Bytes of blocks. */
+const costOf = (blocks) => blocks.reduce((sum, block) => sum + block.length + ASIDE, 0);
 
 /** CRC-32 of bytes, little-endian. */
 function checksum(bytes) {

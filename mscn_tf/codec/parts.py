@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from mscn_tf.codec.tiling import planes
+from mscn_tf.fitting.few_colours import in_few_colours
 from mscn_tf.runtime import exact
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.modality import Modality
 from mscn_tf.runtime.quality import HIGHEST
 from mscn_tf.runtime.sequences import Made
+from mscn_tf.signals import images
 
 _ASIDE = 5  # bytes of a block besides its payload, at least
 _LOOKED_AT = 8  # planes of a file whose sizes are estimated
@@ -166,34 +168,55 @@ class Parts:
           data: the file.
           bounds: on the errors of each signal, which exact planes may have as well.
         """
-        places = [place for place in self._places if place not in self.payloads]
+        container = Container.from_bytes(data, lazy=True)
+        places = self._tiled(container)
         if not places:
             return data
-        container = Container.from_bytes(data, lazy=True)
-        payloads, left_out = dict(self.payloads), set[int]()
+        payloads = dict[Place, bytes]()
         corrections = sum(map(len, container.residuals))
-        apart, needed = container.tiles_per_block == 1, self._codec.scheme.needed(container)
-        places = [place for place in places if place[0] not in needed]
-        for group in ([place] for place in places) if apart else [places]:
-            numbers = container.tiles_of(*group[0]) if apart else range(len(container.blocks))
-            cost = sum(len(container.blocks[number]) + _ASIDE for number in numbers)
-            cheaper = self._cheaper(group, cost + corrections, bounds)
-            payloads.update(cheaper)
-            left_out.update(numbers if cheaper else ())
-        if not left_out:
-            return data
+        for group in [[place] for place in places] if _apart(container) else [places]:
+            cost = _cost(container, group)
+            payloads.update(self._cheaper(group, cost + corrections, bounds))
+        return min(self._with(container, payloads), data, key=len) if payloads else data
+
+    def in_few_colours(self, data: bytes, price: float, least: float) -> bytes:
+        """A file of these signals, its drawings in fewer colours where that takes fewer bytes.
+
+        Args:
+          data: the file, of pictures in tiles that stand by themselves.
+          price: squared error that a bit is worth.
+          least: PSNR of a plane, in dB.
+        """
+        container = Container.from_bytes(data, lazy=True)
+        payloads = dict[Place, bytes]()
+        for place in self._tiled(container):
+            plane = self._plane(place)
+            if exact.is_drawing(plane):
+                reduced = in_few_colours(plane, price)
+                payload = exact.drawing(reduced, plane)
+                smaller = payload and len(payload) + _ASIDE < _cost(container, [place])
+                if payload and smaller and images.psnr(plane, reduced) >= least:
+                    payloads[place] = payload
+        return self._with(container, payloads) if payloads else data
+
+    def _tiled(self, container: Container) -> list[Place]:
+        """Planes of a file that have tiles, and may as well be exact."""
+        needed = self._codec.scheme.needed(container)
+        places = [place for place in self._places if not container.is_exact(*place)]
+        return [place for place in places if place[0] not in needed]
+
+    def _with(self, container: Container, added: Mapping[Place, bytes]) -> bytes:
+        """A file whose planes are exact where they are now, and others besides."""
+        known = [place for place in self._places if container.is_exact(*place)]
+        payloads = {place: container.exact_block(*place) for place in known} | dict(added)
+        left_out = set(_blocks(container, list(added)))
         blocks = [block for n, block in enumerate(container.blocks) if n not in left_out]
         bits, exact_blocks = self._exact(payloads)
         corrected = len(container.residuals) and not blocks
         residuals = _none(container) if corrected else container.residuals
-        smaller = replace(
-            container,
-            blocks=blocks,
-            exact=bits if payloads else [],
-            exact_blocks=exact_blocks,
-            residuals=residuals,
-        )
-        return min(smaller.to_bytes(), data, key=len)
+        return replace(
+            container, blocks=blocks, exact=bits, exact_blocks=exact_blocks, residuals=residuals
+        ).to_bytes()
 
     def _cheaper(
         self, places: Sequence[Place], cost: int, bounds: Sequence[float] | None
@@ -240,6 +263,23 @@ class StoredEncoding:
     def estimated_psnr(self, q16: int) -> float:
         """Nothing is left to estimate."""
         return np.inf
+
+
+def _apart(container: Container) -> bool:
+    """Whether each plane has blocks of its own."""
+    return container.tiles_per_block == 1
+
+
+def _blocks(container: Container, places: Sequence[Place]) -> Sequence[int]:
+    """Numbers of the blocks of planes; where planes share them, of all."""
+    if not _apart(container):
+        return range(len(container.blocks))
+    return [number for place in places for number in container.tiles_of(*place)]
+
+
+def _cost(container: Container, places: Sequence[Place]) -> int:
+    """Bytes of the blocks of planes."""
+    return sum(len(container.blocks[number]) + _ASIDE for number in _blocks(container, places))
 
 
 def _none(container: Container) -> list[bytes]:

@@ -25,6 +25,7 @@ from mscn_tf.runtime.wavelet import Pyramid, analyse, analyse_part, part_at, rea
 _SAMPLE = 2**18  # coefficients of a picture that estimates look at
 _DEAD_ZONE = 0.25  # about what rounding with an eye on the rate amounts to
 _BITS_OF_ONE = 6.0  # about what a coefficient that isn't zero costs
+_PEAK = 255  # of pixels, 1 in steps
 _FINE = 3  # levels, with 63 of 64 coefficients, that aren't kept
 
 
@@ -184,7 +185,12 @@ class PyramidEncoding:
             tile_of = plane.seen(span), plane.coarser(span), dearer
             return partial(_chosen, *tile_of, q16, price, self._passes)
 
-        return self._parts.pack(Made(len(self._tiles), choice), q16)
+        data, step = (
+            self._parts.pack(Made(len(self._tiles), choice), q16),
+            self._scheme.prior.step(q16),
+        )
+        worth, least = price * (_PEAK * step) ** 2, -10 * math.log10(step**2 / 12)
+        return self._parts.in_few_colours(data, worth, least)
 
     def estimated_bits(self, q16: int) -> float:
         """About what ``file`` takes, but for a constant factor."""

@@ -28,6 +28,7 @@
     python -m tests.golden.make v1surface surface       # with the shipped bundle
     python -m tests.golden.make v1sound waves           # with the tables of `field`
     python -m tests.golden.make v1interpolation wide    # with the networks of `field`
+    python -m tests.golden.make v1signs drawings
 
 Files that are once in the repository are never made again: they must decode forever.
 """
@@ -41,7 +42,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime import exact
@@ -201,6 +202,23 @@ def make_photographs(name: str) -> None:
     data = codec.encode(items, max_error=[0, 3])
     assert [block[0] for block in Container.from_bytes(data).exact_blocks] == [exact.GRIDS] * 2
     keep(codec, f"{name}_photographs", data)
+
+
+def make_drawings(name: str) -> None:
+    """Letters and lines, in colour, in grey, and with alpha."""
+    codec = Codec.load(HERE / f"{name}.mscnb")
+    picture = Image.new("RGB", (110, 64), (240, 238, 250))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((3, 3, 60, 40), (200, 30, 40), (0, 0, 90))
+    for row in range(2, 60, 12):
+        draw.text((row // 3, row), "letters, and again", (20, 20, 20))
+    draw.line((0, 64, 110, 0), (9, 120, 9), 2)
+    drawn = np.asarray(picture)
+    items = [drawn, grey(drawn)[:40], np.concatenate([drawn[5:50], grey(drawn)[10:55]], -1)]
+    data = codec.encode(items, lossless=True)
+    forms = [block[0] for block in Container.from_bytes(data).exact_blocks]
+    assert forms == [exact.DRAWING] * 4
+    keep(codec, f"{name}_drawings", data)
 
 
 def make_waves(name: str) -> None:
@@ -418,6 +436,8 @@ def main(name: str, what: str) -> None:
         make_exact(name)
     elif what == "photographs":
         make_photographs(name)
+    elif what == "drawings":
+        make_drawings(name)
     elif what == "surface":
         make_surfaces(name)
     elif what == "waves":

@@ -15,6 +15,7 @@ import numpy as np
 
 from tests.reader.bundle import read_bundle
 from tests.reader.container import Input, require
+from tests.reader.drawings import drawing
 from tests.reader.interpolations import Interpolations
 from tests.reader.waves import wave
 
@@ -213,6 +214,9 @@ def plane(
     if form == 6:
         require(dtype == "float32", "wide numbers of other values")
         return wide(file, shape)
+    if form == 7:
+        require(dtype == "uint8" and len(shape) == 3, "a drawing of no picture")
+        return drawing(file.data[file.at :], *shape)
     require(form < 3, "an unknown form")
     tables = [(rows, samples, channels, width)]
     count = 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mscn_tf.codec import Codec as Encoder
 from mscn_tf.runtime import packed, residuals, tables
@@ -153,6 +153,17 @@ def with_alpha() -> list[dict[str, Any]]:
     return [made("alpha.mscn", data, bundle, item=item) for item in range(4)]
 
 
+def drawing() -> np.ndarray:
+    """uint8 ``[H, W, 3]``: letters and lines."""
+    picture = Image.new("RGB", (170, 140), (240, 238, 250))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((10, 8, 120, 60), (200, 30, 40), (0, 0, 90))
+    for row in range(2, 140, 14):
+        draw.text((row // 3, row), "the same words again and again", (20, 20, 20))
+    draw.line((0, 140, 170, 0), (9, 120, 9), 3)
+    return np.asarray(picture)
+
+
 def exact() -> list[dict[str, Any]]:
     """Pictures without loss: of each form, in parts and in other sizes."""
     random, (y, x) = np.random.default_rng(1), np.mgrid[:30, :41]
@@ -244,6 +255,8 @@ def encoded() -> list[dict[str, Any]]:
         "narrow": np.tile(photograph[100:103], (1, 3, 1)),
         "narrow, few colours": np.tile(flat[8:18], (1, 20, 1)),
         "wide": np.tile(photograph[:60, :80], (2, 13, 1)),
+        "a drawing": drawing(),
+        "a grey drawing": drawing()[..., 1:2],
         "several tiles": np.tile(photograph[:130, :206], (4, 5, 1)),
     }
     large = {"wide", "several tiles"}
