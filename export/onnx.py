@@ -123,7 +123,8 @@ def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> byte
     shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
     cut = [f"tiles_{axis}" for axis in axes] if name == "decode_grid" else []
     named = {"symbols": cut, **{axis: [axis] for axis in axes}}
-    named.update(dict.fromkeys(("coefficients", "values", "picture", "signal"), shown))
+    grids = ("coefficients", "steps", "parent", "values", "picture", "signal")
+    named.update({"shares": ["levels"], **dict.fromkeys(grids, shown)})
     for value in (*model.graph.input, *model.graph.output):
         sizes = value.type.tensor_type.shape.dim
         for size, axis in zip(sizes, ["batch", *named.get(value.name, [])]):
