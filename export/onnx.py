@@ -117,13 +117,14 @@ def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> byte
     """
     function = functions.functions[name]
     model = _converted(function, function.input_signature)
-    _copy_what_loops_keep(model.graph)
+    _tidy_loops(model.graph)
     compact(model, bundle)
     axes = list(functions.axes)
     shown = [SIDES[axis] for axis in axes] if name == "decode_grid" else axes
     cut = [f"tiles_{axis}" for axis in axes] if name == "decode_grid" else []
     named = {"symbols": cut, **{axis: [axis] for axis in axes}}
-    named.update(dict.fromkeys(("coefficients", "values", "picture", "signal"), shown))
+    grids = ("coefficients", "steps", "parent", "values", "picture", "signal")
+    named.update({"shares": ["levels"], **dict.fromkeys(grids, shown)})
     for value in (*model.graph.input, *model.graph.output):
         sizes = value.type.tensor_type.shape.dim
         for size, axis in zip(sizes, ["batch", *named.get(value.name, [])]):
@@ -136,16 +137,37 @@ def function_graph(functions: FloatFunctions, bundle: Bundle, name: str) -> byte
     return model.SerializeToString()
 
 
-def _copy_what_loops_keep(graph: onnx.GraphProto) -> None:
-    """Has bodies of loops give copies of inputs, not inputs, which OpenVINO takes for new ones."""
+def _tidy_loops(graph: onnx.GraphProto) -> None:
+    """Has bodies of loops read by OpenVINO, and makes them smaller."""
     loops = (node for node in graph.node if node.op_type == "Loop")
     for body in (attribute.g for loop in loops for attribute in loop.attribute):
+        _share_constants(body)
         inputs = {value.name for value in body.input}
         for value in body.output:
-            if value.name in inputs:
+            if value.name in inputs:  # which OpenVINO takes for a new one
                 copy = onnx.helper.make_node("Identity", [value.name], [f"{value.name}_kept"])
                 body.node.append(copy)
                 value.name = copy.output[0]
+
+
+def _share_constants(graph: onnx.GraphProto) -> None:
+    """Keeps one of equal constants; nodes need no names."""
+    kept: dict[bytes, str] = {}
+    names, constants = {}, []
+    for constant in graph.initializer:
+        copy = onnx.TensorProto()
+        copy.CopyFrom(constant)
+        copy.ClearField("name")
+        content = copy.SerializeToString()
+        if content not in kept:
+            copy.name = constant.name
+            constants.append(copy)
+        names[constant.name] = kept.setdefault(content, constant.name)
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    for node in graph.node:
+        node.ClearField("name")
+        node.input[:] = [names.get(name, name) for name in node.input]
 
 
 def _converted(function: Any, signature: Sequence[tf.TensorSpec]) -> onnx.ModelProto:

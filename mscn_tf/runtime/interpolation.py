@@ -91,6 +91,9 @@ class Nets:
         octave: integers [1], what a 32nd of an octave of the spread adds to the table.
       count: of tables: numbers are less.
 
+    Attributes:
+      of_passes: the network of each.
+
     Raises:
       MscnError: the arrays do not fit together.
     """

@@ -7,6 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -176,6 +177,42 @@ def test_fields_of_any_size_to_the_bit(functions_of, shape, bound):
         inputs = codec.graph_inputs(data, item)
         found = codec.from_graph(functions_of(bundle)("decode", **inputs), data, item)
         np.testing.assert_array_equal(found, codec.decode(data, item))
+
+
+def test_fields_in_a_batch(functions_of):
+    """Each with its own parent, or none, and its own ends of rows."""
+    bundle = GOLDEN / "v1interpolation.mscnb"
+    codec = FileDecoder.load(bundle)
+    container = Container.from_bytes((GOLDEN / "v1interpolation_parents.mscn").read_bytes())
+    items = [1, 5, 6]
+    each = [codec.graph_inputs(container, item) for item in items]
+    together = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+    assert together["shares"].any(1).tolist() == [True, False, True]
+    values = functions_of(bundle)("decode", **together)
+    for item, found in zip(items, values):
+        found = codec.from_graph(found[None], container, item)
+        np.testing.assert_array_equal(found, codec.decode(container, item))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["interpolation", "surface"])
+def test_loops_in_onnx(kind, functions_of):
+    """Axes have names; OpenVINO wants no body that gives an input back."""
+    path = GOLDEN / f"v1{kind}.mscnb"
+    model = onnx.load_from_string(function_graph(functions_of(path), Bundle.load(path), "decode"))
+    axes = ["rows", "cols"] if kind == "interpolation" else ["slices", "rows", "cols"]
+    shapes = {
+        value.name: [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in model.graph.input
+    }
+    assert shapes["steps"] == ["batch", *axes]
+    if kind == "interpolation":
+        assert shapes["parent"] == ["batch", *axes, 3]
+        assert shapes["shares"] == ["batch", "levels"]
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    (body,) = (attribute.g for attribute in loop.attribute)
+    assert not {value.name for value in body.input} & {value.name for value in body.output}
+    assert len(body.initializer) < 200  # each once
 
 
 @pytest.mark.slow
