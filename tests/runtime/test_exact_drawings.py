@@ -112,7 +112,7 @@ def test_damage_is_one_line_or_other_pixels():
 
 
 def test_what_is_decoded_is_the_callers():
-    plane = window(20, 30)
+    plane = window(60, 80)
     payload = coded(plane)
     decoded(payload, plane.shape)[...] = 0
     np.testing.assert_array_equal(decoded(payload, plane.shape), plane)
