@@ -139,20 +139,21 @@ export function encodeExact(plane, grids) {
   return shortest(tried);
 }
 
+/** Whether a plane may well be a drawing. */
+export const isDrawing = (plane) => isDrawn(plane, middleOf(plane));
+
 /**
- * The payload of a drawing in fewer colours, and their PSNR in dB; null where none suits.
+ * The payload of a drawing in fewer colours, and their PSNR in dB; null where it decodes slowly.
  * @param {number} price Squared error, summed over channels, that a bit is worth.
  */
 export function encodeInFewColours(plane, price) {
-  if (!isDrawn(plane, middleOf(plane))) return null;
   const reduced = inFewColours(plane, price);
   let [farthest, error] = [0, 0];
   plane.data.forEach((value, i) => {
     farthest = Math.max(farthest, Math.abs(value - reduced.data[i]));
     error += (value - reduced.data[i]) ** 2;
   });
-  const drawn = farthest ? encodeDrawing(reduced, farthest) : null;
-  if (drawn && drawn.length < SMALL && deflatedOf(plane).length <= drawn.length) return null;
+  const drawn = encodeDrawing(reduced, farthest);
   const psnr = 10 * Math.log10((255 ** 2 * plane.data.length) / error);
   return drawn && { payload: joinBytes([[DRAWING], drawn]), psnr };
 }
@@ -186,5 +187,5 @@ export function estimateExact(plane) {
   const wide = Math.min(width, part.length / channels);
   const sizes = fastSizes(waysOf({ data: part, width: wide, channels }));
   const about = (Math.min(...sizes) * data.length) / part.length;
-  return about > SMALL && isDrawn(plane, middleOf(plane)) ? about / DRAWN : about;
+  return about > SMALL && isDrawing(plane) ? about / DRAWN : about;
 }

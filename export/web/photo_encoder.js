@@ -2,7 +2,7 @@
 
 import { crc32, grid, tileSide } from "./container.js";
 import { MscnError } from "./errors.js";
-import { encodeExact, encodeInFewColours, estimateExact } from "./exact_encoding.js";
+import { encodeExact, encodeInFewColours, estimateExact, isDrawing } from "./exact_encoding.js";
 import { GridEncoder } from "./exact_grids.js";
 import { joinPlanes, toBytes, toRgba, toValues } from "./pixels.js";
 import { PostFilter } from "./post_filter.js";
@@ -16,6 +16,7 @@ const DEFAULT_EFFORT = 2; // passes in which symbols are chosen
 const PREVIEW_DEAD_ZONE = 0.25; // about what rounding with an eye on the rate amounts to
 const ASIDE = 5; // bytes of a block besides its payload, at least
 const PEAK = 255; // of pixels, 1 in steps
+const LITTLE_MORE = 4 / 3; // times what a drawing takes in fewer colours
 const PROMISING = 3; // times what tiles take: an estimate above it isn't looked into
 const HIGHEST = 160; // quality of what has no tiles, in sixteenths
 const SAME = 7; // flags: one shape, one quality and one number of channels for all items
@@ -84,7 +85,7 @@ export class PhotoEncoder {
   async *encoding(q16, effort = DEFAULT_EFFORT) {
     if (this._exact[0]) return this._file(HIGHEST, [], this._exact);
     const blocks = yield* this._blocks(q16, effort);
-    const drawn = this._inFewColours(q16, blocks);
+    const drawn = this._drawn(q16, blocks);
     if (drawn) return this._file(q16, [], [drawn, ...this._exact.slice(1)]);
     const coded = this._file(q16, blocks, this._exact);
     const exact = this._cheaper(blocks);
@@ -163,13 +164,18 @@ export class PhotoEncoder {
     return { coarse, details };
   }
 
-  /** The payload of a drawing in fewer colours where that takes fewer bytes than its tiles, else null. */
-  _inFewColours(q16, blocks) {
+  /** The payload of a drawing, in fewer colours or as it is, where it takes fewer bytes than its tiles, else null. */
+  _drawn(q16, blocks) {
+    const [plane] = this._planes;
+    if (!isDrawing(plane)) return null;
     const step = this._prior.step(q16);
     const price = this._bundle.manifest.rate_weight * (PEAK * step) ** 2;
-    const found = encodeInFewColours(this._planes[0], price);
-    const smaller = found && found.payload.length + ASIDE < costOf(blocks);
-    return smaller && found.psnr >= -10 * Math.log10(step ** 2 / 12) ? found.payload : null;
+    this._lossless ??= encodeExact(plane, this._grids);
+    const fewer = encodeInFewColours(plane, price);
+    const good = fewer && fewer.psnr >= -10 * Math.log10(step ** 2 / 12);
+    const small = good && this._lossless.length > LITTLE_MORE * fewer.payload.length;
+    const payload = small ? fewer.payload : this._lossless;
+    return payload.length + ASIDE < costOf(blocks) ? payload : null;
   }
 
   /** The colours' exact payload where that takes fewer bytes than their tiles, else null. */

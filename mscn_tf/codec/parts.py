@@ -24,6 +24,7 @@ _PROMISING = 3.0  # times what tiles take: an estimate above it isn't looked int
 _CLOSE = 1.5  # the same of planes that are deflated: estimates were 1.01 to 1.19 times too high
 _GLIMPSE = 2**10  # values of rows that show at once that deflating them won't do:
 _FAR = 2.25  # times what tiles take; what a few rows say was up to 2.2 times too high
+_LITTLE_MORE = 4 / 3  # times what a drawing takes in fewer colours
 _LEVELS = 256  # of alpha
 Place = tuple[int, int]
 
@@ -61,6 +62,7 @@ class Parts:
         self._shapes: list[tuple[int, ...]] = []
         self._places: list[Place] = []
         self.payloads: dict[Place, bytes] = {}
+        self._whole: dict[Place, bytes] = {}  # of drawings
         for item, signal in enumerate(signals):
             self._shapes.append(signal.shape)
             for plane, part in enumerate(self._cut(signal)):
@@ -182,6 +184,8 @@ class Parts:
     def in_few_colours(self, data: bytes, price: float, least: float) -> bytes:
         """A file of these signals, its drawings in fewer colours where that takes fewer bytes.
 
+        Those that take little more as they are stay so.
+
         Args:
           data: the file, of pictures in tiles that stand by themselves.
           price: squared error that a bit is worth.
@@ -192,10 +196,14 @@ class Parts:
         for place in self._tiled(container):
             plane = self._plane(place)
             if exact.is_drawing(plane):
-                reduced = in_few_colours(plane, price)
-                payload = exact.drawing(reduced, plane)
-                smaller = payload and len(payload) + _ASIDE < _cost(container, [place])
-                if payload and smaller and images.psnr(plane, reduced) >= least:
+                if place not in self._whole:
+                    self._whole[place] = exact.encode(plane, self._codec.threads)
+                reduced, payload = in_few_colours(plane, price), self._whole[place]
+                fewer = exact.drawing(reduced, plane)
+                good = images.psnr(plane, reduced) >= least
+                if good and fewer and len(payload) > _LITTLE_MORE * len(fewer):
+                    payload = fewer
+                if len(payload) + _ASIDE < _cost(container, [place]):
                     payloads[place] = payload
         return self._with(container, payloads) if payloads else data
 

@@ -75,15 +75,10 @@ def encode(
 
 
 def drawing(values: np.ndarray, original: np.ndarray) -> Optional[bytes]:
-    """The payload of a drawing ``[H, W, C]`` in other colours.
-
-    None where they are the same, where that decodes slowly, and where the original takes no more.
-    """
+    """The payload of a drawing ``[H, W, C]`` in other colours; None if that decodes slowly."""
     farthest = int(np.abs(values.astype(np.int16) - original).max())
-    drawn = exact_drawings.encode(values, farthest) if farthest else None
-    if drawn is None or (len(drawn) < _SMALL and len(exact_tables.encode(original)) <= len(drawn)):
-        return None
-    return bytes((DRAWING,)) + drawn
+    drawn = exact_drawings.encode(values, farthest)
+    return None if drawn is None else bytes((DRAWING,)) + drawn
 
 
 def is_drawing(values: np.ndarray) -> bool:

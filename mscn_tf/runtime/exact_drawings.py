@@ -8,6 +8,7 @@ told channel by channel. docs/format.md says all that a second decoder needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Callable, Optional
 
 import numpy as np
@@ -21,6 +22,7 @@ _CHANNELS = (1, 3)
 _LARGEST = 2**22  # pixels: decoding takes seconds for each 2^20
 _MOST_DECISIONS = 5  # for each pixel: more take too long
 _SURE = 2**16  # pixels after which that shows
+_KEPT = 2  # decoded drawings, of 12 MB at most
 _PADDING = 3  # pixels at either end of a row
 _SLOT_BITS = (16, 22)  # at least and at most
 _LAST_BITS = (12, 20)  # of tables of what followed
@@ -73,8 +75,14 @@ def decode(payload: Input, shape: Sequence[int]) -> np.ndarray:
     if shape[0] * shape[1] > _LARGEST:
         raise payload.damaged(f"a drawing of more than {_LARGEST} pixels")
     payload.take(1)  # the bound
+    return _decoded(payload.take(payload.left), tuple(shape)).copy()
+
+
+@lru_cache(_KEPT)
+def _decoded(string: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """What `decode` gives; of pictures that are asked for part by part it is there already."""
     with damage_in_words():
-        drawing = _Drawing(shape, reader(unseal(payload.take(payload.left))))
+        drawing = _Drawing(shape, reader(unseal(string)))
         rows = [drawing.row() for _ in range(shape[0])]
     colours = np.array(rows, ">u4")[..., None]
     return np.ascontiguousarray(colours.view(np.uint8)[..., -shape[-1] :])

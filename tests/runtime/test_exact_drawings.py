@@ -111,6 +111,21 @@ def test_damage_is_one_line_or_other_pixels():
     assert all("damaged" in line and "\n" not in line for line in told)
 
 
+def test_what_is_decoded_is_the_callers():
+    plane = window(60, 80)
+    payload = coded(plane)
+    decoded(payload, plane.shape)[...] = 0
+    np.testing.assert_array_equal(decoded(payload, plane.shape), plane)
+
+
+def test_larger_ones_are_coded_and_read_otherwise():
+    plane = np.zeros((2049, 2048, 1), np.uint8)
+    assert not exact_drawings.suit(plane)
+    assert exact_drawings.suit(plane[1:])
+    with pytest.raises(MscnError, match="more than 4194304 pixels"):
+        decoded(b"\0", plane.shape)
+
+
 def test_every_machine_rounds_chances_alike():
     """Nothing that is rounded lies near a half."""
     numbers = [65536 / (1 + math.exp((2048 - level) / 180)) for level in range(4096)]
