@@ -98,10 +98,10 @@ def chosen_filter_update(
     moves = _moves(mend, hidden, y, x)
     products, pulls = moves @ moves.T, moves @ error  # of whole numbers, below 2^53
     worth = bit_error / (part * part) * (len(y) / (rows * columns)) / 2**_COST_BITS
-    costs = worth * np.floor(updates.costs * 2**_COST_BITS + 0.5)
-    update = _descended(products, pulls, costs)
+    costs = np.floor(updates.costs * 2**_COST_BITS + 0.5)
+    update = _descended(products, pulls, worth * costs)
     gain = 2 * (pulls @ update) - update @ products @ update
-    paid = costs[np.arange(len(update)), update + updates.limit].sum()
+    paid = worth * costs[np.arange(len(update)), update + updates.limit].sum()
     return update.astype(np.int8) if gain > paid else updates.none()
 
 
