@@ -13,7 +13,10 @@ _OPSET, _IR_VERSION = 15, 8  # of ONNX 1.10
 
 
 def post_filter_graph() -> bytes:
-    """A serialised model, as `runtime.post_filter.PostFilter` wants it; weights are inputs."""
+    """A serialised model, as `runtime.post_filter.PostFilter` wants it; weights are inputs.
+
+    ONNX Runtime computes ``hidden``, what the last layer sees, only where it is asked for.
+    """
 
     def real(name: str, shape: Sequence[str | int]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -26,7 +29,7 @@ def post_filter_graph() -> bytes:
     nodes, hidden = [], "pixels"
     for number in range(LAYERS):
         first, last = number == 0, number == LAYERS - 1
-        ends = ["ends" if last else "width", "ends" if first else "width"]
+        ends = ["last" if last else "width", "ends" if first else "width"]
         inputs += [real(f"kernel_{number}", [*ends, 3, 3]), real(f"bias_{number}", ends[:1])]
         names = [f"{kind}_{number}" for kind in ("sums", "leaky", "whole")]
         arguments = [hidden, f"kernel_{number}", f"bias_{number}"]
@@ -34,11 +37,14 @@ def post_filter_graph() -> bytes:
         if last:
             nodes.append(helper.make_node("Floor", names[:1], ["correction"]))
         else:
-            hidden = f"hidden_{number}"
+            hidden = "hidden" if number == LAYERS - 2 else f"hidden_{number}"
             nodes.append(helper.make_node("LeakyRelu", names[:1], names[1:2], alpha=LEAK))
             nodes.append(helper.make_node("Floor", names[1:2], names[2:]))
             nodes.append(helper.make_node("Clip", [names[2], "low", "high"], [hidden]))
-    outputs = [real("correction", [1, "ends", "rows_within", "columns_within"])]
+    outputs = [
+        real("correction", [1, "last", "rows_within", "columns_within"]),
+        real("hidden", [1, "width", "rows_around", "columns_around"]),
+    ]
     graph = helper.make_graph(nodes, "post_filter", inputs, outputs, limits)
     opsets = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)

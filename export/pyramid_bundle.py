@@ -9,6 +9,7 @@ import numpy as np
 from mscn_tf.export.bundle import Members
 from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
+from mscn_tf.runtime.filter_updates import NAME as OF_A_FILTER
 from mscn_tf.runtime.post_filter import GRAPH
 from mscn_tf.training.filter_updates import LETTERS
 from mscn_tf.training.post_filter import PostFilterTrainer
@@ -24,7 +25,8 @@ def contents(
     """The manifest's own entries, and the members.
 
     Those of a filter, and what pictures say, stand beside what the codec had that it was trained
-    for; and networks that went on from those of a codec stand beside its filter.
+    for, but for the directions of a filter that another one replaces; and networks that went on
+    from those of a codec stand beside its filter.
     """
     if isinstance(trainer, PostFilterTrainer):
         given = trainer.bundle.manifest
@@ -36,6 +38,7 @@ def contents(
         made: dict[str, np.ndarray] = {}
         for folder in ("prior", "weights"):
             kept = trainer.bundle.arrays(folder)
+            kept.pop(OF_A_FILTER, None)
             made.update({f"{folder}/{name}": array for name, array in kept.items()})
         for name, array in arrays.items():
             made[f"{'prior' if name in _OF_A_PICTURE else 'filter'}/{name}"] = smallest(array)
@@ -45,7 +48,10 @@ def contents(
     members = {f"prior/{name}": smallest(array) for name, array in arrays.items()}
     members["weights/colour"] = trainer.colour
     kept = trainer.before.arrays("filter") if trainer.before else {}
-    if not kept:
+    if not trainer.before or not kept:
         return manifest, members
+    steps = trainer.before.arrays("prior").get(OF_A_FILTER)
+    if steps is not None:
+        members[f"prior/{OF_A_FILTER}"] = steps
     members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
     return manifest, {**members, GRAPH: post_filter_graph()}

@@ -93,6 +93,26 @@ def share_arrays() -> dict[str, np.ndarray]:
     return {"share_change": frequencies}
 
 
+def step_arrays() -> dict[str, np.ndarray]:
+    """What a prior with updates of the filter has besides `arrays`: up to 3 steps, 2 directions."""
+    rows = [[2000, 6000, 16000, 20000, 14000, 6000, 1536], [9000, 1, 1, 47532, 1, 1, 9000]]
+    return {"update_filter": np.array(rows)}
+
+
+def direction_arrays(seed: int = 4, width: int = 5) -> dict[str, np.ndarray]:
+    """What a filter has besides `filter_arrays` where pictures change it.
+
+    Three steps along the first direction leave a quarter of the filter, which mends nothing.
+    """
+    random, mending = np.random.default_rng(seed), filter_arrays()
+    ends = 4 * CHANNELS
+    kernel, bias = (-4 * mending[name] for name in ("kernel_3", "bias_3"))
+    return {
+        "update_kernel": np.stack([kernel, random.integers(-999, 1000, (ends, width, 3, 3))]),
+        "update_bias": np.stack([bias, random.integers(-50000, 50001, ends)]),
+    }
+
+
 def colour() -> np.ndarray:
     """[3, 3], orthonormal."""
     axes, _ = np.linalg.qr([[1.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, -1.0, -1.0]])
@@ -120,8 +140,9 @@ def write_codec(
     mends: bool = False,
     updates: bool = False,
     shares: bool = False,
+    filter_updates: bool = False,
 ) -> Path:
-    """A bundle, with or without a model of signs, a filter, updates, and shares."""
+    """A bundle, with or without a model of signs, a filter, and what pictures say."""
     manifest = {
         "name": "random",
         "codec": "pyramid",
@@ -132,10 +153,11 @@ def write_codec(
     }
     prior = arrays()
     prior.update(sign_arrays() if signs else {}, **(update_arrays() if updates else {}))
-    prior.update(share_arrays() if shares else {})
+    prior.update(share_arrays() if shares else {}, **(step_arrays() if filter_updates else {}))
     members: dict[str, Any] = {f"prior/{name}": array for name, array in prior.items()}
     if mends:
-        members.update({f"filter/{name}": array for name, array in filter_arrays().items()})
+        mending = {**filter_arrays(), **(direction_arrays() if filter_updates else {})}
+        members.update({f"filter/{name}": array for name, array in mending.items()})
         members[post_filter.GRAPH] = post_filter_graph()
     write_bundle(path, manifest, {"weights/colour": colour(), **members})
     return path

@@ -29,8 +29,9 @@ OWN = {
     "pyramid": """
         runtime.pyramids runtime.pyramid_parts runtime.pyramid_prior runtime.pyramid_scales
         runtime.pyramid_signs runtime.pyramid_updates runtime.pyramid_shares runtime.wavelet
-        runtime.post_filter codec.pyramid_encoding fitting.pyramid fitting.pyramid_update
-        fitting.pyramid_share fitting.visibility training.pyramid_updates networks.post_filter
+        runtime.post_filter runtime.filter_updates codec.pyramid_encoding fitting.pyramid
+        fitting.pyramid_update fitting.pyramid_share fitting.filter_update fitting.visibility
+        training.pyramid_updates networks.post_filter
         entropy.pyramid_context entropy.sign_context
         training.pyramid training.post_filter export.pyramid_bundle export.post_filter_graph
         export.pyramid_functions

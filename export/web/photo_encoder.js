@@ -4,6 +4,7 @@ import { crc32, grid, tileSide } from "./container.js";
 import { MscnError } from "./errors.js";
 import { encodeExact, encodeInFewColours, estimateExact, isDrawing } from "./exact_encoding.js";
 import { GridEncoder } from "./exact_grids.js";
+import { suitedTo } from "./filter_update_fit.js";
 import { joinPlanes, toBytes, toRgba, toValues } from "./pixels.js";
 import { PostFilter } from "./post_filter.js";
 import { PyramidPrior } from "./pyramid.js";
@@ -99,6 +100,7 @@ export class PhotoEncoder {
     const { rate_weight: rateWeight } = this._bundle.manifest;
     const [[rows, columns], side] = [this._grid, this._side];
     const added = addedBy(this._filter, this._prior, this._colour, q16);
+    const bitError = rateWeight * this._prior.step(q16) ** 2;
     const all = rows * columns * (effort + 1) * this._prior.levels;
     const blocks = [];
     let done = 0;
@@ -106,7 +108,9 @@ export class PhotoEncoder {
       const [row, column] = [Math.floor(number / columns), number % columns];
       const size = [Math.min(side, height - row * side), Math.min(side, width - column * side)];
       const part = this._tile(row * side, column * side, size);
-      const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort, added);
+      const pixels = this._pixels(row * side, column * side, size);
+      const suited = suitedTo(this._filter, this._prior, this._colour, pixels, q16, bitError);
+      const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort, added, suited);
       const symbols = yield* told(fit);
       blocks.push(yield* told(this._prior.encode(symbols, ...size, q16)));
     }
@@ -136,6 +140,17 @@ export class PhotoEncoder {
     const bytes = toBytes(toValues(planes, this._colour), planes.length, colours.channels);
     const joined = alpha ? joinPlanes([bytes, alpha.data], [colours.channels, 1]) : bytes;
     return toRgba(joined, channels);
+  }
+
+  /** The colours of a tile. */
+  _pixels(top, left, [height, width]) {
+    const { data, channels } = this._planes[0];
+    const out = new Uint8Array(height * width * channels);
+    for (let row = 0; row < height; row++) {
+      const from = ((top + row) * this._picture.width + left) * channels;
+      out.set(data.subarray(from, from + width * channels), row * width * channels);
+    }
+    return { data: out, channels };
   }
 
   /** Coefficients of a tile, laid out as `PyramidTile` has them. */

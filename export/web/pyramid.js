@@ -1,5 +1,6 @@
 // The entropy model of pyramid codecs (docs/format.md, "Codecs of pyramids").
 
+import { FilterUpdates } from "./filter_updates.js";
 import { Scales } from "./pyramid_scales.js";
 import { Shares, followed } from "./pyramid_shares.js";
 import { Updates } from "./pyramid_updates.js";
@@ -21,10 +22,10 @@ export class PyramidPrior {
     const signed = Object.keys(arrays).some((name) => name.startsWith("sign_"));
     this.signs = signed ? new Signs(arrays, this.levels, this.channels) : null;
     this._letters = signed ? this.tables.magnitudes() : this.tables;
-    const updated = Object.keys(arrays).some((name) => name.startsWith("update_"));
-    this.updates = updated
+    this.updates = arrays.update_level
       ? new Updates(arrays, this.levels, this.scales.bands, this.tables.count) : null;
     this.shares = arrays.share_change ? new Shares(arrays, this.levels, this.channels) : null;
+    this.filterUpdates = arrays.update_filter ? new FilterUpdates(arrays) : null;
   }
 
   /** The quantiser's step at a quality. */
@@ -83,14 +84,16 @@ export class PyramidPrior {
 
   /**
    * Codes the symbols of a tile; stops after each level.
-   * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array}} fitted
-   *   Symbols, laid out as in `PyramidTile`, and an update and shares where the model has them.
+   * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array,
+   *   filterUpdate: ?number[]}} fitted Symbols, laid out as in `PyramidTile`, and what the picture
+   *   says besides where the model has such.
    * @returns {Uint8Array} The payload.
    */
-  *encode({ coarse, details, update, shares }, height, width, q16) {
+  *encode({ coarse, details, update, shares, filterUpdate }, height, width, q16) {
     const encoder = new RangeEncoder();
     this.updates?.encode(encoder, update ?? this.updates.none());
     this.shares?.encode(encoder, shares ?? this.shares.none());
+    this.filterUpdates?.encode(encoder, filterUpdate ?? this.filterUpdates.none());
     const [, columns] = sizes(height, width, this.levels)[this.levels];
     this._coarseTables(q16).forEach((table, channel) => {
       const symbols = coarse[channel];
@@ -119,6 +122,8 @@ class PyramidTile {
     const decoder = new RangeDecoder(payload);
     const update = prior.updates?.decode(decoder);
     this._shares = prior.shares?.decode(decoder);
+    /** Of the filter, or undefined. */
+    this.filterUpdate = prior.filterUpdates?.decode(decoder);
     const shapes = sizes(height, width, prior.levels);
     const step = prior.step(q16);
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);

@@ -1,7 +1,7 @@
 // Chooses the symbols of pyramids where rate meets distortion, as `mscn_tf.fitting.pyramid` does.
 
 import { toValues } from "./pixels.js";
-import { MARGIN, padded } from "./post_filter.js";
+import { withMargins } from "./post_filter.js";
 import { chosenShares, lessShares, roundEven } from "./pyramid_share_fit.js";
 import { followed } from "./pyramid_shares.js";
 import { chosenUpdate } from "./pyramid_update_fit.js";
@@ -45,8 +45,7 @@ function turned(valueAt, length, count, colour) {
 /**
  * What a codec's filter adds to tiles at a quality, or null where there is none.
  *
- * A tile's edges are repeated, where a decoder sees the tile beside it. All is computed in float64
- * as in Python, but for the analysis of what is added.
+ * All is computed in float64 as in Python, but for the analysis of what is added.
  * @returns {Function|null} Coefficients, height and width of a tile to a promise of coefficients.
  */
 export function addedBy(filter, prior, colour, q16) {
@@ -55,10 +54,8 @@ export function addedBy(filter, prior, colour, q16) {
       own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
     ));
     const [values, channels] = [toValues(planes, colour), planes.length];
-    const size = [height, width].map((side) => side + (side % 2) + 2 * MARGIN);
-    const before = [MARGIN, MARGIN];
-    const around = padded(values, [height, width, channels], before, [...size, channels]);
-    const mended = await filter.mend(around, [...size, channels], q16);
+    const { around, size } = withMargins(values, [height, width, channels]);
+    const mended = await filter.mend(around, size, q16);
     const line = width * channels;
     const stride = line + (width % 2) * channels;
     const difference = Float32Array.from(values, (value, at) =>
@@ -83,10 +80,12 @@ export function addedBy(filter, prior, colour, q16) {
  * @param {number} rateWeight Squared error that a bit is worth, in steps squared.
  * @param {number} passes How often all symbols are chosen anew, each time at better scales.
  * @param {Function|null} added What `addedBy` gives.
- * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array}}
+ * @param {Function|null} suited What `suitedTo` gives.
+ * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array,
+ *   filterUpdate: ?number[]}}
  */
 export async function* quantise(
-  prior, pyramid, height, width, q16, rateWeight, passes, added,
+  prior, pyramid, height, width, q16, rateWeight, passes, added, suited,
 ) {
   const step = fround(prior.step(q16));
   const choice = new Choice(prior, step, rateWeight);
@@ -117,6 +116,10 @@ export async function* quantise(
     symbols = { coarse: whole(wanted.coarse), details: chosen.symbols, update: chosen.update, shares };
     indices = chosen.indices;
   }
+  if (suited) {
+    const errors = less(dequantised(prior, symbols, indices, q16), pyramid);
+    symbols.filterUpdate = await suited(errors, height, width);
+  }
   return symbols;
 }
 
@@ -134,7 +137,7 @@ function dequantised(prior, { coarse, details, shares }, indices, q16) {
   };
 }
 
-/** Coefficients less others, in float32. */
+/** Coefficients less others, in the former's type. */
 function less(all, other) {
   const minus = (bands, others) => bands.map((band, number) =>
     band.map((value, i) => value - others[number][i]));

@@ -61,7 +61,8 @@ export class PyramidReader {
     const before = inside.map(([first], i) => first - wide[i][0]);
     const whole = [height, width, size[2]];
     const q16 = this._container.q16(item);
-    const mended = await this._filter.mend(padded(values, size, before, whole), whole, q16);
+    const updates = this._updates([item, plane, skip], spans);
+    const mended = await this._mend(padded(values, size, before, whole), whole, q16, updates);
     const [rows, columns] = spans.map(([first, last]) => last - first);
     const out = new Float32Array(rows * columns * size[2]);
     const stride = (width - 2 * MARGIN) * size[2];
@@ -70,6 +71,43 @@ export class PyramidReader {
       out.set(mended.subarray(from, from + columns * size[2]), row * columns * size[2]);
     }
     return { values: out, size: [rows, columns, size[2]] };
+  }
+
+  /** Mended values of [h, w, C], in pieces where tiles have updates of their own. */
+  async _mend(values, [height, width, channels], q16, updates) {
+    const [first] = updates;
+    if (updates.every(({ update }) => `${update}` === `${first.update}`)) {
+      return this._filter.mend(values, [height, width, channels], q16, first.update);
+    }
+    const stride = (width - 2 * MARGIN) * channels;
+    const mended = new values.constructor((height - 2 * MARGIN) * stride);
+    for (const { corner: [top, left], sides: [rows, columns], update } of updates) {
+      const size = [rows + 2 * MARGIN, columns + 2 * MARGIN, channels];
+      const piece = padded(values, [height, width, channels], [-top, -left], size);
+      const found = await this._filter.mend(piece, size, q16, update);
+      for (let row = 0; row < rows; row++) {
+        const own = found.subarray(row * columns * channels, (row + 1) * columns * channels);
+        mended.set(own, (top + row) * stride + left * channels);
+      }
+    }
+    return mended;
+  }
+
+  /** The filter's update in each tile's part of the blocks of 2x2 in spans. */
+  _updates(place, spans) {
+    const side = this._container.tileSide(place[0]);
+    const parts = spans.map((span) => {
+      const [first, last] = [2 * Math.floor(span[0] / 2), 2 * Math.ceil(span[1] / 2)];
+      return numbers(Math.floor(first / side), Math.ceil(last / side)).map((tile) => {
+        const start = Math.max(first, tile * side);
+        return { tile, start: start - first, side: Math.min(last, (tile + 1) * side) - start };
+      });
+    });
+    return parts[0].flatMap((down) => parts[1].map((along) => ({
+      corner: [down.start, along.start],
+      sides: [down.side, along.side],
+      update: this._tile(place, down.tile, along.tile).coefficients.filterUpdate,
+    })));
   }
 
   /** [h, w, C] of source pixels, less the skipped levels. */

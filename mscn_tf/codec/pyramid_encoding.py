@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from mscn_tf.codec.encoding import OnlyDecodesError
 from mscn_tf.codec.parts import Parts
+from mscn_tf.fitting.filter_update import suited_to
 from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.fitting.visibility import prices, weights
 from mscn_tf.runtime.layout import Span, Tiling, tile_side
@@ -41,6 +42,11 @@ class _Seen(NamedTuple):
     pixels: np.ndarray
     corner: Place
     span: Span
+
+    def own(self) -> np.ndarray:
+        """The tile's pixels."""
+        within = (slice(*np.subtract(ends, at)) for ends, at in zip(self.span, self.corner))
+        return self.pixels[tuple(within)]
 
     def analysed(self, colour: np.ndarray, levels: int) -> Pyramid:
         """Its coefficients of the finest levels."""
@@ -124,7 +130,9 @@ def _chosen(
     fine = seen.analysed(scheme.colour, scheme.prior.levels - len(coarser.details))
     part = Pyramid(coarser.coarse, fine.details + coarser.details)
     added = added_by_filter(scheme, q16)
-    return quantise(scheme.prior, part, height, width, q16, price, passes, added, dearer)
+    bit_error = price * scheme.prior.step(q16) ** 2
+    suited = suited_to(scheme, seen.own(), q16, bit_error)
+    return quantise(scheme.prior, part, height, width, q16, price, passes, added, dearer, suited)
 
 
 class PyramidEncoder:

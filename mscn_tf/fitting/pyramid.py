@@ -7,9 +7,9 @@ from typing import Optional
 
 import numpy as np
 
+from mscn_tf.fitting.filter_update import Suited, with_margins
 from mscn_tf.fitting.pyramid_share import chosen_shares, less_shares
 from mscn_tf.fitting.pyramid_update import chosen_update
-from mscn_tf.runtime.post_filter import MARGIN
 from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
 from mscn_tf.runtime.pyramid_signs import SIZES
 from mscn_tf.runtime.pyramids import Pyramids
@@ -40,9 +40,7 @@ def added_by_filter(scheme: Pyramids, q16: int) -> Optional[Added]:
 
     def added(pyramid: Pyramid, height: int, width: int) -> Pyramid:
         values = scheme.values(synthesise(pyramid, height, width))
-        margins = [(MARGIN, MARGIN + side % 2) for side in (height, width)]
-        # A tile's edges are repeated, where a decoder sees the tile beside it.
-        mended = mend(np.pad(values, [*margins, (0, 0)], "edge"), q16)
+        mended = mend(with_margins(values), q16)
         difference = (mended[:height, :width] - values).astype(np.float32)
         channels = np.tensordot(scheme.colour.astype(np.float32), difference, (1, 2))
         return analyse(channels, scheme.prior.levels)
@@ -60,8 +58,9 @@ def quantise(
     passes: int = 2,
     added: Optional[Added] = None,
     prices: Optional[Sequence[np.ndarray]] = None,
+    suited: Optional[Suited] = None,
 ) -> Fitted:
-    """Symbols of coefficients, and what they change in an entropy model that has updates.
+    """Symbols of coefficients, and what a picture says besides where the model has such.
 
     Each symbol is that of three whole numbers (the nearest, one nearer to zero, zero) whose
     ``squared error + rate_weight * bits``, in steps, is least, at the scales that the choices so
@@ -79,6 +78,7 @@ def quantise(
       added: what the codec's filter adds.
       prices: of each level, finest first, how much dearer bits are there than `rate_weight` says:
         of the shape of its details, or one that NumPy makes so; None: nowhere.
+      suited: chooses the update of the filter, at last.
     """
     dearer = prices or [np.ones(1)] * len(pyramid.details)
     step = prior.step(q16)
@@ -94,11 +94,7 @@ def quantise(
     for number in range(passes):
         if added and number:
             coded = Coded(symbols, indices, update, shares)
-            known = added(prior.dequantise(coded, q16), height, width)
-            wanted = Pyramid(
-                pyramid.coarse - known.coarse,
-                [detail - more for detail, more in zip(pyramid.details, known.details)],
-            )
+            wanted = _less(pyramid, added(prior.dequantise(coded, q16), height, width))
         if prior.shares:
             shares = chosen_shares(prior.shares, wanted, symbols, step, rate_weight)
         own = less_shares(prior, wanted, Coded(symbols, indices, update, shares), step)
@@ -116,7 +112,16 @@ def quantise(
             for detail, index, bits, price in zip(own.details, indices, sign_bits, dearer)
         ]
         symbols = _whole(Pyramid(nearest.coarse, details))
-    return Fitted(symbols, update, shares)
+    filter_update = None
+    if suited:
+        decoded = prior.dequantise(Coded(symbols, indices, update, shares), q16)
+        filter_update = suited(_less(decoded, pyramid), height, width)
+    return Fitted(symbols, update, shares, filter_update)
+
+
+def _less(pyramid: Pyramid, other: Pyramid) -> Pyramid:
+    details = [detail - less for detail, less in zip(pyramid.details, other.details)]
+    return Pyramid(pyramid.coarse - other.coarse, details)
 
 
 def _whole(pyramid: Pyramid) -> Pyramid:

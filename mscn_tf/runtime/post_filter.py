@@ -1,17 +1,20 @@
 """What mends decoded pictures: convolutions in whole numbers, run by ONNX Runtime.
 
 All sums are whole numbers below 2^24 in the units of their layer, which float32 holds exactly in
-whatever order they are added: every machine gets the same correction.
+whatever order they are added: every machine gets the same correction. A picture may change the last
+layer; weights, which may be larger then, are split into two digits, whose sums are exact again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.filter_updates import NAME, FilterUpdates
 from mscn_tf.runtime.onnx_session import line_of, session
 from mscn_tf.runtime.quality import HIGHEST, LEVELS, MIDDLE
 from mscn_tf.runtime.quantiser import around, between
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 GRAPH = "post_filter.onnx"  # a bundle's member
 ARRAYS = ("kernel", "kernel_slope", "bias", "bias_slope")
+DIRECTIONS = ("update_kernel", "update_bias")  # of what pictures change
 SHIFT = 10  # fractional bits of weights
 LAYERS = 4
 MARGIN = 2 * LAYERS  # pixels around that a pixel's correction depends on, on its grid of 2x2
@@ -34,6 +38,8 @@ RANGE = (-64, 383)  # of what lies between layers
 LEAK = 0.125
 OUTPUT_SCALE = 512.0  # of corrections, in units of the error that is expected
 EXACT = 2**24  # whole numbers up to here are exact in float32
+DIRECTION_SHIFT = 4  # fractional bits of directions, in units of weights
+DIGIT = 2**8  # of weights that a picture changed
 _TOGETHER = 2**16  # pixels that are run at once, which stay in the processor's cache
 _WIDEST = 2**8  # columns of them
 
@@ -43,15 +49,22 @@ class PostFilter:
 
     Args:
       bundle: with `GRAPH` (inputs ``pixels`` [1, 4 C, h, w], ``kernel_n`` [out, in, 3, 3] and
-        ``bias_n`` [out], all float32; output ``correction``), and by name in ``filter/``, for layer
-        n: ``kernel_n``, ``kernel_slope_n``, ``bias_n`` and ``bias_slope_n``, integers; and
-        ``log_error``, float [10], natural logarithm of the error to expect at qualities 1 to 10.
+        ``bias_n`` [out], all float32; outputs ``correction`` and, where pictures change the filter,
+        ``hidden``: what the last layer sees), and by name in ``filter/``, for layer n:
+        ``kernel_n``, ``kernel_slope_n``, ``bias_n`` and ``bias_slope_n``, integers; ``log_error``,
+        float [10], natural logarithm of the error to expect at qualities 1 to 10; and where
+        pictures change the filter ``update_kernel`` [K, out, in, 3, 3] and ``update_bias``
+        [K, out], integers: what a step along each direction adds to the last layer.
+      updates: what pictures change, or None.
+
+    Attributes:
+      directions: int64 [K, out, in, 3, 3] and [K, out], or None.
 
     Raises:
       MscnError: the bundle lacks something, or its sums may become too large to be exact.
     """
 
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, updates: Optional[FilterUpdates] = None):
         self._bundle, self._channels = bundle, bundle.manifest.channels
         arrays = bundle.arrays("filter")
         self._layers = [
@@ -81,6 +94,37 @@ class PostFilter:
             inputs, reach = outputs, max(map(abs, RANGE))
         if inputs != 4 * self._channels:
             raise MscnError(f"bundle {bundle.name}: the layers of its filter do not fit")
+        self.directions = self._checked_directions(arrays, updates)
+
+    def _checked_directions(
+        self, arrays: Mapping[str, np.ndarray], updates: Optional[FilterUpdates]
+    ) -> Optional[tuple[np.ndarray, ...]]:
+        name = self._bundle.name
+        if not updates:
+            if any(direction in arrays for direction in DIRECTIONS):
+                raise MscnError(
+                    f"bundle {name}: its filter has directions, but its prior no {NAME}"
+                )
+            return None
+        directions = tuple(checked_array(arrays, *each) for each in zip(DIRECTIONS, (5, 2)))
+        kernel, kernel_slope, bias, bias_slope = self._layers[-1]
+        shapes = [(updates.count, *part.shape) for part in (kernel, bias)]
+        if [part.shape for part in directions] != shapes:
+            raise MscnError(f"bundle {name}: the directions of its filter do not fit")
+        moved, moved_bias = (
+            updates.limit * np.abs(part.astype(np.float64)).sum(0) / 2**DIRECTION_SHIFT + 2
+            for part in directions
+        )
+        reach = max(map(abs, RANGE))
+        most = reach * kernel[0].size + 1  # of sums whose weights are ones
+        for q16 in (MIDDLE - HIGHEST, HIGHEST - MIDDLE):
+            sums = reach * (np.abs(_told(kernel, kernel_slope, q16)) + moved).sum((1, 2, 3))
+            sums += np.abs(_told(bias, bias_slope, q16)) + moved_bias
+            if max(sums.max() / DIGIT + most, DIGIT / 2 * most) >= EXACT:  # of either digits
+                raise MscnError(
+                    f"bundle {name}: the sums of its filter, updated, are too large to be exact"
+                )
+        return directions
 
     @cached_property
     def _session(self) -> InferenceSession:
@@ -95,12 +139,15 @@ class PostFilter:
         """
         self._session  # noqa: B018
 
-    def __call__(self, values: np.ndarray, q16: int) -> np.ndarray:
+    def __call__(
+        self, values: np.ndarray, q16: int, update: Optional[np.ndarray] = None
+    ) -> np.ndarray:
         """Mended values.
 
         Args:
           values: float64 ``[H, W, C]``, nominally in [0, 1]; H and W even, above twice `MARGIN`.
           q16: quality in sixteenths.
+          update: int8 [K], of the picture; None changes nothing.
 
         Returns:
           ``[H - 2 MARGIN, W - 2 MARGIN, C]``.
@@ -108,42 +155,108 @@ class PostFilter:
         Raises:
           MscnError: ONNX Runtime fails.
         """
+        mended, unit = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy(), self.unit(q16)
+        for rows, columns, (found,) in self._runs(values, self._feed(q16, update), []):
+            mended[rows, columns] += unit * self._correction(found)
+        return mended
+
+    def with_hidden(self, values: np.ndarray, q16: int) -> tuple[np.ndarray, np.ndarray]:
+        """What is mended without an update, and what the last layer sees.
+
+        Args:
+          values: as above.
+          q16: quality in sixteenths.
+
+        Returns:
+          the same as above; and whole numbers, float32 [in, h + 2, w + 2], of h x w blocks of 2x2
+          mended pixels and those around.
+
+        Raises:
+          MscnError: ONNX Runtime fails, or the graph gives no ``hidden``.
+        """
+        mended, unit = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy(), self.unit(q16)
+        shape = (side // 2 + 2 for side in mended.shape[:2])
+        hidden = np.empty((self._layers[-1][0].shape[1], *shape), np.float32)
+        for rows, columns, (found, seen) in self._runs(values, self._feed(q16), ["hidden"]):
+            mended[rows, columns] += unit * self._correction(found)
+            inside = (slice(part.start // 2, part.stop // 2 + 2) for part in (rows, columns))
+            hidden[(slice(None), *inside)] = seen[0]
+        return mended, hidden
+
+    def unit(self, q16: int) -> float:
+        """Of corrections, at a quality in sixteenths."""
+        low, high, sixteenths = around(np, q16)
+        log_error = between(self._log_error[low], self._log_error[high], sixteenths)
+        return float(np.exp(log_error) / OUTPUT_SCALE)
+
+    def _feed(self, q16: int, update: Optional[np.ndarray] = None) -> dict[str, np.ndarray]:
+        """What the graph is given besides pixels; of an updated layer its weights' digits."""
         feed = {}
         for number, layer in enumerate(self._layers):
             for name, place in (("kernel", 0), ("bias", 2)):
-                told = _told(layer[place], layer[place + 1], q16 - MIDDLE) * 2.0**-SHIFT
-                feed[f"{name}_{number}"] = told.astype(np.float32)
-        low, high, sixteenths = around(np, q16)
-        log_error = between(self._log_error[low], self._log_error[high], sixteenths)
-        unit = np.exp(log_error) / OUTPUT_SCALE
-        mended = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
-        height, width = mended.shape[:2]
+                told = _told(layer[place], layer[place + 1], q16 - MIDDLE)
+                given = told * 2.0**-SHIFT
+                if number == LAYERS - 1 and self.directions and update is not None and update.any():
+                    given = _digits(told + _moved(self.directions[place // 2], update))
+                feed[f"{name}_{number}"] = given.astype(np.float32)
+        return feed
+
+    def _runs(
+        self, values: np.ndarray, feed: dict[str, np.ndarray], more: Sequence[str]
+    ) -> Iterator[tuple[slice, slice, list[np.ndarray]]]:
+        """Rows and columns of what is mended; what the last layer gives there, and more outputs."""
+        height, width = (side - 2 * MARGIN for side in values.shape[:2])
         for columns in slices_of_rows(width, 1, _WIDEST, 2):
             wide = slice(columns.start, columns.stop + 2 * MARGIN)
             for rows in slices_of_rows(height, columns.stop - columns.start, _TOGETHER, 2):
-                part = values[rows.start : rows.stop + 2 * MARGIN, wide]
-                mended[rows, columns] += unit * self._correction(part, feed)
-        return mended
+                blocks = _blocks(values[rows.start : rows.stop + 2 * MARGIN, wide])
+                yield rows, columns, self._run(["correction", *more], {"pixels": blocks, **feed})
 
-    def _correction(self, values: np.ndarray, feed: dict[str, np.ndarray]) -> np.ndarray:
-        height, width, channels = values.shape
-        pixels = np.rint((values - 0.5) * INPUT_SCALE)
-        np.clip(pixels, -LARGEST_INPUT, LARGEST_INPUT, out=pixels)
-        blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels).transpose(1, 3, 4, 0, 2)
-        blocks = np.ascontiguousarray(blocks, np.float32)
-        blocks = blocks.reshape(1, 4 * channels, height // 2, width // 2)
+    def _run(self, outputs: Sequence[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        name = self._bundle.name
         try:
-            found = self._session.run(["correction"], {"pixels": blocks, **feed})[0]
+            found = self._session.run(outputs, feed)
         except Exception as error:
-            name = self._bundle.name
             raise MscnError(f"bundle {name}: its filter fails ({line_of(error)})") from error
-        rows, columns = height // 2 - MARGIN, width // 2 - MARGIN
-        if getattr(found, "shape", None) != (1, 4 * channels, rows, columns):
-            raise MscnError(f"bundle {self._bundle.name}: its filter gives another shape")
-        found = found.reshape(2, 2, channels, rows, columns).transpose(3, 0, 4, 1, 2)
-        return found.reshape(2 * rows, 2 * columns, channels).astype(np.float64)
+        last = feed[f"kernel_{LAYERS - 1}"]
+        rows, columns = (side - MARGIN for side in feed["pixels"].shape[2:])
+        shapes = [(1, len(last), rows, columns), (1, last.shape[1], rows + 2, columns + 2)]
+        if any(getattr(part, "shape", None) != shape for part, shape in zip(found, shapes)):
+            raise MscnError(f"bundle {name}: its filter gives another shape")
+        return found
+
+    def _correction(self, found: np.ndarray) -> np.ndarray:
+        """float64 [h, w, C], of what the last layer gives: corrections, or two digits' sums."""
+        _, outputs, rows, columns = found.shape
+        if outputs > 4 * self._channels:
+            high, low = np.split(found, 2, axis=1)
+            found = np.floor((high + np.floor(low / DIGIT)) * (DIGIT / 2**SHIFT))
+        found = found.reshape(2, 2, self._channels, rows, columns).transpose(3, 0, 4, 1, 2)
+        return found.reshape(2 * rows, 2 * columns, self._channels).astype(np.float64)
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """float32 [1, 4 C, h / 2, w / 2], whole numbers: the filter's input, of values [h, w, C]."""
+    height, width, channels = values.shape
+    pixels = np.rint((values - 0.5) * INPUT_SCALE)
+    np.clip(pixels, -LARGEST_INPUT, LARGEST_INPUT, out=pixels)
+    blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels).transpose(1, 3, 4, 0, 2)
+    blocks = np.ascontiguousarray(blocks, np.float32)
+    return blocks.reshape(1, 4 * channels, height // 2, width // 2)
 
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: int) -> np.ndarray:
     """Whole numbers at a quality so many sixteenths from the middle one."""
     return constant + ((slope * away + 32) >> 6)
+
+
+def _moved(directions: np.ndarray, update: np.ndarray) -> np.ndarray:
+    """What an update [K] adds to weights, of directions [K, ..]."""
+    sums = np.tensordot(update.astype(np.int64), directions, 1)
+    return (sums + 2 ** (DIRECTION_SHIFT - 1)) >> DIRECTION_SHIFT
+
+
+def _digits(weights: np.ndarray) -> np.ndarray:
+    """Whole numbers [2 out, ..]: of weights [out, ..] the high digits, then the low ones."""
+    high = (weights + DIGIT // 2) // DIGIT
+    return np.concatenate([high, weights - high * DIGIT])

@@ -52,6 +52,8 @@ class Part(NamedTuple):
       sizes: of the picture, see `wavelet.sizes`.
       skip: finest levels that are left out.
       span: of the part, in source pixels.
+      updates: of the filter: rows and columns, from the part's first block of 2x2, and what is told
+        there; None tells nothing.
     """
 
     levels: list[Whole]
@@ -59,6 +61,7 @@ class Part(NamedTuple):
     sizes: list[tuple[int, int]]
     skip: int
     span: Span
+    updates: Sequence[tuple[slice, slice, Optional[np.ndarray]]]
 
     def values(self, scheme: Pyramids) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
@@ -79,7 +82,10 @@ class Part(NamedTuple):
         if np.any(beyond):
             values = np.pad(values, [*beyond, (0, 0)], "edge")
         (top, bottom), (left, right) = self.span
-        mended = mend(values, self.q16)
+        mended = np.empty_like(values[MARGIN:-MARGIN, MARGIN:-MARGIN])
+        for rows, columns, update in self.updates:
+            around = (slice(part.start, part.stop + 2 * MARGIN) for part in (rows, columns))
+            mended[rows, columns] = mend(values[tuple(around)], self.q16, update)
         return mended[top % 2 :, left % 2 :][: bottom - top, : right - left]
 
 
@@ -149,7 +155,21 @@ class PlaneTiles:
             self._symbols(coded, level, *(slice(*ends) for ends in span))
             for level, span in enumerate(spans, self._skip)
         ]
-        return Part(levels, self._q16, self._sizes, self._skip, part)
+        updates = [] if self._skip else self._updates(part, coded)
+        return Part(levels, self._q16, self._sizes, self._skip, part, updates)
+
+    def _updates(self, part: Span, coded: Held) -> list[tuple[slice, slice, Optional[np.ndarray]]]:
+        """As `Part` has them: one everywhere, or those of the tiles."""
+        rows, columns = (slice(first, last) for first, last in _in_blocks(part))
+        pieces = [
+            (down, along, coded[row, column].filter_update)
+            for row, down, _ in _pieces(rows, self._tiling.side)
+            for column, along, _ in _pieces(columns, self._tiling.side)
+        ]
+        if len({update is None or update.tobytes() for *_, update in pieces}) > 1:
+            return pieces
+        height, width = (span.stop - span.start for span in (rows, columns))
+        return [(slice(height), slice(width), pieces[0][-1])]
 
     def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
@@ -196,9 +216,13 @@ def _narrowed(scheme: Pyramids, source: str, block: Block) -> Coded:
 
 def _with_margin(part: Span) -> Span:
     """A part, and what the filter looks at around it, which may lie outside of the picture."""
-    (top, bottom), (left, right) = (
-        (first // 2 * 2 - MARGIN, -(-last // 2) * 2 + MARGIN) for first, last in part
-    )
+    (top, bottom), (left, right) = _in_blocks(part)
+    return (top - MARGIN, bottom + MARGIN), (left - MARGIN, right + MARGIN)
+
+
+def _in_blocks(part: Span) -> Span:
+    """A part, and what belongs to the same blocks of 2x2."""
+    (top, bottom), (left, right) = ((first // 2 * 2, -(-last // 2) * 2) for first, last in part)
     return (top, bottom), (left, right)
 
 

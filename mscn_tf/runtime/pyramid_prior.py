@@ -18,8 +18,9 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mscn_tf.runtime import tables
+from mscn_tf.runtime import filter_updates, pyramid_shares, pyramid_updates, tables
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.filter_updates import FilterUpdates
 from mscn_tf.runtime.pyramid_scales import (
     LARGEST_MAGNITUDE,
     PASSES,
@@ -28,7 +29,6 @@ from mscn_tf.runtime.pyramid_scales import (
     magnitude_table,
     of_pass,
 )
-from mscn_tf.runtime.pyramid_shares import NAME as SHARES
 from mscn_tf.runtime.pyramid_shares import Shares, followed
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
 from mscn_tf.runtime.pyramid_updates import Updates
@@ -53,11 +53,13 @@ class Fitted(NamedTuple):
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       update: int8 [L, B, 2], see `Updates`; None changes nothing.
       shares: int16 [L, C - 1], see `Shares`; None: no channel follows from the first.
+      filter_update: int8 [K], see `FilterUpdates`; None changes nothing.
     """
 
     symbols: Pyramid
     update: Optional[np.ndarray] = None
     shares: Optional[np.ndarray] = None
+    filter_update: Optional[np.ndarray] = None
 
 
 class Coded(NamedTuple):
@@ -66,14 +68,14 @@ class Coded(NamedTuple):
     Attributes:
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       indices: for each level, finest first, uint8 or uint16 of the details' shape.
-      update: as in `Fitted`.
-      shares: as in `Fitted`.
+      update, shares, filter_update: as in `Fitted`.
     """
 
     symbols: Pyramid
     indices: list[np.ndarray]
     update: Optional[np.ndarray] = None
     shares: Optional[np.ndarray] = None
+    filter_update: Optional[np.ndarray] = None
 
 
 def _zeros(shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, skip: int) -> list[np.ndarray]:
@@ -94,16 +96,16 @@ class PyramidPrior:
           point.
         log_step: float [10], natural logarithm of the quantiser's step at qualities 1 to 10.
         sign_*: those of `Signs`, or none of them: then both signs are as likely.
-        update_*: those of `Updates`, or none of them.
+        update_level, update_shift, update_gain: those of `Updates`, or none of them.
         share_change: that of `Shares`, or not.
+        update_filter: that of `FilterUpdates`, or not.
 
     Attributes:
       levels: of the pyramid.
       channels: C.
       tables: the frequency tables.
       signs: the model of signs, or None.
-      updates: what pictures change in the model, or None.
-      shares: what channels have of the first one, or None.
+      updates, shares, filter_updates: the models of what pictures say, or None.
 
     Raises:
       MscnError: the arrays do not fit together.
@@ -122,9 +124,12 @@ class PyramidPrior:
         self.signs = Signs(arrays, self.levels, self.channels) if modelled else None
         self._sizes = self.tables.magnitudes() if modelled else self.tables
         self.updates = None
-        if any(name.startswith("update_") for name in arrays):
+        if any(name in arrays for name in pyramid_updates.NAMES):
             self.updates = Updates(arrays, self.levels, self._scales.bands, self.tables.count)
-        self.shares = Shares(arrays, self.levels, self.channels) if SHARES in arrays else None
+        follows, mends = pyramid_shares.NAME in arrays, filter_updates.NAME in arrays
+        self.shares = Shares(arrays, self.levels, self.channels) if follows else None
+        self.filter_updates = FilterUpdates(arrays) if mends else None
+        self._of_pictures = self.updates, self.shares, self.filter_updates  # as blocks have them
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""
@@ -173,7 +178,7 @@ class PyramidPrior:
 
     def coded(self, fitted: Fitted, height: int, width: int, q16: int) -> Coded:
         """How symbols that are known are coded."""
-        symbols, update, shares = fitted
+        symbols, update, *others = fitted
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
@@ -183,7 +188,7 @@ class PyramidPrior:
 
         self._walk(height, width, q16, visit, 0, update)
         shaped = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
-        return Coded(symbols, shaped, update, shares)
+        return Coded(symbols, shaped, update, *others)
 
     def prospects(
         self, symbols: Pyramid, wanted: Pyramid, height: int, width: int, q16: int
@@ -272,19 +277,17 @@ class PyramidPrior:
         """Codes a picture.
 
         Args:
-          fitted: symbols within +-(2^31 - 1), an update and shares, without effect where the prior
-            has none.
+          fitted: symbols within +-(2^31 - 1), and what the picture says, without effect where the
+            prior has no model of it.
           height: of the picture, in pixels.
           width: of the picture.
           q16: quality times 16.
         """
         encoder = tables.RangeEncoder()
-        symbols, update, shares = fitted
-        if self.updates:
-            update = self.updates.none() if update is None else update
-            self.updates.encode(encoder, update)
-        if self.shares:
-            self.shares.encode(encoder, self.shares.none() if shares is None else shares)
+        symbols, *of_picture = fitted
+        for model, said in zip(self._of_pictures, of_picture):
+            if model:
+                model.encode(encoder, model.none() if said is None else said)
         for residual, index in zip(_differences(symbols.coarse), self._coarse_index(q16)):
             self.tables.encode(encoder, residual.ravel(), np.full(residual.size, index))
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
@@ -304,7 +307,7 @@ class PyramidPrior:
                 self.signs.encode(encoder, chosen, known[places] < 0)
             return known
 
-        self._walk(height, width, q16, visit, 0, update)
+        self._walk(height, width, q16, visit, 0, fitted.update)
         return tables.seal(encoder)
 
     def decode(self, payload: bytes, height: int, width: int, q16: int, skip: int = 0) -> Coded:
@@ -317,8 +320,7 @@ class PyramidPrior:
             symbols: the container's checksums are what finds damage.)
         """
         decoder = tables.unseal(payload)
-        update = self.updates.decode(decoder) if self.updates else None
-        shares = self.shares.decode(decoder) if self.shares else None
+        said = [model.decode(decoder) if model else None for model in self._of_pictures]
         shapes = sizes(height, width, self.levels)
         coarse = np.empty((self.channels, *shapes[-1]), np.int64)
         for channel, index in zip(coarse, self._coarse_index(q16)):
@@ -344,13 +346,13 @@ class PyramidPrior:
             indices[level][band][place] = index
             return symbols
 
-        self._walk(height, width, q16, visit, skip, update)
+        self._walk(height, width, q16, visit, skip, said[0])
 
         def by_channel(parts: list[np.ndarray]) -> list[np.ndarray]:
             return [p.reshape(self.channels, 3, *p.shape[1:]) for p in parts]
 
         symbols = Pyramid(coarse.astype(np.int32), by_channel(details))
-        return Coded(symbols, by_channel(indices), update, shares)
+        return Coded(symbols, by_channel(indices), *said)
 
     def details(
         self, symbols: np.ndarray, indices: np.ndarray, following: Sequence[Following] = ()

@@ -74,7 +74,12 @@ class Pyramids(Scheme):
         self.colour = bundle.weights().get("colour", np.empty(0))
         if self.colour.shape != (channels, channels) or self.prior.channels != channels:
             raise MscnError(f"bundle {bundle.name}: its arrays disagree on the channels")
-        self.post_filter = PostFilter(bundle) if GRAPH in bundle.members else None
+        updates = self.prior.filter_updates
+        self.post_filter = PostFilter(bundle, updates) if GRAPH in bundle.members else None
+        if updates and not self.post_filter:
+            raise MscnError(
+                f"bundle {bundle.name}: its prior has updates of a filter, but it has none"
+            )
         if self.edge % 2**self.prior.levels:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
 
@@ -255,7 +260,7 @@ class _Reader:
         for plane in self._container.coded(item):
             tiles = PlaneTiles(self._pyramids, self._container, item, plane, 0)
             held = tiles.all().values()
-            fitted += (Fitted(tile.symbols, tile.update, tile.shares) for tile in held)
+            fitted += (Fitted(tile.symbols, *tile[2:]) for tile in held)
         return fitted
 
     def render(self, views: Sequence[View]) -> list[np.ndarray]:

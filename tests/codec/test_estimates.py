@@ -105,6 +105,10 @@ def check_pyramids(codec: Codec, data: bytes) -> None:
                 bits += known[magnitudes > 0].sum(dtype=np.float64)
             if prior.shares and fitted.shares.any():
                 bits += prior.shares.costs[changes(fitted.shares) + prior.shares.limit].sum()
+            if prior.filter_updates and fitted.filter_update.any():
+                limit = prior.filter_updates.limit
+                steps = zip(prior.filter_updates.costs, fitted.filter_update)
+                bits += sum(costs[step + limit] for costs, step in steps)
             estimates.append(bits)
     check(data, estimates)
 
@@ -119,7 +123,8 @@ def test_pyramids(archive):
 
 @pytest.fixture(scope="module")
 def small_tiles(tmp_path_factory) -> Codec:
-    return Codec.load(write_codec(tmp_path_factory.mktemp("bundle") / "random.mscnb", 32))
+    path = tmp_path_factory.mktemp("bundle") / "random.mscnb"
+    return Codec.load(write_codec(path, 32, mends=True, filter_updates=True))
 
 
 @SEEDED

@@ -14,6 +14,8 @@
     python tests/golden/make.py v1updates DIR/u
     python -c "from tests.pyramids import write_codec; write_codec('DIR/s', 32, *[True] * 4)"
     python tests/golden/make.py v1shares DIR/s
+    python -c "from tests.pyramids import write_codec; write_codec('DIR/t', 32, *[True] * 5)"
+    python tests/golden/make.py v1steps DIR/t
     python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
     python -m tests.golden.make v1signs alpha           # of bundles made above
     python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well

@@ -70,6 +70,11 @@ def around(plane: np.ndarray, y: np.ndarray, x: np.ndarray, offsets: list) -> np
     return found
 
 
+# Symbols of a tile, of details their tables and their shares of channel 0, and int64 [K]: steps
+# along the directions of the filter.
+Tile = tuple[Coefficients, Coefficients, Coefficients, np.ndarray]
+
+
 class Pyramids:
     """Pictures of a codec of pyramids, in their original size."""
 
@@ -80,8 +85,8 @@ class Pyramids:
         self.levels, self.bands = self.prior["base"].shape
         self.signs = "sign_first" in self.prior
 
-    def symbols(self, file: File) -> list[tuple[Coefficients, ...]]:
-        """Symbols of every tile, and of details their tables and their shares of channel 0."""
+    def symbols(self, file: File) -> list[Tile]:
+        """Of every tile."""
         require(file.tiles_per_block == 1, "a block is a tile")
         found = []
         for (item, _, corner), payload in zip(file.tiles(), file.blocks):
@@ -91,11 +96,14 @@ class Pyramids:
 
     def planes(self, file: File) -> list[list[np.ndarray]]:
         """uint8 ``[H, W, C]`` of every plane of every item that has tiles."""
-        planes = {}
-        for (item, plane, (y, x)), parts in zip(file.tiles(), self.symbols(file)):
+        planes, steps = {}, {}
+        for (item, plane, (y, x)), (*parts, own) in zip(file.tiles(), self.symbols(file)):
             if (item, plane) not in planes:
                 shape = (*file.shapes[item], self.levels, self.bands // 3)
                 planes[item, plane] = tuple(Coefficients.zeros(*shape) for _ in parts)
+                blocks = [-(-n // 2) for n in file.shapes[item]]
+                steps[item, plane] = np.zeros((*blocks, len(own)), np.int64)
+            steps[item, plane][y // 2 :, x // 2 :] = own  # up to where later tiles begin
             for whole, part in zip(planes[item, plane], parts):
                 for (halved, target), (_, array) in zip(whole.arrays(), part.arrays()):
                     rows, columns = array.shape
@@ -104,7 +112,7 @@ class Pyramids:
         return [
             [
                 to_bytes(
-                    self._values(*planes[item, plane], shape, file.q16[item]),
+                    self._values(*planes[item, plane], steps[item, plane], shape, file.q16[item]),
                     file.planes(item)[plane],
                 )
                 for plane in file.coded(item)
@@ -115,7 +123,7 @@ class Pyramids:
     def _size(self, file: File, item: int, corner: Sequence[int]) -> list[int]:
         return [min(file.side(item), n - start) for n, start in zip(file.shapes[item], corner)]
 
-    def tile(self, payload: bytes, height: int, width: int, q16: int) -> tuple[Coefficients, ...]:
+    def tile(self, payload: bytes, height: int, width: int, q16: int) -> Tile:
         """A block."""
         coder = RangeDecoder(payload)
         shape = (height, width, self.levels, self.bands // 3)
@@ -123,6 +131,7 @@ class Pyramids:
         symbols, index, share, seen = (Coefficients.zeros(*shape) for _ in range(4))
         if "share_change" in self.prior:
             self._read_shares(coder, share)
+        steps = self._read_steps(coder)
         tables = clipped(between(self.prior["coarse"], q16) // 16, 14, 0, len(self.tables) - 1)
         for channel, table in zip(symbols.coarse, tables.tolist()):
             difference = self.tables.symbols(coder, [table] * channel.size)
@@ -152,7 +161,7 @@ class Pyramids:
                     symbols.details[level][band][y, x] = found
                     magnitude = MAGNITUDE[np.minimum(np.abs(found), 255)]
                     seen.details[level][band][y, x] = np.sign(found) * magnitude
-        return symbols, index, share
+        return symbols, index, share, steps
 
     def _read_shares(self, coder: RangeDecoder, share: Coefficients) -> None:
         """Sets all coefficients of each level and channel but the first to their share."""
@@ -165,6 +174,16 @@ class Pyramids:
                 own += coder.letter(ends) - len(ends) // 2
                 for band in bands[3 * channel : 3 * channel + 3]:
                     band[:] = own
+
+    def _read_steps(self, coder: RangeDecoder) -> np.ndarray:
+        """int64 [K]: steps along the directions of the filter."""
+        directions = self.prior.get("update_filter", np.zeros((0, 1)))
+        steps = np.zeros(len(directions), np.int64)
+        if len(directions) and coder.letter([32768, 65536]):
+            for number, frequencies in enumerate(directions):
+                letter = coder.letter(np.cumsum(frequencies).tolist())
+                steps[number] = letter - len(frequencies) // 2
+        return steps
 
     def _maps(self, coder: RangeDecoder) -> np.ndarray:
         """int64 [L, 3 C, T]: what tables become in a picture."""
@@ -258,6 +277,7 @@ class Pyramids:
         symbols: Coefficients,
         index: Coefficients,
         share: Coefficients,
+        steps: np.ndarray,
         shape: Sequence[int],
         q16: int,
     ) -> np.ndarray:
@@ -285,33 +305,60 @@ class Pyramids:
                 low = joined(left, right, width)
             channels.append(low)
         values = np.stack(channels, axis=-1) @ self.bundle.weights["colour"] + 0.5
-        return mended(values, self.bundle.filter, q16) if self.bundle.filter else values
+        return mended(values, self.bundle.filter, q16, steps) if self.bundle.filter else values
 
 
-def mended(values: np.ndarray, filters: dict[str, np.ndarray], q16: int) -> np.ndarray:
-    """Values ``[H, W, C]`` of a whole picture, with what its codec's filter adds."""
+def mended(
+    values: np.ndarray,
+    filters: dict[str, np.ndarray],
+    q16: int,
+    steps: np.ndarray | None = None,
+) -> np.ndarray:
+    """Values ``[H, W, C]`` of a whole picture, with what its codec's filter adds.
+
+    `steps` [h, w, K] are those of blocks of 2x2 along the directions of the filter.
+    """
     height, width, channels = values.shape
     ends = [(8, 8 + height % 2), (8, 8 + width % 2), (0, 0)]
     pixels = np.clip(np.rint((np.pad(values, ends, "edge") - 0.5) * 1024), -1023, 1023)
     hidden = np.concatenate([pixels[y::2, x::2] for y in (0, 1) for x in (0, 1)], -1)
     hidden = hidden.astype(np.int64)
-    for number in range(4):
-        kernel, bias = (
+    layers = [
+        [
             integers(filters[f"{name}_{number}"])
             + (integers(filters[f"{name}_slope_{number}"]) * (q16 - 88) + 32) // 64
             for name in ("kernel", "bias")
-        )
-        rows, columns = (side - 2 for side in hidden.shape[:2])
-        sums = np.zeros((rows, columns, len(kernel)), np.int64) + bias
-        for y, x in np.ndindex(3, 3):
-            sums += hidden[y : y + rows, x : x + columns] @ kernel[:, :, y, x].T
+        ]
+        for number in range(4)
+    ]
+    for layer in layers[:3]:
+        sums = convolved(hidden, *layer)
         fallen = np.where(sums < 0, sums // 2**13, sums // 2**10)
         hidden = np.clip(fallen, -64, 383)
+    last = convolved(hidden, *layers[3])
+    if steps is not None and steps.size:
+        for own in np.unique(steps.reshape(-1, steps.shape[-1]), axis=0):
+            moved = [
+                part + (np.tensordot(own, integers(filters[f"update_{name}"]), 1) + 8) // 16
+                for name, part in zip(("kernel", "bias"), layers[3])
+            ]
+            there = (steps == own).all(-1)
+            last[there] = convolved(hidden, *moved)[there]
+    rows, columns, _ = last.shape
     whole = np.empty((2 * rows, 2 * columns, channels), np.int64)
     for block, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
-        whole[y::2, x::2] = (sums // 2**10)[..., block * channels : (block + 1) * channels]
+        whole[y::2, x::2] = (last // 2**10)[..., block * channels : (block + 1) * channels]
     unit = np.exp(between(filters["log_error"], q16) / 16) / 512
     return values + unit * whole[:height, :width]
+
+
+def convolved(planes: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """int64 ``[h - 2, w - 2, out]`` of ``[h, w, in]``."""
+    rows, columns = (side - 2 for side in planes.shape[:2])
+    sums = np.zeros((rows, columns, len(kernel)), np.int64) + bias
+    for y, x in np.ndindex(3, 3):
+        sums += planes[y : y + rows, x : x + columns] @ kernel[:, :, y, x].T
+    return sums
 
 
 def joined(low: np.ndarray, high: np.ndarray, n: int) -> np.ndarray:

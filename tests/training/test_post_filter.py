@@ -74,11 +74,15 @@ def test_wants_a_codec_of_pyramids(config, tmp_path):
 
 def test_goes_on_from_a_filter_that_is_there(config, tmp_path):
     other = config.copy_and_resolve_references()
-    other.coded_by = str(write_codec(tmp_path / "m.mscnb", 32, True, True))
+    other.coded_by = str(write_codec(tmp_path / "m.mscnb", 32, True, True, filter_updates=True))
     other.post_filter.width = 5
-    network = PostFilterTrainer(other).network
+    trainer = PostFilterTrainer(other)
+    frozen = trainer.network.frozen()
     for name, array in filter_arrays().items():
-        np.testing.assert_allclose(network.frozen()[name], array, rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(frozen[name], array, rtol=1e-6, err_msg=name)
+    write_codec_bundle(tmp_path / "further.mscnb", trainer, trainer.freeze(), {})
+    further = Codec.load(tmp_path / "further.mscnb")
+    assert further.scheme.post_filter.directions is None  # as they were another filter's
     other.post_filter.width = 6
     with pytest.raises(MscnError, match=r"filter isn't of config\.post_filter\.width=6"):
         PostFilterTrainer(other)

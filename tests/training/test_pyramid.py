@@ -24,7 +24,7 @@ from mscn_tf.signals.images import psnr
 from mscn_tf.training.pyramid import PyramidTrainer
 from mscn_tf.training.train import train
 from tests import tiny_pyramid
-from tests.pyramids import filter_arrays, write_codec
+from tests.pyramids import direction_arrays, filter_arrays, write_codec
 from tests.tiny import picture
 
 
@@ -100,8 +100,8 @@ def test_goes_on_from_the_networks_of_a_codec(folder, bundle):
 
 
 def test_networks_that_go_on_stay_beside_the_filter(folder, bundle, tmp_path):
-    mended = Bundle.load(write_codec(tmp_path / "mended.mscnb", 32, True, True)).members
-    members = {name: data for name, data in mended.items() if "filter" in name}
+    given = write_codec(tmp_path / "mended.mscnb", 32, True, True, filter_updates=True)
+    members = {name: data for name, data in Bundle.load(given).members.items() if "filter" in name}
     for name, data in Bundle.load(bundle).members.items():
         if name.startswith(("prior/", "weights/")):
             members[name] = data
@@ -112,8 +112,9 @@ def test_networks_that_go_on_stay_beside_the_filter(folder, bundle, tmp_path):
     write_codec_bundle(tmp_path / "further.mscnb", trainer, trainer.freeze(), {})
     further = Codec.load(tmp_path / "further.mscnb")
     assert further.scheme.post_filter
+    assert further.scheme.prior.filter_updates
     found = further.bundle.arrays("filter")
-    for name, array in filter_arrays().items():
+    for name, array in {**filter_arrays(), **direction_arrays()}.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 

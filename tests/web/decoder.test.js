@@ -231,6 +231,15 @@ test("pictures are encoded to Python's bytes", async (t) => {
   }
 });
 
+test("updates of the filter are encoded to Python's bytes", async () => {
+  for (const { name, bundle: path, shape, pixels, quality, file } of read("steps.json")) {
+    const [height, width, channels] = shape;
+    const picture = { data: bytesOf(pixels), height, width, channels };
+    const found = await new PhotoEncoder(bundle(path), picture).encode(16 * quality);
+    assert.deepEqual(found, bytesOf(file), `${name} at quality ${quality}`);
+  }
+});
+
 test("of an alpha that is too large for networks nothing is lost", async () => {
   const [height, width] = [1025, 1024];
   const data = Uint8Array.from({ length: 2 * height * width }, (_, i) =>

@@ -279,6 +279,35 @@ def encoded() -> list[dict[str, Any]]:
     return found
 
 
+def steps() -> list[dict[str, Any]]:
+    """Pictures and what a codec with updates of its filter makes of them, in tiles of 32x32."""
+    bundle = GOLDEN / "v1steps.mscnb"
+    codec, photograph = Encoder.load(bundle), np.asarray(Image.open(ROOT / "demo" / "kodim.png"))
+    pictures = {
+        "tiles": photograph[100:197, 150:281],
+        "grey": photograph[20:61, 300:377, :1],
+        "a column": photograph[10:99, 5:6],
+    }
+    found = []
+    for name, pixels in pictures.items():
+        for quality in (3, 5.0625, 8):
+            file = codec.encode(pixels, quality=quality)
+            told = any(tile.filter_update.any() for tile in codec.decode_symbols(file))
+            found.append(
+                {
+                    "name": name,
+                    "bundle": str(bundle),
+                    "shape": list(pixels.shape),
+                    "pixels": text(pixels.tobytes()),
+                    "quality": quality,
+                    "file": text(file),
+                    "told": told,
+                }
+            )
+    assert sum(file["told"] for file in found) > 3
+    return found
+
+
 def of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pixels of those that `encoded` made at its middle quality."""
     photo = SHIPPED / f"photo{SUFFIX}"
@@ -421,8 +450,8 @@ def field(data: bytes, bundle: Path, **view: Any) -> dict[str, Any]:
 
 
 def main(folder: str) -> None:
-    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, signals.json,
-    masks.json and wide.json."""
+    """Writes streams.json, pictures.json, fields.json, refused.json, encoded.json, steps.json,
+    signals.json, masks.json and wide.json."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -434,6 +463,7 @@ def main(folder: str) -> None:
     (out / "fields.json").write_text(json.dumps(fields()))
     (out / "refused.json").write_text(json.dumps(refused()))
     (out / "encoded.json").write_text(json.dumps(made_by_photo))
+    (out / "steps.json").write_text(json.dumps(steps()))
     (out / "signals.json").write_text(json.dumps(signals()))
     (out / "masks.json").write_text(json.dumps(masks()))
     (out / "wide.json").write_text(json.dumps(wide()))
