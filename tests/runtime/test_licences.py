@@ -25,6 +25,7 @@ IDS = {
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",
     "photo-first": "be3c9af12b69cf84",
+    "photo-fourth": "74ded79d0bd9fb22",
     "photo-plain": "39792e26cd2cdc81",
     "photo-second": "024cf707f8be5886",
     "photo-third": "34061be4b4552691",
