@@ -11,7 +11,8 @@ decode    ``coefficients`` float32 [B, H, W, C], those   ``values`` float32 [B, 
           of pictures of H x W pixels in Mallat's        nominally 0 to 1, not clipped
           layout (`runtime.wavelet.in_one_plane`);
           of codecs with a filter ``quality`` float32
-          [B], 1 to 10
+          [B], 1 to 10; of those whose pictures change
+          it ``filter_update`` float32 [B, K], steps
 ========  =============================================  =====================================
 """
 
@@ -26,8 +27,12 @@ import tensorflow as tf
 from mscn_tf.export.float_functions import FloatFunctions, traced
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.filter_updates import FilterUpdates
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.post_filter import (
+    DIGIT,
+    DIRECTION_SHIFT,
+    DIRECTIONS,
     EXACT,
     INPUT_SCALE,
     LARGEST_INPUT,
@@ -60,7 +65,9 @@ class PyramidFunctions(FloatFunctions):
     def __init__(self, bundle: Bundle, size: Sequence[int] | None = None):
         pyramids = Pyramids(bundle)
         self._levels, self._colour = pyramids.prior.levels, pyramids.colour.astype(np.float32)
-        self._mended = _Filter(bundle) if pyramids.post_filter else None
+        self._mended = (
+            _Filter(bundle, pyramids.prior.filter_updates) if pyramids.post_filter else None
+        )
         self.axes, self.holder = axis_names(2), tf.Module()
         if size is not None and len(size) != len(self.axes):
             raise MscnError(f"a size of {len(size)} axes; of a picture give WIDTHxHEIGHT")
@@ -69,13 +76,16 @@ class PyramidFunctions(FloatFunctions):
         signature = [tf.TensorSpec(shape, tf.float32, "coefficients")]
         if self._mended:
             signature.append(tf.TensorSpec([batch], tf.float32, "quality"))
+        if pyramids.prior.filter_updates:
+            count = pyramids.prior.filter_updates.count
+            signature.append(tf.TensorSpec([batch, count], tf.float32, "filter_update"))
         self.functions = {"decode": traced(self._decode, *signature)}
 
-    def _decode(self, coefficients: tf.Tensor, *quality: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _decode(self, coefficients: tf.Tensor, *told: tf.Tensor) -> dict[str, tf.Tensor]:
         channels = _synthesised(coefficients, self._levels)
         values = tf.tensordot(channels, self._colour, 1) + 0.5
         if self._mended:
-            values = self._mended(values, *quality)
+            values = self._mended(values, *told)
         return {"values": values}
 
 
@@ -136,7 +146,7 @@ class _Filter:
       MscnError: its weights at a quality aren't exact in float32.
     """
 
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, updates: FilterUpdates | None):
         arrays = bundle.arrays("filter")
         self._log_error = arrays["log_error"].astype(np.float32)
         self._layers = []
@@ -145,12 +155,21 @@ class _Filter:
             kernels = [kernel.transpose(2, 3, 1, 0).astype(np.float32) for kernel in kernels]
             biases = [arrays[f"{name}_{number}"] for name in ("bias", "bias_slope")]
             self._layers.append((*kernels, *(bias.astype(np.float32) for bias in biases)))
+        self._directions: tuple[np.ndarray, ...] = ()
         slopes = [np.abs(slope).max() for layer in self._layers for slope in layer[1::2]]
-        if max(slopes) * (HIGHEST - MIDDLE) + 32 >= EXACT:
+        largest = max(slopes) * (HIGHEST - MIDDLE) + 32
+        if updates:
+            kernel, bias = (arrays[name].astype(np.float32) for name in DIRECTIONS)
+            self._directions = kernel.transpose(0, 3, 4, 2, 1), bias
+            sums = [updates.limit * np.abs(part).sum(0).max() for part in self._directions]
+            largest = max(largest, *sums) + 2 ** (DIRECTION_SHIFT - 1)
+        if largest >= EXACT:
             raise MscnError(f"bundle {bundle.name}: its filter's weights aren't exact in float32")
 
-    def __call__(self, values: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """Mended values ``[B, H, W, C]`` of values at qualities ``[B]``."""
+    def __call__(
+        self, values: tf.Tensor, quality: tf.Tensor, update: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Mended values ``[B, H, W, C]``, at qualities ``[B]`` and under updates ``[B, K]``."""
         q16 = tf.clip_by_value(tf.cast(tf.round(16.0 * quality), tf.int32), LOWEST, HIGHEST)
         away = tf.cast(q16 - MIDDLE, tf.float32)
         height, width = _sides(values)
@@ -161,12 +180,15 @@ class _Filter:
         pixels = tf.clip_by_value(pixels, -LARGEST_INPUT, LARGEST_INPUT)
         hidden = tf.nn.space_to_depth(pixels, 2)
         for number, (kernel, kernel_slope, bias, bias_slope) in enumerate(self._layers):
-            sums = _told(bias, bias_slope, away)[:, None, None]
             kernels = _told(kernel, kernel_slope, away)
-            sums += _convolved(hidden, kernels)
+            biases = _told(bias, bias_slope, away)
             if number < LAYERS - 1:
-                sums = tf.clip_by_value(tf.floor(tf.maximum(sums, LEAK * sums)), *RANGE)
-            hidden = tf.floor(sums)
+                sums = _convolved(hidden, kernels, biases) * 2.0**-SHIFT
+                hidden = tf.clip_by_value(tf.floor(tf.maximum(sums, LEAK * sums)), *RANGE)
+            elif update is None:
+                hidden = tf.floor(_convolved(hidden, kernels, biases) * 2.0**-SHIFT)
+            else:
+                hidden = self._updated(hidden, kernels, biases, update)
         correction = tf.nn.depth_to_space(hidden, 2)[:, :height, :width]
         low, high, sixteenths = around(tf, q16)
         log_errors = tf.gather(self._log_error, low), tf.gather(self._log_error, high)
@@ -175,15 +197,29 @@ class _Filter:
         inside = slice(MARGIN, -MARGIN)
         return values[:, inside, inside][:, :height, :width] + unit * correction
 
+    def _updated(
+        self, hidden: tf.Tensor, kernels: tf.Tensor, biases: tf.Tensor, update: tf.Tensor
+    ) -> tf.Tensor:
+        """What the last layer gives, by digits of its weights, as the runtime does it."""
+        digits = []
+        for weights, directions in zip((kernels, biases), self._directions):
+            sums = update @ directions.reshape(len(directions), -1)
+            sums = tf.reshape(sums, [-1, *directions.shape[1:]])
+            weights += tf.floor((sums + 2.0 ** (DIRECTION_SHIFT - 1)) / 2.0**DIRECTION_SHIFT)
+            high = tf.floor((weights + DIGIT / 2) / DIGIT)
+            digits.append((high, weights - high * DIGIT))
+        high, low = (_convolved(hidden, *parts) for parts in zip(*digits))
+        return tf.floor((high + tf.floor(low / DIGIT)) * (DIGIT / 2.0**SHIFT))
+
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: tf.Tensor) -> tf.Tensor:
-    """Weights ``[B, ..]`` at qualities so many sixteenths, ``[B]``, from the middle one."""
+    """Whole numbers ``[B, ..]`` at qualities so many sixteenths, ``[B]``, from the middle one."""
     away = tf.reshape(away, [-1] + [1] * slope.ndim)  # OpenVINO reads no tensordot of a vector
     moved = tf.floor((away * slope + 32.0) / 64.0)
-    return (constant + moved) * 2.0**-SHIFT
+    return constant + moved
 
 
-def _convolved(hidden: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+def _convolved(hidden: tf.Tensor, kernels: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
     """``[B, h - 2, w - 2, out]`` of ``[B, h, w, in]`` and a kernel each, ``[B, 3, 3, in, out]``."""
     ends = [slice(0, -2), slice(1, -1), slice(2, None)]
     parts = [
@@ -191,4 +227,4 @@ def _convolved(hidden: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
         for i, y in enumerate(ends)
         for j, x in enumerate(ends)
     ]
-    return tf.add_n(parts)
+    return tf.add_n(parts) + biases[:, None, None]

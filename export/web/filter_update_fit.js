@@ -4,7 +4,7 @@ import { toValues } from "./pixels.js";
 import { withMargins } from "./post_filter.js";
 import { synthesise } from "./wavelet.js";
 
-const BLOCKS = 8192; // of 2x2 pixels that are looked at
+const BLOCKS = 4096; // of 2x2 pixels that are looked at
 const FINE = 16; // parts of the filter's unit: sums of whole ones are the same in any order
 const FARTHEST = 2048; // of such parts that a step is taken to move a pixel
 const WORST = 2 ** 17; // of such parts that a pixel is taken to be off

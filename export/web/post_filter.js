@@ -78,6 +78,11 @@ export function withMargins(values, [height, width, channels]) {
 export class PostFilter {
   /** @returns {PostFilter|null} Null where the bundle has none. */
   static of(bundle) {
+    const [told, known] = ["prior/update_filter.npy", "filter/update_kernel.npy"].map((name) =>
+      Boolean(bundle.members[name]));
+    if (told !== known) {
+      throw new MscnError(`bundle ${bundle.name}: its prior and its filter disagree on updates`);
+    }
     return bundle.members[GRAPH] ? new PostFilter(bundle) : null;
   }
 

@@ -22,7 +22,9 @@ export class PyramidPrior {
     const signed = Object.keys(arrays).some((name) => name.startsWith("sign_"));
     this.signs = signed ? new Signs(arrays, this.levels, this.channels) : null;
     this._letters = signed ? this.tables.magnitudes() : this.tables;
-    this.updates = arrays.update_level
+    const updated = Object.keys(arrays).some((name) =>
+      name.startsWith("update_") && name !== "update_filter");
+    this.updates = updated
       ? new Updates(arrays, this.levels, this.scales.bands, this.tables.count) : null;
     this.shares = arrays.share_change ? new Shares(arrays, this.levels, this.channels) : null;
     this.filterUpdates = arrays.update_filter ? new FilterUpdates(arrays) : null;

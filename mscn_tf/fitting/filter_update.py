@@ -12,7 +12,7 @@ from mscn_tf.runtime.post_filter import DIRECTION_SHIFT, MARGIN, SHIFT, PostFilt
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.wavelet import Pyramid, synthesise
 
-_BLOCKS = 2**13  # of 2x2 pixels that are looked at
+_BLOCKS = 2**12  # of 2x2 pixels that are looked at
 _FINE_BITS = 4  # parts of the filter's unit: sums of whole ones are the same in any order
 _FARTHEST = 2**11  # of such parts that a step is taken to move a pixel
 _WORST = 2**17  # of such parts that a pixel is taken to be off

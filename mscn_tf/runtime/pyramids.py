@@ -113,12 +113,22 @@ class Pyramids(Scheme):
             raise MscnError(f"bundle {self.bundle.name}: pyramids have decode, and no decode_grid")
         height, width = container.shapes[item]
         shapes = sizes(height, width, self.prior.levels)
-        planes = []
+        planes, updates = [], []
         for plane in container.coded(item):
             tiles = PlaneTiles(self, container, item, plane, 0)
-            coefficients = partial(tiles.coefficients, tiles.all())
+            held = tiles.all()
+            coefficients = partial(tiles.coefficients, held)
             planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
+            updates.append([tile.filter_update for tile in held.values()])
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
+        if self.prior.filter_updates:
+            of_tiles = np.array(updates, np.float32)
+            if np.any(of_tiles != of_tiles[:, :1]):
+                raise MscnError(
+                    f"{container.source}: tiles of item {item} change the filter differently, "
+                    "which graphs don't know; take mscn decode"
+                )
+            inputs["filter_update"] = of_tiles[:, 0]
         if self.post_filter:
             inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)
         return inputs

@@ -14,6 +14,7 @@ import { decodeExact } from "../../build/web/exact.js";
 import { gapsOf } from "../../build/web/gaps.js";
 import { PhotoEncoder } from "../../build/web/photo_encoder.js";
 import { loadRuntime } from "../../build/web/network.js";
+import { PostFilter } from "../../build/web/post_filter.js";
 import { RangeDecoder } from "../../build/web/range.js";
 import { Tables } from "../../build/web/tables.js";
 
@@ -238,6 +239,14 @@ test("updates of the filter are encoded to Python's bytes", async () => {
     const found = await new PhotoEncoder(bundle(path), picture).encode(16 * quality);
     assert.deepEqual(found, bytesOf(file), `${name} at quality ${quality}`);
   }
+});
+
+test("directions of a filter that no updates belong to are refused", () => {
+  const path = new URL("../golden/v1steps.mscnb", import.meta.url).pathname;
+  const own = new Bundle(new Uint8Array(fs.readFileSync(path)), path);
+  assert.ok(PostFilter.of(own).directions);
+  delete own.members["prior/update_filter.npy"];
+  assert.throws(() => PostFilter.of(own), /prior and its filter disagree on updates/);
 });
 
 test("of an alpha that is too large for networks nothing is lost", async () => {
