@@ -2,7 +2,8 @@
 
 Coefficients are dequantised (the range coder and the networks that say which table codes what stay
 outside, in `mscn_tf.runtime`). All is in float32; the filter's sums are whole numbers that float32
-holds exactly, so that it gives what the runtime's gives wherever it sees the same input.
+holds exactly, so that it gives what the runtime's gives wherever it sees the same input and no tile
+changes it; where one does, what it adds is rounded later than there.
 
 ========  =============================================  =====================================
 function  inputs                                         output
@@ -11,8 +12,10 @@ decode    ``coefficients`` float32 [B, H, W, C], those   ``values`` float32 [B, 
           of pictures of H x W pixels in Mallat's        nominally 0 to 1, not clipped
           layout (`runtime.wavelet.in_one_plane`);
           of codecs with a filter ``quality`` float32
-          [B], 1 to 10; of those whose pictures change
-          it ``filter_update`` float32 [B, K], steps
+          [B], 1 to 10; of those whose tiles change it
+          ``filter_update`` float32
+          [B, ceil(H / 2), ceil(W / 2), K], the steps of
+          the tile that a block of 2x2 pixels lies in
 ========  =============================================  =====================================
 """
 
@@ -30,7 +33,6 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.filter_updates import FilterUpdates
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.post_filter import (
-    DIGIT,
     DIRECTION_SHIFT,
     DIRECTIONS,
     EXACT,
@@ -78,7 +80,9 @@ class PyramidFunctions(FloatFunctions):
             signature.append(tf.TensorSpec([batch], tf.float32, "quality"))
         if pyramids.prior.filter_updates:
             count = pyramids.prior.filter_updates.count
-            signature.append(tf.TensorSpec([batch, count], tf.float32, "filter_update"))
+            blocks = [None if side is None else (side + 1) // 2 for side in sides]
+            told = tf.TensorSpec([batch, *blocks, count], tf.float32, "filter_update")
+            signature.append(told)
         self.functions = {"decode": traced(self._decode, *signature)}
 
     def _decode(self, coefficients: tf.Tensor, *told: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -155,21 +159,21 @@ class _Filter:
             kernels = [kernel.transpose(2, 3, 1, 0).astype(np.float32) for kernel in kernels]
             biases = [arrays[f"{name}_{number}"] for name in ("bias", "bias_slope")]
             self._layers.append((*kernels, *(bias.astype(np.float32) for bias in biases)))
-        self._directions: tuple[np.ndarray, ...] = ()
         slopes = [np.abs(slope).max() for layer in self._layers for slope in layer[1::2]]
         largest = max(slopes) * (HIGHEST - MIDDLE) + 32
         if updates:
-            kernel, bias = (arrays[name].astype(np.float32) for name in DIRECTIONS)
-            self._directions = kernel.transpose(0, 3, 4, 2, 1), bias
-            sums = [updates.limit * np.abs(part).sum(0).max() for part in self._directions]
-            largest = max(largest, *sums) + 2 ** (DIRECTION_SHIFT - 1)
+            kernel, bias = (arrays[name] * 2.0**-DIRECTION_SHIFT for name in DIRECTIONS)
+            # One convolution for all directions: their outputs are side by side.
+            kernel = kernel.transpose(3, 4, 2, 0, 1)
+            self._directions = kernel.reshape(*kernel.shape[:3], -1).astype(np.float32)
+            self._moved_biases = bias.reshape(-1).astype(np.float32)
         if largest >= EXACT:
             raise MscnError(f"bundle {bundle.name}: its filter's weights aren't exact in float32")
 
     def __call__(
         self, values: tf.Tensor, quality: tf.Tensor, update: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Mended values ``[B, H, W, C]``, at qualities ``[B]`` and under updates ``[B, K]``."""
+        """Mended values ``[B, H, W, C]``, at qualities ``[B]`` and under updates of blocks."""
         q16 = tf.clip_by_value(tf.cast(tf.round(16.0 * quality), tf.int32), LOWEST, HIGHEST)
         away = tf.cast(q16 - MIDDLE, tf.float32)
         height, width = _sides(values)
@@ -182,13 +186,13 @@ class _Filter:
         for number, (kernel, kernel_slope, bias, bias_slope) in enumerate(self._layers):
             kernels = _told(kernel, kernel_slope, away)
             biases = _told(bias, bias_slope, away)
+            sums = _convolved(hidden, kernels, biases)
+            if number == LAYERS - 1 and update is not None:
+                sums += self._moved(hidden, update)
+            sums *= 2.0**-SHIFT
             if number < LAYERS - 1:
-                sums = _convolved(hidden, kernels, biases) * 2.0**-SHIFT
-                hidden = tf.clip_by_value(tf.floor(tf.maximum(sums, LEAK * sums)), *RANGE)
-            elif update is None:
-                hidden = tf.floor(_convolved(hidden, kernels, biases) * 2.0**-SHIFT)
-            else:
-                hidden = self._updated(hidden, kernels, biases, update)
+                sums = tf.clip_by_value(tf.maximum(sums, LEAK * sums), *RANGE)
+            hidden = tf.floor(sums)
         correction = tf.nn.depth_to_space(hidden, 2)[:, :height, :width]
         low, high, sixteenths = around(tf, q16)
         log_errors = tf.gather(self._log_error, low), tf.gather(self._log_error, high)
@@ -197,19 +201,16 @@ class _Filter:
         inside = slice(MARGIN, -MARGIN)
         return values[:, inside, inside][:, :height, :width] + unit * correction
 
-    def _updated(
-        self, hidden: tf.Tensor, kernels: tf.Tensor, biases: tf.Tensor, update: tf.Tensor
-    ) -> tf.Tensor:
-        """What the last layer gives, by digits of its weights, as the runtime does it."""
-        digits = []
-        for weights, directions in zip((kernels, biases), self._directions):
-            sums = update @ directions.reshape(len(directions), -1)
-            sums = tf.reshape(sums, [-1, *directions.shape[1:]])
-            weights += tf.floor((sums + 2.0 ** (DIRECTION_SHIFT - 1)) / 2.0**DIRECTION_SHIFT)
-            high = tf.floor((weights + DIGIT / 2) / DIGIT)
-            digits.append((high, weights - high * DIGIT))
-        high, low = (_convolved(hidden, *parts) for parts in zip(*digits))
-        return tf.floor((high + tf.floor(low / DIGIT)) * (DIGIT / 2.0**SHIFT))
+    def _moved(self, hidden: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+        """What updates ``[B, h, w, K]`` add to the sums of the last layer, ``[B, h, w, out]``."""
+        moved = tf.nn.conv2d(hidden, self._directions, 1, "VALID") + self._moved_biases
+        outputs = len(self._moved_biases) // update.shape[-1]
+        return tf.add_n(
+            [
+                update[..., k, None] * moved[..., k * outputs : (k + 1) * outputs]
+                for k in range(update.shape[-1])
+            ]
+        )
 
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: tf.Tensor) -> tf.Tensor:

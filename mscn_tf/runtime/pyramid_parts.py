@@ -171,6 +171,12 @@ class PlaneTiles:
         height, width = (span.stop - span.start for span in (rows, columns))
         return [(slice(height), slice(width), pieces[0][-1])]
 
+    def filter_updates(self, coded: Held) -> np.ndarray:
+        """float32 ``[ceil(H / 2), ceil(W / 2), K]``: of the tile that each 2x2 pixels lie in."""
+        rows, columns = (np.arange(0, side, 2) // self._tiling.side for side in self._tiling.shape)
+        updates = np.array([coded[place].filter_update for place in self._tiling.places()])
+        return updates.reshape(*self._tiling.grid, -1)[np.ix_(rows, columns)].astype(np.float32)
+
     def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
         return self._scheme.dequantised(self._symbols(coded, level, rows, columns), self._q16)

@@ -119,16 +119,10 @@ class Pyramids(Scheme):
             held = tiles.all()
             coefficients = partial(tiles.coefficients, held)
             planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
-            updates.append([tile.filter_update for tile in held.values()])
+            updates.append(tiles.filter_updates(held))
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
         if self.prior.filter_updates:
-            of_tiles = np.array(updates, np.float32)
-            if np.any(of_tiles != of_tiles[:, :1]):
-                raise MscnError(
-                    f"{container.source}: tiles of item {item} change the filter differently, "
-                    "which graphs don't know; take mscn decode"
-                )
-            inputs["filter_update"] = of_tiles[:, 0]
+            inputs["filter_update"] = np.stack(updates)
         if self.post_filter:
             inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)
         return inputs
