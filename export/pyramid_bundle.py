@@ -11,12 +11,11 @@ from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
 from mscn_tf.runtime.filter_updates import NAME as OF_A_FILTER
 from mscn_tf.runtime.post_filter import GRAPH
-from mscn_tf.training.filter_updates import LETTERS
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
 from mscn_tf.training.pyramid_updates import NAMES
 
-_OF_A_PICTURE = (*NAMES, LETTERS)
+_OF_A_PICTURE = (*NAMES, OF_A_FILTER)
 
 
 def contents(

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.entropy.frequencies import whole_frequencies
-from mscn_tf.runtime.post_filter import SHIFT
+from mscn_tf.runtime.filter_updates import NAME
+from mscn_tf.runtime.post_filter import DIRECTION_SHIFT, DIRECTIONS, SHIFT
 
-LETTERS = "update_filter"  # an array of the prior's: how often each z is said
 STEP = 0.015  # of z, in units of a picture's error
 LARGEST = 31  # of z
-UPDATE_SHIFT = SHIFT + 4  # fractional bits of directions
+UPDATE_SHIFT = SHIFT + DIRECTION_SHIFT  # fractional bits of directions
 _ROUNDS = 15
 _RIDGE = 0.1  # of the errors that all pictures have in the mean
 _FIRST_RIDGE = 0.3
@@ -103,11 +103,10 @@ def frozen_directions(
     letters = np.clip(letters, -LARGEST, LARGEST).astype(int) + LARGEST
     counts = np.full((count, 2 * LARGEST + 1), _PSEUDO_COUNT)
     np.add.at(counts, (np.arange(count), letters), 1)
-    return {
-        "update_kernel": np.ascontiguousarray(kernel.transpose(0, 4, 3, 1, 2)),
-        "update_bias": whole[:, -1],
-        LETTERS: np.stack([whole_frequencies(c / c.sum()) for c in counts]).astype(np.int32),
-    }
+    kernel = np.ascontiguousarray(kernel.transpose(0, 4, 3, 1, 2))
+    arrays = dict(zip(DIRECTIONS, (kernel, whole[:, -1])))
+    arrays[NAME] = np.array([whole_frequencies(row / row.sum()) for row in counts], np.int32)
+    return arrays
 
 
 def _first(pictures: Sequence[Quadratic], common: np.ndarray, count: int) -> np.ndarray:

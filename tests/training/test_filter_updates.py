@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mscn_tf.runtime.filter_updates import NAME
 from mscn_tf.training.filter_updates import (
     LARGEST,
-    LETTERS,
     STEP,
     UPDATE_SHIFT,
     Quadratic,
@@ -71,7 +71,7 @@ def test_the_runtimes_arrays(pictures):
     quadratics = [Quadratic.of(*one) for one in pictures[0]]
     directions = learn_directions(quadratics, 2)
     arrays = frozen_directions(quadratics, directions)
-    kernel, bias, letters = arrays["update_kernel"], arrays["update_bias"], arrays[LETTERS]
+    kernel, bias, letters = arrays["update_kernel"], arrays["update_bias"], arrays[NAME]
     assert kernel.shape == (2, OUTPUTS, INPUTS, 3, 3)
     real = kernel.transpose(0, 3, 4, 2, 1).reshape(2, -1, OUTPUTS) / STEP / 2**UPDATE_SHIFT
     np.testing.assert_allclose(real, directions[:, :-1], atol=0.51 / STEP / 2**UPDATE_SHIFT)
