@@ -34,7 +34,7 @@ PURPOSES = {
     "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
     "photo-first": ("files of photo with its first filter", "drawings and screenshots"),
-    "photo-fourth": ("files of photo before tiles changed its filter", "drawings and screenshots"),
+    "photo-fourth": ("files of photo with one filter for all", "drawings and screenshots"),
     "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),
     "photo-second": ("files of photo before it saw drawings", "drawings and screenshots"),
     "photo-third": ("files of photo before it had shares", "drawings and screenshots"),

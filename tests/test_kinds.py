@@ -31,7 +31,7 @@ OWN = {
         runtime.pyramid_signs runtime.pyramid_updates runtime.pyramid_shares runtime.wavelet
         runtime.post_filter runtime.filter_updates codec.pyramid_encoding fitting.pyramid
         fitting.pyramid_update fitting.pyramid_share fitting.filter_update fitting.visibility
-        training.pyramid_updates networks.post_filter
+        training.pyramid_updates training.filter_updates networks.post_filter
         entropy.pyramid_context entropy.sign_context
         training.pyramid training.post_filter export.pyramid_bundle export.post_filter_graph
         export.pyramid_functions

@@ -103,7 +103,8 @@ def test_archives_regions_and_sizes(codec):
 
 def test_files_whose_alpha_is_coded_decode(codec, monkeypatch):
     """As older versions wrote them."""
-    monkeypatch.setattr(Parts, "cheapest", lambda _, data, *__: data)
+    for otherwise in ("cheapest", "in_few_colours"):
+        monkeypatch.setattr(Parts, otherwise, lambda _, data, *__: data)
     original = with_alpha(21, 34, 4)
     planes = [original[..., :3], original[..., 3:]]
     parts = [codec.encode(plane, quality=2) for plane in planes]

@@ -139,7 +139,8 @@ def test_nothing_is_done_twice(done, pictures, monkeypatch):
 def test_stopped_anywhere_it_goes_on(done, pictures, tmp_path, monkeypatch):
     """Ctrl-C in the first half that two arms share, and in one of the arms."""
     config = small(pictures, ("iterative magnitude", "random"))
-    update, stops = ModulatedTrainer.update, [("first half", 3), ("iterative magnitude", 8)]
+    first = f"first {config.steps // 2} steps"
+    update, stops = ModulatedTrainer.update, [(first, 3), ("iterative magnitude", 8)]
 
     def stopped(self, step):
         if stops and stops[0] == (self.config.name, step):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mscn_tf.configs.experiments import (
     ablations_faces,
@@ -13,6 +15,7 @@ from mscn_tf.configs.experiments import (
     modulations,
     pruning_faces,
 )
+from mscn_tf.experiments.data import load
 from mscn_tf.experiments.runs import code_size, narrowed, parameter_count, runs_of
 from mscn_tf.fitting.meta_learner import MetaLearner
 from mscn_tf.runtime.errors import MscnError
@@ -150,7 +153,7 @@ SHIPPED = {
     "kinds_faces": kinds_faces.get_config,
     **{
         f"gates {what}": lambda size, what=what: gates.get_config(f"{what}-{size}")
-        for what in ("faces", "tiles", "silhouettes")
+        for what in ("faces", "cifar10", "silhouettes")
     },
     **{
         f"modulations {what}": lambda size, what=what: modulations.get_config(
@@ -182,7 +185,7 @@ def test_a_longer_training_is_that_of_the_arms_that_are_compared():
     assert {"MSCN", "one mask of updates", "scratch", "functa, all shifts"} < set(long.arms)
     with pytest.raises(ValueError, match="many: must be a number of steps"):
         gates.get_config("faces-many")
-    with pytest.raises(ValueError, match="shapes: there are faces, tiles, silhouettes"):
+    with pytest.raises(ValueError, match="shapes: there are faces, cifar10, silhouettes"):
         gates.get_config("shapes")
 
 
@@ -198,3 +201,13 @@ def test_what_is_not_the_question_is_trained_once():
 def test_sizes_that_there_are_not():
     with pytest.raises(ValueError, match="huge: there are cpu and paper"):
         pruning_faces.get_config("huge")
+
+
+def test_sheets_are_rows_of_pictures(tmp_path):
+    sheet = np.random.default_rng(0).integers(0, 256, (40, 32 * 32, 3), dtype=np.uint8)
+    Image.fromarray(sheet).save(tmp_path / "sheet.png")
+    config = gates.get_config("cifar10")
+    config.data.update(train=str(tmp_path / "*.png"), held_out=12, test=8)
+    signals = load(config)
+    assert [len(part) for part in (signals.train, signals.validation, signals.test)] == [28, 4, 8]
+    np.testing.assert_allclose(signals.test[-1] * 255, sheet[-1], atol=1e-4)

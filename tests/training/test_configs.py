@@ -182,7 +182,10 @@ def of_experiment(name: str, argument: str, folder: Path) -> ConfigDict:
     return config
 
 
-ARGUMENTS = {"modulations": ["faces", "temperature", "voxels", "scenes"]}
+ARGUMENTS = {
+    "modulations": ["faces", "temperature", "voxels", "scenes"],
+    "gates": ["faces", "silhouettes"],  # and cifar10, whose pictures are sheets
+}
 VARIANTS = [(name, argument) for name in EXPERIMENTS for argument in ARGUMENTS.get(name, ["cpu"])]
 
 

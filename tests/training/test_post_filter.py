@@ -75,7 +75,7 @@ def test_wants_a_codec_of_pyramids(config, tmp_path):
 def test_goes_on_from_a_filter_that_is_there(config, tmp_path):
     other = config.copy_and_resolve_references()
     other.coded_by = str(write_codec(tmp_path / "m.mscnb", 32, True, True, filter_updates=True))
-    other.post_filter.width = 5
+    other.post_filter.width, other.directions = 5, 0
     trainer = PostFilterTrainer(other)
     frozen = trainer.network.frozen()
     for name, array in filter_arrays().items():

@@ -2,7 +2,7 @@
 
 ``gates.py:SIGNALS`` trains for 600 steps, ``gates.py:SIGNALS-STEPS`` for as many as it says
 (``gates.py:SIGNALS-paper`` for 20,000), and then without the arms that leave something out.
-SIGNALS: faces, tiles, silhouettes. All seeds train MSCN and the mask, the first one also what
+SIGNALS: faces, cifar10, silhouettes. All seeds train MSCN and the mask, the first one also what
 else there is.
 """
 
@@ -16,7 +16,7 @@ SHORT = 600
 SIZES = {"": SHORT, "cpu": SHORT, "paper": 20000}
 TITLES = {
     "faces": "Faces of 32x32",
-    "tiles": "CIFAR-10 pictures of 32x32",
+    "cifar10": "CIFAR-10 pictures of 32x32",
     "silhouettes": "Signed distances on 64x64",
 }
 
@@ -31,7 +31,7 @@ def get_config(what: str = "faces") -> ConfigDict:
     steps = SIZES[size] if size in SIZES else int(size)
     base = pruning_sdf if signals == "silhouettes" else pruning_faces
     config = base.get_config("cpu")
-    if signals == "tiles":
+    if signals == "cifar10":
         with config.unlocked():
             config.data.update(train="../shared/data/cifar10/data_batch_[1234].png", sheets=True)
     config.update(
