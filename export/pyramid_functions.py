@@ -204,13 +204,9 @@ class _Filter:
     def _moved(self, hidden: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """What updates ``[B, h, w, K]`` add to the sums of the last layer, ``[B, h, w, out]``."""
         moved = tf.nn.conv2d(hidden, self._directions, 1, "VALID") + self._moved_biases
-        outputs = len(self._moved_biases) // update.shape[-1]
-        return tf.add_n(
-            [
-                update[..., k, None] * moved[..., k * outputs : (k + 1) * outputs]
-                for k in range(update.shape[-1])
-            ]
-        )
+        count = update.shape[-1]
+        steps = zip(tf.split(update, count, -1), tf.split(moved, count, -1))
+        return tf.add_n([step * direction for step, direction in steps])
 
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: tf.Tensor) -> tf.Tensor:
