@@ -76,8 +76,8 @@ def learn_directions(pictures: Sequence[Quadratic], count: int) -> np.ndarray:
             sizes += z**2
         for k in range(count):
             normal[k, :, k] += _RIDGE * sizes[k] * common
-        normal = normal.reshape(count * features, count * features)
-        found = np.linalg.solve(normal, wanted.reshape(count * features, outputs))
+        matrix = normal.reshape(count * features, count * features)
+        found = np.linalg.solve(matrix, wanted.reshape(count * features, outputs))
         directions = _unit(found.reshape(directions.shape), common)
     return directions
 
