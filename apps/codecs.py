@@ -31,7 +31,7 @@ PURPOSES = {
     "gated-faces32": ("studying sparse updates of a network", "small files: take faces32"),
     "gated-temperature": ("studying sparse shifts of its units", "small files: take temperature"),
     "mesh": ("closed solids within a bound", "few bytes: take surface"),
-    "photo": ("photographs, from 0.05 bits a pixel on", "drawings and screenshots"),
+    "photo": ("photographs; drawings without loss", "large drawings in a hurry"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
     "photo-first": ("files of photo with its first filter", "drawings and screenshots"),
     "photo-fourth": ("files of photo with one filter for all", "drawings and screenshots"),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mscn_tf.runtime.errors import MscnError
+
 Function = Any  # tf.types.experimental.GenericFunction, which has no types of its own
 
 
@@ -37,6 +39,16 @@ class FloatFunctions:
         ordered = [tf.constant(arguments[s.name], s.dtype) for s in called.input_signature]
         (output,) = called(*ordered).values()
         return output.numpy()
+
+
+def check_size(size: Sequence[int] | None, axes: int, of_what: str, form: str) -> None:
+    """A fixed size has a number for each axis.
+
+    Raises:
+      MscnError: it has not.
+    """
+    if size is not None and len(size) != axes:
+        raise MscnError(f"a size of {len(size)} axes; of a {of_what} give {form}")
 
 
 def traced(function: object, *signature: tf.TensorSpec) -> Function:

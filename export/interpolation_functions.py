@@ -24,11 +24,10 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.export import digits
-from mscn_tf.export.float_functions import FloatFunctions, traced
+from mscn_tf.export.float_functions import FloatFunctions, check_size, traced
 from mscn_tf.export.grid_places import flat, mirrored, spread_out, wrapped
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.digits import BASE, COUNT, split
-from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grid_passes import NEIGHBOURS, PASSES, Pass
 from mscn_tf.runtime.grids import axis_names
 from mscn_tf.runtime.interpolation import LARGEST_ACTIVATION, LARGEST_SHARE, SHARE_BITS, Net
@@ -119,8 +118,7 @@ class InterpolationFunctions(FloatFunctions):
         parts = [_Part.of(part, net) for part, net in zip(PASSES, nets)]
         self._parts = [np.stack(arrays) for arrays in zip(*parts)]
         self.axes, self.holder = axis_names(2), tf.Module()
-        if size is not None and len(size) != len(self.axes):
-            raise MscnError(f"a size of {len(size)} axes; of a field give WIDTHxHEIGHT")
+        check_size(size, len(self.axes), "field", "WIDTHxHEIGHT")
         batch, sides = (1, list(size)) if size else (None, [None, None])
         levels = count_levels(size) if size else None
         self.functions = {

@@ -27,7 +27,7 @@ from typing import Union
 import numpy as np
 import tensorflow as tf
 
-from mscn_tf.export.float_functions import FloatFunctions, traced
+from mscn_tf.export.float_functions import FloatFunctions, check_size, traced
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.filter_updates import FilterUpdates
@@ -71,8 +71,7 @@ class PyramidFunctions(FloatFunctions):
             _Filter(bundle, pyramids.prior.filter_updates) if pyramids.post_filter else None
         )
         self.axes, self.holder = axis_names(2), tf.Module()
-        if size is not None and len(size) != len(self.axes):
-            raise MscnError(f"a size of {len(size)} axes; of a picture give WIDTHxHEIGHT")
+        check_size(size, len(self.axes), "picture", "WIDTHxHEIGHT")
         batch, sides = (1, size) if size else (None, [None, None])
         shape = [batch, *sides, bundle.manifest.channels]
         signature = [tf.TensorSpec(shape, tf.float32, "coefficients")]
@@ -160,15 +159,14 @@ class _Filter:
             biases = [arrays[f"{name}_{number}"] for name in ("bias", "bias_slope")]
             self._layers.append((*kernels, *(bias.astype(np.float32) for bias in biases)))
         slopes = [np.abs(slope).max() for layer in self._layers for slope in layer[1::2]]
-        largest = max(slopes) * (HIGHEST - MIDDLE) + 32
+        if max(slopes) * (HIGHEST - MIDDLE) + 32 >= EXACT:
+            raise MscnError(f"bundle {bundle.name}: its filter's weights aren't exact in float32")
         if updates:
             kernel, bias = (arrays[name] * 2.0**-DIRECTION_SHIFT for name in DIRECTIONS)
             # One convolution for all directions: their outputs are side by side.
             kernel = kernel.transpose(3, 4, 2, 0, 1)
             self._directions = kernel.reshape(*kernel.shape[:3], -1).astype(np.float32)
             self._moved_biases = bias.reshape(-1).astype(np.float32)
-        if largest >= EXACT:
-            raise MscnError(f"bundle {bundle.name}: its filter's weights aren't exact in float32")
 
     def __call__(
         self, values: tf.Tensor, quality: tf.Tensor, update: tf.Tensor | None = None

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.export import digits
-from mscn_tf.export.float_functions import FloatFunctions, traced
+from mscn_tf.export.float_functions import FloatFunctions, check_size, traced
 from mscn_tf.export.grid_places import spread_out
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.digits import BASE
@@ -62,8 +62,7 @@ class SurfaceFunctions(FloatFunctions):
             raise MscnError(f"bundle {bundle.name}: its filters aren't exact in float32")
         self._filters = filters.astype(np.float32)
         self.axes, self.holder = axis_names(_AXES), tf.Module()
-        if size is not None and len(size) != _AXES:
-            raise MscnError(f"a size of {len(size)} axes; of a solid give WIDTHxHEIGHTxDEPTH")
+        check_size(size, _AXES, "solid", "WIDTHxHEIGHTxDEPTH")
         batch, sides = (1, list(size)) if size else (None, [None] * _AXES)
         names = {"steps": [batch, *sides], "step": [batch], "coarsest": [batch]}
         signature = (tf.TensorSpec(shape, tf.int32, name) for name, shape in names.items())

@@ -78,8 +78,12 @@ class PostFilter(Layer):
         Returns:
           ``[B, H - 16, W - 16, C]``, without the margin.
         """
+        return self.correction(self.hidden(values, q16), q16)
+
+    def correction(self, hidden: tf.Tensor, q16: tf.Tensor) -> tf.Tensor:
+        """What the last layer makes of what it sees: the same as `call` returns."""
         kernel, bias = self._layer(post_filter.LAYERS - 1, q16)
-        sums = tf.nn.conv2d(self.hidden(values, q16), kernel, 1, "VALID") + bias
+        sums = tf.nn.conv2d(hidden, kernel, 1, "VALID") + bias
         return self.unit(q16) * tf.nn.depth_to_space(_floor(sums), 2)
 
     def hidden(self, values: tf.Tensor, q16: tf.Tensor) -> tf.Tensor:

@@ -119,9 +119,10 @@ class Pyramids(Scheme):
             held = tiles.all()
             coefficients = partial(tiles.coefficients, held)
             planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
-            updates.append(tiles.filter_updates(held))
+            if self.prior.filter_updates:
+                updates.append(tiles.filter_updates(held))
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
-        if self.prior.filter_updates:
+        if updates:
             inputs["filter_update"] = np.stack(updates)
         if self.post_filter:
             inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)

@@ -216,7 +216,8 @@ class PostFilterTrainer(Trainer):
         features = tf.image.extract_patches(
             hidden, [1, 3, 3, 1], [1, 1, 1, 1], [1, 1, 1, 1], "VALID"
         )
-        mended = values[:, MARGIN:-MARGIN, MARGIN:-MARGIN] + self.network(values, quality)
+        correction = self.network.correction(hidden, quality)
+        mended = values[:, MARGIN:-MARGIN, MARGIN:-MARGIN] + correction
         original = example.original[top : top + rows] / np.float32(255)
         left = original[None, MARGIN:-MARGIN, MARGIN:-MARGIN] - mended
         left = tf.nn.space_to_depth(left, 2) / self.network.unit(quality)
