@@ -17,7 +17,7 @@ from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
 from mscn_tf.runtime.pyramids import Pyramids
-from mscn_tf.runtime.quality import HIGHEST, LEVELS, LOWEST
+from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.wavelet import analyse, synthesise
 from mscn_tf.signals.datasets import load_pictures
 from mscn_tf.stack.keras_versions import trainable_variables_of
@@ -107,10 +107,10 @@ class PostFilterTrainer(Trainer):
         self.step.assign_add(1)
 
     def _examples(self, pictures: Sequence[np.ndarray]) -> dict[int, list[_Example]]:
-        """By quality: pictures at all training scales, each at a few qualities of a grid."""
+        """By quality: pictures at all training scales, each at a few of the qualities."""
         config = self.config
         random = np.random.default_rng(config.seed)
-        grid = np.linspace(LOWEST, HIGHEST, config.data.qualities).round().astype(int)
+        grid = np.array([round(16 * quality) for quality in config.data.qualities])
         scaled = [_resized(picture, scale) for picture in pictures for scale in config.data.scales]
         examples: dict[int, list[_Example]] = {q16: [] for q16 in grid.tolist()}
         for picture in tqdm(scaled, "coding", unit="picture", disable=None):

@@ -39,7 +39,7 @@ def config(tmp_path_factory) -> ConfigDict:
     config.update(steps=500, batch=4, patch=32, validation_pictures=1, checkpoint_every=250)
     config.update(evaluate_qualities=(4.0,), log_every=250, evaluate_every=500)
     config.optimizer.update(rate=1e-3, warmup=50)
-    config.data.update(scales=(1.0,), qualities=3, qualities_of_picture=2)
+    config.data.update(scales=(1.0,), qualities=(1.0, 5.5, 10.0), qualities_of_picture=2)
     config.data.update(train=str(folder / "[01].png"), validation=str(folder / "2.png"))
     return config
 
