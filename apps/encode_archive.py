@@ -33,7 +33,11 @@ BPP = flags.DEFINE_float("bpp", None, "bits a pixel that each shard may take at 
 PSNR = flags.DEFINE_float("psnr", None, "dB that the pictures of each shard must reach, as a mean")
 LOSSLESS = flags.DEFINE_bool("lossless", False, "store the pictures as they are; default no")
 EFFORT = flags.DEFINE_integer(
-    "effort", 2, "1 (fast) to 9 (small); of tiles also 0 (fastest); default 2", 0, 9
+    "effort",
+    None,
+    "1 (fast) to 9 (small); of tiles also 0 (fastest); default 3 of photographs, 2 of others",
+    0,
+    9,
 )
 SHARD_ITEMS = flags.DEFINE_integer("shard-items", 1024, "items of a shard at most; default 1024", 1)
 WORKERS = flags.DEFINE_integer(
@@ -50,7 +54,6 @@ def main(argv: list[str]) -> None:
     if importlib.util.find_spec("apache_beam") is None:
         raise MscnError(f"needs apache-beam: {install('beam')}")
     from mscn_tf.archives import index, plan
-    from mscn_tf.codec import Codec
 
     goal = {flag.name: flag.value for flag in (QUALITY, BPP, PSNR) if flag.value is not None}
     if LOSSLESS.value:
@@ -60,10 +63,11 @@ def main(argv: list[str]) -> None:
     bundle = Bundle.load(CODEC.value)
     if not Modality.named(bundle.manifest.modality).pixels:
         raise MscnError(f"codec {bundle.name} is for {bundle.manifest.modality}, not pictures")
-    lowest = Codec(bundle).lowest_effort
-    if EFFORT.value < lowest:
-        raise MscnError(f"--effort={EFFORT.value}: of codec {bundle.name} must be {lowest} to 9")
-    goal["effort"] = EFFORT.value
+    lowest = bundle.scheme.lowest_effort
+    effort = bundle.scheme.default_effort if EFFORT.value is None else EFFORT.value
+    if effort < lowest:
+        raise MscnError(f"--effort={effort}: of codec {bundle.name} must be {lowest} to 9")
+    goal["effort"] = effort
     shards = plan.plan(pattern, SHARD_ITEMS.value)
     settings = {"codec": bundle.name, "bundle_id": bundle.id.hex(), **goal}
     index.begin(out, settings, shards)

@@ -83,7 +83,7 @@ def router(names: list[str], workers: Workers, most: int) -> APIRouter:
         bpp: parameters.BitsAPixel = None,
         bytes: parameters.Bytes = None,
         psnr: parameters.Psnr = None,
-        effort: parameters.Effort = 2,
+        effort: parameters.Effort = None,
     ) -> Response:
         goal = {"quality": quality, "bpp": bpp, "bytes": bytes, "psnr": psnr}
         given = {name: value for name, value in goal.items() if value is not None}

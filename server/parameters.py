@@ -103,7 +103,7 @@ BitsAPixel = Annotated[Optional[float], Query(**_POSITIVE, description="Bits a p
 Bytes = Annotated[Optional[int], Query(gt=0, lt=2**40, description="Bytes at most")]
 Psnr = Annotated[Optional[float], Query(**_POSITIVE, description="dB at least")]
 Effort = Annotated[
-    int, Query(ge=0, le=9, description="1 (fast) to 9 (small); of tile codecs also 0")
+    Optional[int], Query(ge=0, le=9, description="1 (fast) to 9 (small); of tile codecs also 0")
 ]
 After = Annotated[str, Query(max_length=128, description="List those behind this id")]
 Zoom = Annotated[int, Path(ge=0, le=64, description="Zoom; at 0 the picture is one tile")]

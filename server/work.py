@@ -196,7 +196,11 @@ def describe(settings: Settings, file: Place, item: int) -> Answer:
 
 @_answered
 def encode(
-    settings: Settings, body: Body, name: Optional[str], goal: dict[str, float], effort: int
+    settings: Settings,
+    body: Body,
+    name: Optional[str],
+    goal: dict[str, float],
+    effort: Optional[int],
 ) -> Answer:
     """A `.mscn` file of a picture in the request's body, read back as `mscn encode` does it."""
     if len(goal) > 1:

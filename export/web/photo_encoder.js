@@ -13,7 +13,7 @@ import { joinBytes, varint } from "./tables.js";
 import { analyse, detailSizes, sizes, synthesise } from "./wavelet.js";
 
 export const LARGEST_ENCODED = 2 ** 25; // pixels whose coefficients fit into a page's memory
-const DEFAULT_EFFORT = 2; // passes in which symbols are chosen
+const DEFAULT_EFFORT = 3; // passes in which symbols are chosen
 const PREVIEW_DEAD_ZONE = 0.25; // about what rounding with an eye on the rate amounts to
 const ASIDE = 5; // bytes of a block besides its payload, at least
 const PEAK = 255; // of pixels, 1 in steps

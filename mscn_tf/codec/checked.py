@@ -30,7 +30,7 @@ class Wanted:
       relative: the same as a share of a signal's range, of a field's variable's.
       lossless: whether every value is to come back as it was.
       alpha_quality: 1 to 10, or None: transparency without loss.
-      effort: 0 to 9.
+      effort: 0 to 9, or None: the codec's own default.
       tune: what is to be best for the bytes, as of `Codec.encode`.
       measure: whether the file is read back where no bound asks for it.
     """
@@ -40,7 +40,7 @@ class Wanted:
     relative: Optional[float] = None
     lossless: bool = False
     alpha_quality: Optional[float] = None
-    effort: int = 2
+    effort: Optional[int] = None
     measure: bool = True
     tune: str = PSNR
 

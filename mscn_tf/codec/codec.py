@@ -22,8 +22,6 @@ from mscn_tf.runtime.file_decoder import FileDecoder
 from mscn_tf.runtime.quality import PSNR
 from mscn_tf.runtime.sequences import Made
 
-DEFAULT_EFFORT = 2
-
 
 class Codec(FileDecoder):
     """Encodes signals to `.mscn` files and decodes them.
@@ -54,11 +52,6 @@ class Codec(FileDecoder):
         with contextlib.suppress(OnlyDecodesError):
             self.encoder  # noqa: B018
 
-    @property
-    def lowest_effort(self) -> int:
-        """That `encode` can be asked for."""
-        return self.bundle.scheme.lowest_effort
-
     def encode(
         self,
         signals: np.ndarray | Sequence[np.ndarray],
@@ -67,7 +60,7 @@ class Codec(FileDecoder):
         psnr: float | None = None,
         size: int | None = None,
         max_error: float | Sequence[float] | None = None,
-        effort: int = DEFAULT_EFFORT,
+        effort: int | None = None,
         names: Sequence[str] | None = None,
         metadata: dict[str, Any] | None = None,
         progress: bool = False,
@@ -95,7 +88,7 @@ class Codec(FileDecoder):
             none is wrong, and the quality, 1 where it isn't given, only counts for other sizes. Of
             numbers 0 is the same as `lossless`.
           effort: 1 (fast) to 9 (small): how often symbols are chosen anew; of tile codecs also 0:
-            once, after the inner loop's first step alone.
+            once, after the inner loop's first step alone. None: 3 of photographs, 2 of others.
           names: of the signals, kept in the file.
           metadata: a JSON object to keep in the file. Of fields `latitude` and `longitude`, in
             degrees, say where their rows and columns lie.
@@ -115,8 +108,9 @@ class Codec(FileDecoder):
           MscnError: not such signals, or the target can't be met.
         """
         goals = checked_goal(quality=quality, bpp=bpp, psnr=psnr, bytes=size)
-        if not self.lowest_effort <= effort <= 9:
-            raise MscnError(f"effort={effort}: must be {self.lowest_effort} to 9")
+        effort = self.scheme.default_effort if effort is None else effort
+        if not self.scheme.lowest_effort <= effort <= 9:
+            raise MscnError(f"effort={effort}: must be {self.scheme.lowest_effort} to 9")
         if tune not in self.bundle.scheme.tunes:
             known = " or ".join(self.bundle.scheme.tunes)
             raise MscnError(f"tune={tune}: with {self.bundle.name} it must be {known}")

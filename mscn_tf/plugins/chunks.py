@@ -145,7 +145,8 @@ def _file(
     if not parts.coded:
         return StoredEncoding(parts).file(HIGHEST)
     told = _told(layout.shape, _goes_round(arrays[: len(fields)]))
-    encoding: Any = codec.encoder.encoding(parts, told, tqdm(disable=True), codec.lowest_effort)
+    effort = codec.scheme.lowest_effort
+    encoding: Any = codec.encoder.encoding(parts, told, tqdm(disable=True), effort)
     q16 = round(16 * (goal.quality or _QUALITY))
     if bound is None:
         return parts.cheapest(encoding.file(q16))

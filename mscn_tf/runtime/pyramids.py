@@ -57,6 +57,7 @@ class Pyramids(Scheme):
 
     name = "pyramid"
     by_area = True
+    default_effort = 3  # from the third choice on a filter is allowed for twice
     tunes = (PSNR, SSIM)
     encoder = "mscn_tf.codec.pyramid_encoding:PyramidEncoder"
     trainer = "mscn_tf.training.pyramid:pyramid_trainer"

@@ -91,6 +91,7 @@ class Scheme(ABC):
       aliases: what older manifests and configurations call it.
       tiles_per_block: of files whose encoder doesn't choose.
       lowest_effort: that an encoder can be asked for.
+      default_effort: of an encoder that is asked for none.
       keeps_bounds: whether files can have an error bound, which a `codec.encoding.BoundedEncoding`
         keeps.
       has_parents: whether items can follow from others, which `needed` tells.
@@ -120,6 +121,7 @@ class Scheme(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     tiles_per_block: ClassVar[int] = 1
     lowest_effort: ClassVar[int] = 1
+    default_effort: ClassVar[int] = 2
     keeps_bounds: ClassVar[bool] = False
     has_parents: ClassVar[bool] = False
     together: ClassVar[int] = 2**16

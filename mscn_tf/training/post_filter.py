@@ -134,7 +134,8 @@ class PostFilterTrainer(Trainer):
         prior, rate_weight = scheme.prior, self.bundle.manifest.rate_weight or 0.0
         pyramid = analyse(to_channels(picture, scheme.colour), prior.levels)
         added = added_by_filter(scheme, q16)
-        fitted = quantise(prior, pyramid, height, width, q16, rate_weight, added=added)
+        passes = scheme.default_effort
+        fitted = quantise(prior, pyramid, height, width, q16, rate_weight, passes, added)
         coded = prior.coded(fitted, height, width, q16)
         values = scheme.values(synthesise(prior.dequantise(coded, q16), height, width))
         error = float(np.mean((values - picture / 255) ** 2))

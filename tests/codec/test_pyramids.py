@@ -233,6 +233,7 @@ def test_more_effort_is_no_worse(codec):
         return error / step**2 + weight * 8 * len(data)
 
     assert cost(4) <= 1.02 * cost(1)
+    assert codec.encode(original, quality=4) == codec.encode(original, quality=4, effort=3)
     with pytest.raises(MscnError, match="effort=0: must be 1 to 9"):
         codec.encode(original, effort=0)
 
