@@ -33,6 +33,7 @@ PURPOSES = {
     "mesh": ("closed solids within a bound", "few bytes: take surface"),
     "photo": ("photographs; drawings without loss", "large drawings in a hurry"),
     "photo-bsds500": ("files of the first photo", "commercial use"),
+    "photo-fifth": ("files of photo before taps of their own", "large drawings in a hurry"),
     "photo-first": ("files of photo with its first filter", "drawings and screenshots"),
     "photo-fourth": ("files of photo with one filter for all", "drawings and screenshots"),
     "photo-plain": ("files of photo before it had a filter; faster", "the lowest rates"),

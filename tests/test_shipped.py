@@ -34,7 +34,7 @@ def test_bundles_say_how_they_were_made(name):
     "name",
     [
         *("photo", "photo-bsds500", "photo-first", "photo-plain", "photo-second"),
-        *("photo-third", "photo-fourth"),
+        *("photo-third", "photo-fourth", "photo-fifth"),
         *("thumb32-cifar10", "gated-faces-first", "gated-faces32"),
     ],
 )

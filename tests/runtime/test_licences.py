@@ -24,6 +24,7 @@ IDS = {
     "gated-temperature": "8d0ed2ddaa3c75db",
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",
+    "photo-fifth": "41aa03c31dadead1",
     "photo-first": "be3c9af12b69cf84",
     "photo-fourth": "74ded79d0bd9fb22",
     "photo-plain": "39792e26cd2cdc81",
