@@ -34,7 +34,7 @@ TAP_SCALE = 64.0  # taps are in parts of one
 _LARGEST = 31  # tap
 _BACK = COLOURS.T.astype(np.float64) * (6 / np.array(NORMS))  # whole; of pixels in sixths
 _EVEN = tables.model(np.full(2, 2 ** (FREQUENCY_BITS - 1)))  # whether a colour has taps
-_TOGETHER = 2**14  # pixels that are filtered at once, which stay in the processor's cache
+_TOGETHER = 2**15  # pixels that are filtered at once, which stay in the processor's cache
 
 
 class Taps:
