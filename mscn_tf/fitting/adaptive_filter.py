@@ -1,4 +1,4 @@
-"""Taps of a picture's own filter, where they mend more than they cost: least squares, then descent."""
+"""Taps of a picture's own filter, where they mend more than they cost: from least squares on."""
 
 from __future__ import annotations
 

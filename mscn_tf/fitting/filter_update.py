@@ -22,8 +22,8 @@ _COST_BITS = 12  # parts of a bit
 _ROUNDS = 16  # over all directions, at most
 
 # What coefficients of a tile of some height and width are off, to steps along the filter's
-# directions and taps of the one after it, or None where there is no such. (What they are synthesised
-# to without those of the tiles beside is far off at edges.)
+# directions and taps of the one after it, or None where there is no such. (What they are
+# synthesised to without those of the tiles beside is far off at edges.)
 Suited = Callable[[Pyramid, int, int], tuple[Optional[np.ndarray], Optional[np.ndarray]]]
 
 

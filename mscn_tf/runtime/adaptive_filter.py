@@ -31,7 +31,7 @@ COLOURS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 NORMS = (3, 2, 6)  # squared, of these rows
 COUNTS = (12, 6, 6)  # offsets of each colour
 TAP_SCALE = 64.0  # taps are in parts of one
-_LARGEST = 31  # tap
+LARGEST = 31  # tap
 _BACK = COLOURS.T.astype(np.float64) * (6 / np.array(NORMS))  # whole; of pixels in sixths
 _EVEN = tables.model(np.full(2, 2 ** (FREQUENCY_BITS - 1)))  # whether a colour has taps
 _TOGETHER = 2**15  # pixels that are filtered at once, which stay in the processor's cache
@@ -59,7 +59,7 @@ class Taps:
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         frequencies = checked_array(arrays, NAME, 1)
         self.limit = len(frequencies) // 2
-        if len(frequencies) % 2 == 0 or self.limit > _LARGEST:
+        if len(frequencies) % 2 == 0 or self.limit > LARGEST:
             raise MscnError("prior: the frequencies of the filter's taps are of the wrong number")
         if frequencies.min() < 1 or frequencies.sum() != 2**FREQUENCY_BITS:
             raise MscnError(

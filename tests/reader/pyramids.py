@@ -396,8 +396,9 @@ def filtered(values: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
         for number, (i, j) in enumerate(DIAMOND[:offsets]):
             linear, bounded = taps[..., first + number], taps[..., first + offsets + number]
             for sign in (1, -1):
-                other = plane[np.clip(y + sign * i, 0, height - 1), np.clip(x + sign * j, 0, width - 1)]
-                away = other - plane
+                rows = np.clip(y + sign * i, 0, height - 1)
+                columns = np.clip(x + sign * j, 0, width - 1)
+                away = plane[rows, columns] - plane
                 total += linear * away + bounded * np.clip(away, -bound, bound)
         out += total[..., None] * np.array(shares) / (64 * 1024 * sum(s * s for s in shares))
         first += 2 * offsets
