@@ -9,13 +9,14 @@ import numpy as np
 from mscn_tf.export.bundle import Members
 from mscn_tf.export.post_filter_graph import post_filter_graph
 from mscn_tf.export.whole_numbers import smallest
-from mscn_tf.runtime.filter_updates import NAME as OF_A_FILTER
+from mscn_tf.runtime import adaptive_filter, filter_updates
 from mscn_tf.runtime.post_filter import GRAPH
 from mscn_tf.training.post_filter import PostFilterTrainer
 from mscn_tf.training.pyramid import PyramidTrainer
 from mscn_tf.training.pyramid_updates import NAMES
 
-_OF_A_PICTURE = (*NAMES, OF_A_FILTER)
+_OF_FILTERS = (filter_updates.NAME, adaptive_filter.NAME)  # what pictures say of them
+_OF_A_PICTURE = (*NAMES, *_OF_FILTERS)
 
 
 def contents(
@@ -37,7 +38,7 @@ def contents(
         made: dict[str, np.ndarray] = {}
         for folder in ("prior", "weights"):
             kept = trainer.bundle.arrays(folder)
-            kept.pop(OF_A_FILTER, None)
+            kept.pop(filter_updates.NAME, None)
             made.update({f"{folder}/{name}": array for name, array in kept.items()})
         for name, array in arrays.items():
             made[f"{'prior' if name in _OF_A_PICTURE else 'filter'}/{name}"] = smallest(array)
@@ -49,8 +50,7 @@ def contents(
     kept = trainer.before.arrays("filter") if trainer.before else {}
     if not trainer.before or not kept:
         return manifest, members
-    steps = trainer.before.arrays("prior").get(OF_A_FILTER)
-    if steps is not None:
-        members[f"prior/{OF_A_FILTER}"] = steps
+    prior = trainer.before.arrays("prior")
+    members.update({f"prior/{name}": prior[name] for name in _OF_FILTERS if name in prior})
     members.update({f"filter/{name}": smallest(array) for name, array in kept.items()})
     return manifest, {**members, GRAPH: post_filter_graph()}

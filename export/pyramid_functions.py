@@ -15,7 +15,9 @@ decode    ``coefficients`` float32 [B, H, W, C], those   ``values`` float32 [B, 
           [B], 1 to 10; of those whose tiles change it
           ``filter_update`` float32
           [B, ceil(H / 2), ceil(W / 2), K], the steps of
-          the tile that a block of 2x2 pixels lies in
+          the tile that a block of 2x2 pixels lies in;
+          of those with a filter of their own likewise
+          ``taps`` float32, 0 where there is none
 ========  =============================================  =====================================
 """
 
@@ -28,6 +30,14 @@ import numpy as np
 import tensorflow as tf
 
 from mscn_tf.export.float_functions import FloatFunctions, check_size, traced
+from mscn_tf.runtime.adaptive_filter import (
+    COLOURS,
+    COUNTS,
+    NORMS,
+    OFFSETS,
+    REACH,
+    TAP_SCALE,
+)
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.filter_updates import FilterUpdates
@@ -70,6 +80,8 @@ class PyramidFunctions(FloatFunctions):
         self._mended = (
             _Filter(bundle, pyramids.prior.filter_updates) if pyramids.post_filter else None
         )
+        models = {"filter_update": pyramids.prior.filter_updates, "taps": pyramids.prior.taps}
+        told = {name: model.count for name, model in models.items() if model}
         self.axes, self.holder = axis_names(2), tf.Module()
         check_size(size, len(self.axes), "picture", "WIDTHxHEIGHT")
         batch, sides = (1, size) if size else (None, [None, None])
@@ -77,18 +89,18 @@ class PyramidFunctions(FloatFunctions):
         signature = [tf.TensorSpec(shape, tf.float32, "coefficients")]
         if self._mended:
             signature.append(tf.TensorSpec([batch], tf.float32, "quality"))
-        if pyramids.prior.filter_updates:
-            count = pyramids.prior.filter_updates.count
-            blocks = [None if side is None else (side + 1) // 2 for side in sides]
-            told = tf.TensorSpec([batch, *blocks, count], tf.float32, "filter_update")
-            signature.append(told)
+        blocks = [None if side is None else (side + 1) // 2 for side in sides]
+        for name, count in told.items():
+            signature.append(tf.TensorSpec([batch, *blocks, count], tf.float32, name))
+        self._told = list(told)
         self.functions = {"decode": traced(self._decode, *signature)}
 
     def _decode(self, coefficients: tf.Tensor, *told: tf.Tensor) -> dict[str, tf.Tensor]:
         channels = _synthesised(coefficients, self._levels)
         values = tf.tensordot(channels, self._colour, 1) + 0.5
         if self._mended:
-            values = self._mended(values, *told)
+            quality, *maps = told
+            values = self._mended(values, quality, **dict(zip(self._told, maps)))
         return {"values": values}
 
 
@@ -169,24 +181,24 @@ class _Filter:
             self._moved_biases = bias.reshape(-1).astype(np.float32)
 
     def __call__(
-        self, values: tf.Tensor, quality: tf.Tensor, update: tf.Tensor | None = None
+        self,
+        values: tf.Tensor,
+        quality: tf.Tensor,
+        filter_update: tf.Tensor | None = None,
+        taps: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Mended values ``[B, H, W, C]``, at qualities ``[B]`` and under updates of blocks."""
+        """Mended values ``[B, H, W, C]``, at qualities ``[B]``, as tiles say of their blocks."""
         q16 = tf.clip_by_value(tf.cast(tf.round(16.0 * quality), tf.int32), LOWEST, HIGHEST)
         away = tf.cast(q16 - MIDDLE, tf.float32)
         height, width = _sides(values)
-        for axis, side in ((1, height), (2, width)):  # its edges repeated, to even sides
-            place = tf.range(-MARGIN, side + side % 2 + MARGIN)
-            values = tf.gather(values, tf.clip_by_value(place, 0, side - 1), axis=axis)
-        pixels = tf.round((values - 0.5) * INPUT_SCALE)
-        pixels = tf.clip_by_value(pixels, -LARGEST_INPUT, LARGEST_INPUT)
-        hidden = tf.nn.space_to_depth(pixels, 2)
+        around_it = _edges_repeated(values, MARGIN, even=True)
+        hidden = tf.nn.space_to_depth(_whole_pixels(around_it), 2)
         for number, (kernel, kernel_slope, bias, bias_slope) in enumerate(self._layers):
             kernels = _told(kernel, kernel_slope, away)
             biases = _told(bias, bias_slope, away)
             sums = _convolved(hidden, kernels, biases)
-            if number == LAYERS - 1 and update is not None:
-                sums += self._moved(hidden, update)
+            if number == LAYERS - 1 and filter_update is not None:
+                sums += self._moved(hidden, filter_update)
             sums *= 2.0**-SHIFT
             if number < LAYERS - 1:
                 sums = tf.clip_by_value(tf.maximum(sums, LEAK * sums), *RANGE)
@@ -195,9 +207,12 @@ class _Filter:
         low, high, sixteenths = around(tf, q16)
         log_errors = tf.gather(self._log_error, low), tf.gather(self._log_error, high)
         log_error = between(*log_errors, tf.cast(sixteenths, tf.float32))
-        unit = tf.exp(log_error)[:, None, None, None] / OUTPUT_SCALE
-        inside = slice(MARGIN, -MARGIN)
-        return values[:, inside, inside][:, :height, :width] + unit * correction
+        error = tf.exp(log_error)[:, None, None, None]
+        mended = values + error / OUTPUT_SCALE * correction
+        if taps is None:
+            return mended
+        bound = tf.clip_by_value(tf.round(INPUT_SCALE * error), 1.0, INPUT_SCALE)
+        return _filtered(mended, taps, bound)
 
     def _moved(self, hidden: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """What updates ``[B, h, w, K]`` add to the sums of the last layer, ``[B, h, w, out]``."""
@@ -205,6 +220,47 @@ class _Filter:
         count = update.shape[-1]
         steps = zip(tf.split(update, count, -1), tf.split(moved, count, -1))
         return tf.add_n([step * direction for step, direction in steps])
+
+
+def _edges_repeated(values: tf.Tensor, margin: int, even: bool = False) -> tf.Tensor:
+    """Values ``[B, H, W, C]`` with a margin of what is at their edges, maybe to even sides."""
+    for axis, side in enumerate(_sides(values), 1):
+        place = tf.range(-margin, side + (side % 2 if even else 0) + margin)
+        values = tf.gather(values, tf.clip_by_value(place, 0, side - 1), axis=axis)
+    return values
+
+
+def _whole_pixels(values: tf.Tensor) -> tf.Tensor:
+    """As `post_filter.whole_pixels`."""
+    pixels = tf.round((values - 0.5) * INPUT_SCALE)
+    return tf.clip_by_value(pixels, -LARGEST_INPUT, LARGEST_INPUT)
+
+
+def _filtered(values: tf.Tensor, taps: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
+    """What `runtime.adaptive_filter` does to pictures, by the taps of blocks ``[B, h, w, n]``."""
+    height, width = _sides(values)
+    pixels = _whole_pixels(_edges_repeated(values, REACH))
+    planes = tf.split(tf.tensordot(pixels, COLOURS.T, 1), len(COUNTS), -1)
+    # Of each pixel, one after the other.
+    told = (
+        tf.nn.depth_to_space(tf.concat([tap] * 4, -1), 2)[:, :height, :width]
+        for tap in tf.split(taps, taps.shape[-1], -1)
+    )
+    sums = []
+    for plane, count in zip(planes, COUNTS):
+        linear, within = ([next(told) for _ in range(count)] for _ in range(2))
+        parts = []
+        for (i, j), *own in zip(OFFSETS, linear, within):
+            here, before, after = (
+                plane[:, REACH + y : REACH + y + height, REACH + x : REACH + x + width]
+                for y, x in ((0, 0), (-i, -j), (i, j))
+            )
+            ends = before - here, after - here
+            bounded = [tf.clip_by_value(end, -bound, bound) for end in ends]
+            parts += [own[0] * tf.add_n(ends), own[1] * tf.add_n(bounded)]
+        sums.append(tf.add_n(parts))
+    back = (COLOURS / np.array(NORMS, np.float32)[:, None]) / (TAP_SCALE * INPUT_SCALE)
+    return values + tf.tensordot(tf.concat(sums, -1), back.astype(np.float32), 1)
 
 
 def _told(constant: np.ndarray, slope: np.ndarray, away: tf.Tensor) -> tf.Tensor:

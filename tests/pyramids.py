@@ -99,6 +99,12 @@ def step_arrays() -> dict[str, np.ndarray]:
     return {"update_filter": np.array(rows)}
 
 
+def tap_arrays() -> dict[str, np.ndarray]:
+    """What a prior with taps has besides `arrays`: from -15 to 15."""
+    near = [3000 - 180 * tap for tap in range(1, 16)]
+    return {"filter_tap": np.array([*near[::-1], 65536 - 2 * sum(near), *near])}
+
+
 def direction_arrays(seed: int = 4, width: int = 5) -> dict[str, np.ndarray]:
     """What a filter has besides `filter_arrays` where pictures change it.
 
@@ -141,6 +147,7 @@ def write_codec(
     updates: bool = False,
     shares: bool = False,
     filter_updates: bool = False,
+    taps: bool = False,
 ) -> Path:
     """A bundle, with or without a model of signs, a filter, and what pictures say."""
     manifest = {
@@ -154,6 +161,7 @@ def write_codec(
     prior = arrays()
     prior.update(sign_arrays() if signs else {}, **(update_arrays() if updates else {}))
     prior.update(share_arrays() if shares else {}, **(step_arrays() if filter_updates else {}))
+    prior.update(tap_arrays() if taps else {})
     members: dict[str, Any] = {f"prior/{name}": array for name, array in prior.items()}
     if mends:
         mending = {**filter_arrays(), **(direction_arrays() if filter_updates else {})}

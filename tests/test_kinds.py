@@ -29,7 +29,8 @@ OWN = {
     "pyramid": """
         runtime.pyramids runtime.pyramid_parts runtime.pyramid_prior runtime.pyramid_scales
         runtime.pyramid_signs runtime.pyramid_updates runtime.pyramid_shares runtime.wavelet
-        runtime.post_filter runtime.filter_updates codec.pyramid_encoding fitting.pyramid
+        runtime.post_filter runtime.filter_updates runtime.adaptive_filter codec.pyramid_encoding
+        fitting.pyramid fitting.adaptive_filter
         fitting.pyramid_update fitting.pyramid_share fitting.filter_update fitting.visibility
         training.pyramid_updates training.filter_updates networks.post_filter
         entropy.pyramid_context entropy.sign_context

@@ -1,5 +1,7 @@
-// What a picture changes in the filter that mends it, as `mscn_tf.fitting.filter_update` finds it.
+// What a picture says of the filters that mend it, as `mscn_tf.fitting.filter_update` finds it.
 
+import { clipped, differenceBound } from "./adaptive_filter.js";
+import { chosenTaps, rint } from "./adaptive_filter_fit.js";
 import { toValues } from "./pixels.js";
 import { withMargins } from "./post_filter.js";
 import { synthesise } from "./wavelet.js";
@@ -13,18 +15,18 @@ const ROUNDS = 16; // over all directions, at most
 const CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]];
 
 /**
- * What chooses a tile's update of the filter; null where a codec has none.
+ * What chooses a tile's update of the filter, and taps; null where a codec has neither.
  * @param {PostFilter|null} filter
  * @param {PyramidPrior} prior
  * @param {ArrayLike<number>} colour [C, C], orthonormal rows.
  * @param {{data: Uint8Array, channels: number}} pixels The tile's, of C channels or one.
  * @param {number} bitError Squared error, of values from 0 to 1, that a bit is worth.
  * @returns {Function|null} What coefficients are off, in float64, height and width of the tile to a
- *   promise of steps.
+ *   promise of steps and taps.
  */
 export function suitedTo(filter, prior, colour, pixels, q16, bitError) {
-  const updates = prior.filterUpdates;
-  return filter && updates && (async ({ coarse, details }, height, width) => {
+  const { filterUpdates: updates, taps: model } = prior;
+  return filter && (updates || model) && (async ({ coarse, details }, height, width) => {
     const planes = coarse.map((own, c) => synthesise(
       own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
     ));
@@ -36,9 +38,23 @@ export function suitedTo(filter, prior, colour, pixels, q16, bitError) {
     });
     const values = original.map((value, at) => value + (off[at] - 0.5));
     const { around, size } = withMargins(values, [height, width, channels]);
-    const seen = await filter.withHidden(around, size, q16);
-    return chosen(updates, filter, original, [height, width, channels], seen, q16, bitError);
+    let filterUpdate = null;
+    if (updates) {
+      const seen = await filter.withHidden(around, size, q16);
+      filterUpdate = chosen(updates, filter, original, [height, width, channels], seen, q16, bitError);
+    }
+    if (!model) return { filterUpdate };
+    const mended = cropped(await filter.mend(around, size, q16, filterUpdate), height, width, channels);
+    const bound = differenceBound(filter.error(q16));
+    return { filterUpdate, taps: chosenTaps(model, original, mended, [height, width], bound, bitError) };
   });
+}
+
+/** [h, w, C] of values of even sides. */
+function cropped(values, height, width, channels) {
+  const [line, stride] = [width * channels, (width + (width % 2)) * channels];
+  return Float64Array.from({ length: height * line }, (_, at) =>
+    values[Math.floor(at / line) * stride + (at % line)]);
 }
 
 /** Steps that leave the least squared error, a bit's worth of it for each bit. */
@@ -119,13 +135,4 @@ function descended(products, pulls, costs) {
     if (!moved) break;
   }
   return update;
-}
-
-const clipped = (value, most) => Math.min(Math.max(value, -most), most);
-
-/** The nearest whole number, halves to the even one. */
-function rint(value) {
-  const low = Math.floor(value);
-  const rest = value - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2) ? low + 1 : low;
 }

@@ -117,10 +117,14 @@ export class PostFilter {
     };
   }
 
+  /** That is expected of pixels, at a quality in sixteenths. */
+  error(q16) {
+    return Math.exp(betweenQualities(this._logError, q16)[0] / 16);
+  }
+
   /** Of corrections, at a quality in sixteenths. */
   unit(q16) {
-    const [logError] = betweenQualities(this._logError, q16);
-    return Math.exp(logError / 16) / OUTPUT_SCALE;
+    return this.error(q16) / OUTPUT_SCALE;
   }
 
   /**

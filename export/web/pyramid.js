@@ -1,5 +1,6 @@
 // The entropy model of pyramid codecs (docs/format.md, "Codecs of pyramids").
 
+import { Taps } from "./adaptive_filter.js";
 import { FilterUpdates } from "./filter_updates.js";
 import { Scales } from "./pyramid_scales.js";
 import { Shares, followed } from "./pyramid_shares.js";
@@ -28,6 +29,7 @@ export class PyramidPrior {
       ? new Updates(arrays, this.levels, this.scales.bands, this.tables.count) : null;
     this.shares = arrays.share_change ? new Shares(arrays, this.levels, this.channels) : null;
     this.filterUpdates = arrays.update_filter ? new FilterUpdates(arrays) : null;
+    this.taps = arrays.filter_tap ? new Taps(arrays) : null;
   }
 
   /** The quantiser's step at a quality. */
@@ -87,15 +89,16 @@ export class PyramidPrior {
   /**
    * Codes the symbols of a tile; stops after each level.
    * @param {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array,
-   *   filterUpdate: ?number[]}} fitted Symbols, laid out as in `PyramidTile`, and what the picture
+   *   filterUpdate: ?number[], taps: ?number[][]}} fitted Symbols, laid out as in `PyramidTile`, and what the picture
    *   says besides where the model has such.
    * @returns {Uint8Array} The payload.
    */
-  *encode({ coarse, details, update, shares, filterUpdate }, height, width, q16) {
+  *encode({ coarse, details, update, shares, filterUpdate, taps }, height, width, q16) {
     const encoder = new RangeEncoder();
     this.updates?.encode(encoder, update ?? this.updates.none());
     this.shares?.encode(encoder, shares ?? this.shares.none());
     this.filterUpdates?.encode(encoder, filterUpdate ?? this.filterUpdates.none());
+    this.taps?.encode(encoder, taps ?? this.taps.none());
     const [, columns] = sizes(height, width, this.levels)[this.levels];
     this._coarseTables(q16).forEach((table, channel) => {
       const symbols = coarse[channel];
@@ -126,6 +129,8 @@ class PyramidTile {
     this._shares = prior.shares?.decode(decoder);
     /** Of the filter, or undefined. */
     this.filterUpdate = prior.filterUpdates?.decode(decoder);
+    /** Of the filter after it, or undefined. */
+    this.taps = prior.taps?.decode(decoder);
     const shapes = sizes(height, width, prior.levels);
     const step = prior.step(q16);
     this.coarse = prior.decodeCoarse(decoder, shapes[prior.levels], q16, step);

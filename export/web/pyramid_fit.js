@@ -82,7 +82,7 @@ export function addedBy(filter, prior, colour, q16) {
  * @param {Function|null} added What `addedBy` gives.
  * @param {Function|null} suited What `suitedTo` gives.
  * @returns {{coarse: Int32Array[], details: Int32Array[][], update: ?Array, shares: ?Array,
- *   filterUpdate: ?number[]}}
+ *   filterUpdate: ?number[], taps: ?number[][]}}
  */
 export async function* quantise(
   prior, pyramid, height, width, q16, rateWeight, passes, added, suited,
@@ -118,7 +118,7 @@ export async function* quantise(
   }
   if (suited) {
     const errors = less(dequantised(prior, symbols, indices, q16), pyramid);
-    symbols.filterUpdate = await suited(errors, height, width);
+    Object.assign(symbols, await suited(errors, height, width));
   }
   return symbols;
 }

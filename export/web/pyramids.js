@@ -1,5 +1,6 @@
 // Files whose pictures are wavelet pyramids.
 
+import { REACH as TAPS_REACH, differenceBound, filtered } from "./adaptive_filter.js";
 import { MscnError } from "./errors.js";
 import { grid } from "./container.js";
 import { MARGIN, PostFilter, padded } from "./post_filter.js";
@@ -43,10 +44,35 @@ export class PyramidReader {
     const positions = shape.map((out, i) =>
       centres(start[i], extent[i], out).map((position) => position / 2 ** skip));
     const [[top, bottom], [left, right]] = positions.map((p, i) => span(p, side[i], skip));
-    const { values, size } = await this._mended(item, plane, skip, [top, bottom], [left, right]);
+    const { values, size } = await this._filtered(item, plane, skip, [top, bottom], [left, right]);
     const [rows, columns] = [top, left].map((first, i) =>
       positions[i].map((position) => position - first / 2 ** skip));
     return sample(values, size, rows, columns);
+  }
+
+  /** The same as `_mended`, and filtered by the tiles' own taps. */
+  async _filtered(item, plane, skip, ...spans) {
+    const pieces = this._filter && this._prior.taps && !skip ? this._pieces([item, plane, skip], spans) : [];
+    const some = pieces.filter(({ coefficients: { taps } }) => taps.some((own) => own.some((tap) => tap)));
+    if (!some.length) return this._mended(item, plane, skip, ...spans);
+    const shape = this._container.shape(item);
+    const wide = spans.map(([first, last], i) =>
+      [Math.max(first - TAPS_REACH, 0), Math.min(last + TAPS_REACH, shape[i])]);
+    const { values, size } = await this._mended(item, plane, skip, ...wide);
+    const before = wide.map(([first], i) => first - spans[i][0]);
+    const bound = differenceBound(this._filter.error(this._container.q16(item)));
+    const [height, width] = spans.map(([first, last]) => last - first);
+    const out = padded(values, size, before, [height, width, size[2]]);
+    for (const { corner: [top, left], sides: [rows, columns], coefficients: { taps } } of some) {
+      const around = [rows + 2 * TAPS_REACH, columns + 2 * TAPS_REACH, size[2]];
+      const piece = padded(values, size, [before[0] + TAPS_REACH - top, before[1] + TAPS_REACH - left], around);
+      const own = filtered(piece, around, taps, bound);
+      for (let row = 0; row < rows; row++) {
+        const line = own.subarray(row * columns * size[2], (row + 1) * columns * size[2]);
+        out.set(line, ((top + row) * width + left) * size[2]);
+      }
+    }
+    return { values: out, size: [height, width, size[2]] };
   }
 
   /** [h, w, C] of source pixels, less the skipped levels, or else mended. */
@@ -61,7 +87,8 @@ export class PyramidReader {
     const before = inside.map(([first], i) => first - wide[i][0]);
     const whole = [height, width, size[2]];
     const q16 = this._container.q16(item);
-    const updates = this._updates([item, plane, skip], spans);
+    const blocks = wide.map(([first, last]) => [first + MARGIN, last - MARGIN]);
+    const updates = this._pieces([item, plane, skip], blocks);
     const mended = await this._mend(padded(values, size, before, whole), whole, q16, updates);
     const [rows, columns] = spans.map(([first, last]) => last - first);
     const out = new Float32Array(rows * columns * size[2]);
@@ -74,17 +101,17 @@ export class PyramidReader {
   }
 
   /** Mended values of [h, w, C], in pieces where tiles have updates of their own. */
-  async _mend(values, [height, width, channels], q16, updates) {
-    const [first] = updates;
-    if (updates.every(({ update }) => `${update}` === `${first.update}`)) {
-      return this._filter.mend(values, [height, width, channels], q16, first.update);
+  async _mend(values, [height, width, channels], q16, pieces) {
+    const [{ filterUpdate: first }] = pieces.map(({ coefficients }) => coefficients);
+    if (pieces.every(({ coefficients }) => `${coefficients.filterUpdate}` === `${first}`)) {
+      return this._filter.mend(values, [height, width, channels], q16, first);
     }
     const stride = (width - 2 * MARGIN) * channels;
     const mended = new values.constructor((height - 2 * MARGIN) * stride);
-    for (const { corner: [top, left], sides: [rows, columns], update } of updates) {
+    for (const { corner: [top, left], sides: [rows, columns], coefficients } of pieces) {
       const size = [rows + 2 * MARGIN, columns + 2 * MARGIN, channels];
       const piece = padded(values, [height, width, channels], [-top, -left], size);
-      const found = await this._filter.mend(piece, size, q16, update);
+      const found = await this._filter.mend(piece, size, q16, coefficients.filterUpdate);
       for (let row = 0; row < rows; row++) {
         const own = found.subarray(row * columns * channels, (row + 1) * columns * channels);
         mended.set(own, (top + row) * stride + left * channels);
@@ -93,20 +120,18 @@ export class PyramidReader {
     return mended;
   }
 
-  /** The filter's update in each tile's part of the blocks of 2x2 in spans. */
-  _updates(place, spans) {
+  /** Each tile's part of spans, and its coefficients. */
+  _pieces(place, spans) {
     const side = this._container.tileSide(place[0]);
-    const parts = spans.map((span) => {
-      const [first, last] = [2 * Math.floor(span[0] / 2), 2 * Math.ceil(span[1] / 2)];
-      return numbers(Math.floor(first / side), Math.ceil(last / side)).map((tile) => {
+    const parts = spans.map(([first, last]) =>
+      numbers(Math.floor(first / side), Math.ceil(last / side)).map((tile) => {
         const start = Math.max(first, tile * side);
         return { tile, start: start - first, side: Math.min(last, (tile + 1) * side) - start };
-      });
-    });
+      }));
     return parts[0].flatMap((down) => parts[1].map((along) => ({
       corner: [down.start, along.start],
       sides: [down.side, along.side],
-      update: this._tile(place, down.tile, along.tile).coefficients.filterUpdate,
+      coefficients: this._tile(place, down.tile, along.tile).coefficients,
     })));
   }
 

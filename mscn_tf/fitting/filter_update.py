@@ -1,4 +1,4 @@
-"""What a picture changes in the filter that mends it, where that mends more than it costs."""
+"""What a picture says of the filters that mend it, where that mends more than it costs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Optional
 
 import numpy as np
 
+from mscn_tf.fitting.adaptive_filter import chosen_taps
+from mscn_tf.runtime.adaptive_filter import difference_bound
 from mscn_tf.runtime.filter_updates import FilterUpdates
 from mscn_tf.runtime.post_filter import DIRECTION_SHIFT, MARGIN, SHIFT, PostFilter
 from mscn_tf.runtime.pyramids import Pyramids
@@ -20,12 +22,13 @@ _COST_BITS = 12  # parts of a bit
 _ROUNDS = 16  # over all directions, at most
 
 # What coefficients of a tile of some height and width are off, to steps along the filter's
-# directions. (What they are synthesised to without those of the tiles beside is far off at edges.)
-Suited = Callable[[Pyramid, int, int], np.ndarray]
+# directions and taps of the one after it, or None where there is no such. (What they are
+# synthesised to without those of the tiles beside is far off at edges.)
+Suited = Callable[[Pyramid, int, int], tuple[Optional[np.ndarray], Optional[np.ndarray]]]
 
 
 def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) -> Optional[Suited]:
-    """What chooses a tile's update of the filter; None where a codec has none.
+    """What chooses a tile's update of the filter, and taps; None where a codec has neither.
 
     Args:
       scheme: of the codec.
@@ -33,15 +36,24 @@ def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) 
       q16: quality in sixteenths.
       bit_error: squared error, of values from 0 to 1, that a bit is worth.
     """
-    mend, updates = scheme.post_filter, scheme.prior.filter_updates
-    if mend is None or updates is None:
+    mend, updates, taps = scheme.post_filter, scheme.prior.filter_updates, scheme.prior.taps
+    if mend is None or not (updates or taps):
         return None
 
-    def suited(errors: Pyramid, height: int, width: int) -> np.ndarray:
+    def suited(
+        errors: Pyramid, height: int, width: int
+    ) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
         off = scheme.values(synthesise(errors, height, width)) - 0.5
         original = np.broadcast_to(pixels / 255.0, off.shape)
         values = with_margins(original + off)
-        return chosen_filter_update(updates, mend, original, values, q16, bit_error)
+        update = None
+        if updates:
+            update = chosen_filter_update(updates, mend, original, values, q16, bit_error)
+        if taps is None:
+            return update, None
+        mended = mend(values, q16, update)[:height, :width]
+        bound = difference_bound(mend.error(q16))
+        return update, chosen_taps(taps, original, mended, bound, bit_error)
 
     return suited
 

@@ -78,7 +78,7 @@ def quantise(
       added: what the codec's filter adds.
       prices: of each level, finest first, how much dearer bits are there than `rate_weight` says:
         of the shape of its details, or one that NumPy makes so; None: nowhere.
-      suited: chooses the update of the filter, at last.
+      suited: chooses what is said of the filters, at last.
     """
     dearer = prices or [np.ones(1)] * len(pyramid.details)
     step = prior.step(q16)
@@ -112,11 +112,11 @@ def quantise(
             for detail, index, bits, price in zip(own.details, indices, sign_bits, dearer)
         ]
         symbols = _whole(Pyramid(nearest.coarse, details))
-    filter_update = None
+    of_filters: tuple[Optional[np.ndarray], ...] = ()
     if suited:
         decoded = prior.dequantise(Coded(symbols, indices, update, shares), q16)
-        filter_update = suited(_less(decoded, pyramid), height, width)
-    return Fitted(symbols, update, shares, filter_update)
+        of_filters = suited(_less(decoded, pyramid), height, width)
+    return Fitted(symbols, update, shares, *of_filters)
 
 
 def _less(pyramid: Pyramid, other: Pyramid) -> Pyramid:

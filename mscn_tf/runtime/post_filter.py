@@ -183,11 +183,14 @@ class PostFilter:
             hidden[(slice(None), *inside)] = seen[0]
         return mended, hidden
 
+    def error(self, q16: int) -> float:
+        """That is expected of pixels, at a quality in sixteenths."""
+        low, high, sixteenths = around(np, q16)
+        return float(np.exp(between(self._log_error[low], self._log_error[high], sixteenths)))
+
     def unit(self, q16: int) -> float:
         """Of corrections, at a quality in sixteenths."""
-        low, high, sixteenths = around(np, q16)
-        log_error = between(self._log_error[low], self._log_error[high], sixteenths)
-        return float(np.exp(log_error) / OUTPUT_SCALE)
+        return self.error(q16) / OUTPUT_SCALE
 
     def _feed(self, q16: int, update: Optional[np.ndarray] = None) -> dict[str, np.ndarray]:
         """What the graph is given besides pixels; of an updated layer its weights' digits."""
@@ -235,11 +238,16 @@ class PostFilter:
         return found.reshape(2 * rows, 2 * columns, self._channels).astype(np.float64)
 
 
+def whole_pixels(values: np.ndarray) -> np.ndarray:
+    """float64, whole numbers, of the shape of values that are nominally in [0, 1]."""
+    pixels = np.rint((values - 0.5) * INPUT_SCALE)
+    return np.clip(pixels, -LARGEST_INPUT, LARGEST_INPUT, out=pixels)
+
+
 def _blocks(values: np.ndarray) -> np.ndarray:
     """float32 [1, 4 C, h / 2, w / 2], whole numbers: the filter's input, of values [h, w, C]."""
     height, width, channels = values.shape
-    pixels = np.rint((values - 0.5) * INPUT_SCALE)
-    np.clip(pixels, -LARGEST_INPUT, LARGEST_INPUT, out=pixels)
+    pixels = whole_pixels(values)
     blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels).transpose(1, 3, 4, 0, 2)
     blocks = np.ascontiguousarray(blocks, np.float32)
     return blocks.reshape(1, 4 * channels, height // 2, width // 2)

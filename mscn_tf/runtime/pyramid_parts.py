@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 import numpy as np
 
+from mscn_tf.runtime.adaptive_filter import REACH, difference_bound, filtered
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import naming
 from mscn_tf.runtime.layout import Span, Tiling
-from mscn_tf.runtime.post_filter import MARGIN
+from mscn_tf.runtime.post_filter import MARGIN, PostFilter
 from mscn_tf.runtime.pyramid_prior import Coded, Following
 from mscn_tf.runtime.wavelet import Pyramid, sizes, spans_of, synthesise_part
 from mscn_tf.runtime.workers import Workers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Place = tuple[int, int]  # row and column of a tile
 Held = dict[Place, Coded]  # tiles
+Told = tuple[slice, slice, Optional[np.ndarray]]  # rows, columns and what tiles say there
 Block = tuple[bytes, int, int, int, int]  # what `PyramidPrior.decode` takes
 
 
@@ -52,8 +54,10 @@ class Part(NamedTuple):
       sizes: of the picture, see `wavelet.sizes`.
       skip: finest levels that are left out.
       span: of the part, in source pixels.
-      updates: of the filter: rows and columns, from the part's first block of 2x2, and what is told
-        there; None tells nothing.
+      updates: of the filter: rows and columns, from the mended part's first block of 2x2, and what
+        is told there; None tells nothing.
+      taps: of the filter after it: rows and columns of the part, and what is told there; nothing
+        where no tile has some.
     """
 
     levels: list[Whole]
@@ -61,27 +65,43 @@ class Part(NamedTuple):
     sizes: list[tuple[int, int]]
     skip: int
     span: Span
-    updates: Sequence[tuple[slice, slice, Optional[np.ndarray]]]
+    updates: Sequence[Told]
+    taps: Sequence[Told]
 
     def values(self, scheme: Pyramids) -> np.ndarray:
         """float64 ``[h, w, C]`` of source pixels, less the skipped levels."""
-        mend, shape = None if self.skip else scheme.post_filter, self.sizes[0]
-        wide = self.span if mend is None else _with_margin(self.span)
+        mend = None if self.skip else scheme.post_filter
+        if mend is None:
+            return self._synthesised(scheme, self.span)
+        if not self.taps:
+            return self._mended(scheme, mend, self.span)
+        seen = _in_picture(_widened(self.span, REACH), self.sizes[0])
+        mended = _padded(self._mended(scheme, mend, seen), seen, _widened(self.span, REACH))
+        out = mended[REACH:-REACH, REACH:-REACH].copy()
+        bound = difference_bound(mend.error(self.q16))
+        for rows, columns, taps in self.taps:
+            if taps is not None and taps.any():
+                around = (slice(part.start, part.stop + 2 * REACH) for part in (rows, columns))
+                out[rows, columns] = filtered(mended[tuple(around)], taps, bound)
+        return out
+
+    def _synthesised(self, scheme: Pyramids, span: Span) -> np.ndarray:
+        """Values of a span in the picture, that the part's levels reach, before they are mended."""
 
         def coefficients(level: int, *_: slice) -> np.ndarray:
             return scheme.dequantised(self.levels[level - self.skip], self.q16)
 
-        seen = _at_skip(wide, shape, self.skip)
+        seen = _at_skip(span, self.sizes[0], self.skip)
         channels = synthesise_part(coefficients, self.sizes, seen, self.skip)
         if self.skip:
             channels = channels / 2**self.skip
-        values = scheme.values(channels)
-        if mend is None:
-            return values
-        beyond = [(max(-first, 0), max(last - side, 0)) for (first, last), side in zip(wide, shape)]
-        if np.any(beyond):
-            values = np.pad(values, [*beyond, (0, 0)], "edge")
-        (top, bottom), (left, right) = self.span
+        return scheme.values(channels)
+
+    def _mended(self, scheme: Pyramids, mend: PostFilter, span: Span) -> np.ndarray:
+        """Values of a span in the picture."""
+        wide = _with_margin(span)
+        values = _padded(self._synthesised(scheme, wide), _in_picture(wide, self.sizes[0]), wide)
+        (top, bottom), (left, right) = span
         mended = np.empty_like(values[MARGIN:-MARGIN, MARGIN:-MARGIN])
         for rows, columns, update in self.updates:
             around = (slice(part.start, part.stop + 2 * MARGIN) for part in (rows, columns))
@@ -136,9 +156,15 @@ class PlaneTiles:
         mended = self._scheme.post_filter is not None and not self._skip
         return _at_skip(_with_margin(part) if mended else part, self._tiling.shape, self._skip)
 
+    def _mended(self, part: Span) -> Span:
+        """What of the picture is mended for a part."""
+        if self._scheme.prior.taps is None or self._skip:
+            return part
+        return _in_picture(_widened(part, REACH), self._tiling.shape)
+
     def _places(self, part: Span) -> list[Place]:
         """Of the tiles whose coefficients reach a part of the source."""
-        side, seen = self._tiling.side, self._seen(part)
+        side, seen = self._tiling.side, self._seen(self._mended(part))
         ends: list[list[int]] = [[], []]
         spans = [seen, *spans_of(self._sizes, seen, self._skip)]
         for level, span in enumerate(spans, self._skip):
@@ -148,34 +174,41 @@ class PlaneTiles:
         return list(itertools.product(rows, columns))
 
     def _part(self, part: Span, coded: Held) -> Part:
-        seen = self._seen(part)
+        taps = self._told(part, coded, "taps") if self._scheme.prior.taps and not self._skip else []
+        if not any(own is not None and own.any() for *_, own in taps):
+            taps = []
+        mended = self._mended(part) if taps else part
+        seen = self._seen(mended)
         spans = [list(span) for span in spans_of(self._sizes, seen, self._skip)]
         spans.append(spans[-1] if spans else list(seen))  # of the coarse part
         levels = [
             self._symbols(coded, level, *(slice(*ends) for ends in span))
             for level, span in enumerate(spans, self._skip)
         ]
-        updates = [] if self._skip else self._updates(part, coded)
-        return Part(levels, self._q16, self._sizes, self._skip, part, updates)
+        updates = [] if self._skip else self._told(_in_blocks(mended), coded, "filter_update")
+        return Part(levels, self._q16, self._sizes, self._skip, part, updates, taps)
 
-    def _updates(self, part: Span, coded: Held) -> list[tuple[slice, slice, Optional[np.ndarray]]]:
-        """As `Part` has them: one everywhere, or those of the tiles."""
-        rows, columns = (slice(first, last) for first, last in _in_blocks(part))
-        pieces = [
-            (down, along, coded[row, column].filter_update)
+    def _told(self, span: Span, coded: Held, what: str) -> list[Told]:
+        """As `Part` has what tiles say of filters: one everywhere, or those of the tiles."""
+        rows, columns = (slice(first, last) for first, last in span)
+        pieces: list[Told] = [
+            (down, along, getattr(coded[row, column], what))
             for row, down, _ in _pieces(rows, self._tiling.side)
             for column, along, _ in _pieces(columns, self._tiling.side)
         ]
-        if len({update is None or update.tobytes() for *_, update in pieces}) > 1:
+        if len({told is None or told.tobytes() for *_, told in pieces}) > 1:
             return pieces
         height, width = (span.stop - span.start for span in (rows, columns))
         return [(slice(height), slice(width), pieces[0][-1])]
 
-    def filter_updates(self, coded: Held) -> np.ndarray:
-        """float32 ``[ceil(H / 2), ceil(W / 2), K]``: of the tile that each 2x2 pixels lie in."""
+    def told(self, coded: Held, what: str) -> np.ndarray:
+        """float32 ``[ceil(H / 2), ceil(W / 2), K]``: of the tile that each 2x2 pixels lie in.
+
+        `what` is ``filter_update`` or ``taps``.
+        """
         rows, columns = (np.arange(0, side, 2) // self._tiling.side for side in self._tiling.shape)
-        updates = np.array([coded[place].filter_update for place in self._tiling.places()])
-        return updates.reshape(*self._tiling.grid, -1)[np.ix_(rows, columns)].astype(np.float32)
+        told = np.array([getattr(coded[place], what) for place in self._tiling.places()])
+        return told.reshape(*self._tiling.grid, -1)[np.ix_(rows, columns)].astype(np.float32)
 
     def coefficients(self, coded: Held, level: int, rows: slice, columns: slice) -> np.ndarray:
         """float64 ``[C, 3, r, c]`` of a level, or ``[C, r, c]`` of the coarse part."""
@@ -230,6 +263,23 @@ def _in_blocks(part: Span) -> Span:
     """A part, and what belongs to the same blocks of 2x2."""
     (top, bottom), (left, right) = ((first // 2 * 2, -(-last // 2) * 2) for first, last in part)
     return (top, bottom), (left, right)
+
+
+def _widened(part: Span, reach: int) -> Span:
+    """A part and so many pixels around, which may lie outside of the picture."""
+    (top, bottom), (left, right) = part
+    return (top - reach, bottom + reach), (left - reach, right + reach)
+
+
+def _in_picture(part: Span, shape: Sequence[int]) -> Span:
+    """What of a part lies in the picture."""
+    return _at_skip(part, shape, 0)
+
+
+def _padded(values: np.ndarray, known: Span, wanted: Span) -> np.ndarray:
+    """Values ``[h, w, C]`` of what is known, their edges repeated to what is wanted."""
+    beyond = [(own[0] - all_[0], all_[1] - own[1]) for own, all_ in zip(known, wanted)]
+    return np.pad(values, [*beyond, (0, 0)], "edge") if np.any(beyond) else values
 
 
 def _at_skip(part: Span, shape: Sequence[int], skip: int) -> Span:

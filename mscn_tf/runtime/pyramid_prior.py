@@ -18,7 +18,14 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mscn_tf.runtime import filter_updates, pyramid_shares, pyramid_updates, tables
+from mscn_tf.runtime import (
+    adaptive_filter,
+    filter_updates,
+    pyramid_shares,
+    pyramid_updates,
+    tables,
+)
+from mscn_tf.runtime.adaptive_filter import Taps
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.filter_updates import FilterUpdates
 from mscn_tf.runtime.pyramid_scales import (
@@ -54,12 +61,14 @@ class Fitted(NamedTuple):
       update: int8 [L, B, 2], see `Updates`; None changes nothing.
       shares: int16 [L, C - 1], see `Shares`; None: no channel follows from the first.
       filter_update: int8 [K], see `FilterUpdates`; None changes nothing.
+      taps: int8 [n], see `Taps`; None changes nothing.
     """
 
     symbols: Pyramid
     update: Optional[np.ndarray] = None
     shares: Optional[np.ndarray] = None
     filter_update: Optional[np.ndarray] = None
+    taps: Optional[np.ndarray] = None
 
 
 class Coded(NamedTuple):
@@ -68,7 +77,7 @@ class Coded(NamedTuple):
     Attributes:
       symbols: int32, shaped like `wavelet.analyse`'s coefficients.
       indices: for each level, finest first, uint8 or uint16 of the details' shape.
-      update, shares, filter_update: as in `Fitted`.
+      update, shares, filter_update, taps: as in `Fitted`.
     """
 
     symbols: Pyramid
@@ -76,6 +85,7 @@ class Coded(NamedTuple):
     update: Optional[np.ndarray] = None
     shares: Optional[np.ndarray] = None
     filter_update: Optional[np.ndarray] = None
+    taps: Optional[np.ndarray] = None
 
 
 def _zeros(shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, skip: int) -> list[np.ndarray]:
@@ -99,13 +109,14 @@ class PyramidPrior:
         update_level, update_shift, update_gain: those of `Updates`, or none of them.
         share_change: that of `Shares`, or not.
         update_filter: that of `FilterUpdates`, or not.
+        filter_tap: that of `Taps`, or not.
 
     Attributes:
       levels: of the pyramid.
       channels: C.
       tables: the frequency tables.
       signs: the model of signs, or None.
-      updates, shares, filter_updates: the models of what pictures say, or None.
+      updates, shares, filter_updates, taps: the models of what pictures say, or None.
 
     Raises:
       MscnError: the arrays do not fit together.
@@ -129,7 +140,9 @@ class PyramidPrior:
         follows, mends = pyramid_shares.NAME in arrays, filter_updates.NAME in arrays
         self.shares = Shares(arrays, self.levels, self.channels) if follows else None
         self.filter_updates = FilterUpdates(arrays) if mends else None
-        self._of_pictures = self.updates, self.shares, self.filter_updates  # as blocks have them
+        self.taps = Taps(arrays) if adaptive_filter.NAME in arrays else None
+        # As blocks have them.
+        self._of_pictures = self.updates, self.shares, self.filter_updates, self.taps
 
     def step(self, q16: int) -> float:
         """The quantiser's step at a quality given in sixteenths, 16 to 160."""

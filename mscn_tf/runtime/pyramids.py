@@ -13,6 +13,7 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
+from mscn_tf.runtime.adaptive_filter import COUNTS
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import MscnError
@@ -81,6 +82,10 @@ class Pyramids(Scheme):
             raise MscnError(
                 f"bundle {bundle.name}: its prior has updates of a filter, but it has none"
             )
+        if self.prior.taps and (not self.post_filter or channels != len(COUNTS)):
+            raise MscnError(
+                f"bundle {bundle.name}: its prior has taps, but it has no filter of three colours"
+            )
         if self.edge % 2**self.prior.levels:
             raise MscnError(f"bundle {bundle.name}: a tile is no whole number of coarse pixels")
 
@@ -114,17 +119,18 @@ class Pyramids(Scheme):
             raise MscnError(f"bundle {self.bundle.name}: pyramids have decode, and no decode_grid")
         height, width = container.shapes[item]
         shapes = sizes(height, width, self.prior.levels)
-        planes, updates = [], []
+        told = {"filter_update": self.prior.filter_updates, "taps": self.prior.taps}
+        maps: dict[str, list[np.ndarray]] = {name: [] for name, model in told.items() if model}
+        planes = []
         for plane in container.coded(item):
             tiles = PlaneTiles(self, container, item, plane, 0)
             held = tiles.all()
             coefficients = partial(tiles.coefficients, held)
             planes.append(np.moveaxis(in_one_plane(coefficients, shapes), 0, -1))
-            if self.prior.filter_updates:
-                updates.append(tiles.filter_updates(held))
+            for name, own in maps.items():
+                own.append(tiles.told(held, name))
         inputs = {"coefficients": np.stack(planes).astype(np.float32)}
-        if updates:
-            inputs["filter_update"] = np.stack(updates)
+        inputs.update((name, np.stack(own)) for name, own in maps.items())
         if self.post_filter:
             inputs["quality"] = np.full(len(planes), container.q16[item] / 16, np.float32)
         return inputs

@@ -11,8 +11,10 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from mscn_tf.entropy.frequencies import whole_frequencies
 from mscn_tf.fitting.pyramid import added_by_filter, quantise, to_channels
 from mscn_tf.networks.post_filter import PostFilter
+from mscn_tf.runtime import adaptive_filter
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
@@ -28,6 +30,7 @@ from mscn_tf.training.prefetch import Prefetch
 from mscn_tf.training.pyramid_updates import evenly, learn_updates
 
 _LEAST = 1e-7  # squared error that is more than none
+_TAPS = 4.0  # mean size of those that pictures choose, about
 _BLOCKS = 2**15  # of 2x2 pixels, at most, that a picture's errors are taken from
 
 
@@ -191,11 +194,11 @@ class PostFilterTrainer(Trainer):
         return self._outer_step(self._batches(step))
 
     def freeze(self) -> dict[str, np.ndarray]:
-        """The arrays of the runtime's filter, and those of its prior's updates."""
+        """The arrays of the runtime's filter, and what its prior has of what pictures say."""
         prior, scheme = self.bundle.arrays("prior"), self._scheme
         rate_weight = self.bundle.manifest.rate_weight or 0.0
         updates = learn_updates(prior, self._some, scheme.colour, rate_weight, self.config.seed)
-        return {**self.network.frozen(), **self._directions(), **updates}
+        return {**self.network.frozen(), **self._directions(), **updates, **_tap_frequencies()}
 
     def _directions(self) -> dict[str, np.ndarray]:
         """The arrays of the runtime's updates of a filter."""
@@ -253,3 +256,10 @@ def _resized(picture: np.ndarray, scale: float) -> np.ndarray:
     """Of even sides."""
     size = [max(2, round(side * scale / 2) * 2) for side in picture.shape[1::-1]]
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def _tap_frequencies() -> dict[str, np.ndarray]:
+    """The array of the runtime's taps, of a Laplace distribution: others cost hardly less."""
+    taps = np.arange(-adaptive_filter.LARGEST, adaptive_filter.LARGEST + 1)
+    chances = np.exp(-np.abs(taps) / _TAPS)
+    return {adaptive_filter.NAME: whole_frequencies(chances / chances.sum())}

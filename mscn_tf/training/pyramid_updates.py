@@ -64,7 +64,7 @@ def _counted(pictures: Iterable[Fitted]) -> dict[str, np.ndarray]:
     """Frequencies of what pictures say; about even ones where there are none."""
     sizes = (2, 2 * _SHIFTS + 1, 2 * _GAINS + 1, 2 * _SHARES + 1)
     counts = [np.full(*each) for each in zip(sizes, _PSEUDO_COUNTS)]
-    for _, update, shares, _ in pictures:
+    for _, update, shares, *_ in pictures:
         assert update is not None  # as the prior has both
         assert shares is not None
         present = update.any((1, 2))

@@ -248,6 +248,24 @@ def test_updates_of_the_filter(functions_of, updates):
     assert np.abs(found - other).max() > 3
 
 
+@pytest.mark.parametrize("taps", [[3, 3], [4, -2]])
+def test_taps(functions_of, taps):
+    """Of several tiles that say the same, or that don't."""
+    bundle = GOLDEN / "v1taps.mscnb"
+    codec = Codec.load(bundle)
+    picture = np.asarray(Image.open(ROOT / "demo" / "kodim.png"))[100:151, 50:97]
+    tiles = codec.decode_symbols(codec.encode(picture, quality=2))
+    told = [np.full(48, taps[number % 2], np.int8) for number in range(len(tiles))]
+    tiles = [tile._replace(taps=own) for tile, own in zip(tiles, told)]
+    data = codec.pack(tiles, [(51, 47)], [32], [3])
+    inputs = codec.graph_inputs(data)
+    found = codec.from_graph(functions_of(bundle)("decode", **inputs), data).astype(int)
+    assert np.abs(found - codec.decode(data)).max() <= 1
+    inputs["taps"] *= 0
+    other = codec.from_graph(functions_of(bundle)("decode", **inputs), data)
+    assert np.abs(found - other).max() > 3
+
+
 def test_photographs_of_any_size(functions_of):
     """Lines of one sample at coarse levels, and sides that aren't even."""
     bundle = GOLDEN / "v1filter.mscnb"

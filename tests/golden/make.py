@@ -16,6 +16,8 @@
     python tests/golden/make.py v1shares DIR/s
     python -c "from tests.pyramids import write_codec; write_codec('DIR/t', 32, *[True] * 5)"
     python tests/golden/make.py v1steps DIR/t
+    python -c "from tests.pyramids import write_codec; write_codec('DIR/f', 32, *[True] * 6)"
+    python tests/golden/make.py v1taps DIR/f 9
     python -m tests.golden.make v1 alpha                # pictures with alpha and residuals,
     python -m tests.golden.make v1signs alpha           # of bundles made above
     python -m tests.golden.make v1MODALITY MODALITY     # any key of `config.SMALL`: trains as well
@@ -110,11 +112,11 @@ def install(name: str, bundle: Path) -> Codec:
     return Codec.load(target)
 
 
-def make_pictures(name: str, bundle: Path) -> None:
+def make_pictures(name: str, bundle: Path, quality: float = 7) -> None:
     """A picture and an archive of a codec of pictures."""
     codec = install(name, bundle)
     picture = demo()[200:263, 300:397]  # sides that no tile divides
-    keep(codec, f"{name}_picture", codec.encode(picture, quality=7))
+    keep(codec, f"{name}_picture", codec.encode(picture, quality=quality))
     items = [demo()[:16, :16], demo()[40:60, 50:90], grey(demo()[300:317, 10:30])]
     names = ["a.png", "b.png", "c.png"]
     keep(codec, f"{name}_archive", codec.encode(items, quality=5, names=names))
@@ -416,7 +418,7 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return picture.mean(2, keepdims=True).astype(np.uint8)
 
 
-def main(name: str, what: str) -> None:
+def main(name: str, what: str, *quality: str) -> None:
     """Makes what the command line names."""
     if what == "alpha":
         make_alpha(name)
@@ -447,7 +449,7 @@ def main(name: str, what: str) -> None:
     elif what in SHAPES:
         make_signals(name, what)
     else:
-        make_pictures(name, Path(what))
+        make_pictures(name, Path(what), *map(float, quality))
 
 
 if __name__ == "__main__":

@@ -70,9 +70,13 @@ def around(plane: np.ndarray, y: np.ndarray, x: np.ndarray, offsets: list) -> np
     return found
 
 
-# Symbols of a tile, of details their tables and their shares of channel 0, and int64 [K]: steps
-# along the directions of the filter.
-Tile = tuple[Coefficients, Coefficients, Coefficients, np.ndarray]
+# Symbols of a tile, of details their tables and their shares of channel 0; int64 [K], steps along
+# the directions of the filter, and [48], taps of the one after it, or [0] where there are none.
+Tile = tuple[Coefficients, Coefficients, Coefficients, np.ndarray, np.ndarray]
+# Half of a diamond, and of each colour how many of these it has, and its share of red, green, blue.
+DIAMOND = [(0, 1), (1, 0), (0, 2), (1, -1), (1, 1), (2, 0)]
+DIAMOND += [(0, 3), (1, -2), (1, 2), (2, -1), (2, 1), (3, 0)]
+COLOURS = [(12, (1, 1, 1)), (6, (1, 0, -1)), (6, (1, -2, 1))]
 
 
 class Pyramids:
@@ -96,14 +100,16 @@ class Pyramids:
 
     def planes(self, file: File) -> list[list[np.ndarray]]:
         """uint8 ``[H, W, C]`` of every plane of every item that has tiles."""
-        planes, steps = {}, {}
-        for (item, plane, (y, x)), (*parts, own) in zip(file.tiles(), self.symbols(file)):
+        planes, steps, taps = {}, {}, {}
+        for (item, plane, (y, x)), (*parts, own, some) in zip(file.tiles(), self.symbols(file)):
             if (item, plane) not in planes:
                 shape = (*file.shapes[item], self.levels, self.bands // 3)
                 planes[item, plane] = tuple(Coefficients.zeros(*shape) for _ in parts)
                 blocks = [-(-n // 2) for n in file.shapes[item]]
                 steps[item, plane] = np.zeros((*blocks, len(own)), np.int64)
+                taps[item, plane] = np.zeros((*file.shapes[item], len(some)), np.int64)
             steps[item, plane][y // 2 :, x // 2 :] = own  # up to where later tiles begin
+            taps[item, plane][y:, x:] = some
             for whole, part in zip(planes[item, plane], parts):
                 for (halved, target), (_, array) in zip(whole.arrays(), part.arrays()):
                     rows, columns = array.shape
@@ -112,7 +118,13 @@ class Pyramids:
         return [
             [
                 to_bytes(
-                    self._values(*planes[item, plane], steps[item, plane], shape, file.q16[item]),
+                    filtered(
+                        self._values(
+                            *planes[item, plane], steps[item, plane], shape, file.q16[item]
+                        ),
+                        taps[item, plane],
+                        self._bound(file.q16[item]),
+                    ),
                     file.planes(item)[plane],
                 )
                 for plane in file.coded(item)
@@ -131,7 +143,7 @@ class Pyramids:
         symbols, index, share, seen = (Coefficients.zeros(*shape) for _ in range(4))
         if "share_change" in self.prior:
             self._read_shares(coder, share)
-        steps = self._read_steps(coder)
+        steps, taps = self._read_steps(coder), self._read_taps(coder)
         tables = clipped(between(self.prior["coarse"], q16) // 16, 14, 0, len(self.tables) - 1)
         for channel, table in zip(symbols.coarse, tables.tolist()):
             difference = self.tables.symbols(coder, [table] * channel.size)
@@ -161,7 +173,7 @@ class Pyramids:
                     symbols.details[level][band][y, x] = found
                     magnitude = MAGNITUDE[np.minimum(np.abs(found), 255)]
                     seen.details[level][band][y, x] = np.sign(found) * magnitude
-        return symbols, index, share, steps
+        return symbols, index, share, steps, taps
 
     def _read_shares(self, coder: RangeDecoder, share: Coefficients) -> None:
         """Sets all coefficients of each level and channel but the first to their share."""
@@ -184,6 +196,25 @@ class Pyramids:
                 letter = coder.letter(np.cumsum(frequencies).tolist())
                 steps[number] = letter - len(frequencies) // 2
         return steps
+
+    def _read_taps(self, coder: RangeDecoder) -> np.ndarray:
+        """int64 [48], or [0]: taps of the second filter, of each colour linear and bounded ones."""
+        if "filter_tap" not in self.prior:
+            return np.zeros(0, np.int64)
+        ends, taps = np.cumsum(self.prior["filter_tap"]).tolist(), []
+        for offsets, _ in COLOURS:
+            if coder.letter([32768, 65536]):
+                taps += [coder.letter(ends) - len(ends) // 2 for _ in range(2 * offsets)]
+            else:
+                taps += [0] * (2 * offsets)
+        return np.array(taps)
+
+    def _bound(self, q16: int) -> int:
+        """On differences, of the second filter."""
+        if "filter_tap" not in self.prior:
+            return 0
+        error = np.exp(between(self.bundle.filter["log_error"], q16) / 16)
+        return int(np.clip(np.rint(1024 * error), 1, 1024))
 
     def _maps(self, coder: RangeDecoder) -> np.ndarray:
         """int64 [L, 3 C, T]: what tables become in a picture."""
@@ -350,6 +381,28 @@ def mended(
         whole[y::2, x::2] = (last // 2**10)[..., block * channels : (block + 1) * channels]
     unit = np.exp(between(filters["log_error"], q16) / 16) / 512
     return values + unit * whole[:height, :width]
+
+
+def filtered(values: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
+    """Values ``[H, W, C]`` after the second filter; its taps [H, W, 48] are those of each pixel."""
+    if not taps.any():
+        return values
+    pixels = np.clip(np.rint((values - 0.5) * 1024), -1023, 1023).astype(np.int64)
+    height, width, _ = values.shape
+    y, x = np.indices((height, width))
+    out, first = values.copy(), 0
+    for offsets, shares in COLOURS:
+        plane, total = pixels @ np.array(shares), np.zeros((height, width), np.int64)
+        for number, (i, j) in enumerate(DIAMOND[:offsets]):
+            linear, bounded = taps[..., first + number], taps[..., first + offsets + number]
+            for sign in (1, -1):
+                rows = np.clip(y + sign * i, 0, height - 1)
+                columns = np.clip(x + sign * j, 0, width - 1)
+                away = plane[rows, columns] - plane
+                total += linear * away + bounded * np.clip(away, -bound, bound)
+        out += total[..., None] * np.array(shares) / (64 * 1024 * sum(s * s for s in shares))
+        first += 2 * offsets
+    return out
 
 
 def convolved(planes: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:

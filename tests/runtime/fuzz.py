@@ -130,7 +130,7 @@ class Subjects:
         members["weights/A"] = weights.astype(np.int16)
         members["weights/A.step"] = np.full(48, 2e-4)
         write_bundle(folder / "tiles.mscnb", manifest, members)
-        pyramids.write_codec(folder / "pyramid.mscnb", 16, *[True] * 5)
+        pyramids.write_codec(folder / "pyramid.mscnb", 16, *[True] * 6)
         self.tiles, self.pyramid = (
             FileDecoder.load(folder / f"{name}.mscnb") for name in ("tiles", "pyramid")
         )

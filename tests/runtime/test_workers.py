@@ -77,7 +77,7 @@ def test_threads_where_there_can_be_no_processes(processes, monkeypatch):
 
 
 def test_a_pyramid_in_processes(processes, tmp_path):
-    bundle = Codec.load(write_codec(tmp_path / "random.mscnb", 16, *[True] * 5)).bundle
+    bundle = Codec.load(write_codec(tmp_path / "random.mscnb", 16, *[True] * 6)).bundle
     alone, shared = Codec(bundle), Codec(bundle, threads=2)
     original = picture(50, 40, 2)
     for tune in ("psnr", "ssim"):

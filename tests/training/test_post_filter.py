@@ -62,7 +62,10 @@ def test_a_trained_filter_mends(config, tmp_path):
         data = codec.encode(picture, quality=4, effort=1)
         found[name] = len(data), images.psnr(picture, codec.decode(data), 255)
     assert found["mended"][0] <= found["photo"][0] + 1  # where no channel follows, that is said
-    assert 0 < abs(found["mended"][1] - found["photo"][1]) < 0.5  # after so few steps
+    # After so few steps little by the filter; the picture's own taps take away what rings.
+    assert 0.1 < found["mended"][1] - found["photo"][1] < 2
+    (tile,) = Codec(bundle).decode_symbols(data)
+    assert tile.taps.any()
 
 
 def test_wants_a_codec_of_pyramids(config, tmp_path):

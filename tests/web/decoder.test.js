@@ -232,8 +232,8 @@ test("pictures are encoded to Python's bytes", async (t) => {
   }
 });
 
-test("updates of the filter are encoded to Python's bytes", async () => {
-  for (const { name, bundle: path, shape, pixels, quality, file } of read("steps.json")) {
+test("updates of the filter, and taps, are encoded to Python's bytes", async () => {
+  for (const { name, bundle: path, shape, pixels, quality, file } of [...read("steps.json"), ...read("taps.json")]) {
     const [height, width, channels] = shape;
     const picture = { data: bytesOf(pixels), height, width, channels };
     const found = await new PhotoEncoder(bundle(path), picture).encode(16 * quality);

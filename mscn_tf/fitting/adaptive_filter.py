@@ -1,0 +1,90 @@
+"""Taps of a picture's own filter, where they mend more than they cost: from least squares on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mscn_tf.runtime.adaptive_filter import (
+    COLOURS,
+    NORMS,
+    OFFSETS,
+    REACH,
+    TAP_SCALE,
+    Taps,
+    by_colour,
+    colour_planes,
+    differences,
+    net,
+)
+from mscn_tf.runtime.post_filter import INPUT_SCALE
+
+_SAMPLE = 2**16  # pixels that are looked at, of whole rows
+_COST_BITS = 12  # parts of a bit
+_RIDGE = 2.0**-20  # of products: what is nearly the same shares a tap
+_ROUNDS = 16  # over all taps, at most
+_NEAR = 2  # taps on either side that are tried
+
+
+def chosen_taps(
+    taps: Taps, original: np.ndarray, mended: np.ndarray, bound: int, bit_error: float
+) -> np.ndarray:
+    """Taps that leave the least squared error, a bit's worth of it for each bit.
+
+    Args:
+      taps: their entropy model.
+      original: float64 ``[H, W, 3]``.
+      mended: what is filtered, float64 ``[H, W, 3]``.
+      bound: on differences, of the quality.
+      bit_error: squared error, of values from 0 to 1, that a bit is worth.
+
+    Returns:
+      int8 [count].
+    """
+    height, width, _ = original.shape
+    every = -(-height * width // _SAMPLE) | 1  # odd: hardly in step with what repeats
+    rows = np.arange(every // 2, height, every)
+    chosen = taps.none()
+    if not len(rows):
+        return chosen
+    planes = colour_planes(np.pad(mended, [(REACH, REACH), (REACH, REACH), (0, 0)], "edge"))
+    off = np.rint((original[rows] - mended[rows]) * INPUT_SCALE) @ COLOURS.T.astype(np.float64)
+    costs = np.floor(taps.costs * 2**_COST_BITS + 0.5)
+    for c, own in enumerate(by_colour(chosen)):
+        moves = _moves(planes[c], own.shape[1], rows, bound)
+        pulls = TAP_SCALE * (moves @ off[..., c].ravel())
+        products = moves @ moves.T  # of whole numbers, below 2^53
+        scale = NORMS[c] * (INPUT_SCALE * TAP_SCALE) ** 2 * len(rows) / height
+        found = _descended(products, pulls, bit_error * scale / 2**_COST_BITS * costs)
+        own[:] = found.reshape(own.shape)
+    return chosen
+
+
+def _moves(plane: np.ndarray, offsets: int, rows: np.ndarray, bound: int) -> np.ndarray:
+    """float64 [2 offsets, pixels], whole: what taps of one move pixels of some rows by."""
+    moves = []
+    for within in (False, True):
+        for offset in OFFSETS[:offsets]:
+            flux = differences(plane, offset)
+            moves.append(net(np.clip(flux, -bound, bound) if within else flux, offset)[rows])
+    return np.stack(moves).reshape(len(moves), -1).astype(np.float64)
+
+
+def _descended(products: np.ndarray, pulls: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """int64 [n] taps, where none near any one alone costs less; zeros where these don't pay."""
+    limit = len(costs) // 2
+    own = products.diagonal()
+    ridge = np.diag(own * _RIDGE + 1.0)
+    found = np.clip(np.rint(np.linalg.solve(products + ridge, pulls)), -limit, limit)
+    for _ in range(_ROUNDS):
+        before = found.copy()
+        for k, pull in enumerate(pulls):
+            near = np.arange(max(found[k] - _NEAR, -limit), min(found[k] + _NEAR, limit) + 1)
+            tried = np.append(near, 0.0)
+            others = products[k] @ found - own[k] * found[k]
+            errors = tried * (tried * own[k] - 2 * (pull - others))
+            found[k] = tried[np.argmin(errors + costs[tried.astype(np.int64) + limit])]
+        if np.array_equal(found, before):
+            break
+    gain = 2 * (pulls @ found) - found @ products @ found
+    steps = found.astype(np.int64)
+    return steps if gain > costs[steps + limit].sum() else np.zeros_like(steps)
