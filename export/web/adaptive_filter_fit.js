@@ -7,7 +7,7 @@ import { padded } from "./post_filter.js";
 
 const TOGETHER = 2 ** 15; // pixels that are looked at at once
 const COST = 4096; // parts of a bit
-const RIDGE = 2 ** -8; // of products: what is nearly the same shares a tap
+const RIDGE = 2 ** -12; // of products: what is nearly the same shares a tap
 const ROUNDS = 16; // over all taps, at most
 const NEAR = 2; // taps on either side that are tried
 

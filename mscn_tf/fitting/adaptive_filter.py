@@ -21,7 +21,7 @@ from mscn_tf.runtime.sampling import slices_of_rows
 
 _TOGETHER = 2**15  # pixels that are looked at at once
 _COST_BITS = 12  # parts of a bit
-_RIDGE = 2.0**-8  # of products: what is nearly the same shares a tap
+_RIDGE = 2.0**-12  # of products: what is nearly the same shares a tap
 _ROUNDS = 16  # over all taps, at most
 _NEAR = 2  # taps on either side that are tried
 
