@@ -5,9 +5,9 @@ import {
 } from "./adaptive_filter.js";
 import { padded } from "./post_filter.js";
 
-const SAMPLE = 2 ** 16; // pixels that are looked at, of whole rows
+const TOGETHER = 2 ** 15; // pixels that are looked at at once
 const COST = 4096; // parts of a bit
-const RIDGE = 2 ** -20; // of products: what is nearly the same shares a tap
+const RIDGE = 2 ** -12; // of products: what is nearly the same shares a tap
 const ROUNDS = 16; // over all taps, at most
 const NEAR = 2; // taps on either side that are tried
 
@@ -21,50 +21,53 @@ const NEAR = 2; // taps on either side that are tried
  * @param {number} bitError Squared error, of values from 0 to 1, that a bit is worth.
  */
 export function chosenTaps(taps, original, mended, [height, width], bound, bitError) {
-  const every = Math.ceil((height * width) / SAMPLE) | 1; // odd: hardly in step with what repeats
-  const rows = [];
-  for (let row = Math.floor(every / 2); row < height; row += every) rows.push(row);
-  if (!rows.length) return taps.none();
   const size = [height + 2 * REACH, width + 2 * REACH, 3];
   const around = padded(mended, [height, width, 3], [REACH, REACH], size);
+  const off = original.map((value, at) => rint((value - mended[at]) * INPUT_SCALE));
   const costs = taps.costs.map((bits) => Math.floor(bits * COST + 0.5));
+  const together = Math.max(1, Math.floor(TOGETHER / width));
   return COLOURS.map(({ shares, norm, count }) => {
-    const off = Float64Array.from({ length: rows.length * width }, (_, i) => {
-      const at = 3 * (rows[Math.floor(i / width)] * width + (i % width));
-      return shares.reduce((sum, share, end) =>
-        sum + share * rint((original[at + end] - mended[at + end]) * INPUT_SCALE), 0);
-    });
-    const moves = movesOf(colourPlane(around, shares), count, rows, width, bound);
-    const dot = (one, other) => {
-      let sum = 0;
-      for (let i = 0; i < one.length; i++) sum += one[i] * other[i];
-      return sum;
-    };
-    const pulls = moves.map((own) => TAP_SCALE * dot(own, off));
-    const products = moves.map(() => []);
-    moves.forEach((one, k) => moves.slice(0, k + 1).forEach((other, l) => {
-      products[k][l] = dot(one, other);
-      products[l][k] = products[k][l];
-    }));
-    const scale = norm * (INPUT_SCALE * TAP_SCALE) ** 2 * rows.length / height;
-    const worth = (bitError * scale) / COST;
+    const plane = colourPlane(around, shares);
+    const products = Array.from({ length: 2 * count }, () => new Float64Array(2 * count));
+    const pulls = Array(2 * count).fill(0);
+    for (let top = 0; top < height; top += together) {
+      const rows = Math.min(together, height - top);
+      const moves = movesOf(plane, count, [top, rows], width, bound);
+      const first = 3 * top * width;
+      const wanted = Float64Array.from({ length: rows * width }, (_, i) =>
+        shares.reduce((sum, share, end) => sum + share * off[first + 3 * i + end], 0));
+      moves.forEach((one, k) => {
+        pulls[k] += TAP_SCALE * dot(one, wanted);
+        for (let l = 0; l <= k; l++) {
+          products[k][l] += dot(one, moves[l]);
+          products[l][k] = products[k][l];
+        }
+      });
+    }
+    const worth = (bitError * norm * (INPUT_SCALE * TAP_SCALE) ** 2) / COST;
     return descended(products, pulls, costs.map((cost) => worth * cost));
   });
 }
 
+function dot(one, other) {
+  let sum = 0;
+  for (let i = 0; i < one.length; i++) sum += one[i] * other[i];
+  return sum;
+}
+
 /** What taps of one move pixels of some rows by: linear ones, then those within bounds. */
-function movesOf(plane, count, rows, width, bound) {
+function movesOf(plane, count, [top, rows], width, bound) {
   const stride = width + 2 * REACH;
   return [Infinity, bound].flatMap((most) => OFFSETS.slice(0, count).map(([i, j]) => {
     const away = i * stride + j;
-    const moves = new Float64Array(rows.length * width);
-    rows.forEach((row, number) => {
-      let at = (row + REACH) * stride + REACH;
-      for (let to = number * width; to < (number + 1) * width; to++, at++) {
+    const moves = new Float64Array(rows * width);
+    for (let row = 0, to = 0; row < rows; row++) {
+      let at = (top + row + REACH) * stride + REACH;
+      for (let column = 0; column < width; column++, to++, at++) {
         moves[to] = clipped(plane[at - away] - plane[at], most)
           + clipped(plane[at + away] - plane[at], most);
       }
-    });
+    }
     return moves;
   }));
 }
@@ -72,8 +75,8 @@ function movesOf(plane, count, rows, width, bound) {
 /** Taps where none near any one alone costs less; zeros where these don't pay. */
 function descended(products, pulls, costs) {
   const limit = Math.floor(costs.length / 2);
-  const ridged = products.map((row, k) =>
-    row.map((product, l) => (l === k ? product + (product * RIDGE + 1) : product)));
+  const ridged = products.map((row, k) => Array.from(row, (product, l) =>
+    (l === k ? product + (product * RIDGE + 1) : product)));
   const found = solved(ridged, pulls).map((tap) => clipped(rint(tap), limit));
   for (let round = 0; round < ROUNDS; round++) {
     let moved = false;

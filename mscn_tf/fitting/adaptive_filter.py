@@ -17,10 +17,11 @@ from mscn_tf.runtime.adaptive_filter import (
     net,
 )
 from mscn_tf.runtime.post_filter import INPUT_SCALE
+from mscn_tf.runtime.sampling import slices_of_rows
 
-_SAMPLE = 2**16  # pixels that are looked at, of whole rows
+_TOGETHER = 2**15  # pixels that are looked at at once
 _COST_BITS = 12  # parts of a bit
-_RIDGE = 2.0**-20  # of products: what is nearly the same shares a tap
+_RIDGE = 2.0**-12  # of products: what is nearly the same shares a tap
 _ROUNDS = 16  # over all taps, at most
 _NEAR = 2  # taps on either side that are tried
 
@@ -40,32 +41,27 @@ def chosen_taps(
     Returns:
       int8 [count].
     """
-    height, width, _ = original.shape
-    every = -(-height * width // _SAMPLE) | 1  # odd: hardly in step with what repeats
-    rows = np.arange(every // 2, height, every)
-    chosen = taps.none()
-    if not len(rows):
-        return chosen
     planes = colour_planes(np.pad(mended, [(REACH, REACH), (REACH, REACH), (0, 0)], "edge"))
-    off = np.rint((original[rows] - mended[rows]) * INPUT_SCALE) @ COLOURS.T.astype(np.float64)
-    costs = np.floor(taps.costs * 2**_COST_BITS + 0.5)
+    off = np.rint((original - mended) * INPUT_SCALE) @ COLOURS.T.astype(np.float64)
+    chosen = taps.none()
     for c, own in enumerate(by_colour(chosen)):
-        moves = _moves(planes[c], own.shape[1], rows, bound)
-        pulls = TAP_SCALE * (moves @ off[..., c].ravel())
-        products = moves @ moves.T  # of whole numbers, below 2^53
-        scale = NORMS[c] * (INPUT_SCALE * TAP_SCALE) ** 2 * len(rows) / height
-        found = _descended(products, pulls, bit_error * scale / 2**_COST_BITS * costs)
-        own[:] = found.reshape(own.shape)
+        products, pulls = np.zeros((own.size, own.size)), np.zeros(own.size)
+        for rows in slices_of_rows(*off.shape[:2], _TOGETHER):
+            seen = planes[c, rows.start : rows.stop + 2 * REACH]
+            moves = _moves(seen, own.shape[1], bound)
+            products += moves @ moves.T  # of whole numbers, below 2^53
+            pulls += TAP_SCALE * (moves @ off[rows, :, c].ravel())
+        worth = bit_error * NORMS[c] * (INPUT_SCALE * TAP_SCALE) ** 2 / 2**_COST_BITS
+        costs = np.floor(taps.costs * 2**_COST_BITS + 0.5)
+        own[:] = _descended(products, pulls, worth * costs).reshape(own.shape)
     return chosen
 
 
-def _moves(plane: np.ndarray, offsets: int, rows: np.ndarray, bound: int) -> np.ndarray:
-    """float64 [2 offsets, pixels], whole: what taps of one move pixels of some rows by."""
-    moves = []
-    for within in (False, True):
-        for offset in OFFSETS[:offsets]:
-            flux = differences(plane, offset)
-            moves.append(net(np.clip(flux, -bound, bound) if within else flux, offset)[rows])
+def _moves(plane: np.ndarray, offsets: int, bound: int) -> np.ndarray:
+    """float64 [2 offsets, pixels], whole: what taps of one move pixels by."""
+    fluxes = [differences(plane, offset) for offset in OFFSETS[:offsets]]
+    fluxes += [np.clip(flux, -bound, bound) for flux in fluxes]
+    moves = [net(flux, offset) for flux, offset in zip(fluxes, 2 * OFFSETS[:offsets])]
     return np.stack(moves).reshape(len(moves), -1).astype(np.float64)
 
 
