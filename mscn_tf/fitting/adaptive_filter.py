@@ -61,7 +61,7 @@ def _moves(plane: np.ndarray, offsets: int, bound: int) -> np.ndarray:
     """float64 [2 offsets, pixels], whole: what taps of one move pixels by."""
     fluxes = [differences(plane, offset) for offset in OFFSETS[:offsets]]
     fluxes += [np.clip(flux, -bound, bound) for flux in fluxes]
-    moves = [net(flux, offset) for flux, offset in zip(fluxes, 2 * OFFSETS[:offsets])]
+    moves = [net(flux, plane.shape) for flux in fluxes]
     return np.stack(moves).reshape(len(moves), -1).astype(np.float64)
 
 

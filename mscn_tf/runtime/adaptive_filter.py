@@ -134,29 +134,27 @@ def colour_planes(values: np.ndarray) -> np.ndarray:
 
 
 def differences(plane: np.ndarray, offset: Sequence[int]) -> np.ndarray:
-    """What a flux along an offset depends on: ``[h + i, w + |j|]`` of ``[h + 2 R, w + 2 R]``.
+    """What a flux along an offset depends on, of a plane ``[h + 2 R, w + 2 R]``, row by row.
 
-    Each is that from a pixel to the other; the first are those whose other pixel is one of the
-    first of [h, w].
+    ``[h * (w + 2 R) + away]``, away being the places from a pixel to the other: the first
+    differences are those to the first of the middle h rows. Those of margins mean nothing.
     """
-    i, j = offset
-    height, width = (side - REACH for side in plane.shape)
-    left, right = REACH - max(j, 0), width - min(j, 0)
-    there = plane[REACH : height + i, left + j : right + j]
-    return there - plane[REACH - i : height, left:right]
+    flat, width = plane.ravel(), plane.shape[1]
+    away, first = offset[0] * width + offset[1], REACH * width
+    last = flat.size - first
+    return flat[first : last + away] - flat[first - away : last]
 
 
-def net(flux: np.ndarray, offset: Sequence[int]) -> np.ndarray:
-    """``[h, w]``: what flows into pixels less what flows out, of a flux ``[h + i, w + |j|]``."""
-    i, j = offset
-    height, width = flux.shape[0] - i, flux.shape[1] - abs(j)
-    first, last = max(j, 0), max(-j, 0)
-    return flux[i:, first : first + width] - flux[:height, last : last + width]
+def net(flux: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What flows into places less what flows out: ``[h, w]`` of a plane ``[h + 2 R, w + 2 R]``."""
+    height, width = shape[0] - 2 * REACH, shape[1]
+    away = flux.size - height * width
+    return (flux[away:] - flux[:-away]).reshape(height, width)[:, REACH:-REACH]
 
 
 def _flown(plane: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
     """float32 ``[h, w]``, whole numbers: what taps [2, offsets] make of a colour's plane."""
-    total = np.zeros([side - 2 * REACH for side in plane.shape], np.float32)
+    total = np.zeros((plane.shape[0] - 2 * REACH) * plane.shape[1], np.float32)
     for offset, linear, within in zip(OFFSETS, *taps.astype(np.float32)):
         if not (linear or within):
             continue
@@ -165,5 +163,7 @@ def _flown(plane: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
         bounded *= within
         flux *= linear
         flux += bounded
-        total += net(flux, offset)
-    return total
+        away = flux.size - total.size
+        total += flux[away:]
+        total -= flux[:-away]
+    return total.reshape(-1, plane.shape[1])[:, REACH:-REACH]
