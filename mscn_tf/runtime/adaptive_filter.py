@@ -100,25 +100,22 @@ def by_colour(taps: np.ndarray) -> list[np.ndarray]:
     return [taps[ends[c] : ends[c + 1]].reshape(2, -1) for c in range(len(COUNTS))]
 
 
-def filtered(values: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
-    """Values after their own filter.
+def add_flow(out: np.ndarray, values: np.ndarray, taps: np.ndarray, bound: int) -> None:
+    """Adds to values what flows into them.
 
     Args:
-      values: float64 ``[h + 2 REACH, w + 2 REACH, 3]``, nominally in [0, 1].
+      out: float64 ``[h, w, 3]``.
+      values: the same and those around, ``[h + 2 REACH, w + 2 REACH, 3]``, nominally in [0, 1];
+        other memory.
       taps: int8 [count].
       bound: on differences, see `difference_bound`.
-
-    Returns:
-      ``[h, w, 3]``.
     """
-    out = values[REACH:-REACH, REACH:-REACH].copy()
     for rows in slices_of_rows(len(out), out.shape[1], _TOGETHER):
         planes = colour_planes(values[rows.start : rows.stop + 2 * REACH])
         sums = [_flown(plane, own, bound) for plane, own in zip(planes, by_colour(taps))]
         moved = _BACK @ np.stack(sums).reshape(len(sums), -1)  # exact in float64
         moved *= 1 / (6 * TAP_SCALE * INPUT_SCALE)
-        out[rows] += np.moveaxis(moved.reshape(planes.shape[0], *sums[0].shape), 0, -1)
-    return out
+        out[rows] += np.moveaxis(moved.reshape(len(sums), *sums[0].shape), 0, -1)
 
 
 def difference_bound(error: float) -> int:
