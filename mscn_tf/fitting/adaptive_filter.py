@@ -46,7 +46,7 @@ def chosen_taps(
     chosen = taps.none()
     for c, own in enumerate(by_colour(chosen)):
         products, pulls = np.zeros((own.size, own.size)), np.zeros(own.size)
-        for rows in slices_of_rows(*off.shape[:2], _TOGETHER):
+        for rows in slices_of_rows(len(off), off.shape[1], _TOGETHER):
             seen = planes[c, rows.start : rows.stop + 2 * REACH]
             moves = _moves(seen, own.shape[1], bound)
             products += moves @ moves.T  # of whole numbers, below 2^53
