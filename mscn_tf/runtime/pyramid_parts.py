@@ -161,7 +161,7 @@ class PlaneTiles:
         mended = self._scheme.post_filter is not None and not self._skip
         return _at_skip(_with_margin(part) if mended else part, self._tiling.shape, self._skip)
 
-    def _mended(self, part: Span) -> Span:
+    def _mended_for(self, part: Span) -> Span:
         """What of the picture is mended for a part."""
         if self._scheme.prior.taps is None or self._skip:
             return part
@@ -169,7 +169,7 @@ class PlaneTiles:
 
     def _places(self, part: Span) -> list[Place]:
         """Of the tiles whose coefficients reach a part of the source."""
-        side, seen = self._tiling.side, self._seen(self._mended(part))
+        side, seen = self._tiling.side, self._seen(self._mended_for(part))
         ends: list[list[int]] = [[], []]
         spans = [seen, *spans_of(self._sizes, seen, self._skip)]
         for level, span in enumerate(spans, self._skip):
@@ -182,7 +182,7 @@ class PlaneTiles:
         taps = self._told(part, coded, "taps") if self._scheme.prior.taps and not self._skip else []
         if not any(own is not None and own.any() for *_, own in taps):
             taps = []
-        mended = self._mended(part) if taps else part
+        mended = self._mended_for(part) if taps else part
         seen = self._seen(mended)
         spans = [list(span) for span in spans_of(self._sizes, seen, self._skip)]
         spans.append(spans[-1] if spans else list(seen))  # of the coarse part
