@@ -26,17 +26,9 @@ const CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]];
  */
 export function suitedTo(filter, prior, colour, pixels, q16, bitError) {
   const { filterUpdates: updates, taps: model } = prior;
-  return filter && (updates || model) && (async ({ coarse, details }, height, width) => {
-    const planes = coarse.map((own, c) => synthesise(
-      own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
-    ));
-    const channels = planes.length;
-    const off = toValues(planes, colour);
-    const original = off.map((_, at) => {
-      const place = pixels.channels === channels ? at : Math.floor(at / channels);
-      return pixels.data[place] / 255;
-    });
-    const values = original.map((value, at) => value + (off[at] - 0.5));
+  return filter && (updates || model) && (async (errors, height, width) => {
+    const { original, values } = beforeAndAfter(pixels, colour, errors, height, width);
+    const channels = errors.coarse.length;
     const { around, size } = withMargins(values, [height, width, channels]);
     let filterUpdate = null;
     if (updates) {
@@ -48,6 +40,27 @@ export function suitedTo(filter, prior, colour, pixels, q16, bitError) {
     const bound = differenceBound(filter.error(q16));
     return { filterUpdate, taps: chosenTaps(model, original, mended, [height, width], bound, bitError) };
   });
+}
+
+/**
+ * Values of a tile, [h, w, C] in float64: the original's, and what they are decoded to.
+ * @param {{coarse: Float64Array[], details: Float64Array[][]}} errors What coefficients are off.
+ */
+export function beforeAndAfter(pixels, colour, errors, height, width) {
+  const channels = errors.coarse.length;
+  const off = valuesOf(errors, colour, height, width);
+  const original = off.map((_, at) => {
+    const place = pixels.channels === channels ? at : Math.floor(at / channels);
+    return pixels.data[place] / 255;
+  });
+  return { original, values: original.map((value, at) => value + (off[at] - 0.5)) };
+}
+
+/** Values [h, w, C] of a tile's coefficients, in float64. */
+export function valuesOf({ coarse, details }, colour, height, width) {
+  return toValues(coarse.map((own, c) => synthesise(
+    own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
+  )), colour);
 }
 
 /** [h, w, C] of values of even sides. */

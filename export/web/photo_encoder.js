@@ -99,8 +99,8 @@ export class PhotoEncoder {
     const { height, width } = this._picture;
     const { rate_weight: rateWeight } = this._bundle.manifest;
     const [[rows, columns], side] = [this._grid, this._side];
-    const added = addedBy(this._filter, this._prior, this._colour, q16);
     const bitError = rateWeight * this._prior.step(q16) ** 2;
+    const alone = rows * columns === 1;
     const all = rows * columns * (effort + 1) * this._prior.levels;
     const blocks = [];
     let done = 0;
@@ -109,6 +109,7 @@ export class PhotoEncoder {
       const size = [Math.min(side, height - row * side), Math.min(side, width - column * side)];
       const part = this._tile(row * side, column * side, size);
       const pixels = this._pixels(row * side, column * side, size);
+      const added = addedBy(this._filter, this._prior, this._colour, alone ? null : pixels, q16);
       const suited = suitedTo(this._filter, this._prior, this._colour, pixels, q16, bitError);
       const fit = quantise(this._prior, part, ...size, q16, rateWeight, effort, added, suited);
       const symbols = yield* told(fit);

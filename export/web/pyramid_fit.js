@@ -1,11 +1,11 @@
 // Chooses the symbols of pyramids where rate meets distortion, as `mscn_tf.fitting.pyramid` does.
 
-import { toValues } from "./pixels.js";
+import { beforeAndAfter, valuesOf } from "./filter_update_fit.js";
 import { withMargins } from "./post_filter.js";
 import { chosenShares, lessShares, roundEven } from "./pyramid_share_fit.js";
 import { followed } from "./pyramid_shares.js";
 import { chosenUpdate } from "./pyramid_update_fit.js";
-import { analyse, synthesise } from "./wavelet.js";
+import { analyse } from "./wavelet.js";
 
 const DEAD_ZONE = 0.2; // of the rounding that the first choice of symbols rests on
 const SIZES = 3; // that signs tell apart
@@ -43,17 +43,21 @@ function turned(valueAt, length, count, colour) {
 }
 
 /**
- * What a codec's filter adds to tiles at a quality, or null where there is none.
+ * What a codec's filter adds to a tile at a quality, or null where there is none.
  *
  * All is computed in float64 as in Python, but for the analysis of what is added.
- * @returns {Function|null} Coefficients, height and width of a tile to a promise of coefficients.
+ * @param {{data: Uint8Array, channels: number}|null} pixels Of a tile that has others beside it, of
+ *   C channels or one: what its coefficients alone are synthesised to is far off at its edges.
+ * @returns {Function|null} Decoded coefficients and the original's, height and width of the tile to
+ *   a promise of coefficients.
  */
-export function addedBy(filter, prior, colour, q16) {
-  return filter && (async ({ coarse, details }, height, width) => {
-    const planes = coarse.map((own, c) => synthesise(
-      own, details.map((bands) => bands.slice(3 * c, 3 * c + 3)), height, width, 0,
-    ));
-    const [values, channels] = [toValues(planes, colour), planes.length];
+export function addedBy(filter, prior, colour, pixels, q16) {
+  return filter && (async (decoded, wanted, height, width) => {
+    const { details } = decoded;
+    const values = pixels
+      ? beforeAndAfter(pixels, colour, less(decoded, wanted), height, width).values
+      : valuesOf(decoded, colour, height, width);
+    const channels = decoded.coarse.length;
     const { around, size } = withMargins(values, [height, width, channels]);
     const mended = await filter.mend(around, size, q16);
     const line = width * channels;
@@ -103,7 +107,7 @@ export async function* quantise(
   for (let pass = 0; pass < passes; pass++) {
     if (added && pass) {
       const known = dequantised(prior, symbols, indices, q16);
-      wanted = less(pyramid, await added(known, height, width));
+      wanted = less(pyramid, await added(known, pyramid, height, width));
     }
     const shares = prior.shares
       && chosenShares(prior.shares, wanted.details, symbols.details, step, rateWeight);

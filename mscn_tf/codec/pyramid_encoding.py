@@ -129,9 +129,11 @@ def _chosen(
     height, width = (last - first for first, last in seen.span)
     fine = seen.analysed(scheme.colour, scheme.prior.levels - len(coarser.details))
     part = Pyramid(coarser.coarse, fine.details + coarser.details)
-    added = added_by_filter(scheme, q16)
+    pixels = seen.own()
+    alone = pixels.shape == seen.pixels.shape  # no other tile is beside it
+    added = added_by_filter(scheme, q16, None if alone else pixels)
     bit_error = price * scheme.prior.step(q16) ** 2
-    suited = suited_to(scheme, seen.own(), q16, bit_error)
+    suited = suited_to(scheme, pixels, q16, bit_error)
     return quantise(scheme.prior, part, height, width, q16, price, passes, added, dearer, suited)
 
 

@@ -46,7 +46,7 @@ def chosen_taps(
     chosen = taps.none()
     for c, own in enumerate(by_colour(chosen)):
         products, pulls = np.zeros((own.size, own.size)), np.zeros(own.size)
-        for rows in slices_of_rows(*off.shape[:2], _TOGETHER):
+        for rows in slices_of_rows(len(off), off.shape[1], _TOGETHER):
             seen = planes[c, rows.start : rows.stop + 2 * REACH]
             moves = _moves(seen, own.shape[1], bound)
             products += moves @ moves.T  # of whole numbers, below 2^53
@@ -61,7 +61,7 @@ def _moves(plane: np.ndarray, offsets: int, bound: int) -> np.ndarray:
     """float64 [2 offsets, pixels], whole: what taps of one move pixels by."""
     fluxes = [differences(plane, offset) for offset in OFFSETS[:offsets]]
     fluxes += [np.clip(flux, -bound, bound) for flux in fluxes]
-    moves = [net(flux, offset) for flux, offset in zip(fluxes, 2 * OFFSETS[:offsets])]
+    moves = [net(flux, plane.shape) for flux in fluxes]
     return np.stack(moves).reshape(len(moves), -1).astype(np.float64)
 
 

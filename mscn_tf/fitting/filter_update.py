@@ -43,9 +43,8 @@ def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) 
     def suited(
         errors: Pyramid, height: int, width: int
     ) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
-        off = scheme.values(synthesise(errors, height, width)) - 0.5
-        original = np.broadcast_to(pixels / 255.0, off.shape)
-        values = with_margins(original + off)
+        original, decoded = before_and_after(scheme, pixels, errors)
+        values = with_margins(decoded)
         update = None
         if updates:
             update = chosen_filter_update(updates, mend, original, values, q16, bit_error)
@@ -56,6 +55,21 @@ def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) 
         return update, chosen_taps(taps, original, mended, bound, bit_error)
 
     return suited
+
+
+def before_and_after(
+    scheme: Pyramids, pixels: np.ndarray, errors: Pyramid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a tile, float64 ``[H, W, C]``: the original's, and what they are decoded to.
+
+    Args:
+      scheme: of the codec.
+      pixels: uint8 ``[H, W, 1 or 3]``, the tile's.
+      errors: what its coefficients are off.
+    """
+    off = scheme.values(synthesise(errors, *pixels.shape[:2])) - 0.5
+    original = np.broadcast_to(pixels / 255.0, off.shape)
+    return original, original + off
 
 
 def with_margins(values: np.ndarray) -> np.ndarray:

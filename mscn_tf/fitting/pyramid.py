@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from mscn_tf.fitting.filter_update import Suited, with_margins
+from mscn_tf.fitting.filter_update import Suited, before_and_after, with_margins
 from mscn_tf.fitting.pyramid_share import chosen_shares, less_shares
 from mscn_tf.fitting.pyramid_update import chosen_update
 from mscn_tf.runtime.pyramid_prior import Coded, Fitted, PyramidPrior
@@ -16,8 +16,9 @@ from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quantiser import DEAD_ZONE, round_dead_zone
 from mscn_tf.runtime.wavelet import Pyramid, analyse, synthesise
 
-# Coefficients, of a picture of some height and width, to those of what a filter adds to it.
-Added = Callable[[Pyramid, int, int], Pyramid]
+# Decoded coefficients of a tile of some height and width, and the original's, to those of what a
+# filter adds to it.
+Added = Callable[[Pyramid, Pyramid, int, int], Pyramid]
 
 
 def to_channels(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -32,14 +33,26 @@ def to_channels(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.tensordot(colour.astype(np.float32), values, (1, 2))
 
 
-def added_by_filter(scheme: Pyramids, q16: int) -> Optional[Added]:
-    """What a codec's filter adds at a quality in sixteenths; None where there is none."""
+def added_by_filter(
+    scheme: Pyramids, q16: int, pixels: Optional[np.ndarray] = None
+) -> Optional[Added]:
+    """What a codec's filter adds; None where there is none.
+
+    Args:
+      scheme: of the codec.
+      q16: quality in sixteenths.
+      pixels: uint8 ``[H, W, 1 or 3]``, of a tile that has others beside it: what its coefficients
+        alone are synthesised to is far off at its edges.
+    """
     mend = scheme.post_filter
     if mend is None:
         return None
 
-    def added(pyramid: Pyramid, height: int, width: int) -> Pyramid:
-        values = scheme.values(synthesise(pyramid, height, width))
+    def added(decoded: Pyramid, original: Pyramid, height: int, width: int) -> Pyramid:
+        if pixels is None:
+            values = scheme.values(synthesise(decoded, height, width))
+        else:
+            _, values = before_and_after(scheme, pixels, _less(decoded, original))
         mended = mend(with_margins(values), q16)
         difference = (mended[:height, :width] - values).astype(np.float32)
         channels = np.tensordot(scheme.colour.astype(np.float32), difference, (1, 2))
@@ -94,7 +107,8 @@ def quantise(
     for number in range(passes):
         if added and number:
             coded = Coded(symbols, indices, update, shares)
-            wanted = _less(pyramid, added(prior.dequantise(coded, q16), height, width))
+            decoded = prior.dequantise(coded, q16)
+            wanted = _less(pyramid, added(decoded, pyramid, height, width))
         if prior.shares:
             shares = chosen_shares(prior.shares, wanted, symbols, step, rate_weight)
         own = less_shares(prior, wanted, Coded(symbols, indices, update, shares), step)

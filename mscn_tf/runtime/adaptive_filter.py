@@ -100,25 +100,22 @@ def by_colour(taps: np.ndarray) -> list[np.ndarray]:
     return [taps[ends[c] : ends[c + 1]].reshape(2, -1) for c in range(len(COUNTS))]
 
 
-def filtered(values: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
-    """Values after their own filter.
+def add_flow(out: np.ndarray, values: np.ndarray, taps: np.ndarray, bound: int) -> None:
+    """Adds to values what flows into them.
 
     Args:
-      values: float64 ``[h + 2 REACH, w + 2 REACH, 3]``, nominally in [0, 1].
+      out: float64 ``[h, w, 3]``.
+      values: the same and those around, ``[h + 2 REACH, w + 2 REACH, 3]``, nominally in [0, 1];
+        other memory.
       taps: int8 [count].
       bound: on differences, see `difference_bound`.
-
-    Returns:
-      ``[h, w, 3]``.
     """
-    out = values[REACH:-REACH, REACH:-REACH].copy()
     for rows in slices_of_rows(len(out), out.shape[1], _TOGETHER):
         planes = colour_planes(values[rows.start : rows.stop + 2 * REACH])
         sums = [_flown(plane, own, bound) for plane, own in zip(planes, by_colour(taps))]
         moved = _BACK @ np.stack(sums).reshape(len(sums), -1)  # exact in float64
         moved *= 1 / (6 * TAP_SCALE * INPUT_SCALE)
-        out[rows] += np.moveaxis(moved.reshape(planes.shape[0], *sums[0].shape), 0, -1)
-    return out
+        out[rows] += np.moveaxis(moved.reshape(len(sums), *sums[0].shape), 0, -1)
 
 
 def difference_bound(error: float) -> int:
@@ -134,29 +131,27 @@ def colour_planes(values: np.ndarray) -> np.ndarray:
 
 
 def differences(plane: np.ndarray, offset: Sequence[int]) -> np.ndarray:
-    """What a flux along an offset depends on: ``[h + i, w + |j|]`` of ``[h + 2 R, w + 2 R]``.
+    """What a flux along an offset depends on, of a plane ``[h + 2 R, w + 2 R]``, row by row.
 
-    Each is that from a pixel to the other; the first are those whose other pixel is one of the
-    first of [h, w].
+    ``[h * (w + 2 R) + away]``, away being the places from a pixel to the other: the first
+    differences are those to the first of the middle h rows. Those of margins mean nothing.
     """
-    i, j = offset
-    height, width = (side - REACH for side in plane.shape)
-    left, right = REACH - max(j, 0), width - min(j, 0)
-    there = plane[REACH : height + i, left + j : right + j]
-    return there - plane[REACH - i : height, left:right]
+    flat, width = plane.ravel(), plane.shape[1]
+    away, first = offset[0] * width + offset[1], REACH * width
+    last = flat.size - first
+    return flat[first : last + away] - flat[first - away : last]
 
 
-def net(flux: np.ndarray, offset: Sequence[int]) -> np.ndarray:
-    """``[h, w]``: what flows into pixels less what flows out, of a flux ``[h + i, w + |j|]``."""
-    i, j = offset
-    height, width = flux.shape[0] - i, flux.shape[1] - abs(j)
-    first, last = max(j, 0), max(-j, 0)
-    return flux[i:, first : first + width] - flux[:height, last : last + width]
+def net(flux: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What flows into places less what flows out: ``[h, w]`` of a plane ``[h + 2 R, w + 2 R]``."""
+    height, width = shape[0] - 2 * REACH, shape[1]
+    away = flux.size - height * width
+    return (flux[away:] - flux[:-away]).reshape(height, width)[:, REACH:-REACH]
 
 
 def _flown(plane: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
     """float32 ``[h, w]``, whole numbers: what taps [2, offsets] make of a colour's plane."""
-    total = np.zeros([side - 2 * REACH for side in plane.shape], np.float32)
+    total = np.zeros((plane.shape[0] - 2 * REACH) * plane.shape[1], np.float32)
     for offset, linear, within in zip(OFFSETS, *taps.astype(np.float32)):
         if not (linear or within):
             continue
@@ -165,5 +160,7 @@ def _flown(plane: np.ndarray, taps: np.ndarray, bound: int) -> np.ndarray:
         bounded *= within
         flux *= linear
         flux += bounded
-        total += net(flux, offset)
-    return total
+        away = flux.size - total.size
+        total += flux[away:]
+        total -= flux[:-away]
+    return total.reshape(-1, plane.shape[1])[:, REACH:-REACH]

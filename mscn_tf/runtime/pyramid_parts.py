@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 import numpy as np
 
-from mscn_tf.runtime.adaptive_filter import REACH, difference_bound, filtered
+from mscn_tf.runtime.adaptive_filter import REACH, add_flow, difference_bound
 from mscn_tf.runtime.container import Container
 from mscn_tf.runtime.errors import naming
 from mscn_tf.runtime.layout import Span, Tiling
@@ -75,14 +75,16 @@ class Part(NamedTuple):
             return self._synthesised(scheme, self.span)
         if not self.taps:
             return self._mended(scheme, mend, self.span)
-        seen = _in_picture(_widened(self.span, REACH), self.sizes[0])
-        mended = _padded(self._mended(scheme, mend, seen), seen, _widened(self.span, REACH))
-        out = mended[REACH:-REACH, REACH:-REACH].copy()
-        bound = difference_bound(mend.error(self.q16))
+        wide = _widened(self.span, REACH)
+        seen = _in_picture(wide, self.sizes[0])
+        mended = self._mended(scheme, mend, seen)
+        before = np.pad(mended, _beyond(seen, wide), "edge")
+        inside = (slice(*np.subtract(own, start)) for own, (start, _) in zip(self.span, seen))
+        out, bound = mended[tuple(inside)], difference_bound(mend.error(self.q16))
         for rows, columns, taps in self.taps:
             if taps is not None and taps.any():
                 around = (slice(part.start, part.stop + 2 * REACH) for part in (rows, columns))
-                out[rows, columns] = filtered(mended[tuple(around)], taps, bound)
+                add_flow(out[rows, columns], before[tuple(around)], taps, bound)
         return out
 
     def _synthesised(self, scheme: Pyramids, span: Span) -> np.ndarray:
@@ -100,7 +102,10 @@ class Part(NamedTuple):
     def _mended(self, scheme: Pyramids, mend: PostFilter, span: Span) -> np.ndarray:
         """Values of a span in the picture."""
         wide = _with_margin(span)
-        values = _padded(self._synthesised(scheme, wide), _in_picture(wide, self.sizes[0]), wide)
+        values = self._synthesised(scheme, wide)
+        beyond = _beyond(_in_picture(wide, self.sizes[0]), wide)
+        if np.any(beyond):
+            values = np.pad(values, beyond, "edge")
         (top, bottom), (left, right) = span
         mended = np.empty_like(values[MARGIN:-MARGIN, MARGIN:-MARGIN])
         for rows, columns, update in self.updates:
@@ -156,7 +161,7 @@ class PlaneTiles:
         mended = self._scheme.post_filter is not None and not self._skip
         return _at_skip(_with_margin(part) if mended else part, self._tiling.shape, self._skip)
 
-    def _mended(self, part: Span) -> Span:
+    def _mended_for(self, part: Span) -> Span:
         """What of the picture is mended for a part."""
         if self._scheme.prior.taps is None or self._skip:
             return part
@@ -164,7 +169,7 @@ class PlaneTiles:
 
     def _places(self, part: Span) -> list[Place]:
         """Of the tiles whose coefficients reach a part of the source."""
-        side, seen = self._tiling.side, self._seen(self._mended(part))
+        side, seen = self._tiling.side, self._seen(self._mended_for(part))
         ends: list[list[int]] = [[], []]
         spans = [seen, *spans_of(self._sizes, seen, self._skip)]
         for level, span in enumerate(spans, self._skip):
@@ -177,7 +182,7 @@ class PlaneTiles:
         taps = self._told(part, coded, "taps") if self._scheme.prior.taps and not self._skip else []
         if not any(own is not None and own.any() for *_, own in taps):
             taps = []
-        mended = self._mended(part) if taps else part
+        mended = self._mended_for(part) if taps else part
         seen = self._seen(mended)
         spans = [list(span) for span in spans_of(self._sizes, seen, self._skip)]
         spans.append(spans[-1] if spans else list(seen))  # of the coarse part
@@ -276,10 +281,9 @@ def _in_picture(part: Span, shape: Sequence[int]) -> Span:
     return _at_skip(part, shape, 0)
 
 
-def _padded(values: np.ndarray, known: Span, wanted: Span) -> np.ndarray:
-    """Values ``[h, w, C]`` of what is known, their edges repeated to what is wanted."""
-    beyond = [(own[0] - all_[0], all_[1] - own[1]) for own, all_ in zip(known, wanted)]
-    return np.pad(values, [*beyond, (0, 0)], "edge") if np.any(beyond) else values
+def _beyond(known: Span, wanted: Span) -> list[tuple[int, int]]:
+    """How many values ``[h, w, C]`` are wanted before and after those that are known."""
+    return [*((a - b, d - c) for (a, c), (b, d) in zip(known, wanted)), (0, 0)]
 
 
 def _at_skip(part: Span, shape: Sequence[int], skip: int) -> Span:

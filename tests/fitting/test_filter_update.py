@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from mscn_tf.codec import Codec
+from mscn_tf.codec.pyramid_encoding import _Plane
 from mscn_tf.fitting.filter_update import chosen_filter_update, with_margins
+from mscn_tf.fitting.pyramid import added_by_filter
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import GRAPH
+from mscn_tf.runtime.wavelet import Pyramid, analyse
 from mscn_tf.signals import images
 from tests.pyramids import write_codec
 from tests.tiny import picture
@@ -98,3 +101,24 @@ def test_a_graph_without_what_the_last_layer_sees(codec, tmp_path):
     bundle = changed(codec.bundle, tmp_path / "old.mscnb", **{GRAPH: graph.SerializeToString()})
     with pytest.raises(MscnError, match="its filter fails"):
         Codec(bundle).encode(picture(20, 20, 1), quality=5)
+
+
+def test_of_tiles_beside_others_the_filter_sees_what_is_decoded(codec):
+    """Not what their own coefficients are synthesised to, which is far off at edges."""
+    scheme, original = codec.scheme, picture(64, 96, 6)
+    plane = _Plane(scheme, original)
+    seen = plane.seen(plane.spans[0])
+    fine = seen.analysed(scheme.colour, scheme.prior.levels)
+    coefficients = Pyramid(plane.coarser(plane.spans[0]).coarse, fine.details)
+    values = seen.own() / 255.0
+    mended = scheme.post_filter(with_margins(values), Q16)[:32, :32]
+    channels = np.tensordot(scheme.colour, mended - values, (1, 2)).astype(np.float32)
+    wanted = analyse(channels, scheme.prior.levels)
+
+    def off(added):
+        found = added(coefficients, coefficients, 32, 32)
+        return np.abs(found.details[0] - wanted.details[0]).max()
+
+    assert len(plane.spans) == 6
+    assert off(added_by_filter(scheme, Q16, seen.own())) < 1e-5
+    assert off(added_by_filter(scheme, Q16)) > 1e-3
