@@ -30,6 +30,7 @@ PURPOSES = {
     "gated-faces-first": ("files of the first gated-faces32", "small files: take faces32"),
     "gated-faces32": ("studying sparse updates of a network", "small files: take faces32"),
     "gated-temperature": ("studying sparse shifts of its units", "small files: take temperature"),
+    "gated-voxels32": ("studying sparse latents of solids", "small lossy files: take voxels32"),
     "mesh": ("closed solids within a bound", "few bytes: take surface"),
     "photo": ("photographs; drawings without loss", "large drawings in a hurry"),
     "photo-bsds500": ("files of the first photo", "commercial use"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mscn_tf.codec import Codec
 from mscn_tf.runtime.bundle import SHIPPED, Bundle
-from mscn_tf.signals import images
+from mscn_tf.signals import images, voxels
 from mscn_tf.signals.colour import grey_if_neutral
 from mscn_tf.signals.datasets import central_square
 
@@ -127,6 +127,32 @@ def test_gates_on_the_sphere():
     places = {"latitude": latitude.tolist(), "longitude": longitude.tolist()}
     data = codec.encode(field.astype(np.float32), quality=10, metadata=places)
     assert np.sqrt(np.mean((codec.decode(data) - field) ** 2)) < 8
+
+
+def table():
+    """A solid: a table of 32x32x32 voxels."""
+    solid = np.zeros((32, 32, 32, 1), bool)
+    solid[3:29, 5:27, 20:24] = True
+    for x in (4, 24):
+        for y in (6, 22):
+            solid[x : x + 4, y : y + 4, 6:20] = True
+    return solid
+
+
+def test_gates_of_a_solid():
+    """A file made once decodes to what it did then, which is a table."""
+    golden = ROOT / "tests" / "golden" / "shipped" / "gated-voxels32"
+    data = golden.with_suffix(".mscn").read_bytes()
+    codec = Codec.of(data)
+    assert codec.bundle.name == "gated-voxels32"
+    decoded = codec.decode(data)
+    with np.load(golden.with_suffix(".npz")) as known:
+        np.testing.assert_array_equal(decoded, known["decoded"])
+    measured = voxels.measure(table(), decoded, None)
+    assert len(data) < 90
+    assert measured["% IoU"] > 60
+    again = codec.encode(table(), quality=10)
+    assert voxels.measure(table(), codec.decode(again), None)["% IoU"] > 60
 
 
 def test_photo_beats_jpeg_at_the_same_bytes():

@@ -10,13 +10,13 @@ def get_config() -> ConfigDict:
     config, known = gated_faces32.get_config(), voxels32.get_config()
     config.update(
         name="gated-voxels32",
-        meta_steps=2400,
-        steps=2700,
-        signals=2000,
-        coded=300,
+        meta_steps=4500,
+        steps=5000,
+        signals=3000,
+        coded=400,
         points=1024,
-        validation_tiles=16,
-        evaluate_every=600,
+        validation_tiles=32,
+        evaluate_every=900,
         evaluate_qualities=(4.0, 8.0),
     )
     config.model.update(shape=(32, 32, 32), axes=3, channels=1, w0=20.0)

@@ -22,6 +22,7 @@ IDS = {
     "gated-faces-first": "f30bcdaead1c96db",
     "gated-faces32": "c1b9bd5ee6d0fe06",
     "gated-temperature": "8d0ed2ddaa3c75db",
+    "gated-voxels32": "29133077f184a3b9",
     "mesh": "032960c14fa4f74a",
     "photo-bsds500": "66a8c2d78876da50",
     "photo-fifth": "41aa03c31dadead1",

@@ -70,10 +70,13 @@ def get_config(what: str = "faces") -> ConfigDict:
         "COIN++, 128 latents": dense(modulation="latent", latent_size=128),
         **{name: config.arms[name].to_dict() for name in pruned},
     }
+    mask = config.arms["one mask of updates"].to_dict()
+    if config.steps > SHORT:
+        mask["dense"] = 0.1  # at 6,000 steps better than 0.25, and than half
     with config.unlocked():
         config.arms = {
             "MSCN": arm(),
-            "one mask of updates": config.arms["one mask of updates"],
+            "one mask of updates": mask,
             **{name: dict(spec, seeds=config.seeds[:1]) for name, spec in others.items()},
         }
     return config
