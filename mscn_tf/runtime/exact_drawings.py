@@ -185,9 +185,9 @@ class _Drawing:
     def _run(self, current: list[int], at: int, longest: int, breaks: int, count: int) -> int:
         """How many pixels are as all around them."""
         decide, bits, colour = self.decisions.decide, longest.bit_length(), current[at - 1]
-        before = mixed(mixed(colour, current[at - 2]), current[at - 3])
+        before = mixed(colour, current[at - 2], current[at - 3])
         if at >= 2 * _PADDING:
-            before = mixed(mixed(mixed(before, current[at - 4]), current[at - 5]), current[at - 6])
+            before = mixed(before, current[at - 4], current[at - 5], current[at - 6])
         place, before = _RUN + 4 * bits + breaks, mixed(before, _RUN)
         contexts = (mixed(place, 1), mixed(place, before), mixed(place, colour), mixed(bits, 2))
         if decide(_RUN + breaks, contexts, count == longest):
@@ -216,12 +216,10 @@ class _Drawing:
         """A pixel by itself, which is not of a colour that is left out."""
         above, above2, shift = self._above, self._above2, self._last_shift
         left, up, corner, next_up = current[at - 1], above[at], above[at - 1], above[at + 1]
-        near = mixed(mixed(left, _SAME), up)
-        around = mixed(mixed(near, corner), next_up)
-        wide = mixed(mixed(around, current[at - 2]), above2[at])
-        wide = mixed(mixed(wide, above[at + 2]), above[at - 2])
-        wide = mixed(mixed(wide, above2[at + 1]), above2[at - 1])
-        wide = mixed(wide, current[at - 3])
+        near = mixed(left, _SAME, up)
+        around = mixed(near, corner, next_up)
+        wide = mixed(around, current[at - 2], above2[at], above[at + 2], above[at - 2])
+        wide = mixed(wide, above2[at + 1], above2[at - 1], current[at - 3])
         last_near, last_around, last_wide = self._last
         slot_near, slot_around, slot_wide = near >> shift, around >> shift, wide >> shift
         third, second, first = last_near[slot_near], last_around[slot_around], last_wide[slot_wide]
@@ -273,21 +271,16 @@ class _Drawing:
         self, channel: int, low: int, told: int, left: int, up: int, corner: int, value: int
     ) -> int:
         """One channel of a colour, of which those before are told."""
-        decide, place = self.decisions.decide, _VALUE + 8 * channel
+        place = _VALUE + 8 * channel
         west, north, across = left >> low & 255, up >> low & 255, corner >> low & 255
         slope = min(max(west + north - across, min(west, north)), max(west, north))
         moved = west
         if channel:  # as far from the left one as the channel before is
             moved = min(max(west + (told & 255) - (left >> low + 8 & 255), 0), 255)
-        one, two = mixed(place, 256 + moved), mixed(place, 512 + slope)
-        three, four = mixed(place + 768, told), mixed(mixed(place, 1024 + west), north)
-        number = 1
-        for bit in range(7, -1, -1):
-            contexts = (
-                mixed(one, number),
-                mixed(two, number),
-                mixed(three, number),
-                mixed(four, number),
-            )
-            number = 2 * number | decide(place + bit, contexts, value >> bit & 1)
-        return number - 256
+        contexts = (
+            mixed(place, 256 + moved),
+            mixed(place, 512 + slope),
+            mixed(place + 768, told),
+            mixed(place, 1024 + west, north),
+        )
+        return self.decisions.number(place, contexts, 8, value)

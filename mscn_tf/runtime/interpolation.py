@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mscn_tf.runtime import tables
+from mscn_tf.runtime.clipping import clip
 from mscn_tf.runtime.descents import LARGEST_PARENT, count_bytes, pack_shares, unpack_shares
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.grid_passes import INPUTS, NEIGHBOURS, PASSES
@@ -30,7 +31,6 @@ from mscn_tf.runtime.neighbourhoods import (
     Parent,
     Places,
     Visit,
-    clip,
     count_levels,
     rounded,
     step_within,

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mscn_tf.runtime.clipping import clip
 from mscn_tf.runtime.grid_passes import (
     BEYOND,
     FIRST,
@@ -38,7 +39,6 @@ _LARGEST_STEPS = 255  # larger numbers of steps look alike to networks
 SMALLEST_SPREAD = 2.0 ** (FRACTION - 2)  # half of the bound
 SHARE_BITS = 3  # fractional bits of a parent's share
 _TOGETHER = 2**11  # places that are looked at at once, which stay in the processor's cache
-_CLIPPED = 2**16  # numbers that are clipped at once
 
 
 def _thresholds() -> np.ndarray:
@@ -66,23 +66,6 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     found: np.ndarray = values * 2.0**-bits
     found += 0.5
     return np.floor(found, out=found)
-
-
-@lru_cache(None)
-def _filled(value: float) -> np.ndarray:
-    return np.full(_CLIPPED, value, np.float32)
-
-
-def clip(array: np.ndarray, low: float, high: float) -> None:
-    """Clips a float32 array in place, whose elements lie one after the other.
-
-    Between two arrays NumPy finds the lower elements three times as fast as from one and a number.
-    """
-    flat = array.reshape(-1)
-    for first in range(0, len(flat), _CLIPPED):
-        part = flat[first : first + _CLIPPED]
-        np.maximum(part, _filled(low)[: len(part)], out=part)
-        np.minimum(part, _filled(high)[: len(part)], out=part)
 
 
 def step_within(bound: float, largest: float) -> np.float32:

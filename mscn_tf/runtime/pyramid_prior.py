@@ -34,7 +34,6 @@ from mscn_tf.runtime.pyramid_scales import (
     Level,
     Scales,
     magnitude_table,
-    of_pass,
 )
 from mscn_tf.runtime.pyramid_shares import Shares, followed
 from mscn_tf.runtime.pyramid_signs import SIZES, Signs
@@ -45,12 +44,13 @@ from mscn_tf.runtime.tables import LARGEST_SYMBOL, Tables, checked_array
 from mscn_tf.runtime.wavelet import Pyramid, detail_sizes, sizes
 
 Place = tuple[slice, slice]  # rows and columns of a pass
+Places = tuple[np.ndarray, np.ndarray]  # rows and columns within a pass, integers [k]
 # Rows and columns where other channels follow from the first, and their shares.
 Following = tuple[slice, slice, np.ndarray]
 # Evidence on the signs of those coefficients of a pass whose rows and columns are given.
-Evidence = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]
+Evidence = Callable[[Places], np.ndarray]
 # Level, band, place, scale indices and evidence of a pass; see `PyramidPrior._walk`.
-Visit = Callable[[int, int, Place, np.ndarray, Optional[Evidence]], np.ndarray]
+Visit = Callable[[int, int, Place, np.ndarray, Optional[Evidence]], tuple[Places, np.ndarray]]
 
 
 class Fitted(NamedTuple):
@@ -165,13 +165,14 @@ class PyramidPrior:
 
         Args:
           visit: is given level, band, the rows and columns of a pass, its scale indices [n, m],
-            and what gives the evidence on signs, or None; returns its symbols, integers [n, m].
+            and what gives the evidence on signs, or None; returns where its symbols aren't zero,
+            and these, integers [k].
         """
         shapes = sizes(height, width, self.levels + 1)
         maps = self.updates.maps(update) if self.updates and update is not None else None
         known = None
         for level in range(self.levels - 1, skip - 1, -1):
-            known = Level.below(known, *shapes[level + 2], 3 * self.channels)
+            known = Level.below(known, *shapes[level + 2], self.channels)
             counts = detail_sizes(*shapes[level])
             for band, number, index in self._scales.passes(known, level, q16, counts):
                 (row, column), (rows, columns) = PASSES[number], counts[band % 3]
@@ -183,11 +184,9 @@ class PyramidPrior:
                 index = index[:n, :m]
                 if maps is not None:
                     index = maps[level, band][index]
-                symbols = visit(level, band, place, index, evidence)
-                places = _nonzero(symbols)  # few; all others stay zero
-                some = symbols[places]
+                places, some = visit(level, band, place, index, evidence)
                 seen = self._magnitude[np.minimum(np.abs(some), LARGEST_MAGNITUDE)]
-                of_pass(known.own[..., band], number)[places] = np.copysign(seen, some)
+                known.of_pass(number, band)[places] = np.copysign(seen, some)
 
     def coded(self, fitted: Fitted, height: int, width: int, q16: int) -> Coded:
         """How symbols that are known are coded."""
@@ -195,9 +194,11 @@ class PyramidPrior:
         flat = [d.reshape(-1, *d.shape[2:]) for d in symbols.details]
         indices = [np.zeros(d.shape, np.uint16) for d in flat]
 
-        def visit(level: int, band: int, place: Place, index: np.ndarray, _: object) -> np.ndarray:
+        def visit(
+            level: int, band: int, place: Place, index: np.ndarray, _: object
+        ) -> tuple[Places, np.ndarray]:
             indices[level][band][place] = index
-            return flat[level][band][place]
+            return _nonzero(flat[level][band][place])
 
         self._walk(height, width, q16, visit, 0, update)
         shaped = [f.reshape(d.shape) for f, d in zip(indices, symbols.details)]
@@ -224,14 +225,13 @@ class PyramidPrior:
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
-        ) -> np.ndarray:
+        ) -> tuple[Places, np.ndarray]:
             indices[level][band][place] = index
-            signs = asked[level][band][place]
-            places = _nonzero(signs)
-            if self.signs and evidence and len(places[0]):
-                bits = self.signs.bits(evidence(places), signs[places][:, None] < 0)
+            places, signs = _nonzero(asked[level][band][place])
+            if self.signs and evidence and len(signs):
+                bits = self.signs.bits(evidence(places), signs[:, None] < 0)
                 costs[level][band][place][places] = bits - 1
-            return flat[level][band][place]
+            return _nonzero(flat[level][band][place])
 
         self._walk(height, width, q16, visit)
         return (
@@ -259,14 +259,13 @@ class PyramidPrior:
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
-        ) -> np.ndarray:
+        ) -> tuple[Places, np.ndarray]:
             indices[level][band][place] = index
-            known = flat[level][band][place]
-            places = _nonzero(known)
-            if evidence and len(places[0]):
-                sums.append(_of_size(evidence(places), np.abs(known[places])))
-                negative.append(known[places] < 0)
-            return known
+            places, known = _nonzero(flat[level][band][place])
+            if evidence and len(known):
+                sums.append(_of_size(evidence(places), np.abs(known)))
+                negative.append(known < 0)
+            return places, known
 
         self._walk(height, width, q16, visit)
         total = np.concatenate(sums)
@@ -307,18 +306,17 @@ class PyramidPrior:
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
-        ) -> np.ndarray:
-            known = flat[level][band][place]
+        ) -> tuple[Places, np.ndarray]:
+            symbols = flat[level][band][place]
+            places, known = _nonzero(symbols)
             if not (self.signs and evidence):
-                self.tables.encode(encoder, known.ravel(), index.ravel())
-                return known
-            size = np.abs(known)
-            self._sizes.encode(encoder, size.ravel(), index.ravel())
-            places = _nonzero(size)
-            if len(places[0]):
-                chosen = _of_size(evidence(places), size[places])
-                self.signs.encode(encoder, chosen, known[places] < 0)
-            return known
+                self.tables.encode(encoder, symbols.ravel(), index.ravel())
+                return places, known
+            self._sizes.encode(encoder, np.abs(symbols).ravel(), index.ravel())
+            if len(known):
+                chosen = _of_size(evidence(places), np.abs(known))
+                self.signs.encode(encoder, chosen, known < 0)
+            return places, known
 
         self._walk(height, width, q16, visit, 0, fitted.update)
         return tables.seal(encoder)
@@ -346,18 +344,18 @@ class PyramidPrior:
 
         def visit(
             level: int, band: int, place: Place, index: np.ndarray, evidence: Evidence | None
-        ) -> np.ndarray:
+        ) -> tuple[Places, np.ndarray]:
             symbols = self._sizes.decode(decoder, index.ravel()).reshape(index.shape)
-            places = _nonzero(symbols)
-            if self.signs and evidence and len(places[0]):
-                size = symbols[places]
-                if size.min() < 0:
+            places, known = _nonzero(symbols)
+            if self.signs and evidence and len(known):
+                if known.min() < 0:
                     raise MscnError("the coded data is damaged (a size); get a fresh copy")
-                negative = self.signs.decode(decoder, _of_size(evidence(places), size))
-                symbols[places] = np.where(negative, -size, size)
+                negative = self.signs.decode(decoder, _of_size(evidence(places), known))
+                np.negative(known, out=known, where=negative)
+                symbols[places] = known
             details[level][band][place] = symbols
             indices[level][band][place] = index
-            return symbols
+            return places, known
 
         self._walk(height, width, q16, visit, skip, said[0])
 
@@ -393,9 +391,11 @@ def _of_size(evidence: np.ndarray, size: np.ndarray) -> np.ndarray:
     return evidence[np.arange(len(size)), np.minimum(size, SIZES) - 1]
 
 
-def _nonzero(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Like `np.nonzero` of two axes, which NumPy searches several times slower than one."""
-    return np.divmod(np.flatnonzero(symbols), symbols.shape[1])
+def _nonzero(symbols: np.ndarray) -> tuple[Places, np.ndarray]:
+    """Where symbols [n, m] aren't zero, mostly few, and these, integers [k]."""
+    flat = symbols.ravel()  # NumPy searches one axis several times faster than two
+    found = flat.nonzero()[0]
+    return np.divmod(found, symbols.shape[1]), flat[found]
 
 
 def _rows(table: np.ndarray, q16: int) -> tuple[np.ndarray, np.ndarray, int]:

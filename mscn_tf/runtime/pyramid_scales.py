@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mscn_tf.runtime.clipping import clip
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.tables import checked_array
 
@@ -26,8 +27,9 @@ MIDDLE_QUALITY = 88  # sixteenths; the network is told how far from it the quali
 LARGEST_MAGNITUDE = 255  # larger ones look alike to the network
 LARGEST_ACTIVATION = 4095
 _EXACT = 2**24  # whole numbers up to here are exact in float32
-_TOGETHER = 2**11  # places that are computed at once
+_TOGETHER = 2**12  # places that are computed at once
 _BLOCK = 8  # of which all are computed or none
+_ONES = np.ones(_BLOCK, np.float32)
 _ABOVE, _BELOW, _BESIDE = 3, 2, 2  # zeros around the planes of `_Planes`
 
 
@@ -63,56 +65,47 @@ class Level(NamedTuple):
     """What is known of a level and of the coarser one: signed magnitudes, with zeros around.
 
     Attributes:
-      own: float32 [2 h + 4, 2 w + 4, B], zero where they aren't known yet.
-      parents: float32 [h + 4, w + 4, B].
+      own: float32 [C, 2 h + 4, 2 w + 4, 3], zero where they aren't known yet.
+      parents: float32 [C, h + 4, w + 4, 3].
     """
 
     own: np.ndarray
     parents: np.ndarray
 
     @classmethod
-    def below(cls, coarser: Level | None, height: int, width: int, bands: int) -> Level:
+    def below(cls, coarser: Level | None, height: int, width: int, channels: int) -> Level:
         """A level of which nothing is known, below a coarser one of [height, width] details."""
         margins = 2 * MARGIN
-        parents = np.zeros((height + margins, width + margins, bands), np.float32)
+        parents = np.zeros((channels, height + margins, width + margins, 3), np.float32)
         if coarser is not None:
             inside = slice(MARGIN, -MARGIN)
-            known = coarser.own[inside, inside][:height, :width]
-            parents[inside, inside] = known
-        own = np.zeros((2 * height + margins, 2 * width + margins, bands), np.float32)
+            parents[:, inside, inside] = coarser.own[:, inside, inside][:, :height, :width]
+        own = np.zeros((channels, 2 * height + margins, 2 * width + margins, 3), np.float32)
         return cls(own, parents)
 
     def of_pass(self, number: int, band: int) -> np.ndarray:
         """View [h, w] of a band's magnitudes at the places of a pass."""
-        return of_pass(self.own[..., band], number)
+        (row, column), (channel, direction) = PASSES[number], divmod(band, 3)
+        return self.own[
+            channel, MARGIN + row : -MARGIN : 2, MARGIN + column : -MARGIN : 2, direction
+        ]
 
     def at(
         self, number: int, places: tuple[np.ndarray, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Where places of a pass lie in `own` and in `parents`, as if these had one axis.
+        """Where places of a pass lie in a channel of `own` and of `parents`, as if in one axis.
 
         Args:
           number: of the pass.
           places: rows and columns, integers [n], within the pass.
         """
         (first_row, first_column), (rows, columns) = PASSES[number], places
-        stride, above = self.own.shape[1], self.parents.shape[1]
+        stride, above = self.own.shape[2], self.parents.shape[2]
         corner = (first_row + MARGIN) * stride + first_column + MARGIN
         return (
             rows * (2 * stride) + 2 * columns + corner,
             rows * above + columns + (MARGIN * above + MARGIN),
         )
-
-
-def of_pass(plane: np.ndarray, number: int) -> np.ndarray:
-    """View [h, w] of a band with its margins, [2 h + 4, 2 w + 4], at the places of a pass."""
-    row, column = PASSES[number]
-    return plane[MARGIN + row : -MARGIN : 2, MARGIN + column : -MARGIN : 2]
-
-
-def offsets(array: np.ndarray, around: list[tuple[int, int]]) -> np.ndarray:
-    """How far rows and columns are from a place of `array` [H, W, ..] in one axis."""
-    return np.array([y * array.shape[1] + x for y, x in around], np.int64)
 
 
 class _Window(NamedTuple):
@@ -175,7 +168,7 @@ class Scales:
         self._shift = given["shift"].tolist()
         self.levels, self.bands = self._base.shape
         self.units = given["second"].shape[2:]
-        self._largest = np.float32(count - 1)
+        self._largest = float(count - 1)
         self.dtype = np.min_scalar_type(count - 1)
         self._check(given)
         self._nets = [
@@ -275,7 +268,8 @@ class Scales:
                 sums = planes.run(net, bias)
                 sums += constant
                 np.floor(sums, out=sums)
-                yield band, number, np.clip(sums, 0, self._largest).astype(self.dtype)
+                clip(sums, 0, self._largest)
+                yield band, number, planes.places(sums.astype(self.dtype))
                 planes.write(4 * band + number, known.of_pass(number, band))
 
 
@@ -289,22 +283,20 @@ class _Planes:
 
     def __init__(self, scales: Scales, known: Level):
         bands = scales.bands
-        height, width = (side - 2 * MARGIN for side in known.parents.shape[:2])
+        height, width = (side - 2 * MARGIN for side in known.parents.shape[1:3])
         self._shape = height, width + _BESIDE
         self._size = (height + _ABOVE + _BELOW) * self._shape[1]
         self._memory = np.zeros(5 * bands * self._size + _BLOCK, np.float32)
+        parents = known.parents[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
         for band in range(bands):
-            parents = known.parents[MARGIN:-MARGIN, MARGIN:-MARGIN, band]
-            self.write(4 * bands + band, parents)
-        together = min(_TOGETHER, -(-height * self._shape[1] // _BLOCK) * _BLOCK)
+            channel, direction = divmod(band, 3)
+            self.write(4 * bands + band, parents[channel, ..., direction])
+        self._blocks = -(-height * self._shape[1] // _BLOCK)
+        together = min(_TOGETHER // _BLOCK, self._blocks) * _BLOCK
         inputs = 1 + len(AROUND) * (bands + 1) + len(OWN)
-        self._inputs = np.empty(inputs * together, np.float32)
+        self._inputs = np.empty((inputs, together), np.float32)
         shapes = [(together, units) for units in scales.units]
         self._layers = [np.empty(shape, np.float32) for shape in shapes]
-        # NumPy compares arrays several times faster than an array and a number.
-        self._low = [np.zeros(shape, np.float32) for shape in shapes]
-        self._high = [np.full(shape, LARGEST_ACTIVATION, np.float32) for shape in shapes]
-        self._together = together
 
     def write(self, plane: int, magnitudes: np.ndarray) -> None:
         """Sets a plane to what signed magnitudes [h, w] are without their signs."""
@@ -314,62 +306,75 @@ class _Planes:
         np.abs(magnitudes, out=view[:, :-_BESIDE])
 
     def run(self, net: _Net, bias: np.ndarray) -> np.ndarray:
-        """float32 [h, w]: what the network of a pass adds up to.
+        """float32 [n]: what the network of a pass adds up to; see `places`.
 
         Args:
           net: of the band and pass.
           bias: float32 [H1], of its first layer.
         """
-        height, width = self._shape
-        first = np.concatenate((net.first, bias[None]))
-        second_bias = np.empty((self._together, len(net.last)), np.float32)
+        first = np.concatenate((bias[None], net.first))
+        inputs = self._inputs[: len(first)]
+        inputs[0] = 1
+        together = inputs.shape[1]
+        copied = self._copied(inputs[1:], net.windows)
+        second_bias = np.empty((together, len(net.last)), np.float32)
         second_bias[:] = net.second_bias
 
         def forward(inputs: np.ndarray) -> np.ndarray:
             count = inputs.shape[1]
             hidden = np.matmul(inputs.T, first, out=self._layers[0][:count])
-            self._activate(hidden, 0)
+            _activate(hidden)
             hidden = np.matmul(hidden, net.second, out=self._layers[1][:count])
             hidden += second_bias[:count]
-            self._activate(hidden, 1)
+            _activate(hidden)
             return hidden @ net.last
 
         nothing = np.zeros((len(first), 1), np.float32)
-        nothing[-1] = 1
-        blocks = -(-height * width // _BLOCK)
-        sums = np.full((blocks, _BLOCK), forward(nothing)[0])
-        for start in range(0, blocks, self._together // _BLOCK):
-            part = sums[start : start + self._together // _BLOCK]
-            inputs = self._inputs[: len(first) * part.size].reshape(len(first), *part.shape)
-            self._fill(inputs[:-1], net.windows, start * _BLOCK)
-            live = np.flatnonzero(np.maximum.reduce(inputs[:-1]).any(axis=1))
-            inputs[-1] = 1
+        nothing[0] = 1
+        sums = np.full((self._blocks, _BLOCK), forward(nothing)[0])
+        for start in range(0, self._blocks, together // _BLOCK):
+            part = sums[start : start + together // _BLOCK]
+            for window, target in copied:
+                seen = window[..., start * _BLOCK : start * _BLOCK + part.size]
+                target[..., : part.size] = seen
+            some = inputs[:, : part.size]
+            largest = np.maximum.reduce(some[1:])
+            live = np.flatnonzero(largest.reshape(part.shape) @ _ONES)
             if 8 * len(live) > 7 * len(part):
-                part.ravel()[:] = forward(inputs.reshape(len(first), -1))
+                part.ravel()[:] = forward(some)
             elif len(live):
-                inputs = inputs.take(live, axis=1).reshape(len(first), -1)
-                part[live] = forward(inputs).reshape(-1, _BLOCK)
-        return sums.ravel()[: height * width].reshape(height, width)[:, :-_BESIDE]
+                some = some.reshape(len(first), *part.shape).take(live, axis=1)
+                part[live] = forward(some.reshape(len(first), -1)).reshape(-1, _BLOCK)
+        return sums.ravel()
 
-    def _fill(self, inputs: np.ndarray, windows: list[_Window], start: int) -> None:
-        """Copies what windows show, from the place `start` on, row after row."""
-        width, filled = self._shape[1], 0
+    def places(self, found: np.ndarray) -> np.ndarray:
+        """View [h, w] of what `run` found, less what is beside and after a pass's places."""
+        height, width = self._shape
+        return found[: height * width].reshape(height, width)[:, :-_BESIDE]
+
+    def _copied(
+        self, inputs: np.ndarray, windows: list[_Window]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What windows show of all places, row after row, and where in inputs some of it goes."""
+        width, filled, copied = self._shape[1], 0, []
         for planes, (top, rows), (left, columns) in windows:
-            shape = len(planes), rows, columns, inputs[0].size
-            steps = planes.step * self._size, width, 1, 1
-            first = planes[0] * self._size + (_ABOVE + top) * width + left + start
+            shape = len(planes), rows, columns
             window: np.ndarray = np.ndarray(
-                shape, np.float32, self._memory, 4 * first, [4 * step for step in steps]
+                (*shape, self._blocks * _BLOCK),
+                np.float32,
+                self._memory,
+                4 * (planes[0] * self._size + (_ABOVE + top) * width + left),
+                (4 * planes.step * self._size, 4 * width, 4, 4),
             )
-            end = filled + shape[0] * rows * columns
-            np.copyto(inputs[filled:end].reshape(shape), window)
+            end = filled + len(planes) * rows * columns
+            copied.append((window, inputs[filled:end].reshape(*shape, -1)))
             filled = end
+        return copied
 
-    def _activate(self, sums: np.ndarray, layer: int) -> None:
-        count = len(sums)
-        np.floor(sums, out=sums)
-        np.maximum(sums, self._low[layer][:count], out=sums)
-        np.minimum(sums, self._high[layer][:count], out=sums)
+
+def _activate(sums: np.ndarray) -> None:
+    np.floor(sums, out=sums)
+    clip(sums, 0, LARGEST_ACTIVATION)
 
 
 def _beside(start: int, other: int, reach: int) -> tuple[tuple[int, int], list[int]]:

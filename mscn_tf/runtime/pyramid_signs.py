@@ -14,8 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from mscn_tf.runtime import tables
+from mscn_tf.runtime.clipping import clip
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.pyramid_scales import AROUND, OWN, Level, offsets
+from mscn_tf.runtime.pyramid_scales import AROUND, MARGIN, OWN, Level
 from mscn_tf.runtime.tables import RangeDecoder, RangeEncoder, checked_array
 
 WIDE = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
@@ -25,6 +26,23 @@ LARGEST_ACTIVATION = 4095
 RATIO_DOUBT = 64  # what stands against a ratio of channels: two ones side by side
 _EXACT = 2**24  # whole numbers up to here are exact in float32
 _TOGETHER = 2**11  # places that are computed at once
+_SIDE = 2 * MARGIN + 1  # rows and columns of a window
+_WINDOW = 3 * len(WIDE)  # of a channel's three directions
+_ROW = np.dtype(("V", 4 * 3 * _SIDE))  # of a window
+_CENTRE = _WINDOW // 2 - 1  # where a window has its own place
+
+
+def _counts() -> np.ndarray:
+    """float32 [3, 2 `_WINDOW`]: how often inputs are what a window and the one above show there."""
+    counts = np.zeros((3, 2, _SIDE, _SIDE, 3), np.float32)
+    counts[:, 0, 1:-1, 1:-1] += 1  # AROUND
+    for direction in range(3):
+        counts[direction, 0, ..., direction] += 1  # OWN; what isn't known yet is zero
+    counts[:, 1] = 1
+    return counts.reshape(3, -1)
+
+
+_COUNTS = _counts()
 
 
 def input_count(channels: int) -> int:
@@ -69,50 +87,29 @@ class Signs:
         if any(total + 2 ** (s - 1) >= _EXACT for total, s in zip(reach, shift.tolist())):
             raise MscnError("prior: the sums of its signs' network are too large to be exact")
         self._shift = shift.tolist()
-        # From inputs band by band to place by place, as they are gathered; sums are scaled by the
-        # power of two that follows.
-        ends = np.cumsum([len(OWN), 3 * len(AROUND), 3 * len(WIDE)])
-        own, around, wide, ratios = np.split(first * 2.0 ** -self._shift[0], ends, axis=2)
-        around, wide = (
-            part.reshape(bands, 4, 3, -1, first.shape[3]).swapaxes(2, 3).reshape(part.shape)
-            for part in (around, wide)
-        )
-        self._first = np.concatenate((own, around, wide, ratios), axis=2).astype(np.float32)
+        self._first = _by_window(first * 2.0 ** -self._shift[0], channels)
         self._last = np.ascontiguousarray(last.swapaxes(3, 4), np.float32)
         frequencies = np.stack([frequencies, 2**tables.FREQUENCY_BITS - frequencies], 1)
         self._models = [tables.model(pair) for pair in frequencies]
         self._cost = tables.FREQUENCY_BITS - np.log2(frequencies)
 
     def _inputs(self, known: Level, band: int, at: np.ndarray, above: np.ndarray) -> np.ndarray:
-        """float32 [n, I]; see `evidence`. Places are counted as in `Level.at`."""
-        own, parents = known
+        """float32 [n, 2 `_WINDOW` + C - 1]: of a channel what windows show, and the ratios; see
+        `evidence`. Places are counted as in `Level.at`.
+        """
         channel, direction = divmod(band, 3)
-        count, channels = len(at), own.shape[2] // 3
-        sources = own.ravel(), own.reshape(-1, 3), parents.reshape(-1, 3)  # three of a channel
-        places = (
-            (at * own.shape[2] + band)[:, None] + offsets(own, OWN) * own.shape[2],
-            (at * channels + channel)[:, None] + offsets(own, AROUND) * channels,
-            (above * channels + channel)[:, None] + offsets(parents, WIDE) * channels,
-        )
-        strides = 3, 1, 1  # from a channel to the next
-
-        def of_channel(back: int) -> np.ndarray:
-            parts = (
-                source.take(place - back * stride, axis=0).reshape(count, -1)
-                for source, place, stride in zip(sources, places, strides)
-            )
-            return np.concatenate([*parts], axis=1)
-
-        seen = of_channel(0)
-        ratios = np.zeros((count, channels - 1), np.float32)
+        inputs = np.zeros((len(at), self._first.shape[2]), np.float32)
+        seen, ratios = inputs[:, : 2 * _WINDOW], inputs[:, 2 * _WINDOW :]
+        seen[:] = _seen(known, channel, at, above)
         for other in range(channel):
-            beside = of_channel(channel - other)
+            beside = _seen(known, other, at, above)
+            here = beside[:, _CENTRE + direction].astype(np.int64)
             beside *= seen
-            product = beside.sum(1).astype(np.int64)
-            total = np.abs(beside, out=beside).sum(1).astype(np.int64) + RATIO_DOUBT
-            here = sources[0].take(at * own.shape[2] + 3 * other + direction).astype(np.int64)
+            product = (beside @ _COUNTS[direction]).astype(np.int64)
+            total = (np.abs(beside, out=beside) @ _COUNTS[direction]).astype(np.int64)
+            total += RATIO_DOUBT
             ratios[:, other] = (2 * product * here + total) // (2 * total)
-        return np.concatenate((seen, ratios), axis=1)
+        return inputs
 
     def evidence(
         self,
@@ -138,7 +135,7 @@ class Signs:
             hidden = self._inputs(known, band, at[some], above[some]) @ self._first[band, number]
             hidden += np.float32(0.5)
             np.floor(hidden, out=hidden)
-            np.clip(hidden, -LARGEST_ACTIVATION, LARGEST_ACTIVATION, out=hidden)
+            clip(hidden, -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
             np.matmul(hidden, self._last[band, number, level], out=evidence[some])
         return evidence
 
@@ -181,7 +178,40 @@ class Signs:
     def _runs(self, evidence: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Tables that are used, rising, and the places that use them, rising."""
         table = self.table(evidence)
-        order = np.argsort(table, kind="stable")
+        # Narrow numbers are sorted by counting.
+        order = np.argsort(table.astype(np.min_scalar_type(len(self._models))), kind="stable")
         ends = np.cumsum(np.bincount(table, minlength=1)).tolist()
         starts = [0, *ends[:-1]]
         return [(t, order[a:b]) for t, (a, b) in enumerate(zip(starts, ends)) if b > a]
+
+
+def _by_window(first: np.ndarray, channels: int) -> np.ndarray:
+    """float32 [B, 4, 2 `_WINDOW` + C - 1, H]: weights in the order of `Signs._inputs`."""
+    ends = np.cumsum([len(OWN), 3 * len(AROUND), _WINDOW])
+    own, around, wide, ratios = np.split(first, ends, axis=2)
+    bands, passes, _, units = first.shape
+    own = np.insert(own, len(OWN) // 2, 0, axis=2)  # its own place, which isn't known
+    here = np.zeros((bands, passes, _SIDE, _SIDE, 3, units))
+    for band in range(bands):
+        here[band, ..., band % 3, :] = own[band].reshape(passes, _SIDE, _SIDE, units)
+    around = around.reshape(bands, passes, 3, _SIDE - 2, _SIDE - 2, units)
+    here[:, :, 1:-1, 1:-1] += np.moveaxis(around, 2, 4)
+    wide = wide.reshape(bands, passes, 3, len(WIDE), units).swapaxes(2, 3)
+    windows = (part.reshape(bands, passes, _WINDOW, units) for part in (here, wide))
+    return np.concatenate((*windows, ratios), axis=2).astype(np.float32)
+
+
+def _seen(known: Level, channel: int, at: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """float32 [n, 2 `_WINDOW`]: a channel around places of its level and of the one above."""
+    seen = np.empty((len(at), 2, _SIDE), _ROW)
+    for number, (array, places) in enumerate(zip(known, (at, above))):
+        _, height, width, _ = array.shape
+        # A window's row is a piece of memory, of one number for NumPy.
+        rows: np.ndarray = np.ndarray(
+            (height * width - (_SIDE - 1) * (width + 1), _SIDE),
+            _ROW,
+            array[channel],
+            strides=(12, 12 * width),
+        )
+        seen[:, number] = rows[places - MARGIN * (width + 1)]
+    return seen.view(np.float32).reshape(len(at), -1)

@@ -216,7 +216,9 @@ class Tables:
                         larger.append((first + place, symbol))
                 runs.append(run)
                 first += count
-        coded = np.concatenate(runs) + np.repeat(lowest, counts)
+        coded = np.concatenate(runs)
+        if lowest.any():
+            coded += np.repeat(lowest, counts)
         for place, symbol in larger:
             coded[place] = symbol
         symbols = np.empty(len(index), np.int32)

@@ -35,6 +35,12 @@ def seen(random: np.random.Generator, *shape: int) -> np.ndarray:
     return np.copysign(see_magnitudes(symbols), symbols).astype(np.float32)
 
 
+def by_channel(magnitudes: np.ndarray) -> np.ndarray:
+    """[C, h, w, 3] of [h, w, 3 C]."""
+    channels = np.split(magnitudes, magnitudes.shape[-1] // 3, axis=-1)
+    return np.stack(channels).astype(np.float32)
+
+
 def log_odds(layer: SignContext, own: np.ndarray, parents: np.ndarray) -> np.ndarray:
     return layer(tf.constant(own[None]), tf.constant(parents[None]), tf.constant([1])).numpy()[0]
 
@@ -53,14 +59,13 @@ def test_frozen_it_gives_the_same_evidence(layer):
     own, parents = 8 * own, 8 * parents
     places = np.nonzero(np.ones((EDGE // 2, EDGE // 2)))
     for band in range(9):
-        known = Level(np.zeros_like(own), parents)
-        known.own[..., :band] = own[..., :band]
+        known = Level(*map(by_channel, (own * (np.arange(9) < band), parents)))
         for number, start in enumerate(PASSES):
             found = frozen.evidence(known, 1, band, number, places)
             part = wanted[start[0] :: 2, start[1] :: 2, band].reshape(-1, 3)
             assert found * unit == pytest.approx(part, abs=0.05)
             rows, columns = slice(start[0], None, 2), slice(start[1], None, 2)
-            known.own[rows, columns, band] = own[rows, columns, band]
+            known.own[band // 3, rows, columns, band % 3] = own[rows, columns, band]
 
 
 def test_the_negative_of_a_picture_has_negative_log_odds(layer):
