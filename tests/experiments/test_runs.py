@@ -189,8 +189,8 @@ def test_a_longer_training_is_that_of_the_arms_that_are_compared():
         gates.get_config("shapes")
 
 
-@pytest.mark.parametrize(("what", "closes"), [("faces", 300), ("faces-6000", 600)])
-def test_the_mask_of_a_long_training_closes_early(what, closes):
+@pytest.mark.parametrize(("what", "closes"), [("faces", 150), ("faces-6000", 600)])
+def test_the_mask_closes_early(what, closes):
     begin, one, *_ = runs(gates.get_config(what), "one mask of updates")
     assert begin.config.steps == closes
     assert one.config.pruning.rounds == ((closes, 0.1),)
