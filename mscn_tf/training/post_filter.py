@@ -17,7 +17,7 @@ from mscn_tf.networks.post_filter import PostFilter
 from mscn_tf.runtime import adaptive_filter
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.post_filter import INPUT_SCALE, LARGEST_INPUT, MARGIN
+from mscn_tf.runtime.post_filter import INPUT_SCALE, MARGIN, whole_pixels
 from mscn_tf.runtime.pyramids import Pyramids
 from mscn_tf.runtime.quality import LEVELS
 from mscn_tf.runtime.wavelet import analyse, synthesise
@@ -142,9 +142,7 @@ class PostFilterTrainer(Trainer):
         coded = prior.coded(fitted, height, width, q16)
         values = scheme.values(synthesise(prior.dequantise(coded, q16), height, width))
         error = float(np.mean((values - picture / 255) ** 2))
-        decoded = np.rint((values - 0.5) * INPUT_SCALE)
-        decoded = np.clip(decoded, -LARGEST_INPUT, LARGEST_INPUT).astype(np.int16)
-        return _Example(decoded, picture, error)
+        return _Example(whole_pixels(values).astype(np.int16), picture, error)
 
     def batch(self, step: int) -> tuple[np.ndarray, ...]:
         """What one outer step sees: decoded ``[B, n + 2 m, n + 2 m, 3]``, m being the margin.

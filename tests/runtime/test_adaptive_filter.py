@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime import adaptive_filter, post_filter, pyramids, tables
+from mscn_tf.runtime import adaptive_filter, tables
 from mscn_tf.runtime.adaptive_filter import REACH, Taps, add_flow, difference_bound
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.post_filter import GRAPH
@@ -18,6 +18,10 @@ from tests import reader
 from tests.pyramids import arrays, colour, filter_arrays, tap_arrays, write_codec
 from tests.reader import pyramids as second
 from tests.runtime.test_pyramid_prior import random_symbols
+from tests.runtime.told_in_tiles import (  # noqa: F401
+    test_parts_of_any_size_by_several_threads_make_the_whole,
+    test_regions_are_parts_of_the_whole,
+)
 
 SHAPE = (75, 93)  # of a picture of 3 x 3 tiles
 
@@ -105,24 +109,6 @@ def test_the_second_reader_agrees(path, codec, told):
     (wanted,) = reader.decode(reader.read_bundle(path.read_bytes()), reader.read_file(told))
     np.testing.assert_array_equal(codec.decode(told), wanted)
     assert np.any(codec.decode(without(codec, told)) != wanted)
-
-
-@pytest.mark.parametrize(
-    "region", [(0, 0, 1, 1), (5, 3, 31, 22), (31, 31, 2, 2), (33, 64, 60, 11), (92, 74, 1, 1)]
-)
-def test_regions_are_parts_of_the_whole(codec, told, region):
-    x, y, w, h = region
-    whole = codec.decode(told)
-    np.testing.assert_array_equal(codec.decode(told, region=region), whole[y : y + h, x : x + w])
-
-
-def test_parts_of_any_size_by_several_threads_make_the_whole(path, codec, told, monkeypatch):
-    whole = codec.decode(told)
-    monkeypatch.setattr(pyramids, "_STRIP", 10)
-    monkeypatch.setattr(pyramids, "_WIDE", 1)
-    monkeypatch.setattr(post_filter, "_TOGETHER", 100)
-    for threads in (1, 2):
-        np.testing.assert_array_equal(Codec.load(path, threads=threads).decode(told), whole)
 
 
 def test_smaller_pictures_know_nothing_of_it(codec, told):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mscn_tf.codec import Codec
 from mscn_tf.export.bundle import write_bundle
-from mscn_tf.runtime import post_filter, pyramids, tables
+from mscn_tf.runtime import tables
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.filter_updates import FilterUpdates
@@ -19,6 +19,10 @@ from tests import reader
 from tests.pyramids import arrays, step_arrays, write_codec
 from tests.reader.pyramids import mended
 from tests.runtime.test_pyramid_prior import random_symbols
+from tests.runtime.told_in_tiles import (  # noqa: F401
+    test_parts_of_any_size_by_several_threads_make_the_whole,
+    test_regions_are_parts_of_the_whole,
+)
 
 LIMITS = [3, 3]  # of `step_arrays`
 SHAPE = (75, 93)  # of a picture of 3 x 3 tiles
@@ -114,25 +118,6 @@ def test_the_second_reader_agrees(path, codec, told):
     assert any(fitted.filter_update.any() for fitted in kept)
     again = codec.pack([tile._replace(filter_update=None) for tile in kept], [SHAPE], [96], [3])
     assert np.any(codec.decode(again) != wanted)
-
-
-@pytest.mark.parametrize(
-    "region", [(0, 0, 1, 1), (5, 3, 31, 22), (31, 31, 2, 2), (33, 64, 60, 11), (92, 74, 1, 1)]
-)
-def test_regions_are_parts_of_the_whole(codec, told, region):
-    x, y, w, h = region
-    whole = codec.decode(told)
-    np.testing.assert_array_equal(codec.decode(told, region=region), whole[y : y + h, x : x + w])
-
-
-def test_parts_of_any_size_by_several_threads_make_the_whole(path, codec, told, monkeypatch):
-    whole = codec.decode(told)
-    monkeypatch.setattr(pyramids, "_STRIP", 10)
-    monkeypatch.setattr(pyramids, "_WIDE", 1)
-    monkeypatch.setattr(post_filter, "_TOGETHER", 100)
-    monkeypatch.setattr(post_filter, "_WIDEST", 14)
-    for threads in (1, 2):
-        np.testing.assert_array_equal(Codec.load(path, threads=threads).decode(told), whole)
 
 
 def test_smaller_pictures_know_nothing_of_it(codec, told):
