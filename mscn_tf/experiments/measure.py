@@ -37,7 +37,8 @@ def measure(fit: MetaLearner, signals: SignalSet, config: ml_collections.ConfigD
       they adapt, but for those up to ``config.frozen_threshold``, which are closed: a start that
       is a little above 0 only lets signals open a gate; ``psnr_adam`` after
       ``config.adam.steps`` of Adam on the code, gates held, where that isn't 0;
-      ``stored``, bytes a signal and PSNR at each of ``config.quantiser_steps``.
+      ``stored``, bytes a signal, PSNR and what else the modality is judged by at each of
+      ``config.quantiser_steps``.
     """
     fitted = fit_signals(fit, signals.test, signals.coordinates)
     kept = np.concatenate([fit.kept(adapted).numpy() for adapted in fitted])
@@ -62,7 +63,7 @@ def measure(fit: MetaLearner, signals: SignalSet, config: ml_collections.ConfigD
     if config.adam.steps:
         row["psnr_adam"] = _after_adam(fit, fitted, signals, config.adam)
     if config.quantiser_steps:
-        row["stored"] = _stored(fit, fitted, signals, config.quantiser_steps)
+        row["stored"] = _stored(fit, fitted, signals, config)
     return row
 
 
@@ -247,9 +248,9 @@ def _point(
 
 
 def _stored(
-    fit: MetaLearner, fitted: list[dict], signals: SignalSet, steps: tuple[float, ...]
+    fit: MetaLearner, fitted: list[dict], signals: SignalSet, config: ml_collections.ConfigDict
 ) -> list[dict[str, float]]:
-    """Bytes a signal and PSNR; quantiser steps are in units of the values' root mean square."""
+    """What files would lose; quantiser steps are in units of the values' root mean square."""
     trained = fit_signals(fit, signals.train[:128], signals.coordinates)
     learned, stored = (
         np.concatenate([stored_values(fit, adapted) for adapted in part])
@@ -257,10 +258,11 @@ def _stored(
     )
     rms = float(np.sqrt(np.mean(np.square(learned[learned != 0])))) if learned.any() else 1.0
     rows = []
-    for step in steps:
+    for step in config.quantiser_steps:
         coder = ElementCoder(learned, step * rms)
         files = [coder.encode(values) for values in stored]
         decoded = np.stack([coder.decode(data) for data in files])
         values = decoded_signals(fit, decoded, signals.coordinates)
-        rows.append(_point({"step": step}, files, values, signals))
+        judged = _judged(values, signals, config.modality)
+        rows.append({**_point({"step": step}, files, values, signals), **judged})
     return rows

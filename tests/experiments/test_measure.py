@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mscn_tf.experiments.data import SignalSet
 from mscn_tf.experiments.measure import decoded_values, measure, psnr, stored_values
 from mscn_tf.export.compaction import compacted
 from mscn_tf.fitting.meta_learner import MetaLearner
+from mscn_tf.runtime.grids import centres
 from tests.modulated import get_config, model, runs, signals
 
 KINDS = {
@@ -139,6 +141,23 @@ def test_bytes_of_a_row(row):
     assert coarse["psnr"] < fine["psnr"]
     # Ten bits for each kept number, or less, at a fiftieth of their root mean square.
     assert fine["bytes"] < 10 / 8 * measured["kept"] + 20
+
+
+def test_scenes_are_judged_by_views_also_where_they_are_stored():
+    """A cube whose upper half is solid; fine steps give the views of what isn't rounded."""
+    axes = np.stack(np.meshgrid(*[centres(6)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    density, colours = 0.5 + 0.4 * axes[:, 2:], 0.75 + 0.2 * axes[:, :1] * [1.0, 0.5, 0.0]
+    scene = np.concatenate([density, colours], 1)[None].astype(np.float32)
+    data = SignalSet(scene, scene, scene, axes.astype(np.float32), (6, 6, 6))
+    config = get_config()
+    config.update(modality="scene", quantiser_steps=(0.01, 1.0))
+    config.adam.steps = 0
+    config.model.update(axes=3, channels=4, w0=4.0, steps=12, step_size=1.0)
+    (one,) = runs(config, "dense")
+    measured = measure(MetaLearner(**one.config.model, seed=1), data, one.config)
+    fine, coarse = measured["stored"]
+    np.testing.assert_allclose(fine["view_psnr"], measured["view_psnr"], atol=0.1)
+    assert coarse["view_psnr"] < fine["view_psnr"] - 1
 
 
 def test_adam_moves_nothing_that_gates_hold():

@@ -189,6 +189,15 @@ def test_a_longer_training_is_that_of_the_arms_that_are_compared():
         gates.get_config("shapes")
 
 
+def test_scenes_at_length_have_codes_of_as_many_values():
+    found = runs_of(modulations.get_config("scenes-3000"))
+    assert {(one.config.steps, one.seed) for one in found} == {(3000, 0)}
+    values = {one.arm: one.config.density * code_size(one.config.model) for one in found}
+    assert values.pop("no gates, 256 latents") == 256
+    for method, sizes in (("MSCN", (64, 256, 1024)), ("COIN", (64, 256)), ("functa", (63, 255))):
+        assert sorted(v for arm, v in values.items() if arm.startswith(method)) == list(sizes)
+
+
 @pytest.mark.parametrize(("what", "closes"), [("faces", 150), ("faces-6000", 600)])
 def test_the_mask_closes_early(what, closes):
     begin, one, *_ = runs(gates.get_config(what), "one mask of updates")

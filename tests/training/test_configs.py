@@ -187,6 +187,7 @@ ARGUMENTS = {
     "gates": ["faces", "silhouettes"],  # and cifar10, whose pictures are sheets
 }
 VARIANTS = [(name, argument) for name in EXPERIMENTS for argument in ARGUMENTS.get(name, ["cpu"])]
+VARIANTS.append(("modulations", "scenes-4"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)

@@ -4,7 +4,11 @@
 scenes. All arms shift the units of a SIREN (Dupont et al. 2022, "From data to functa"). MSCN has
 many shifts and keeps few of them, for each signal others; functa has few, in a narrower network;
 COIN++ a latent of as many numbers. "paper" has functa's SIREN of 15x512 and its outer rate.
+
+``modulations.py:scenes-STEPS``: scenes at length, in codes of 64, 256 and 1,024 values.
 """
+
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -61,6 +65,8 @@ DATA = {
 def get_config(what: str = "faces") -> ConfigDict:
     """Of one kind of signals."""
     signals, _, size = what.partition("-")
+    if signals == "scenes" and size.isdigit():
+        return _scenes_at_length(int(size))
     config = pruning_faces.get_config(size or "cpu")
     config.update(name=f"modulations_{signals}", kept=(0.4, 0.1, 0.04), points=512)
     config.title = f"{signals.capitalize()}, modulations of a SIREN"
@@ -89,5 +95,46 @@ def get_config(what: str = "faces") -> ConfigDict:
                     ),
                 ),
             ),
+        }
+    return config
+
+
+def _scenes_at_length(steps: int) -> ConfigDict:
+    """Each arm with a code that leaves as many values, in networks of three layers."""
+    config = get_config("scenes")
+    config.update(
+        name=f"modulations_scenes_{steps}",
+        title=f"Scenes, one code each, {steps} steps",
+        seeds=(0,),
+        kept=(1.0,),
+        steps=steps,
+        anneal=(0.3, 0.7),
+        first_price=1e-3,
+        quantiser_steps=(0.3, 1.0),
+        evaluate_every=steps,
+    )
+    config.model.update(width=48, depth=3, w0=20.0, gate_step_size=60.0)
+    with config.unlocked():
+        config.data.options.count = 2000
+        config.data.validation_options = dict(count=300)
+
+    def dense(**model: Any) -> dict[str, Any]:
+        return dict(method="dense", change=dict(model=model))
+
+    def gated(latents: int) -> dict[str, Any]:
+        model = dict(modulation="subspace", sparsity="gates", latent_size=latents)
+        return dict(method="gates", kept=(2 / 3,), change=dict(model=model))
+
+    with config.unlocked():
+        config.arms = {
+            "MSCN, 96 latents": gated(96),
+            "MSCN, 384 latents": gated(384),
+            "MSCN, 1536 latents": gated(1536),
+            "no gates, 256 latents": dense(modulation="subspace", latent_size=256),
+            # As many shifts at least as latents.
+            "COIN++, 64 latents": dense(modulation="latent", latent_size=64),
+            "COIN++, 256 latents": dense(modulation="latent", latent_size=256, width=96),
+            "functa, 63 shifts": dense(width=21),
+            "functa, 255 shifts": dense(width=85),
         }
     return config
