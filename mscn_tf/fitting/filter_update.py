@@ -45,12 +45,14 @@ def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) 
     ) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
         original, decoded = before_and_after(scheme, pixels, errors)
         values = with_margins(decoded)
+        del decoded  # as large as the tile, eight bytes a value
         update = None
         if updates:
             update = chosen_filter_update(updates, mend, original, values, q16, bit_error)
         if taps is None:
             return update, None
         mended = mend(values, q16, update)[:height, :width]
+        del values
         bound = difference_bound(mend.error(q16))
         return update, chosen_taps(taps, original, mended, bound, bit_error)
 
