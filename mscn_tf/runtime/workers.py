@@ -119,7 +119,6 @@ class Workers:
                 "--threads=1 takes less"
             ) from error
 
-
     def _shared(self, work: Callable[[T], R]) -> Callable[[T], R]:
         """Work as others do it."""
         if self._picklable and _processes_allowed:
