@@ -45,7 +45,7 @@ def chosen_taps(
     seen = np.pad(mended, [(REACH, REACH), (REACH, REACH), (0, 0)], "edge")
     chosen = taps.none()
     sums = [(np.zeros((own.size, own.size)), np.zeros(own.size)) for own in by_colour(chosen)]
-    for rows in slices_of_rows(*original.shape[:2], _TOGETHER):
+    for rows in slices_of_rows(len(original), original.shape[1], _TOGETHER):
         planes = colour_planes(seen[rows.start : rows.stop + 2 * REACH])
         off = np.rint((original[rows] - mended[rows]) * INPUT_SCALE)
         off = COLOURS.astype(np.float64) @ off.reshape(-1, len(COLOURS)).T
