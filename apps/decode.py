@@ -43,7 +43,9 @@ POSES = flags.DEFINE_string(
     "poses", None, "scenes: a transforms.json whose views are rendered; default an orbit"
 )
 THREADS = flags.DEFINE_integer(
-    "threads", 1, "processes that share the work on a large picture; default 1"
+    "threads",
+    1,
+    "processes that share the work on a large picture, or threads of a codec's network; default 1",
 )
 ITEM = flags.DEFINE_integer("item", None, "which signal of an archive, counted from 0")
 FORCE = flags.DEFINE_bool("force", False, "replace files that are there already; default no")

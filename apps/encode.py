@@ -84,7 +84,9 @@ TUNE = flags.DEFINE_enum(
     "seen; default psnr",
 )
 THREADS = flags.DEFINE_integer(
-    "threads", 1, "processes that share the work on a large picture; default 1"
+    "threads",
+    1,
+    "processes that share the work on a large picture, or threads of a codec's network; default 1",
 )
 METADATA = flags.DEFINE_enum(
     "metadata",

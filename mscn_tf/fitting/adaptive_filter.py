@@ -6,6 +6,7 @@ import numpy as np
 
 from mscn_tf.runtime.adaptive_filter import (
     COLOURS,
+    COUNTS,
     NORMS,
     OFFSETS,
     REACH,
@@ -41,16 +42,18 @@ def chosen_taps(
     Returns:
       int8 [count].
     """
-    planes = colour_planes(np.pad(mended, [(REACH, REACH), (REACH, REACH), (0, 0)], "edge"))
-    off = np.rint((original - mended) * INPUT_SCALE) @ COLOURS.T.astype(np.float64)
+    seen = np.pad(mended, [(REACH, REACH), (REACH, REACH), (0, 0)], "edge")
     chosen = taps.none()
-    for c, own in enumerate(by_colour(chosen)):
-        products, pulls = np.zeros((own.size, own.size)), np.zeros(own.size)
-        for rows in slices_of_rows(len(off), off.shape[1], _TOGETHER):
-            seen = planes[c, rows.start : rows.stop + 2 * REACH]
-            moves = _moves(seen, own.shape[1], bound)
+    sums = [(np.zeros((own.size, own.size)), np.zeros(own.size)) for own in by_colour(chosen)]
+    for rows in slices_of_rows(len(original), original.shape[1], _TOGETHER):
+        planes = colour_planes(seen[rows.start : rows.stop + 2 * REACH])
+        off = np.rint((original[rows] - mended[rows]) * INPUT_SCALE)
+        off = COLOURS.astype(np.float64) @ off.reshape(-1, len(COLOURS)).T
+        for plane, wanted, count, (products, pulls) in zip(planes, off, COUNTS, sums):
+            moves = _moves(plane, count, bound)
             products += moves @ moves.T  # of whole numbers, below 2^53
-            pulls += TAP_SCALE * (moves @ off[rows, :, c].ravel())
+            pulls += TAP_SCALE * (moves @ wanted)
+    for c, (own, (products, pulls)) in enumerate(zip(by_colour(chosen), sums)):
         worth = bit_error * NORMS[c] * (INPUT_SCALE * TAP_SCALE) ** 2 / 2**_COST_BITS
         costs = np.floor(taps.costs * 2**_COST_BITS + 0.5)
         own[:] = _descended(products, pulls, worth * costs).reshape(own.shape)

@@ -45,12 +45,14 @@ def suited_to(scheme: Pyramids, pixels: np.ndarray, q16: int, bit_error: float) 
     ) -> tuple[Optional[np.ndarray], Optional[np.ndarray]]:
         original, decoded = before_and_after(scheme, pixels, errors)
         values = with_margins(decoded)
+        del decoded  # as large as the tile, eight bytes a value
         update = None
         if updates:
             update = chosen_filter_update(updates, mend, original, values, q16, bit_error)
         if taps is None:
             return update, None
         mended = mend(values, q16, update)[:height, :width]
+        del values
         bound = difference_bound(mend.error(q16))
         return update, chosen_taps(taps, original, mended, bound, bit_error)
 
@@ -108,20 +110,16 @@ def chosen_filter_update(
     Raises:
       MscnError: ONNX Runtime fails, or the graph gives no ``hidden``.
     """
-    mended, hidden = mend.with_hidden(values, q16)
     part = mend.unit(q16) / 2**_FINE_BITS
     rows, columns = (side // 2 for side in original.shape[:2])
     every = -(-rows * columns // _BLOCKS) | 1  # odd: hardly in step with what repeats
     y, x = np.divmod(np.arange(0, rows * columns, every), columns)
     if not len(y):
         return updates.none()
-    errors = [
-        (original[2 * y + i, 2 * x + j] - mended[2 * y + i, 2 * x + j]).T
-        for i in range(2)
-        for j in range(2)
-    ]
+    mended, hidden = mend.at_blocks(values, q16, y, x)
+    errors = [original[2 * y + i, 2 * x + j].T - mended[i, j] for i, j in np.ndindex(2, 2)]
     error = np.clip(np.rint(np.concatenate(errors) / part), -_WORST, _WORST).ravel()
-    moves = _moves(mend, hidden, y, x)
+    moves = _moves(mend, hidden)
     products, pulls = moves @ moves.T, moves @ error  # of whole numbers, below 2^53
     worth = bit_error / (part * part) * (len(y) / (rows * columns)) / 2**_COST_BITS
     costs = np.floor(updates.costs * 2**_COST_BITS + 0.5)
@@ -131,13 +129,17 @@ def chosen_filter_update(
     return update.astype(np.int8) if gain > paid else updates.none()
 
 
-def _moves(mend: PostFilter, hidden: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """float64 [K, values], whole: by how many parts a step moves each value of blocks [n]."""
+def _moves(mend: PostFilter, hidden: np.ndarray) -> np.ndarray:
+    """float64 [K, values], whole: by how many parts a step moves each value of blocks.
+
+    Args:
+      mend: the filter.
+      hidden: float32 [in, 3, 3, n], see `PostFilter.at_blocks`.
+    """
     if mend.directions is None:
         raise ValueError("the filter has no directions")
     kernel, bias = mend.directions
-    seen = [hidden[:, y + i, x + j] for i in range(3) for j in range(3)]
-    regressors = np.stack(seen, 1).reshape(-1, len(y)).astype(np.float64)
+    regressors = hidden.reshape(-1, hidden.shape[-1]).astype(np.float64)
     sums = kernel.reshape(bias.size, -1).astype(np.float64) @ regressors + bias.reshape(-1, 1)
     parts = np.rint(sums / 2 ** (SHIFT + DIRECTION_SHIFT - _FINE_BITS))
     return np.clip(parts, -_FARTHEST, _FARTHEST).reshape(len(bias), -1)

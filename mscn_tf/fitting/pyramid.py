@@ -94,43 +94,59 @@ def quantise(
       suited: chooses what is said of the filters, at last.
     """
     dearer = prices or [np.ones(1)] * len(pyramid.details)
-    step = prior.step(q16)
-
-    def rounded(wanted: Pyramid, dead_zone: float) -> Pyramid:
-        details = [round_dead_zone(np, d / step, dead_zone) for d in wanted.details]
-        return _whole(Pyramid(np.rint(wanted.coarse / step), details))
-
-    wanted, symbols = pyramid, rounded(pyramid, DEAD_ZONE)
-    indices: list[np.ndarray] = []
-    update: Optional[np.ndarray] = None
-    shares: Optional[np.ndarray] = None
+    coded = Coded(_rounded(pyramid, prior.step(q16), DEAD_ZONE), [])
     for number in range(passes):
+        wanted = pyramid
         if added and number:
-            coded = Coded(symbols, indices, update, shares)
             decoded = prior.dequantise(coded, q16)
             wanted = _less(pyramid, added(decoded, pyramid, height, width))
-        if prior.shares:
-            shares = chosen_shares(prior.shares, wanted, symbols, step, rate_weight)
-        own = less_shares(prior, wanted, Coded(symbols, indices, update, shares), step)
-        if prior.shares and not number:
-            symbols = rounded(own, DEAD_ZONE)
-        nearest = rounded(own, 0.0)
-        indices, sign_bits = prior.prospects(symbols, nearest, height, width, q16)
-        if prior.updates and number:  # the first symbols were chosen for no cost, and tell little
-            update = chosen_update(prior, symbols, indices, height, width)
-            indices = prior.updates.mapped(indices, update)
-        details = [
-            np.copysign(
-                _cheapest(prior, np.abs(detail) / step, index, bits, rate_weight * price), detail
-            )
-            for detail, index, bits, price in zip(own.details, indices, sign_bits, dearer)
-        ]
-        symbols = _whole(Pyramid(nearest.coarse, details))
+            del decoded
+        weights = [rate_weight * price for price in dearer]
+        coded = _chosen(prior, wanted, coded, height, width, q16, rate_weight, weights, not number)
     of_filters: tuple[Optional[np.ndarray], ...] = ()
     if suited:
-        decoded = prior.dequantise(Coded(symbols, indices, update, shares), q16)
-        of_filters = suited(_less(decoded, pyramid), height, width)
-    return Fitted(symbols, update, shares, *of_filters)
+        errors = _less(prior.dequantise(coded, q16), pyramid)
+        of_filters = suited(errors, height, width)
+    return Fitted(coded.symbols, coded.update, coded.shares, *of_filters)
+
+
+def _chosen(
+    prior: PyramidPrior,
+    wanted: Pyramid,
+    known: Coded,
+    height: int,
+    width: int,
+    q16: int,
+    rate_weight: float,
+    weights: Sequence[np.ndarray],
+    first: bool,
+) -> Coded:
+    """A pass of `quantise`, at the scales of symbols that are known: `weights` are those of levels.
+
+    All that it makes on the way, several times a picture, is gone when it ends.
+    """
+    step, (symbols, _, update, shares, *_) = prior.step(q16), known
+    if prior.shares:
+        shares = chosen_shares(prior.shares, wanted, symbols, step, rate_weight)
+    own = less_shares(prior, wanted, known._replace(shares=shares), step)
+    if prior.shares and first:
+        symbols = _rounded(own, step, DEAD_ZONE)
+    nearest = _rounded(own, step, 0.0)
+    indices, sign_bits = prior.prospects(symbols, nearest, height, width, q16)
+    if prior.updates and not first:  # the first symbols were chosen for no cost, and tell little
+        update = chosen_update(prior, symbols, indices, height, width)
+        indices = prior.updates.mapped(indices, update)
+    details = [
+        np.copysign(_cheapest(prior, np.abs(detail) / step, *costs), detail)
+        for detail, *costs in zip(own.details, indices, sign_bits, weights)
+    ]
+    return Coded(_whole(Pyramid(nearest.coarse, details)), indices, update, shares)
+
+
+def _rounded(wanted: Pyramid, step: float, dead_zone: float) -> Pyramid:
+    """int32, in steps; those of details less than a half and the dead zone are zero."""
+    details = [round_dead_zone(np, detail / step, dead_zone) for detail in wanted.details]
+    return _whole(Pyramid(np.rint(wanted.coarse / step), details))
 
 
 def _less(pyramid: Pyramid, other: Pyramid) -> Pyramid:

@@ -23,13 +23,17 @@ DECODER = "decoder.onnx"  # a bundle's member
 class Decoder:
     """Decoder of a bundle.
 
+    Args:
+      bundle: the same.
+      threads: that share the work.
+
     Raises:
       MscnError: the bundle has no decoder that ONNX Runtime can run, or lacks its weights.
     """
 
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, threads: int = 1):
         self._name, self._channels = bundle.name, bundle.manifest.channels
-        self._session = session(bundle, DECODER)
+        self._session = session(bundle, DECODER, threads)
         names = [entry.name for entry in self._session.get_inputs()]
         weights = bundle.weights()
         inputs = ("code", *AXES, "quality")

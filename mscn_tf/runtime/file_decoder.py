@@ -39,9 +39,10 @@ class FileDecoder:
 
     Args:
       bundle: the codec's.
-      threads: that share the work on a large picture, which they hardly hasten; or processes,
-        which do, in programs that call `runtime.workers.allow_processes`. What comes out does not
-        depend on it.
+      threads: that share the work on a large picture, which they hardly hasten, or that of a
+        tile codec's network; in programs that call `runtime.workers.allow_processes` processes,
+        this one and others, share the former, and do hasten it. What comes out does not depend on
+        it.
 
     Raises:
       MscnError: it is no number of threads.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mscn_tf.runtime.errors import MscnError
-from mscn_tf.runtime.workers import in_worker
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -15,8 +14,13 @@ if TYPE_CHECKING:
 _FATAL = 4  # of ONNX Runtime's severities
 
 
-def session(bundle: Bundle, member: str) -> InferenceSession:
+def session(bundle: Bundle, member: str, threads: int = 1) -> InferenceSession:
     """What runs a graph of a bundle.
+
+    Args:
+      bundle: the same.
+      member: of the bundle, the graph.
+      threads: that share the work of a run.
 
     Raises:
       MscnError: the bundle lacks it, or it is none that ONNX Runtime can run.
@@ -26,10 +30,9 @@ def session(bundle: Bundle, member: str) -> InferenceSession:
     onnxruntime.set_default_logger_severity(_FATAL)  # what is wrong arrives as an exception
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
+    options.intra_op_num_threads = threads
     # Threads that spin between runs take the cores from the entropy decoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if in_worker():  # others use the other cores
-        options.intra_op_num_threads = 1
     # Further optimisations fold factors into matrix products, in single precision.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     if b"location" in bundle.members.get(member, b""):  # of data in files by the path it names

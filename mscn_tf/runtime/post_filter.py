@@ -160,27 +160,36 @@ class PostFilter:
             mended[rows, columns] += unit * self._correction(found)
         return mended
 
-    def with_hidden(self, values: np.ndarray, q16: int) -> tuple[np.ndarray, np.ndarray]:
-        """What is mended without an update, and what the last layer sees.
+    def at_blocks(
+        self, values: np.ndarray, q16: int, y: np.ndarray, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks of 2x2 pixels, mended without an update, and what the last layer sees of each.
 
         Args:
           values: as above.
           q16: quality in sixteenths.
+          y: integers [n], rows of the blocks among those that are mended.
+          x: integers [n], columns.
 
         Returns:
-          the same as above; and whole numbers, float32 [in, h + 2, w + 2], of h x w blocks of 2x2
-          mended pixels and those around.
+          float64 [2, 2, C, n]; and whole numbers, float32 [in, 3, 3, n], of the blocks and those
+          around.
 
         Raises:
           MscnError: ONNX Runtime fails, or the graph gives no ``hidden``.
         """
-        mended, unit = values[MARGIN:-MARGIN, MARGIN:-MARGIN].copy(), self.unit(q16)
-        shape = (side // 2 + 2 for side in mended.shape[:2])
-        hidden = np.empty((self._layers[-1][0].shape[1], *shape), np.float32)
-        for rows, columns, (found, seen) in self._runs(values, self._feed(q16), ["hidden"]):
-            mended[rows, columns] += unit * self._correction(found)
-            inside = (slice(part.start // 2, part.stop // 2 + 2) for part in (rows, columns))
-            hidden[(slice(None), *inside)] = seen[0]
+        mended = np.empty((2, 2, self._channels, len(y)))
+        hidden = np.empty((self._layers[-1][0].shape[1], 3, 3, len(y)), np.float32)
+        unit, inner = self.unit(q16), values[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        for rows, columns, (found, (seen,)) in self._runs(values, self._feed(q16), ["hidden"]):
+            here = (2 * y >= rows.start) & (2 * y < rows.stop)
+            here = np.flatnonzero(here & (2 * x >= columns.start) & (2 * x < columns.stop))
+            down, along = y[here] - rows.start // 2, x[here] - columns.start // 2
+            part = inner[rows, columns] + unit * self._correction(found)
+            for i, j in np.ndindex(2, 2):
+                mended[i, j][:, here] = part[2 * down + i, 2 * along + j].T
+            for i, j in np.ndindex(3, 3):
+                hidden[:, i, j, here] = seen[:, down + i, along + j]
         return mended, hidden
 
     def error(self, q16: int) -> float:

@@ -33,7 +33,7 @@ _STRIP = 256  # rows of the source that are made at once: what bounds the memory
 _WIDE = 1024  # columns; of narrower pictures more rows are made at once
 _BLOCK = 8  # coefficients of the finest level, along each axis: 16 pixels
 _TOGETHER = 2**14  # pixels whose colours are made at once
-_AT_ONCE = 2**22  # pixels that threads work on at a time, which takes some 120 bytes for each
+_AT_ONCE = 2**22  # pixels that threads work on at a time, which takes up to 200 bytes for each
 # Chooses symbols where they are coded, which may be in another process: so it can be pickled.
 Choice = Callable[["Pyramids"], Fitted]
 

@@ -85,7 +85,7 @@ class Tiles(Scheme):
     @cached_property
     def decoder(self) -> Decoder:
         """The bundle's network; the first use imports ONNX Runtime."""
-        return Decoder(self.bundle)
+        return Decoder(self.bundle, self.threads)
 
     def warm_up(self) -> None:
         self.decoder  # noqa: B018

@@ -1,5 +1,6 @@
 """Threads or processes that share one signal's work: tiles, strips. Results don't depend on them.
 
+The caller's own thread is one of them: it takes the next part itself rather than wait for another.
 NumPy and ONNX Runtime let other threads run while they compute, but what they compute is short, and
 threads wait for Python's lock in between. Processes don't. They run nothing of the program that
 starts them, but take up to a second to start and some 100 MB each: so they are for programs that
@@ -9,6 +10,7 @@ say so, as `mscn` does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -20,14 +22,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
 from mscn_tf.runtime.errors import MscnError
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
     from types import TracebackType
 
     from typing_extensions import Self
@@ -50,11 +54,6 @@ def allow_processes() -> None:
     _processes_allowed = True
 
 
-def in_worker() -> bool:
-    """Whether this process is one of several that share a signal's work."""
-    return _Processes.is_worker
-
-
 class Workers:
     """So many threads, or processes, in a ``with`` block that ends when their work has.
 
@@ -65,10 +64,10 @@ class Workers:
     """
 
     def __init__(self, threads: int, picklable: bool = False):
-        self._threads = threads
-        self._processes = _processes(threads) if _uses_processes(threads, picklable) else None
-        threaded = threads > 1 and self._processes is None
-        self._pool = ThreadPoolExecutor(threads) if threaded else None
+        self._others, self._picklable = threads - 1, picklable
+        self._processes: _Processes | None = None  # which start when there is work for them
+        # Each process has a thread that waits for it, so that it gets its next part at once.
+        self._pool = ThreadPoolExecutor(self._others) if self._others else None
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +75,11 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
         if self._processes is not None and kind is not None:
             _processes.cache_clear()
             self._processes.kill()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def in_order(
         self, work: Callable[[T], R], parts: Iterable[T], most: int = MOST_THREADS
@@ -95,56 +94,82 @@ class Workers:
         Raises:
           MscnError: a process was ended from outside.
         """
-        if most <= 1 or self._threads == 1:
+        if most <= 1 or self._pool is None:
             yield from map(work, parts)
             return
-        ahead: deque[Future[R]] = deque()
-        most = min(most, self._threads) + (self._processes is not None)  # one lies ready for them
-        submit = self._submitter(work)
+        parts = iter(parts)
+        begun = list(itertools.islice(parts, 2))
+        if len(begun) < 2:  # nothing to share
+            yield from map(work, begun)
+            return
+        shared = self._shared(work)
+        if most > self._others:  # all may work, and as many parts lie ready for them
+            most = 2 * (self._others + 1)
+        ahead: deque[_Ahead[T, R]] = deque()
         try:
-            for part in parts:
-                ahead.append(submit(part))
+            for part in itertools.chain(begun, parts):
+                ahead.append(_Ahead(part, self._pool.submit(shared, part)))
                 if len(ahead) >= most:
-                    yield ahead.popleft().result()
+                    yield _first(work, ahead)
             while ahead:
-                yield ahead.popleft().result()
+                yield _first(work, ahead)
         except BrokenProcessPool as error:
             raise MscnError(
                 "a process that shares the work has ended, for want of memory maybe; "
                 "--threads=1 takes less"
             ) from error
 
-    def _submitter(self, work: Callable[[T], R]) -> Callable[[T], Future[R]]:
-        if self._processes is not None:
-            return self._processes.submitter(work)
-        pool = self._pool
-        assert pool is not None  # of one thread `in_order` asks for none
-        return lambda part: pool.submit(work, part)
+    def _shared(self, work: Callable[[T], R]) -> Callable[[T], R]:
+        """Work as others do it."""
+        if self._picklable and _processes_allowed:
+            self._processes = _processes(self._others)
+        return work if self._processes is None else self._processes.sharing(work)
 
 
-def _uses_processes(threads: int, picklable: bool) -> bool:
-    return picklable and threads > 1 and _processes_allowed
+@dataclass
+class _Ahead(Generic[T, R]):
+    """A part, and what is made of it."""
+
+    part: T
+    made: Future[R]
+
+
+def _first(work: Callable[[T], R], ahead: deque[_Ahead[T, R]]) -> R:
+    """What is made of the first part, which is taken from `ahead`.
+
+    Until others have made it, parts that none has begun are worked on here.
+    """
+    waiting = iter(range(len(ahead)))
+    while not ahead[0].made.done():
+        own = next((number for number in waiting if ahead[number].made.cancel()), None)
+        if own is None:
+            break
+        made: Future[R] = Future()
+        try:
+            made.set_result(work(ahead[own].part))
+        except Exception as error:  # which is raised when it is this part's turn
+            made.set_exception(error)
+        ahead[own].made = made
+    return ahead.popleft().made.result()
 
 
 class _Processes:
     """Worker processes, which end when this one does, however that ends."""
 
-    is_worker = False
-
     def __init__(self, count: int):
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
         held, self._alive = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(count, context, _begin, (held,))
+        all_start = context.Event()
+        self._pool = ProcessPoolExecutor(count, context, _begin, (held, all_start))
+        with _starting():
+            for _ in range(count):
+                self._pool.submit(int)  # starts another one, as none has done anything yet
+        all_start.set()
 
-    def submitter(self, work: Callable[[T], R]) -> Callable[[T], Future[R]]:
-        """What has a part worked on. Work is pickled once, and unpickled once in each process."""
+    def sharing(self, work: Callable[[T], R]) -> Callable[[T], R]:
+        """Has a process work on a part. Work is pickled once, and unpickled once in each."""
         pickled = pickle.dumps(work)
-
-        def submit(part: T) -> Future[R]:
-            with _starting():
-                return self._pool.submit(_done, pickled, part)
-
-        return submit
+        return lambda part: self._pool.submit(_done, pickled, part).result()
 
     def kill(self) -> None:
         """Ends all of them at once, whatever they do."""
@@ -179,10 +204,12 @@ def _starting() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(alive: Connection) -> None:
-    """Of a worker: ignores Ctrl-C, and ends when the other end of `alive` is closed."""
+def _begin(alive: Connection, all_start: Event) -> None:
+    """Of a worker: ignores Ctrl-C, and ends when the other end of `alive` is closed.
+
+    Does nothing more before all have been started.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Processes.is_worker = True
 
     def watch() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -190,6 +217,7 @@ def _begin(alive: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    all_start.wait()
 
 
 def _done(pickled: bytes, part: Any) -> Any:

@@ -84,16 +84,20 @@ def test_mends_as_whole_numbers_do(codec, q16, update):
 def test_what_the_last_layer_sees(codec):
     """Of which its kernels at every place make the corrections."""
     mend, values = codec.scheme.post_filter, np.random.default_rng(1).random((60, 700, 3))
-    mended, hidden = mend.with_hidden(values, 90)
-    np.testing.assert_array_equal(mended, mend(values, 90))
-    assert hidden.shape == (5, 24, 344)
+    y, x = (axis.ravel() for axis in np.mgrid[:22, :342])
+    y, x = y[::5], x[::5]
+    mended, hidden = mend.at_blocks(values, 90, y, x)
+
+    def blocks(pixels: np.ndarray) -> np.ndarray:
+        return pixels.reshape(22, 2, 342, 2, 3).transpose(1, 3, 4, 0, 2)[..., y, x]
+
+    np.testing.assert_array_equal(mended, blocks(mend(values, 90)))
     np.testing.assert_array_equal(hidden, np.rint(hidden))
     given = mend._feed(90)
-    y, x = 13, 300
-    seen = hidden[:, y : y + 3, x : x + 3].astype(np.float64)
-    sums = np.floor(np.tensordot(given["kernel_3"], seen, 3) + given["bias_3"])
-    added = (mended - values[MARGIN:-MARGIN, MARGIN:-MARGIN])[2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
-    np.testing.assert_allclose(added.ravel(), sums * mend.unit(90), atol=1e-9)
+    sums = np.tensordot(given["kernel_3"], hidden.astype(np.float64), 3)
+    sums = np.floor(sums + given["bias_3"][:, None]).reshape(mended.shape)
+    added = mended - blocks(values[MARGIN:-MARGIN, MARGIN:-MARGIN])
+    np.testing.assert_allclose(added, sums * mend.unit(90), atol=1e-9)
 
 
 @pytest.fixture(scope="module")

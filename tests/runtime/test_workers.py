@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ def processes(monkeypatch):
     """Has work done in processes, and ends them."""
     monkeypatch.setattr(workers, "_processes_allowed", True)
     yield
-    if (made := workers._processes(2)) is not None:
+    if (made := workers._processes(1)) is not None:
         made.kill()
     workers._processes.cache_clear()
 
@@ -51,19 +52,23 @@ def started(folder: Path, work: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
-def test_parts_come_in_order_from_other_processes(processes):
+def test_parts_come_in_order_from_this_process_and_another(processes):
     with Workers(2, picklable=True) as shared:
         assert list(shared.in_order(operator.neg, iter(range(20)))) == list(range(0, -20, -1))
-        found = list(shared.in_order(partial(map_pid, 7), range(4), most=3))
-        assert [part for _, part in found] == [7, 8, 9, 10]
-        assert os.getpid() not in {pid for pid, _ in found}
-        assert [pid for pid, _ in shared.in_order(partial(map_pid, 0), [1], most=1)] == [
-            os.getpid()
-        ]
+        found = list(shared.in_order(partial(worker, 7), range(9), most=3))
+        assert [part for *_, part in found] == list(range(7, 16))
+        pids = {pid for pid, *_ in found}
+        assert len(pids) == 2
+        assert os.getpid() in pids
+        for parts, most in ((range(3), 1), ([5], 2)):  # nothing to share
+            found = list(shared.in_order(partial(worker, 0), parts, most))
+            assert {pid for pid, *_ in found} == {os.getpid()}
 
 
-def map_pid(more: int, part: int) -> tuple[int, int]:
-    return os.getpid(), more + part
+def worker(more: int, part: int) -> tuple[int, int, int]:
+    """Process, thread and part, a moment later."""
+    time.sleep(0.02)
+    return os.getpid(), threading.get_ident(), more + part
 
 
 def test_threads_where_there_can_be_no_processes(processes, monkeypatch):
@@ -72,8 +77,44 @@ def test_threads_where_there_can_be_no_processes(processes, monkeypatch):
 
     monkeypatch.setattr(workers, "ProcessPoolExecutor", refused)
     workers._processes.cache_clear()
-    with Workers(2, picklable=True) as shared:
-        assert {pid for pid, _ in shared.in_order(partial(map_pid, 0), range(3))} == {os.getpid()}
+    with Workers(3, picklable=True) as shared:
+        found = list(shared.in_order(partial(worker, 0), range(9)))
+    assert [part for *_, part in found] == list(range(9))
+    assert {pid for pid, *_ in found} == {os.getpid()}
+    threads = {thread for _, thread, _ in found}
+    assert len(threads) == 3
+    assert threading.get_ident() in threads
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_no_more_parts_are_worked_on_than_memory_has_room_for(most):
+    lock, busy, together = threading.Lock(), [0], []
+
+    def work(part: int) -> int:
+        with lock:
+            busy[0] += 1
+            together.append(busy[0])
+        time.sleep(0.01)
+        with lock:
+            busy[0] -= 1
+        return part
+
+    with Workers(4) as shared:
+        assert list(shared.in_order(work, range(20), most)) == list(range(20))
+    assert max(together) == most
+
+
+def test_an_error_waits_for_its_turn():
+    def work(part: int) -> float:
+        if part < 2:  # of which others begin at least one
+            time.sleep(0.1)
+        return 1 / (3 - part)
+
+    with Workers(2) as shared:
+        made = shared.in_order(work, range(9))
+        assert [next(made) for _ in range(3)] == [1 / 3, 1 / 2, 1]
+        with pytest.raises(ZeroDivisionError):
+            next(made)
 
 
 def test_a_pyramid_in_processes(processes, tmp_path):
@@ -108,9 +149,17 @@ def test_what_fails_in_a_process_fails_in_a_line(processes):
         list(shared.in_order(partial(operator.truediv, 1), [1, 0, 2]))
     ended = "a process that shares the work has ended"
     with pytest.raises(MscnError, match=ended), Workers(2, picklable=True) as shared:
-        list(shared.in_order(os._exit, [3]))
+        list(shared.in_order(partial(end_but, os.getpid()), range(6)))
     with Workers(2, picklable=True) as shared:  # others have taken their place
-        assert list(shared.in_order(operator.neg, [3])) == [-3]
+        found = list(shared.in_order(partial(worker, 0), range(9)))
+    assert len({pid for pid, *_ in found}) == 2
+
+
+def end_but(pid: int, _: int) -> None:
+    """Ends any process but one."""
+    time.sleep(0.02)
+    if os.getpid() != pid:
+        os._exit(3)
 
 
 def test_a_script_without_a_guard(tmp_path):
