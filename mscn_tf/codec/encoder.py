@@ -13,12 +13,12 @@ from mscn_tf.codec.gates import cheapest, gated
 from mscn_tf.codec.network import Floats, Network, functions_of
 from mscn_tf.codec.tiling import as_floats
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quantiser import CORRECTION
 from mscn_tf.runtime.tiles import Tiles
 
 BATCH = 64
 _BATCH_POINTS = 2**17  # of larger tiles fewer at a time
 _PARTS = 8  # of a code: its leading elements are counted in so many steps
-_CORRECTION = 0.7  # of the way that a pass goes: all of it swings to and fro
 _GATED_FROM = 6  # passes
 _GATE_STEPS = 3  # that many corrections are of gated codes then
 _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
@@ -162,7 +162,7 @@ class Encoder:
                 known = gated(prior, codes, symbols, q16, weight, step)
             else:
                 known = prior.dequantise(symbols, q16)
-            codes = codes + _CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
+            codes = codes + CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
             symbols = self.quantise(codes, q16, bit_price)
             if thorough:
                 symbols = cheapest(prior, codes, symbols, q16, weight)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from mscn_tf.runtime.prior import Prior
+from mscn_tf.runtime.quantiser import TEMPERATURE
 from mscn_tf.runtime.tables import LARGEST_SYMBOL
 
-_HOTTEST = 0.1  # temperature of the first step's gates, in squared quantiser steps
-_COOLING = 0.6
+_COOLING = 0.6  # of the temperature, from one step to the next
 
 
 def gated(
@@ -42,7 +42,7 @@ def gated(
     size = _in_steps(prior, codes, q16)
     kept = np.maximum(np.rint(size), 1).astype(np.int32)
     bits = prior.bits_over_zero(kept[None], symbols, q16)[0]
-    saved = (np.square(size) - rate_weight * bits) / (_HOTTEST * _COOLING**step)
+    saved = (np.square(size) - rate_weight * bits) / (TEMPERATURE * _COOLING**step)
     return codes / (1 + np.exp(-np.clip(saved, -50, 50)))
 
 
