@@ -45,7 +45,7 @@ STEPS = flags.DEFINE_list("steps", ["5", "10"], "inner steps of the gates, some 
 STRENGTHS = flags.DEFINE_list("strengths", ["1", "2.5"], "factors of their penalty, likewise")
 STEP_SIZE = flags.DEFINE_float("step_size", 10.0, "MetaSGD's for log alpha, in quantiser steps")
 OPEN = flags.DEFINE_float("open", 0.9, "least probability with which a gate starts open")
-EFFORTS = flags.DEFINE_list("efforts", ["2", "4", "9"], "of the encoder")
+EFFORTS = flags.DEFINE_list("efforts", ["2", "4", "5", "6", "9"], "of the encoder")
 
 ROUNDING = 0.2  # dead zone of the symbols whose scales the gates' prices are read at
 MOST_OPEN = 0.98

@@ -20,7 +20,7 @@ CLASSES = {kind.__name__ for kind in KINDS.values()}
 OWN = {
     "tiles": """
         runtime.tiles runtime.tile_axes runtime.tile_model runtime.prior runtime.decoder
-        codec.tile_encoding codec.encoder codec.network
+        codec.tile_encoding codec.encoder codec.gates codec.network
         entropy.scale_prior entropy.freeze fitting.basis_codec
         training.tiles training.evaluate training.closed_form_start
         export.tile_bundle export.functions export.axes_of_tiles export.quantiser export.namespace

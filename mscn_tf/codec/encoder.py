@@ -9,15 +9,18 @@ from functools import cache, partial
 import numpy as np
 
 from mscn_tf.codec.encoding import OnlyDecodesError
+from mscn_tf.codec.gates import cheapest, gated
 from mscn_tf.codec.network import Floats, Network, functions_of
 from mscn_tf.codec.tiling import as_floats
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quantiser import CORRECTION
 from mscn_tf.runtime.tiles import Tiles
 
 BATCH = 64
 _BATCH_POINTS = 2**17  # of larger tiles fewer at a time
 _PARTS = 8  # of a code: its leading elements are counted in so many steps
-_CORRECTION = 0.7  # of the way that a pass goes: all of it swings to and fro
+_GATED_FROM = 6  # passes
+_GATE_STEPS = 3  # that many corrections are of gated codes then
 _LEFT_OUT = 0.01  # of all symbols that aren't zero may lie in elements that aren't fitted
 
 # Of a network, tiles [C, B, P] and qualities [B], and codes where it starts from any.
@@ -138,7 +141,8 @@ class Encoder:
         One pass chooses each symbol as if the others had no error. A further one takes a gradient
         step from the quantised codes and chooses anew, which is damped proximal gradient descent
         on rate and distortion together (cf. Blumensath and Davies 2008, "Iterative thresholding
-        for sparse approximations").
+        for sparse approximations"). From 6 passes on the first few steps start from gated codes
+        in place of quantised ones, and symbols are chosen for what they cost others too.
 
         Args:
           tiles: as of ``codes``.
@@ -150,11 +154,18 @@ class Encoder:
         Returns:
           int32 ``[N, M]``.
         """
+        prior, weight = self._prior, bit_price * self._rate_weight
+        thorough = passes >= _GATED_FROM
         symbols = self.quantise(codes, q16, bit_price)
-        for _ in range(passes - 1):
-            known = self._prior.dequantise(symbols, q16)
-            codes = codes + _CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
+        for step in range(passes - 1):
+            if thorough and step < _GATE_STEPS:
+                known = gated(prior, codes, symbols, q16, weight, step)
+            else:
+                known = prior.dequantise(symbols, q16)
+            codes = codes + CORRECTION * (self._run(self._correct, tiles, q16, known) - codes)
             symbols = self.quantise(codes, q16, bit_price)
+            if thorough:
+                symbols = cheapest(prior, codes, symbols, q16, weight)
         return symbols
 
     def quantise(self, codes: np.ndarray, q16: np.ndarray, bit_price: float = 1.0) -> np.ndarray:

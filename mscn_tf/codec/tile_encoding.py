@@ -84,8 +84,9 @@ class TileEncoding:
       encoder: its inner loop.
       parts: signals, of which a plane at least is coded.
       bar: shows progress, in tiles.
-      effort: how often symbols are chosen, each time corrected by what a decoder makes of them; 0
-        chooses once, from the inner loop's first step alone, which is one matrix product.
+      effort: how often symbols are chosen, each time corrected by what a decoder makes of them,
+        from 6 on with gates first; 0 chooses once, from the inner loop's first step alone, which
+        is one matrix product.
     """
 
     def __init__(

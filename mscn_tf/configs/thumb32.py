@@ -22,6 +22,7 @@ def get_config() -> ConfigDict:
             model=dict(
                 steps=2,
                 first_order=False,
+                gated=False,
                 rounding="fixed",  # or "straight_through", "noise": see docs/training.md
                 network=dict(
                     edge=32,

@@ -143,6 +143,18 @@ class ScalePrior(Layer):
         bits = (distribution.log_prob(zero) - distribution.log_prob(one)) / math.log(2.0)
         return round_dead_zone(scaled, tf.stop_gradient(dead_zones(tf, bits, self.rate_weight)))
 
+    def bits_over_zero(self, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """What values ``[B, M]`` in units of the step cost more than zeros, rounded, at least 0.
+
+        What would be a zero counts as a one. There is no gradient.
+        """
+        scaled = tf.stop_gradient(scaled)
+        scales = self.log_scales(round_dead_zone(scaled, DEAD_ZONE), quality)
+        distribution = self.distribution(scales)
+        kept = tf.maximum(tf.round(tf.abs(scaled)), 1.0)
+        saved = distribution.log_prob(tf.zeros_like(kept)) - distribution.log_prob(kept)
+        return tf.stop_gradient(tf.maximum(saved / math.log(2.0), 0.0))
+
     def call(
         self, code: tf.Tensor, quality: tf.Tensor, noise_seed: tf.Tensor | None = None
     ) -> Coded:

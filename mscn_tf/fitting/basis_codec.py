@@ -15,6 +15,7 @@ from mscn_tf.networks.basis import BasisNetwork
 from mscn_tf.networks.sphere import SphereNetwork
 from mscn_tf.runtime.bundle import Bundle
 from mscn_tf.runtime.errors import MscnError
+from mscn_tf.runtime.quantiser import CORRECTION, TEMPERATURE
 from mscn_tf.runtime.tiles import Tiles
 from mscn_tf.stack.keras_versions import trainable_variables_of, variables_of
 
@@ -25,7 +26,7 @@ ROUNDINGS = ("fixed", "straight_through", "noise")
 class Fit(NamedTuple):
     """What the codec makes of a batch of tiles."""
 
-    fitted_error: tf.Tensor  # [B], squared error of the codes before quantisation
+    fitted_error: tf.Tensor  # [B], of the codes before quantisation; with what open gates cost
     coded: Coded
     values: tf.Tensor  # [B, .., C]: what a decoder gives, unclipped
     squared_error: tf.Tensor  # [B], summed over a tile
@@ -52,7 +53,8 @@ class BasisCodec:
         ``ScalePrior``; ``steps`` is the number of inner steps,
         ``first_order`` cuts their gradients from the outer graph; ``rounding`` is how outer
         gradients see quantisation: ``"fixed"`` (quantised codes are given), ``"straight_through"``
-        or ``"noise"`` (uniform noise in place of rounding).
+        or ``"noise"`` (uniform noise in place of rounding); ``gated``, False where it isn't given,
+        takes the inner loop's second and last step from gated codes.
       grid: that of the tiles, for each axis ``[1, N]``; None is the network's nominal one. Only on
         the sphere does another make sense.
 
@@ -67,6 +69,7 @@ class BasisCodec:
         self.prior.build(None)
         self.steps = config.steps
         self.first_order = config.first_order
+        self.gated = config.get("gated", False)
         if config.rounding not in ROUNDINGS:
             raise MscnError(
                 f"model.rounding={config.rounding}: must be one of {', '.join(ROUNDINGS)}"
@@ -148,10 +151,37 @@ class BasisCodec:
 
         ``seed``, ``[2]`` int32, is that of the noise, where ``rounding`` is noise.
         """
-        code = self.fit_code(tiles, quality)
-        fitted_error = self.squared_error(tiles, code, quality)
+        if self.gated:
+            code, fitted_error = self._fit_gated(tiles, quality)
+        else:
+            code = self.fit_code(tiles, quality)
+            fitted_error = self.squared_error(tiles, code, quality)
         if self.rounding == "fixed":
             code = tf.stop_gradient(code)
         coded = self.prior(code, quality, noise_seed=seed if self.rounding == "noise" else None)
         values = self.synthesise(coded.code, quality)
         return Fit(fitted_error, coded, values, self.error(tiles, values))
+
+    def _fit_gated(self, tiles: tf.Tensor, quality: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Codes ``[B, M]`` after a step from gated ones, and their loss with gates ``[B]``.
+
+        The step is an encoder's correction (docs/method.md), but that bits of later symbols
+        aren't counted. Outer gradients go through gates and step.
+        """
+        prior = self.prior
+        code = 2.0 * self.step_sizes[0] * self.network.analyse(tiles, self.grid)
+        step = prior.step(quality)
+        price = prior.rate_weight * prior.bits_over_zero(code / step, quality)
+
+        def gates(code: tf.Tensor) -> tf.Tensor:
+            return tf.sigmoid((tf.square(code / step) - price) / TEMPERATURE)
+
+        known = gates(code) * code
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(known)
+            error = tf.reduce_sum(self.squared_error(tiles, known, quality))
+        moved = known - self.step_sizes[0] * tape.gradient(error, known)
+        code += CORRECTION * (moved - code)
+        opened = gates(code)
+        error = self.squared_error(tiles, opened * code, quality)
+        return code, error + tf.reduce_sum(opened * price * tf.square(step), 1)

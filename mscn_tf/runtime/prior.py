@@ -18,6 +18,7 @@ from mscn_tf.runtime.errors import MscnError
 from mscn_tf.runtime.quality import LEVELS, check_sixteenths
 from mscn_tf.runtime.quantiser import (
     DEAD_ZONE,
+    FRACTION,
     around,
     between,
     dead_zones,
@@ -221,6 +222,28 @@ class Prior:
     def bits(self, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """float64 [N, M]: what each symbol costs by the tables, in bits (arguments of `encode`)."""
         return self.tables.bits(symbols, self.indices(symbols, q16))
+
+    def bits_over_zero(self, sizes: np.ndarray, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
+        """Bits that magnitudes cost more than zeros, each alone in its symbol's place.
+
+        To its own bits come those of later symbols, whose scales it changes: to first order, by
+        the slopes of their bits from table to table.
+
+        Args:
+          sizes: integers ``[K, N, M]``, at least 0: K magnitudes for each place.
+          symbols: int32 ``[N, M]``, those around.
+          q16: integers ``[N]``, quality times 16.
+
+        Returns:
+          float64 ``[K, N, M]``.
+        """
+        index = self.indices(symbols, q16).astype(np.int64)
+        above, below = np.minimum(index + 1, self.tables.count - 1), np.maximum(index - 1, 0)
+        slope = self.tables.bits(symbols, above) - self.tables.bits(symbols, below)
+        later = slope @ self._context.T / 2 ** (FRACTION + 1)
+        own = self.tables.bits(sizes, np.broadcast_to(index, sizes.shape))
+        zero = self.tables.bits(np.zeros_like(symbols), index)
+        return own - zero + self._magnitude[np.minimum(sizes, len(self._magnitude) - 1)] * later
 
     def dequantise(self, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
         """float64 [N, M]: step * sign(s) * (|s| - centroid[t, min(|s|, 2) - 1]).

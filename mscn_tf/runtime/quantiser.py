@@ -12,6 +12,8 @@ from mscn_tf.runtime.quality import LEVELS
 
 FRACTION = 14  # fractional bits of a scale index before rounding
 DEAD_ZONE = 0.2  # of the rounding that the first scales, and a symbol's own dead zone, rest on
+CORRECTION = 0.7  # of the way that a correction of codes goes: all of it swings to and fro
+TEMPERATURE = 0.1  # of gates on the elements of a code, in steps squared
 _WIDEST = 0.45  # dead zone of a symbol: below a half, so that what is nearer to two is never zero
 
 

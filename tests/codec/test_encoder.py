@@ -61,9 +61,8 @@ def test_elements_past_the_leading_ones_are_zero(tiles):
     assert mixed.all()
 
 
-@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
-def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
-    """Beside the first: squared error in steps plus bits at their weight."""
+def cost_of_passes(kind):
+    """What tiles of a kind cost after so many passes: squared error in steps plus weighed bits."""
     tiles = {
         "picture": images.read_picture(PICTURE)[128:160, 64:192].reshape(32, 4, 32, 3),
         "noise": np.random.default_rng(0).integers(0, 256, (32, 4, 32, 3), np.uint8),
@@ -81,9 +80,38 @@ def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
         weight = codec.bundle.manifest.rate_weight
         return error / prior.steps(q16)[0, 0] ** 2 + weight * prior.bits(symbols, q16).sum()
 
+    return cost
+
+
+@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
+def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
+    cost = cost_of_passes(kind)
     once, twice, often = cost(1), cost(2), cost(6)
     # Symbols are chosen at the scales of those before: a pass may cost a little.
     assert often <= twice * 1.005
     assert twice <= once
     if kind != "constant":  # of which there is nothing left to save
         assert often < 0.997 * once
+
+
+@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
+def test_gates_lower_it_further(kind):
+    cost = cost_of_passes(kind)
+    before, gated, longer = cost(5), cost(6), cost(9)
+    assert longer <= gated * 1.001
+    assert gated <= before
+    if kind != "constant":
+        assert gated < 0.9985 * before
+
+
+def test_qualities_of_tiles_are_their_own_with_gates():
+    """A tile's symbols don't depend on the others where all have as many leading elements."""
+    tiles = images.read_picture(PICTURE)[128:160, 64:192].reshape(32, 4, 32, 3).swapaxes(0, 1)
+    fitted = Codec.load("thumb32").encoder
+    q16 = np.array([150, 152, 155, 160])
+    together = fitted.choose(tiles, fitted.codes(tiles, q16), q16, passes=6)
+    for at in range(4):
+        one = slice(at, at + 1)
+        code = fitted.codes(tiles[one], q16[one])
+        alone = fitted.choose(tiles[one], code, q16[one], passes=6)
+        assert np.mean(alone != together[one]) < 0.01

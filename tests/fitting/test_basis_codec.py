@@ -112,3 +112,25 @@ def test_noise_stands_in_for_rounding():
 def test_unknown_rounding():
     with pytest.raises(MscnError, match=r"model\.rounding=up: must be one of fixed"):
         make(rounding="up")
+
+
+def test_gates_start_the_second_step():
+    codec = make(rounding="fixed", gated=True)
+    fit = codec.fit(tiles(), QUALITY, SEED)
+    error = codec.squared_error(tiles(), fit.coded.code, QUALITY)
+    np.testing.assert_allclose(fit.squared_error, error, rtol=1e-5)
+    # What open gates cost comes to the error: all the more, the dearer bits are.
+    prior = dict(bands=3, coarsest_step=0.3, finest_step=0.02, rate_weight=0.5)
+    dearer = make(rounding="fixed", gated=True, prior=prior).fit(tiles(), QUALITY, SEED)
+    assert np.all(dearer.fitted_error > fit.fitted_error)
+    assert np.count_nonzero(dearer.coded.symbols) < np.count_nonzero(fit.coded.symbols)
+
+
+def test_outer_gradients_pass_gates():
+    codec = make(rounding="fixed", gated=True)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(codec.fit(tiles(), QUALITY, SEED).fitted_error)
+    basis, sizes = tape.gradient(loss, [codec.network.basis, codec.step_sizes])
+    assert np.abs(basis).max() > 0
+    assert np.abs(sizes[0]).max() > 0
+    assert not np.any(sizes[1:])  # the second step's are the first's
