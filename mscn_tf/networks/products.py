@@ -17,8 +17,9 @@ _precision = ContextVar("precision", default="float32")
 def precision(name: str) -> Iterator[None]:
     """Within it, float32 products are made as one of `PRECISIONS` says.
 
-    With ``"bfloat16"`` factors are rounded to 8 bits, and so are those of the derivatives; sums,
-    sines, weights and everything else stay float32.
+    With ``"bfloat16"`` factors are rounded to 8 bits, and so are those of the derivatives, and on
+    processors without instructions for that the products' sums; sines, weights and everything else
+    stay float32.
     """
     before = _precision.set(name)
     try:
