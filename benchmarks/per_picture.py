@@ -1,12 +1,12 @@
 """A codec's BD-rate against published points of single pictures: Cool-Chic's on Kodak.
 
     mscn evaluate --codec=photo --data=kodak/ --baselines=none --qualities=2,3,4,5,6,7 --out=report/
-    python benchmarks/per_picture.py report/ rd_per_image_kodak.csv [--rates=0.05,0.8]
+    python benchmarks/per_picture.py report/ rd_per_image_kodak.csv [--codec=photo]
 
 The second file has a row for each point, with columns coolchic_version, image, bpp and psnr_db, as
 Cool-Chic's repository publishes them in a table for each version. Printed is how many more (+) or
-fewer (-) bytes ours take at equal PSNR between these rates of theirs: the mean of the report's
-pictures, the least and the most.
+fewer (-) bytes the codec takes at equal PSNR between `--rates` of theirs: the mean of the report's
+pictures, the least and the most. What else the report has is left out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from absl import app, flags
 
 from mscn_tf.evaluation.curves import Curve, compare
 
+CODEC = flags.DEFINE_string("codec", "photo", "of the report's")
 RATES = flags.DEFINE_list("rates", ["0.05", "0.8"], "bits a pixel, from and to")
 
 
@@ -38,7 +39,8 @@ def curves(path: Path, version: str, picture: str, quality: str) -> Iterator[tup
 
 def main(argv: list[str]) -> None:
     """Compares and prints."""
-    ours = dict(curves(Path(argv[1]) / "signals.csv", "codec", "signal", "psnr"))
+    measured = curves(Path(argv[1]) / "signals.csv", "codec", "signal", "psnr")
+    ours = {name: one for name, one in measured if one.label == CODEC.value}
     rates = float(RATES.value[0]), float(RATES.value[1])
     found = defaultdict(list)
     for name, anchor in curves(Path(argv[2]), "coolchic_version", "image", "psnr_db"):

@@ -41,7 +41,7 @@ def gated(
     """
     size = _in_steps(prior, codes, q16)
     kept = np.maximum(np.rint(size), 1).astype(np.int32)
-    bits = prior.bits_over_zero(kept[None], symbols, q16)[0]
+    (bits,) = prior.bits_over_zero(kept[None], symbols, prior.indices(symbols, q16))
     saved = (np.square(size) - rate_weight * bits) / (TEMPERATURE * _COOLING**step)
     return codes / (1 + np.exp(-np.clip(saved, -50, 50)))
 
@@ -66,7 +66,7 @@ def cheapest(
     sizes = np.stack([np.zeros_like(nearest), np.maximum(nearest - 1, 0), nearest])
     index = prior.indices(symbols, q16)
     errors = np.square(size - prior.tables.dequantise(sizes, np.stack([index] * 3)))
-    costs = errors + rate_weight * prior.bits_over_zero(sizes, symbols, q16)
+    costs = errors + rate_weight * prior.bits_over_zero(sizes, symbols, index)
     best = np.take_along_axis(sizes, costs.argmin(0)[None], 0)[0]
     return (np.sign(codes) * best).astype(np.int32)
 

@@ -134,26 +134,21 @@ class ScalePrior(Layer):
     def quantise(self, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         """Rounds ``[B, M]`` codes in units of the step, where rate and distortion meet.
 
-        What a one costs more than a zero, at the scales that rounding with one dead zone for all
-        gives, sets each symbol's own dead zone.
+        What a one costs more than a zero sets each symbol's own dead zone.
         """
-        scales = self.log_scales(round_dead_zone(scaled, DEAD_ZONE), quality)
-        distribution = self.distribution(scales)
-        one, zero = tf.ones_like(scales), tf.zeros_like(scales)
-        bits = (distribution.log_prob(zero) - distribution.log_prob(one)) / math.log(2.0)
+        bits = self.bits_over_zero(tf.ones_like(scaled), scaled, quality)
         return round_dead_zone(scaled, tf.stop_gradient(dead_zones(tf, bits, self.rate_weight)))
 
-    def bits_over_zero(self, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-        """What values ``[B, M]`` in units of the step cost more than zeros, rounded, at least 0.
+    def bits_over_zero(self, sizes: tf.Tensor, scaled: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+        """What magnitudes ``[B, M]`` cost more than zeros; there is no gradient.
 
-        What would be a zero counts as a one. There is no gradient.
+        At the scales that rounding codes ``scaled`` ``[B, M]``, in units of the step, with one dead
+        zone for all gives.
         """
-        scaled = tf.stop_gradient(scaled)
         scales = self.log_scales(round_dead_zone(scaled, DEAD_ZONE), quality)
         distribution = self.distribution(scales)
-        kept = tf.maximum(tf.round(tf.abs(scaled)), 1.0)
-        saved = distribution.log_prob(tf.zeros_like(kept)) - distribution.log_prob(kept)
-        return tf.stop_gradient(tf.maximum(saved / math.log(2.0), 0.0))
+        saved = distribution.log_prob(tf.zeros_like(scales)) - distribution.log_prob(sizes)
+        return tf.stop_gradient(saved / math.log(2.0))
 
     def call(
         self, code: tf.Tensor, quality: tf.Tensor, noise_seed: tf.Tensor | None = None

@@ -171,7 +171,9 @@ class BasisCodec:
         prior = self.prior
         code = 2.0 * self.step_sizes[0] * self.network.analyse(tiles, self.grid)
         step = prior.step(quality)
-        price = prior.rate_weight * prior.bits_over_zero(code / step, quality)
+        sizes = tf.maximum(tf.round(tf.abs(code / step)), 1.0)  # of what is open
+        bits = prior.bits_over_zero(sizes, code / step, quality)
+        price = prior.rate_weight * tf.maximum(bits, 0.0)
 
         def gates(code: tf.Tensor) -> tf.Tensor:
             return tf.sigmoid((tf.square(code / step) - price) / TEMPERATURE)

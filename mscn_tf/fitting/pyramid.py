@@ -94,6 +94,7 @@ def quantise(
       suited: chooses what is said of the filters, at last.
     """
     dearer = prices or [np.ones(1)] * len(pyramid.details)
+    weights = [rate_weight * price for price in dearer]
     coded = Coded(_rounded(pyramid, prior.step(q16), DEAD_ZONE), [])
     for number in range(passes):
         wanted = pyramid
@@ -101,7 +102,6 @@ def quantise(
             decoded = prior.dequantise(coded, q16)
             wanted = _less(pyramid, added(decoded, pyramid, height, width))
             del decoded
-        weights = [rate_weight * price for price in dearer]
         coded = _chosen(prior, wanted, coded, height, width, q16, rate_weight, weights, not number)
     of_filters: tuple[Optional[np.ndarray], ...] = ()
     if suited:

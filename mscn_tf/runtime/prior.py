@@ -223,7 +223,9 @@ class Prior:
         """float64 [N, M]: what each symbol costs by the tables, in bits (arguments of `encode`)."""
         return self.tables.bits(symbols, self.indices(symbols, q16))
 
-    def bits_over_zero(self, sizes: np.ndarray, symbols: np.ndarray, q16: np.ndarray) -> np.ndarray:
+    def bits_over_zero(
+        self, sizes: np.ndarray, symbols: np.ndarray, index: np.ndarray
+    ) -> np.ndarray:
         """Bits that magnitudes cost more than zeros, each alone in its symbol's place.
 
         To its own bits come those of later symbols, whose scales it changes: to first order, by
@@ -232,12 +234,12 @@ class Prior:
         Args:
           sizes: integers ``[K, N, M]``, at least 0: K magnitudes for each place.
           symbols: int32 ``[N, M]``, those around.
-          q16: integers ``[N]``, quality times 16.
+          index: of their tables, as `indices` gives.
 
         Returns:
           float64 ``[K, N, M]``.
         """
-        index = self.indices(symbols, q16).astype(np.int64)
+        index = index.astype(np.int64)  # from unsigned: one less is looked at, too
         above, below = np.minimum(index + 1, self.tables.count - 1), np.maximum(index - 1, 0)
         slope = self.tables.bits(symbols, above) - self.tables.bits(symbols, below)
         later = slope @ self._context.T / 2 ** (FRACTION + 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,14 @@ def test_elements_past_the_leading_ones_are_zero(tiles):
     assert mixed.all()
 
 
-def cost_of_passes(kind):
+@pytest.fixture(scope="module", params=["picture", "noise", "constant"])
+def kind(request):
+    """Of tiles. Of a constant there is nothing left to save."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def cost(kind):
     """What tiles of a kind cost after so many passes: squared error in steps plus weighed bits."""
     tiles = {
         "picture": images.read_picture(PICTURE)[128:160, 64:192].reshape(32, 4, 32, 3),
@@ -72,7 +80,8 @@ def cost_of_passes(kind):
     prior, q16 = codec.scheme.prior, np.full(len(tiles), 80)
     codes = codec.encoder.codes(tiles, q16)
 
-    def cost(passes):
+    @cache
+    def cost_of(passes):
         symbols = codec.encoder.choose(tiles, codes, q16, passes=passes)
         known = prior.dequantise(symbols, q16)
         values = codec.scheme.decoder(known, codec.encoder.grid, q16 / 16)
@@ -80,23 +89,19 @@ def cost_of_passes(kind):
         weight = codec.bundle.manifest.rate_weight
         return error / prior.steps(q16)[0, 0] ** 2 + weight * prior.bits(symbols, q16).sum()
 
-    return cost
+    return cost_of
 
 
-@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
-def test_each_pass_lowers_what_rate_and_distortion_cost(kind):
-    cost = cost_of_passes(kind)
+def test_each_pass_lowers_what_rate_and_distortion_cost(kind, cost):
     once, twice, often = cost(1), cost(2), cost(6)
     # Symbols are chosen at the scales of those before: a pass may cost a little.
     assert often <= twice * 1.005
     assert twice <= once
-    if kind != "constant":  # of which there is nothing left to save
+    if kind != "constant":
         assert often < 0.997 * once
 
 
-@pytest.mark.parametrize("kind", ["picture", "noise", "constant"])
-def test_gates_lower_it_further(kind):
-    cost = cost_of_passes(kind)
+def test_gates_lower_it_further(kind, cost):
     before, gated, longer = cost(5), cost(6), cost(9)
     assert longer <= gated * 1.001
     assert gated <= before

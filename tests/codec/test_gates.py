@@ -67,7 +67,7 @@ def test_bits_over_zero_foretell_later_symbols(fitted):
     index = prior.indices(symbols, Q16)
     whole = prior.bits(symbols, Q16).sum(1)
     sizes = np.full_like(symbols, 1)
-    foretold = prior.bits_over_zero(sizes[None], symbols, Q16)[0]
+    foretold = prior.bits_over_zero(sizes[None], symbols, index)[0]
     own = prior.tables.bits(sizes, index) - prior.tables.bits(np.zeros_like(symbols), index)
     found = []
     for place in random.choice(np.flatnonzero(symbols[0] == 0)[:200], 60, replace=False):

@@ -97,7 +97,7 @@ def test_bfloat16_gives_nearly_the_same_losses(tiny):
         trainer.codec.network.out_kernel.assign_add(tf.fill([config.model.network.width, 3], 0.1))
         losses.append([float(trainer.update(step)["loss"]) for step in range(5)])
         assert {v.dtype for v in trainer.codec.trainable_variables} == {tf.float32}
-    np.testing.assert_allclose(*losses, rtol=0.05)
+    np.testing.assert_allclose(*losses, rtol=0.03)
     assert losses[0] != losses[1]
     config.precision = "half"
     with pytest.raises(MscnError, match="precision=half: must be one of float32, bfloat16"):

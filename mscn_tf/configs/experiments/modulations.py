@@ -117,6 +117,12 @@ def _scenes_at_length(steps: int) -> ConfigDict:
     with config.unlocked():
         config.data.options.count = 2000
         config.data.validation_options = dict(count=300)
+        config.arms = _arms_of_scenes()
+    return config
+
+
+def _arms_of_scenes() -> dict[str, Any]:
+    """By name."""
 
     def dense(**model: Any) -> dict[str, Any]:
         return dict(method="dense", change=dict(model=model))
@@ -125,16 +131,14 @@ def _scenes_at_length(steps: int) -> ConfigDict:
         model = dict(modulation="subspace", sparsity="gates", latent_size=latents)
         return dict(method="gates", kept=(2 / 3,), change=dict(model=model))
 
-    with config.unlocked():
-        config.arms = {
-            "MSCN, 96 latents": gated(96),
-            "MSCN, 384 latents": gated(384),
-            "MSCN, 1536 latents": gated(1536),
-            "no gates, 256 latents": dense(modulation="subspace", latent_size=256),
-            # As many shifts at least as latents.
-            "COIN++, 64 latents": dense(modulation="latent", latent_size=64),
-            "COIN++, 256 latents": dense(modulation="latent", latent_size=256, width=96),
-            "functa, 63 shifts": dense(width=21),
-            "functa, 255 shifts": dense(width=85),
-        }
-    return config
+    return {
+        "MSCN, 96 latents": gated(96),
+        "MSCN, 384 latents": gated(384),
+        "MSCN, 1536 latents": gated(1536),
+        "no gates, 256 latents": dense(modulation="subspace", latent_size=256),
+        # As many shifts at least as latents.
+        "COIN++, 64 latents": dense(modulation="latent", latent_size=64),
+        "COIN++, 256 latents": dense(modulation="latent", latent_size=256, width=96),
+        "functa, 63 shifts": dense(width=21),
+        "functa, 255 shifts": dense(width=85),
+    }
